@@ -1,0 +1,5 @@
+"""Engines answer requests: `native` is our own, over the same decoder that trains."""
+
+from tensaku.engines.protocol import Engine, Piece, Request, Stream
+
+__all__ = ["Engine", "Piece", "Request", "Stream"]

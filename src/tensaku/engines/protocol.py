@@ -1,0 +1,94 @@
+"""What an engine is: it takes requests and streams answers, of any adapter, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from tensaku.records import Finish, Message, Usage
+
+__all__ = ["Engine", "Piece", "Request", "Stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a model.
+
+    `adapter` is a name given to `load_adapter`, or None for the base model alone. `max_tokens` bounds the answer.
+    The answer ends before the first of `stop`. `prediction` is a text that the answer is expected to resemble (the
+    draft); it may speed decoding up and never alters the answer.
+    """
+
+    messages: tuple[Message, ...]
+    adapter: str | None = None
+    max_tokens: int = 512
+    stop: tuple[str, ...] = ()
+    prediction: str | None = None
+
+
+class Piece(NamedTuple):
+    """A piece of an answer as it is written: `token_count` tokens that read `text` (may be empty)."""
+
+    text: str
+    token_count: int
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """One answer on its way. Iterating blocks until the next piece; `finish` and `usage` are set when it ends."""
+
+    finish: Finish | None
+    usage: Usage | None
+
+    def __iter__(self) -> Iterator[Piece]:
+        """The pieces in order.
+
+        Raises:
+            EngineError: the engine failed while it wrote this answer.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """End this answer at the next step; the iterator stops with `finish` "cancelled"."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A model, or many adapters over one, that answers requests. All methods may be called from any thread."""
+
+    name: str
+    version: str
+    context: int
+    """Most tokens that prompt and answer may have together."""
+
+    def submit(self, request: Request) -> Stream:
+        """Start one answer; returns at once.
+
+        Raises:
+            UsageError: the prompt does not fit into the context.
+            NotFound: no adapter of that name is loaded.
+        """
+        ...
+
+    def load_adapter(self, name: str, folder: Path) -> str:
+        """Load a PEFT folder under `name` while requests run; returns its content hash (SHA-256, hex).
+
+        Raises:
+            UsageError: the folder is no adapter for this base.
+        """
+        ...
+
+    def adapters(self) -> dict[str, str]:
+        """Name -> content hash of each loaded adapter."""
+        ...
+
+    def identity(self, adapter: str | None) -> dict[str, str]:
+        """What answered: `adapter` and `base` (content hashes), `engine`, `version`."""
+        ...
+
+    def close(self) -> None:
+        """End all answers and free the memory."""
+        ...

@@ -1,0 +1,184 @@
+"""The shared words: small frozen records, no input or output, no behaviour beyond their own fields."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, NamedTuple, TypeVar
+
+__all__ = [
+    "Change",
+    "Document",
+    "Drop",
+    "Fact",
+    "FactBreak",
+    "Message",
+    "Pair",
+    "Passage",
+    "Revision",
+    "Score",
+    "Usage",
+    "Verdict",
+    "from_dict",
+    "to_dict",
+]
+
+FactKind = Literal["number", "percent", "date", "unit", "name", "negation"]
+Op = Literal["equal", "replace", "insert", "delete"]
+Finish = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A draft and the final text that the house published for it.
+
+    `as_of` is the month it speaks of, `YYYY-MM`. `family` names texts that belong together (the same fund, section and
+    month, or a draft handed in again): a family never stands on both sides of a split. `source` names the file and row.
+    """
+
+    id: str
+    draft: str
+    final: str
+    manager: str
+    fund: str
+    section: str
+    as_of: str
+    family: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text from outside, with its place of origin and free labels."""
+
+    id: str
+    text: str
+    source: str = ""
+    meta: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document: `start` and `end` are character offsets into its text."""
+
+    document: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation with a model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Fact(NamedTuple):
+    """Something a revision must not alter. `value` is the normalised form, equal for equal facts however written.
+
+    `start` and `end` are character offsets into the text it was read from.
+    """
+
+    kind: FactKind
+    value: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class FactBreak:
+    """A fact that differs: `missing` stands in the draft and not in the text, `added` the other way round."""
+
+    what: Literal["missing", "added"]
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The facts guard's finding on one text against its draft."""
+
+    breaks: tuple[FactBreak, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        """True if no fact of the draft was lost or altered and none was invented."""
+        return not self.breaks
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change that a writer can take or leave. Offsets are characters in the old and the new text."""
+
+    id: str
+    op: Op
+    old: str
+    new: str
+    old_start: int
+    old_end: int
+    new_start: int
+    new_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One measured figure. `signature` says exactly how it was computed; `low` and `high` bound it where known."""
+
+    scorer: str
+    value: float
+    n: int
+    signature: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer."""
+
+    prompt: int
+    completion: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What the model made of a draft, with everything needed to name its maker.
+
+    `provenance` holds: release, adapter, base (content hashes), engine, version, trial ("yes" or "no").
+    """
+
+    draft: str
+    text: str
+    verdict: Verdict
+    finish: Finish
+    usage: Usage
+    provenance: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A row that was set aside: why (a short name that is counted), where it stood, and the row itself."""
+
+    reason: str
+    source: str
+    detail: str
+    row: dict[str, Any] = field(default_factory=dict)
+
+
+T = TypeVar("T")
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """A record as plain values, for JSON."""
+    return asdict(record)
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """A flat record from plain values; keys that the record does not have are left out.
+
+    Raises:
+        TypeError: a field without a default is not in `values`.
+    """
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{k: v for k, v in values.items() if k in names})
