@@ -24,23 +24,11 @@ from torch import Tensor
 from tensaku.models.shape import Shape
 from tensaku.models.weights import Weights
 
-__all__ = ["PARTS", "Attend", "Decoder", "Linear", "Rope", "parts_of"]
-
-PARTS = ("qkv", "o", "gate_up", "down")
-
-
-def parts_of(part: str) -> tuple[str, ...]:
-    """The Hugging Face modules that are stacked in one fused projection, in order."""
-    return {
-        "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-        "o": ("self_attn.o_proj",),
-        "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
-        "down": ("mlp.down_proj",),
-    }[part]
+__all__ = ["Attend", "Decoder", "Linear", "Rope", "rotate"]
 
 
 class Linear(Protocol):
-    """y = x W' for projection `part` (one of `PARTS`) of a layer; x is [rows, in], y is [rows, out]."""
+    """y = x W' for projection `part` (a key of `weights.FUSED`) of a layer; x is [rows, in], y is [rows, out]."""
 
     def __call__(self, layer: int, part: str, x: Tensor) -> Tensor: ...
 
@@ -61,19 +49,31 @@ class Rope:
 
     def __init__(self, shape: Shape, context: int) -> None:
         self._of_layer = list(zip(shape.thetas, shape.rope_scales, strict=True))
-        self._tables = {key: self._table(key, shape.head_dim, context) for key in set(self._of_layer)}
+        self._tables = {
+            key: self._table(key, shape.head_dim, context)
+            for key in set(self._of_layer)
+        }
 
     @staticmethod
-    def _table(key: tuple[float, float], dim: int, context: int) -> tuple[Tensor, Tensor]:
+    def _table(
+        key: tuple[float, float], dim: int, context: int
+    ) -> tuple[Tensor, Tensor]:
         theta, scale = key
-        frequency = 1.0 / theta ** (torch.arange(0, dim, 2, dtype=torch.int64).float() / dim) / scale
+        frequency = (
+            1.0
+            / theta ** (torch.arange(0, dim, 2, dtype=torch.int64).float() / dim)
+            / scale
+        )
         angle = torch.arange(context, dtype=torch.float32)[:, None] * frequency
         cos, sin = angle.cos(), angle.sin()
         return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
     def rows(self, positions: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Per layer the cosines and sines of `positions`, [rows, 1, head_dim]."""
-        picked = {k: (c[positions][:, None], s[positions][:, None]) for k, (c, s) in self._tables.items()}
+        picked = {
+            k: (c[positions][:, None], s[positions][:, None])
+            for k, (c, s) in self._tables.items()
+        }
         return [picked[key] for key in self._of_layer]
 
 
@@ -100,7 +100,13 @@ class Decoder:
         return F.embedding(ids, self.weights.embedding) * self.shape.embed_scale
 
     def hidden(
-        self, ids: Tensor, positions: Tensor, linear: Linear, attend: Attend, *, rows: Tensor | None = None
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        linear: Linear,
+        attend: Attend,
+        *,
+        rows: Tensor | None = None,
     ) -> Tensor:
         """Final hidden states, normed, [rows, hidden] (or only those of `rows`, indices into `ids`).
 
@@ -128,15 +134,27 @@ class Decoder:
         only: Tensor | None,
     ) -> Tensor:
         shape, norms = self.shape, self.weights.norms[layer]
-        mixed = self._attention(layer, self._norm(x, norms["input"]), rope, linear, attend, only)
+        mixed = self._attention(
+            layer, self._norm(x, norms["input"]), rope, linear, attend, only
+        )
         if only is not None:
             x = x[only]
         mixed = linear(layer, "o", mixed)
-        x = x + (self._norm(mixed, norms["post_attention"]) if shape.sandwich else mixed)
-        gate, up = linear(layer, "gate_up", self._norm(x, norms["pre_feedforward"])).chunk(2, -1)
-        act = F.gelu(gate, approximate="tanh") if shape.activation == "gelu" else F.silu(gate)
+        x = x + (
+            self._norm(mixed, norms["post_attention"]) if shape.sandwich else mixed
+        )
+        gate, up = linear(
+            layer, "gate_up", self._norm(x, norms["pre_feedforward"])
+        ).chunk(2, -1)
+        act = (
+            F.gelu(gate, approximate="tanh")
+            if shape.activation == "gelu"
+            else F.silu(gate)
+        )
         fed = linear(layer, "down", act * up)
-        return x + (self._norm(fed, norms["post_feedforward"]) if shape.sandwich else fed)
+        return x + (
+            self._norm(fed, norms["post_feedforward"]) if shape.sandwich else fed
+        )
 
     def _attention(
         self,

@@ -13,9 +13,10 @@ from torch import Tensor
 from tensaku.errors import UsageError
 from tensaku.models.shape import Shape
 
-__all__ = ["Weights", "load_tensors"]
+__all__ = ["FUSED", "Weights", "load_tensors"]
 
-_FUSED = {
+#: The Hugging Face modules that are stacked in each fused projection, in order.
+FUSED = {
     "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "o": ("self_attn.o_proj",),
     "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
@@ -34,7 +35,9 @@ def load_tensors(folder: Path) -> dict[str, Tensor]:
 
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(
+            set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        )
     else:
         names = ["model.safetensors"]
     tensors: dict[str, Tensor] = {}
@@ -46,7 +49,9 @@ def load_tensors(folder: Path) -> dict[str, Tensor]:
         try:
             tensors |= load_file(path)
         except (SafetensorError, OSError) as error:
-            raise UsageError(f"the weights cannot be read ({error})", where=path) from None
+            raise UsageError(
+                f"the weights cannot be read ({error})", where=path
+            ) from None
     return tensors
 
 
@@ -72,21 +77,36 @@ class Weights:
         Raises:
             UsageError: it is no model of a known family, or a tensor is missing or has the wrong shape.
         """
-        return cls.from_tensors(Shape.load(folder), load_tensors(folder), where=folder, dtype=dtype)
+        return cls.from_tensors(
+            Shape.load(folder), load_tensors(folder), where=folder, dtype=dtype
+        )
 
     @classmethod
     def from_tensors(
-        cls, shape: Shape, tensors: dict[str, Tensor], *, where: Path | str = "", dtype: torch.dtype = torch.float32
+        cls,
+        shape: Shape,
+        tensors: dict[str, Tensor],
+        *,
+        where: Path | str = "",
+        dtype: torch.dtype = torch.float32,
     ) -> Weights:
         """Fuse tensors named as in Hugging Face checkpoints."""
 
         def take(name: str, *size: int) -> Tensor:
             tensor = tensors.get(f"model.{name}", tensors.get(name))
             if tensor is None:
-                raise UsageError(f"the tensor {name} is missing", where=where, fix="The model folder is incomplete")
+                raise UsageError(
+                    f"the tensor {name} is missing",
+                    where=where,
+                    fix="The model folder is incomplete",
+                )
             if tuple(tensor.shape) != size:
                 what = f"the tensor {name} is {list(tensor.shape)}, the configuration says {list(size)}"
-                raise UsageError(what, where=where, fix="config.json and weights do not belong together")
+                raise UsageError(
+                    what,
+                    where=where,
+                    fix="config.json and weights do not belong together",
+                )
             return tensor.to(dtype)
 
         def norm(name: str, width: int) -> Tensor:
@@ -94,35 +114,67 @@ class Weights:
 
         hidden, inner = shape.hidden, shape.intermediate
         q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-        sizes = {"q_proj": (q, hidden), "k_proj": (kv, hidden), "v_proj": (kv, hidden), "o_proj": (hidden, q)}
-        sizes |= {"gate_proj": (inner, hidden), "up_proj": (inner, hidden), "down_proj": (hidden, inner)}
+        sizes = {
+            "q_proj": (q, hidden),
+            "k_proj": (kv, hidden),
+            "v_proj": (kv, hidden),
+            "o_proj": (hidden, q),
+        }
+        sizes |= {
+            "gate_proj": (inner, hidden),
+            "up_proj": (inner, hidden),
+            "down_proj": (hidden, inner),
+        }
         linear, norms, biases = [], [], []
         for i in range(shape.layers):
             at = f"layers.{i}"
             fused = {}
-            for part, modules in _FUSED.items():
-                stack = [take(f"{at}.{m}.weight", *sizes[m.split(".")[1]]) for m in modules]
+            for part, modules in FUSED.items():
+                stack = [
+                    take(f"{at}.{m}.weight", *sizes[m.split(".")[1]]) for m in modules
+                ]
                 fused[part] = torch.cat(stack) if len(stack) > 1 else stack[0]
             linear.append(fused)
             norms.append(_norms(shape, at, norm))
             bias = None
             if shape.qkv_bias:
-                bias = torch.cat([take(f"{at}.{m}.bias", sizes[m.split(".")[1]][0]) for m in _FUSED["qkv"]])
+                bias = torch.cat(
+                    [
+                        take(f"{at}.{m}.bias", sizes[m.split(".")[1]][0])
+                        for m in FUSED["qkv"]
+                    ]
+                )
             biases.append(bias)
         embedding = take("embed_tokens.weight", shape.vocabulary, hidden)
-        head = embedding if shape.tied else take("lm_head.weight", shape.vocabulary, hidden)
-        return cls(shape, embedding, head, norm("norm.weight", hidden), linear, norms, biases)
+        head = (
+            embedding
+            if shape.tied
+            else take("lm_head.weight", shape.vocabulary, hidden)
+        )
+        return cls(
+            shape, embedding, head, norm("norm.weight", hidden), linear, norms, biases
+        )
 
 
-def _norms(shape: Shape, at: str, norm: Callable[[str, int], Tensor]) -> dict[str, Tensor]:
+def _norms(
+    shape: Shape, at: str, norm: Callable[[str, int], Tensor]
+) -> dict[str, Tensor]:
     """The norms of one layer under one set of names: Llama's second norm stands before the feed-forward."""
     found = {"input": norm(f"{at}.input_layernorm.weight", shape.hidden)}
     if shape.sandwich:
-        found["post_attention"] = norm(f"{at}.post_attention_layernorm.weight", shape.hidden)
-        found["pre_feedforward"] = norm(f"{at}.pre_feedforward_layernorm.weight", shape.hidden)
-        found["post_feedforward"] = norm(f"{at}.post_feedforward_layernorm.weight", shape.hidden)
+        found["post_attention"] = norm(
+            f"{at}.post_attention_layernorm.weight", shape.hidden
+        )
+        found["pre_feedforward"] = norm(
+            f"{at}.pre_feedforward_layernorm.weight", shape.hidden
+        )
+        found["post_feedforward"] = norm(
+            f"{at}.post_feedforward_layernorm.weight", shape.hidden
+        )
     else:
-        found["pre_feedforward"] = norm(f"{at}.post_attention_layernorm.weight", shape.hidden)
+        found["pre_feedforward"] = norm(
+            f"{at}.post_attention_layernorm.weight", shape.hidden
+        )
     if shape.qk_norm:
         found["q"] = norm(f"{at}.self_attn.q_norm.weight", shape.head_dim)
         found["k"] = norm(f"{at}.self_attn.k_norm.weight", shape.head_dim)
