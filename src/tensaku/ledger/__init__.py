@@ -1,0 +1,39 @@
+"""The ledger: who drafted, revised, decided, saved, tuned and approved what, and when; nothing in it is ever rewritten.
+
+People, drafts, revisions, finals with every change decided, releases, approvals, deployments, and a log whose entries are
+chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
+"""
+
+from tensaku.ledger.book import Ledger
+from tensaku.ledger.rows import (
+    ROLES,
+    ApprovalRow,
+    Broken,
+    ChangeRow,
+    Decision,
+    DraftRow,
+    FinalRow,
+    LogEntry,
+    NewDraft,
+    PersonRow,
+    ReleaseRow,
+    RevisionRow,
+    reason_key,
+)
+
+__all__ = [
+    "ROLES",
+    "ApprovalRow",
+    "Broken",
+    "ChangeRow",
+    "Decision",
+    "DraftRow",
+    "FinalRow",
+    "Ledger",
+    "LogEntry",
+    "NewDraft",
+    "PersonRow",
+    "ReleaseRow",
+    "RevisionRow",
+    "reason_key",
+]

@@ -1,0 +1,80 @@
+"""The ledger as one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import select
+
+from tensaku.ledger import chain, tables
+from tensaku.ledger.database import connect, plain_errors, url_of
+from tensaku.ledger.drafts import Drafts
+from tensaku.ledger.finals import Finals
+from tensaku.ledger.migrate import upgrade
+from tensaku.ledger.people import People
+from tensaku.ledger.releases import Releases
+from tensaku.ledger.rows import Broken, LogEntry
+
+__all__ = ["Ledger"]
+
+
+class Ledger(People, Drafts, Finals, Releases):
+    """People, drafts, revisions, finals, releases and the log; safe to use from many threads and processes at once."""
+
+    @classmethod
+    def open(cls, where: str | Path, *, names: Mapping[str, Sequence[str]] | None = None) -> Ledger:
+        """Open a ledger; make it if it is not there, bring it to the newest schema if it is older.
+
+        Args:
+            where: a file's path (SQLite), or a SQLAlchemy URL.
+            names: the house's names and how they may be written; the facts guard reads with them.
+
+        Raises:
+            UsageError: the file is no ledger, was written by a newer Tensaku, or cannot be read or written.
+        """
+        url = url_of(where)
+        shown = str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+        engine = connect(url)
+        try:
+            with plain_errors(shown):
+                upgrade(engine, shown)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, shown, names or {})
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def log(self, *, after: int = 0, limit: int | None = None) -> list[LogEntry]:
+        """The log's entries in order, from the one after number `after`, at most `limit`."""
+        query = select(tables.Log).where(tables.Log.seq > after).order_by(tables.Log.seq).limit(limit)
+        with self._read() as session:
+            return [chain.entry_of(row) for row in session.scalars(query)]
+
+    def log_end(self) -> tuple[int, str]:
+        """Number and hash of the newest entry: note it outside the database, and `verify_log` can tell a log cut short."""
+        with self._read() as session:
+            head = session.get_one(tables.Head, 1)
+            return head.seq, head.hash
+
+    def verify_log(self, anchor: tuple[int, str] | None = None) -> Broken | None:
+        """The first place where an entry was altered, removed or moved, or None if the log holds.
+
+        Args:
+            anchor: what `log_end` once returned, kept outside the database.
+        """
+        with self._read() as session:
+            return chain.verify(session, anchor)

@@ -1,0 +1,146 @@
+"""Reaching the database: where it is, how a connection is set up, and what its errors mean to the one who meets them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from tensaku.errors import UsageError
+from tensaku.ledger.chain import canonical
+
+__all__ = ["BUSY_SECONDS", "connect", "plain_errors", "url_of"]
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another one before it gives up."""
+
+APPLICATION_ID = 0x54534B55  # "TSKU" in the file's header, shown by file(1)
+
+MEANINGS = {
+    "SQLITE_FULL": ("the disk is full", "Make room and do it again; what was saved before is kept"),
+    "SQLITE_READONLY": (
+        "the ledger cannot be written to",
+        "Give the account that runs Tensaku write access to the file and its folder",
+    ),
+    "SQLITE_BUSY": (
+        "another program holds the ledger",
+        "Try again; if it lasts, find the program that has the file open",
+    ),
+    "SQLITE_LOCKED": (
+        "another program holds the ledger",
+        "Try again; if it lasts, find the program that has the file open",
+    ),
+    "SQLITE_CORRUPT": ("the ledger's file is damaged", "Keep the file as it is and restore a backup"),
+    "SQLITE_NOTADB": ("this file is not a ledger", "Name another path, or move the file away"),
+    "SQLITE_CANTOPEN": (
+        "the ledger cannot be opened",
+        "Check that the folder exists and that this account may read and write it",
+    ),
+    "SQLITE_IOERR": ("reading or writing the ledger's file failed", "Check the disk; what was saved before is kept"),
+    "SQLITE_PERM": ("the ledger may not be opened", "Give the account that runs Tensaku access to the file"),
+}
+
+
+def url_of(where: str | Path) -> URL:
+    """The address of a database: a SQLAlchemy URL as it is, anything else is the path of a SQLite file.
+
+    Raises:
+        UsageError: the text looks like a URL and is none.
+    """
+    if isinstance(where, str) and "://" in where:
+        try:
+            return make_url(where)
+        except ArgumentError as bad:
+            raise UsageError(
+                "this is no database address", where=where, fix="Write it as postgresql://user@host/name"
+            ) from bad
+    return URL.create("sqlite", database=str(Path(where).absolute()))
+
+
+def _set_up(dbapi: sqlite3.Connection, record: Any) -> None:
+    # The driver's own idea of when a transaction starts is switched off: `_begin` says it.
+    dbapi.isolation_level = None
+    cursor = dbapi.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # FULL makes a commit wait for the disk: what is acknowledged survives a loss of power.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+    finally:
+        cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes the write lock at once: a reader that turns writer half-way could only be refused.
+    writes = connection.get_execution_options().get("tensaku_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _create_file(path: Path) -> None:
+    """Make an empty file that only its owner reads; SQLite gives its side files the same rights."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as failed:
+        fix = "Check that the folder exists and that this account may write to it"
+        raise UsageError(f"the ledger cannot be made ({failed.strerror})", where=path, fix=fix) from failed
+
+
+def connect(url: URL) -> Engine:
+    """An engine for the address; a SQLite file is made if it is not there.
+
+    Raises:
+        UsageError: the file cannot be made, or the database's driver is not installed.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    if sqlite and url.database in (None, "", ":memory:"):
+        raise UsageError("a ledger in memory would keep nothing", where=str(url), fix="Name a file")
+    if sqlite:
+        path = Path(str(url.database))
+        if not path.exists():
+            _create_file(path)
+    try:
+        engine = create_engine(url, json_serializer=canonical)
+    except (NoSuchModuleError, ModuleNotFoundError) as missing:
+        shown = url.render_as_string(hide_password=True)
+        raise UsageError(
+            f"no driver for this database ({missing})", where=shown, fix="Install it with pip"
+        ) from missing
+    if sqlite:
+        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+@contextmanager
+def plain_errors(where: str) -> Iterator[None]:
+    """Turn the database's errors into one message that says what to do.
+
+    Raises:
+        UsageError: the disk is full, the file is read-only, locked, damaged or no ledger, the server cannot be reached.
+    """
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as failed:
+        original = failed.orig if isinstance(failed, DBAPIError) else failed
+        name = str(getattr(original, "sqlite_errorname", ""))
+        for start, (what, fix) in MEANINGS.items():
+            if name.startswith(start):
+                raise UsageError(f"{what} ({original})", where=where, fix=fix) from failed
+        if isinstance(failed, DBAPIError) and not isinstance(original, sqlite3.Error):
+            fix = "Check the address, the network and the account"
+            raise UsageError(f"the database refused ({original})", where=where, fix=fix) from failed
+        raise

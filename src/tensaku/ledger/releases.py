@@ -1,0 +1,106 @@
+"""Releases of the ledger, and who approved or rejected them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tensaku.errors import UsageError
+from tensaku.ledger import tables
+from tensaku.ledger.chain import append, digest
+from tensaku.ledger.rows import ApprovalRow, ReleaseRow
+from tensaku.ledger.transactions import Transactions, clean, columns, storable
+
+__all__ = ["Releases"]
+
+
+def approval_of(row: tables.Approval) -> ApprovalRow:
+    """The decision as handed out."""
+    return ApprovalRow(row.release, row.by, row.decision, row.note, row.at)  # type: ignore[arg-type]
+
+
+class Releases(Transactions):
+    """Releases and the decisions on them."""
+
+    def add_release(self, ref: str, tuned_by: str, summary: Mapping[str, Any]) -> ReleaseRow:
+        """Add a release candidate; the same one again is returned as it stands.
+
+        Args:
+            ref: the release artifact's reference.
+            tuned_by: who tuned it, who can therefore not approve it.
+            summary: its figures, as plain JSON values.
+
+        Raises:
+            NotFound: `tuned_by` is nobody.
+            UsageError: the reference stands there with another tuner or other figures.
+        """
+        clean(ref, "release's reference", limit=64)
+        with self._write() as session:
+            self._person(session, tuned_by)
+            found = session.get(tables.Release, ref)
+            if found is not None:
+                if (found.tuned_by, digest(found.summary)) == (tuned_by, digest(dict(summary))):
+                    return self._release_row(session, found)
+                raise UsageError(
+                    f"release {ref!r} stands in the ledger with another tuner or other figures", where=self.where
+                )
+            made = tables.Release(ref=ref, tuned_by=tuned_by, summary=dict(summary), at=datetime.now(UTC))
+            session.add(made)
+            session.flush()
+            append(session, tuned_by, "release.added", f"release:{ref}", {"digest": digest(columns(made))})
+            return self._release_row(session, made)
+
+    def approve(self, ref: str, by: str, decision: Literal["approved", "rejected"], note: str = "") -> ApprovalRow:
+        """Record the decision of a person on a release. A later decision outweighs an earlier one; both are kept.
+
+        Raises:
+            NotFound: no such release or person.
+            UsageError: the person tuned it, or is no approver; no such decision; a rejection without a note.
+        """
+        if decision not in ("approved", "rejected"):
+            raise UsageError(f"{decision!r} is no decision", fix="Write 'approved' or 'rejected'")
+        if decision == "rejected":
+            clean(note, "note of a rejection")
+        with self._write() as session:
+            release = self._one(session, tables.Release, ref, "release")
+            person = self._person(session, by)
+            if release.tuned_by == by:
+                fix = "Somebody else with the role 'approver' has to decide"
+                raise UsageError(f"{by!r} tuned {ref} and cannot decide on it", where=self.where, fix=fix)
+            if "approver" not in person.roles:
+                raise UsageError(
+                    f"{by!r} is not an approver", where=self.where, fix="Give the person the role 'approver'"
+                )
+            made = tables.Approval(
+                release=ref, by=by, decision=decision, note=storable(note, "note"), at=datetime.now(UTC)
+            )
+            session.add(made)
+            session.flush()
+            detail = {"approval": made.id, "note": note, "digest": digest(columns(made))}
+            append(session, by, f"release.{decision}", f"release:{ref}", detail)
+            return approval_of(made)
+
+    def releases(self) -> list[ReleaseRow]:
+        """All releases, newest first."""
+        with self._read() as session:
+            found = session.scalars(select(tables.Release).order_by(tables.Release.at.desc(), tables.Release.ref))
+            return [self._release_row(session, row) for row in found]
+
+    def release(self, ref: str) -> ReleaseRow:
+        """The release of that reference.
+
+        Raises:
+            NotFound: no such release.
+        """
+        with self._read() as session:
+            return self._release_row(session, self._one(session, tables.Release, ref, "release"))
+
+    def _release_row(self, session: Session, row: tables.Release) -> ReleaseRow:
+        found = session.scalars(select(tables.Approval).filter_by(release=row.ref).order_by(tables.Approval.id))
+        approvals = tuple(approval_of(a) for a in found)
+        status = approvals[-1].decision if approvals else "candidate"
+        return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, approvals)

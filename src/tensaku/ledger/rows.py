@@ -1,0 +1,183 @@
+"""What the ledger hands out: frozen rows, free of any database session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from tensaku.records import Change, FactBreak, Usage, Verdict
+
+__all__ = [
+    "ROLES",
+    "SYSTEM",
+    "ApprovalRow",
+    "Broken",
+    "ChangeRow",
+    "Decision",
+    "DraftRow",
+    "FinalRow",
+    "LogEntry",
+    "NewDraft",
+    "PersonRow",
+    "ReleaseRow",
+    "RevisionRow",
+    "reason_key",
+]
+
+ROLES = ("writer", "engineer", "approver", "auditor", "admin")
+"""What a person may be. Writers save finals, engineers tune, approvers sign releases, auditors read, admins keep people."""
+
+SYSTEM = "system"
+"""The name under which Tensaku itself writes: bringing in files, creating and migrating the ledger."""
+
+Decision = Literal["accepted", "rejected", "altered"]
+Between = Literal["draft-revision", "revision-final", "draft-final"]
+Status = Literal["candidate", "approved", "rejected"]
+
+
+def reason_key(broken: FactBreak) -> str:
+    """The key under which `save_final(reasons=...)` looks for the reason of a broken fact: its normalised value."""
+    return broken.fact.value
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person. `name` is the short name that signs everything; it is never changed and never given to another."""
+
+    name: str
+    display: str
+    roles: tuple[str, ...]
+    active: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewDraft:
+    """A draft to be added.
+
+    `as_of` is the month it speaks of (`YYYY-MM`), `section` the section's id, `origin` how it came in (a file's name,
+    "paste", "sample"), `reference` its id or row there, if it has one.
+    """
+
+    text: str
+    manager: str
+    fund: str
+    section: str
+    as_of: str
+    origin: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRow:
+    """A draft as it came in. `revisions` and `finals` count what was made of it so far."""
+
+    id: int
+    text: str
+    manager: str
+    fund: str
+    section: str
+    as_of: str
+    origin: str
+    reference: str
+    by: str
+    at: datetime
+    revisions: int = 0
+    finals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """What a model made of a draft, and who asked. `provenance` names its maker: release, adapter, base, engine, version, trial."""
+
+    id: int
+    draft_id: int
+    text: str
+    verdict: Verdict
+    finish: str
+    usage: Usage
+    provenance: Mapping[str, str]
+    by: str
+    at: datetime
+
+    @property
+    def trial(self) -> bool:
+        """True if an unapproved release wrote it."""
+        return self.provenance.get("trial") == "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRow:
+    """A final text as a writer saved it. `reasons` holds the written reason for each fact that differs from the draft."""
+
+    id: int
+    draft_id: int
+    revision_id: int | None
+    based_on: int | None
+    text: str
+    verdict: Verdict
+    reasons: Mapping[str, str]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One change around a final.
+
+    `between` names the two texts. The changes "draft-revision" are what the model proposed, and only they carry a
+    decision: accepted (stands in the final), rejected (the draft's wording stands), altered (neither does).
+    """
+
+    final_id: int
+    between: Between
+    change: Change
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """A person's decision on a release."""
+
+    release: str
+    by: str
+    decision: Literal["approved", "rejected"]
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """A release and where it stands; the newest decision counts."""
+
+    ref: str
+    tuned_by: str
+    summary: Mapping[str, Any]
+    at: datetime
+    status: Status = "candidate"
+    approvals: tuple[ApprovalRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry of the log. `at` is UTC in ISO 8601, `detail` is plain JSON values, `hash` covers `previous` and all else."""
+
+    seq: int
+    at: str
+    who: str
+    what: str
+    subject: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    previous: str = ""
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The first place where the log does not hold: at which number, why, and the entry found there, if any."""
+
+    seq: int
+    why: str
+    entry: LogEntry | None = None

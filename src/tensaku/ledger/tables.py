@@ -1,0 +1,191 @@
+"""The tables. Types are those that SQLite and PostgreSQL share; the schema is made by the migrations, never by these classes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+__all__ = ["Approval", "Changed", "Draft", "Final", "Head", "Log", "Person", "Release", "Revised", "Row", "UtcTime"]
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a moment without a zone: it would be read back as UTC and be wrong."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The moment, with its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Row(DeclarativeBase):
+    """Base of the tables."""
+
+
+def person_key(**more: Any) -> Mapped[str]:
+    """A column that names a person."""
+    return mapped_column(String(64), ForeignKey("people.name"), **more)
+
+
+class Person(Row):
+    """Who signs: the name is the key, for it stands in the log for ever."""
+
+    __tablename__ = "people"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    display: Mapped[str] = mapped_column(String(200))
+    roles: Mapped[list[str]] = mapped_column(JSON)
+    active: Mapped[bool] = mapped_column(Boolean)
+    password: Mapped[str | None] = mapped_column(String(200))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Draft(Row):
+    """A draft as it came in."""
+
+    __tablename__ = "drafts"
+    __table_args__ = (Index("ix_drafts_month", "as_of", "fund", "manager"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    manager: Mapped[str] = mapped_column(String(200))
+    fund: Mapped[str] = mapped_column(String(200))
+    section: Mapped[str] = mapped_column(String(64))
+    as_of: Mapped[str] = mapped_column(String(7))
+    origin: Mapped[str] = mapped_column(Text)
+    reference: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Revised(Row):
+    """A model's revision of a draft."""
+
+    __tablename__ = "revisions"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    finish: Mapped[str] = mapped_column(String(16))
+    prompt_tokens: Mapped[int] = mapped_column(Integer)
+    completion_tokens: Mapped[int] = mapped_column(Integer)
+    provenance: Mapped[dict[str, str]] = mapped_column(JSON)
+    release: Mapped[str] = mapped_column(String(64), index=True)
+    trial: Mapped[bool] = mapped_column(Boolean)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Final(Row):
+    """A final text, with the final it was written over."""
+
+    __tablename__ = "finals"
+    # Two finals can never follow the same one, whatever the code above does: the history of a draft is a line, not a tree.
+    __table_args__ = (UniqueConstraint("draft_id", "based_on", name="uq_finals_line"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), index=True)
+    revision_id: Mapped[int | None] = mapped_column(ForeignKey("revisions.id"))
+    based_on: Mapped[int | None] = mapped_column(ForeignKey("finals.id"))
+    text: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    reasons: Mapped[dict[str, str]] = mapped_column(JSON)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+
+
+class Changed(Row):
+    """One change between two of the three texts of a final."""
+
+    __tablename__ = "changes"
+    __table_args__ = (
+        CheckConstraint(
+            "between_texts IN ('draft-revision', 'revision-final', 'draft-final')", name="ck_changes_between"
+        ),
+        CheckConstraint("decision IN ('accepted', 'rejected', 'altered')", name="ck_changes_decision"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    final_id: Mapped[int] = mapped_column(ForeignKey("finals.id"), index=True)
+    between_texts: Mapped[str] = mapped_column(String(16))
+    change: Mapped[str] = mapped_column(String(64))
+    op: Mapped[str] = mapped_column(String(8))
+    old: Mapped[str] = mapped_column(Text)
+    new: Mapped[str] = mapped_column(Text)
+    old_start: Mapped[int] = mapped_column(Integer)
+    old_end: Mapped[int] = mapped_column(Integer)
+    new_start: Mapped[int] = mapped_column(Integer)
+    new_end: Mapped[int] = mapped_column(Integer)
+    decision: Mapped[str | None] = mapped_column(String(8))
+
+
+class Release(Row):
+    """A release candidate; where it stands is told by its approvals."""
+
+    __tablename__ = "releases"
+    ref: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tuned_by: Mapped[str] = person_key()
+    summary: Mapped[dict[str, Any]] = mapped_column(JSON)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Approval(Row):
+    """A decision on a release."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        CheckConstraint("decision IN ('approved', 'rejected')", name="ck_approvals_decision"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    release: Mapped[str] = mapped_column(ForeignKey("releases.ref"), index=True)
+    by: Mapped[str] = person_key()
+    decision: Mapped[str] = mapped_column(String(8))
+    note: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Log(Row):
+    """One entry of the hash chain. Moments and details are text: the hash covers their very characters."""
+
+    __tablename__ = "log"
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[str] = mapped_column(String(32))
+    who: Mapped[str] = mapped_column(String(64))
+    what: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(128))
+    detail: Mapped[str] = mapped_column(Text)
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class Head(Row):
+    """The end of the chain, in one row: what every writing transaction locks first, and what shows a log cut short."""
+
+    __tablename__ = "log_head"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(Integer)
+    hash: Mapped[str] = mapped_column(String(64))
