@@ -1,0 +1,136 @@
+"""Words to token ids and back, from the `tokenizer.json` of a model folder, and its chat template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tensaku.errors import MissingExtra, UsageError
+from tensaku.records import Message
+
+__all__ = ["Tokenizer"]
+
+
+class Tokenizer:
+    """The tokenizer of one model. Thread-safe; ids are those of the model's embedding rows."""
+
+    def __init__(self, core: Any, template: str, special: dict[str, str], eos: frozenset[int]) -> None:
+        self._core = core
+        self._special = special
+        self._template = _compile(template)
+        self.template = template
+        self.eos = eos
+        """The ids that end an answer."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """The tokenizer of the model in `folder`.
+
+        Raises:
+            UsageError: files are missing or damaged, there is no chat template, or no end-of-text token.
+        """
+        try:
+            from tokenizers import Tokenizer as Core
+        except ImportError:
+            raise MissingExtra("tokenizers", "tune") from None
+        path = folder / "tokenizer.json"
+        if not path.exists():
+            raise UsageError("this model folder has no tokenizer.json", where=folder, fix="Copy it from the model")
+        try:
+            core = Core.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise UsageError(f"the tokenizer cannot be read ({error})", where=path) from None
+        config = _json(folder / "tokenizer_config.json")
+        template = _template(folder, config)
+        special = {name: _content(config[name]) for name in ("bos_token", "eos_token") if config.get(name)}
+        eos = _eos_ids(folder, core, special)
+        if not eos:
+            raise UsageError("the model names no end-of-text token", where=folder, fix="Set eos_token in its files")
+        return cls(core, template, special, eos)
+
+    def __len__(self) -> int:
+        return int(self._core.get_vocab_size(with_added_tokens=True))
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text` alone, without any token put before or after it; special tokens in it are recognised."""
+        return list(self._core.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, special tokens left out."""
+        return str(self._core.decode(list(ids), skip_special_tokens=True))
+
+    def plain(self, text: str) -> str:
+        """`text` with every special token's spelling broken up, so that a document cannot speak as the template."""
+        for token in self._core.get_added_tokens_decoder().values():
+            if token.special and token.content in text:
+                text = text.replace(token.content, token.content[0] + "\u200b" + token.content[1:])
+        return text
+
+    def chat(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a conversation through the model's chat template, up to where the next answer begins.
+
+        Raises:
+            UsageError: the template refuses these messages.
+        """
+        from jinja2 import TemplateError
+
+        turns = [{"role": m.role, "content": self.plain(m.content)} for m in messages]
+        try:
+            text = self._template.render(messages=turns, add_generation_prompt=True, **self._special)
+        except TemplateError as error:
+            raise UsageError(f"the model's chat template refuses these messages ({error})") from None
+        return self.encode(text)
+
+
+def _compile(template: str) -> Any:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def refuse(message: str) -> None:
+        from jinja2 import TemplateError
+
+        raise TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals["raise_exception"] = refuse
+    return environment.from_string(template)
+
+
+def _template(folder: Path, config: dict[str, Any]) -> str:
+    path = folder / "chat_template.jinja"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):  # several named ones
+        template = next((t["template"] for t in template if t.get("name") == "default"), None)
+    if not isinstance(template, str):
+        fix = "Give it one: chat_template.jinja beside config.json"
+        raise UsageError("this model has no chat template", where=folder, fix=fix)
+    return template
+
+
+def _eos_ids(folder: Path, core: Any, special: dict[str, str]) -> frozenset[int]:
+    named = _json(folder / "generation_config.json").get("eos_token_id")
+    if named is None:
+        named = core.token_to_id(special.get("eos_token", ""))
+    if named is None:
+        named = _json(folder / "config.json").get("eos_token_id")
+    ids = named if isinstance(named, list) else [named]
+    return frozenset(int(i) for i in ids if i is not None)
+
+
+def _content(token: Any) -> str:
+    return str(token["content"] if isinstance(token, dict) else token)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"not readable as JSON ({error})", where=path) from None
+    if not isinstance(found, dict):
+        raise UsageError("not a JSON object", where=path)
+    return found

@@ -1,0 +1,187 @@
+"""The one road from a draft to a revision: instruction, engine, facts guard. Desk, API, evaluation and batch take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from tensaku.engines.protocol import Engine, Piece, Request, Stream
+from tensaku.errors import EngineError, UsageError
+from tensaku.records import Message, Revision
+from tensaku.text import Names, compare
+
+__all__ = [
+    "LONGEST_DRAFT",
+    "SECTIONS",
+    "DraftText",
+    "Job",
+    "Revising",
+    "check_draft",
+    "known_section",
+    "messages",
+    "revise_many",
+    "section_names",
+    "start",
+]
+
+#: Section ids and what a reader calls them, by language.
+SECTIONS: Mapping[str, Mapping[str, str]] = {
+    "ja": {"market": "市場動向", "performance": "運用状況", "outlook": "見通しと方針"},
+    "en": {"market": "Market", "performance": "Performance", "outlook": "Outlook and policy"},
+}
+
+_LABELS = {
+    "ja": ("ファンド", "区分", "基準月", "原稿", "公表文"),
+    "en": ("Fund", "Section", "Month", "Draft", "Comment"),
+}
+
+LONGEST_DRAFT = 20_000
+"""Most characters of one draft: far beyond any comment, and little enough to tokenise without a wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftText:
+    """A draft with what the model is told about it. `as_of` is `YYYY-MM`; `section` one of `SECTIONS` or free."""
+
+    text: str
+    fund: str
+    section: str
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How a desk revises: the same instruction in training, evaluation and serving.
+
+    `provenance` goes into every revision beside what the engine says of itself. `max_tokens` bounds an answer; it is
+    further bounded by the draft's own length, since a revision is not much longer than its draft.
+    """
+
+    instruction: str
+    adapter: str | None = None
+    names: Names = field(default_factory=dict)
+    language: str = "ja"
+    max_tokens: int = 512
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+def messages(
+    instruction: str, draft: str, *, fund: str, section: str, as_of: str, language: str = "ja"
+) -> tuple[Message, ...]:
+    """What the model is asked: the instruction, then fund, section, month and draft, then where the comment begins."""
+    fund_label, section_label, month_label, draft_label, final_label = _LABELS.get(language, _LABELS["en"])
+    named = SECTIONS.get(language, SECTIONS["en"]).get(section, section)
+    lines = (
+        f"{fund_label}: {fund}",
+        f"{section_label}: {named}",
+        f"{month_label}: {_month(as_of, language)}",
+        f"{draft_label}: {draft}",
+        f"{final_label}:",
+    )
+    return Message("system", instruction.strip()), Message("user", "\n".join(lines))
+
+
+def _month(as_of: str, language: str) -> str:
+    year, _, month = as_of.partition("-")
+    if language == "ja" and year.isdigit() and month.isdigit():
+        return f"{int(year)}年{int(month)}月"
+    return as_of
+
+
+def check_draft(text: str) -> None:
+    """Refuse a draft that no model can revise.
+
+    Raises:
+        UsageError: it is empty, or longer than `LONGEST_DRAFT` characters.
+    """
+    if not text.strip():
+        raise UsageError("the draft is empty", where="draft", fix="Paste or pick a draft first")
+    if len(text) > LONGEST_DRAFT:
+        what = f"the draft has {len(text):,} characters; {LONGEST_DRAFT:,} is the most that one draft may have"
+        raise UsageError(what, where="draft", fix="Split it into its sections and revise them one by one")
+
+
+class Revising:
+    """One revision on its way. Iterate for its pieces; `result()` when they have ended."""
+
+    def __init__(self, stream: Stream, engine: Engine, job: Job, draft: str) -> None:
+        self._stream, self._engine, self._job, self._draft = stream, engine, job, draft
+        self._parts: list[str] = []
+
+    def __iter__(self) -> Iterator[Piece]:
+        for piece in self._stream:
+            self._parts.append(piece.text)
+            yield piece
+
+    def cancel(self) -> None:
+        """End it at the model's next step."""
+        self._stream.cancel()
+
+    def result(self) -> Revision:
+        """The finished revision with the guard's verdict; reads what is left of the answer first.
+
+        Raises:
+            EngineError: the model failed.
+        """
+        for _ in self:
+            pass
+        if self._stream.finish is None or self._stream.usage is None:
+            raise EngineError("the answer ended without saying how", retryable=True)
+        text = "".join(self._parts).strip()
+        verdict = compare(self._draft, text, self._job.names)
+        provenance = {**self._engine.identity(self._job.adapter), **self._job.provenance}
+        return Revision(self._draft, text, verdict, self._stream.finish, self._stream.usage, provenance)
+
+
+def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
+    """Ask for one revision; returns at once.
+
+    Raises:
+        UsageError: the draft is empty or too long.
+    """
+    check_draft(draft.text)
+    asked = messages(
+        job.instruction,
+        draft.text,
+        fund=draft.fund,
+        section=draft.section,
+        as_of=draft.as_of,
+        language=job.language,
+    )
+    longest = min(job.max_tokens, len(draft.text) + 32)
+    request = Request(asked, adapter=job.adapter, max_tokens=longest, prediction=draft.text)
+    return Revising(engine.submit(request), engine, job, draft.text)
+
+
+def revise_many(engine: Engine, job: Job, drafts: Iterable[DraftText], *, at_once: int = 8) -> Iterator[Revision]:
+    """Revise `drafts`, `at_once` of them together; results in the order of the drafts.
+
+    Raises:
+        UsageError: a draft is empty or too long (those before it are given first).
+        EngineError: the model failed.
+    """
+    waiting = iter(drafts)
+    running: list[Revising] = [start(engine, job, d) for d in islice(waiting, at_once)]
+    try:
+        while running:
+            yield running.pop(0).result()
+            running += [start(engine, job, d) for d in islice(waiting, 1)]
+    finally:
+        for left in running:
+            left.cancel()
+
+
+def known_section(name: str) -> str | None:
+    """The id of a section by its id or its name in any language, or None."""
+    wanted = name.strip()
+    for table in SECTIONS.values():
+        for key, value in table.items():
+            if wanted in (key, value):
+                return key
+    return None
+
+
+def section_names(language: str) -> Sequence[tuple[str, str]]:
+    """(id, name) of each section in `language`."""
+    return list(SECTIONS.get(language, SECTIONS["en"]).items())

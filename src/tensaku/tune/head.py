@@ -1,0 +1,48 @@
+"""Cross-entropy over a large vocabulary, some rows at a time, its gradient computed on the way forward.
+
+Logits of all rows never exist together: a chunk of rows is multiplied by the head, turned into probabilities in place,
+and multiplied back. Softmax cross-entropy: L = mean(logsumexp(z) - z[y]); dL/dh = (softmax(z) - onehot(y)) W / n.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["mean_cross_entropy"]
+
+_ROWS = 256  # rows at a time: large enough for full speed of the product, small enough to stay in memory
+
+
+class _MeanCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
+        count = hidden.shape[0]
+        grad = torch.empty_like(hidden)
+        total = torch.zeros((), dtype=torch.float64)
+        for start in range(0, count, _ROWS):
+            rows = slice(start, start + _ROWS)
+            target = labels[rows, None]
+            z = hidden[rows] @ head.T
+            at_label = z.gather(1, target)
+            peak = z.amax(1, keepdim=True)
+            z.sub_(peak).exp_()
+            norm = z.sum(1, keepdim=True)
+            total += (norm.log() + peak - at_label).sum(dtype=torch.float64)
+            torch.mm(z.div_(norm), head, out=grad[rows])
+            grad[rows] -= head[labels[rows]]
+        ctx.save_for_backward(grad.div_(count))
+        return (total / count).to(hidden.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (grad,) = ctx.saved_tensors
+        return grad * upstream, None, None
+
+
+def mean_cross_entropy(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
+    """Mean negative log-likelihood of `labels` [rows] in nats, for hidden states [rows, width] and a frozen head
+    [vocabulary, width]. The gradient flows to `hidden` only."""
+    return _MeanCrossEntropy.apply(hidden, head, labels)  # type: ignore[no-any-return,no-untyped-call]
