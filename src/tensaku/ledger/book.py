@@ -10,13 +10,14 @@ from typing import Self
 from sqlalchemy import select
 
 from tensaku.ledger import chain, tables
+from tensaku.ledger.audit import mismatches
 from tensaku.ledger.database import connect, plain_errors, url_of
 from tensaku.ledger.drafts import Drafts
 from tensaku.ledger.finals import Finals
 from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.people import People
 from tensaku.ledger.releases import Releases
-from tensaku.ledger.rows import Broken, LogEntry
+from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 
 __all__ = ["Ledger"]
 
@@ -78,3 +79,11 @@ class Ledger(People, Drafts, Finals, Releases):
         """
         with self._read() as session:
             return chain.verify(session, anchor)
+
+    def verify_records(self) -> list[Mismatch]:
+        """Every row that is not as the log says it was written: altered, removed, or put in past the log.
+
+        The log itself is not looked at; `verify_log` does that.
+        """
+        with self._read() as session:
+            return mismatches(session)

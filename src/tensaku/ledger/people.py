@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tensaku.errors import NotFound, UsageError
 from tensaku.ledger import tables
@@ -69,6 +71,41 @@ class People(Transactions):
             detail = {"display": display, "roles": wanted, "digest": digest(columns(made))}
             append(session, by, "person.added", f"person:{name}", detail)
             return row_of(made)
+
+    def set_roles(self, name: str, roles: Sequence[str], *, by: str = SYSTEM) -> PersonRow:
+        """Give a person these roles and no others.
+
+        Raises:
+            NotFound: no such person or role.
+        """
+        wanted = checked_roles(roles)
+        with self._write() as session:
+            person = self._human(session, name, by)
+            before, person.roles = list(person.roles), wanted
+            return self._changed(session, person, by, "person.roles", {"before": before, "after": wanted})
+
+    def set_active(self, name: str, active: bool, *, by: str = SYSTEM) -> PersonRow:
+        """Let a person sign, or no longer; what they signed stays.
+
+        Raises:
+            NotFound: no such person.
+        """
+        with self._write() as session:
+            person = self._human(session, name, by)
+            person.active = active
+            return self._changed(session, person, by, "person.active", {"active": active})
+
+    def _human(self, session: Session, name: str, by: str) -> tables.Person:
+        self._person(session, by)
+        if name == SYSTEM:
+            raise UsageError("'system' is Tensaku itself and stays as it is", where=self.where)
+        return self._one(session, tables.Person, name, "person")
+
+    @staticmethod
+    def _changed(session: Session, person: tables.Person, by: str, what: str, detail: dict[str, Any]) -> PersonRow:
+        session.flush()
+        append(session, by, what, f"person:{person.name}", {**detail, "digest": digest(columns(person))})
+        return row_of(person)
 
     def person(self, name: str) -> PersonRow:
         """The person of that name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -11,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
-from tensaku.ledger.chain import append, digest
-from tensaku.ledger.rows import ApprovalRow, ReleaseRow
+from tensaku.ledger.chain import append, canonical, digest
+from tensaku.ledger.rows import ApprovalRow, DeploymentRow, ReleaseRow
 from tensaku.ledger.transactions import Transactions, clean, columns, storable
 
 __all__ = ["Releases"]
@@ -21,6 +22,24 @@ __all__ = ["Releases"]
 def approval_of(row: tables.Approval) -> ApprovalRow:
     """The decision as handed out."""
     return ApprovalRow(row.release, row.by, row.decision, row.note, row.at)  # type: ignore[arg-type]
+
+
+def deployment_of(row: tables.Deployment) -> DeploymentRow:
+    """The deployment as handed out."""
+    return DeploymentRow(row.id, row.release, row.event, row.place, row.trial, row.by, row.at)  # type: ignore[arg-type]
+
+
+def checked_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures as the JSON values that will be read back.
+
+    Raises:
+        UsageError: a value is no JSON value, or not a number (NaN).
+    """
+    try:
+        found: dict[str, Any] = json.loads(canonical(dict(summary)))
+    except (TypeError, ValueError) as bad:
+        raise UsageError(f"the release's summary cannot be kept ({bad})", fix="Hand in plain JSON values") from bad
+    return found
 
 
 class Releases(Transactions):
@@ -39,16 +58,17 @@ class Releases(Transactions):
             UsageError: the reference stands there with another tuner or other figures.
         """
         clean(ref, "release's reference", limit=64)
+        figures = checked_summary(summary)
         with self._write() as session:
             self._person(session, tuned_by)
             found = session.get(tables.Release, ref)
             if found is not None:
-                if (found.tuned_by, digest(found.summary)) == (tuned_by, digest(dict(summary))):
+                if (found.tuned_by, digest(found.summary)) == (tuned_by, digest(figures)):
                     return self._release_row(session, found)
                 raise UsageError(
                     f"release {ref!r} stands in the ledger with another tuner or other figures", where=self.where
                 )
-            made = tables.Release(ref=ref, tuned_by=tuned_by, summary=dict(summary), at=datetime.now(UTC))
+            made = tables.Release(ref=ref, tuned_by=tuned_by, summary=figures, at=datetime.now(UTC))
             session.add(made)
             session.flush()
             append(session, tuned_by, "release.added", f"release:{ref}", {"digest": digest(columns(made))})
@@ -80,9 +100,36 @@ class Releases(Transactions):
             )
             session.add(made)
             session.flush()
-            detail = {"approval": made.id, "note": note, "digest": digest(columns(made))}
-            append(session, by, f"release.{decision}", f"release:{ref}", detail)
+            detail = {"release": ref, "note": note, "digest": digest(columns(made))}
+            append(session, by, f"release.{decision}", f"approval:{made.id}", detail)
             return approval_of(made)
+
+    def add_deployment(
+        self, ref: str, by: str, *, place: str, trial: bool, event: Literal["started", "stopped"] = "started"
+    ) -> DeploymentRow:
+        """Record that a release began or ceased to answer at `place` (an address, a host).
+
+        Raises:
+            NotFound: no such release or person.
+        """
+        clean(place, "deployment's place")
+        with self._write() as session:
+            self._person(session, by)
+            self._one(session, tables.Release, ref, "release")
+            made = tables.Deployment(release=ref, event=event, place=place, trial=trial, by=by, at=datetime.now(UTC))
+            session.add(made)
+            session.flush()
+            detail = {"release": ref, "place": place, "trial": trial, "digest": digest(columns(made))}
+            append(session, by, f"deployment.{event}", f"deployment:{made.id}", detail)
+            return deployment_of(made)
+
+    def deployments(self, ref: str | None = None) -> list[DeploymentRow]:
+        """The deployments, of one release or of all, newest first."""
+        query = select(tables.Deployment).order_by(tables.Deployment.id.desc())
+        if ref is not None:
+            query = query.filter_by(release=ref)
+        with self._read() as session:
+            return [deployment_of(row) for row in session.scalars(query)]
 
     def releases(self) -> list[ReleaseRow]:
         """All releases, newest first."""

@@ -16,9 +16,11 @@ __all__ = [
     "Broken",
     "ChangeRow",
     "Decision",
+    "DeploymentRow",
     "DraftRow",
     "FinalRow",
     "LogEntry",
+    "Mismatch",
     "NewDraft",
     "PersonRow",
     "ReleaseRow",
@@ -161,6 +163,19 @@ class ReleaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DeploymentRow:
+    """A release that began or ceased to answer at `place`; `trial` if it did so without approval."""
+
+    id: int
+    release: str
+    event: Literal["started", "stopped"]
+    place: str
+    trial: bool
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LogEntry:
     """One entry of the log. `at` is UTC in ISO 8601, `detail` is plain JSON values, `hash` covers `previous` and all else."""
 
@@ -181,3 +196,11 @@ class Broken:
     seq: int
     why: str
     entry: LogEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A row that is not what the log says it was: which (`final:12`) and why."""
+
+    subject: str
+    why: str

@@ -21,7 +21,21 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["Approval", "Changed", "Draft", "Final", "Head", "Log", "Person", "Release", "Revised", "Row", "UtcTime"]
+__all__ = [
+    "ApiKey",
+    "Approval",
+    "Changed",
+    "Deployment",
+    "Draft",
+    "Final",
+    "Head",
+    "Log",
+    "Person",
+    "Release",
+    "Revised",
+    "Row",
+    "UtcTime",
+]
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -166,6 +180,39 @@ class Approval(Row):
     decision: Mapped[str] = mapped_column(String(8))
     note: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Deployment(Row):
+    """A release that began or ceased to answer somewhere."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (
+        CheckConstraint("event IN ('started', 'stopped')", name="ck_deployments_event"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    release: Mapped[str] = mapped_column(ForeignKey("releases.ref"), index=True)
+    event: Mapped[str] = mapped_column(String(8))
+    place: Mapped[str] = mapped_column(Text)
+    trial: Mapped[bool] = mapped_column(Boolean)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class ApiKey(Row):
+    """A key of a person. Only its SHA-256 is kept: the key itself is long and random, so it cannot be guessed from it."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("hash", name="uq_api_keys_hash"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    person: Mapped[str] = person_key(index=True)
+    label: Mapped[str] = mapped_column(String(200))
+    prefix: Mapped[str] = mapped_column(String(16))
+    hash: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    expires: Mapped[datetime | None] = mapped_column(UtcTime)
+    revoked: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class Log(Row):
