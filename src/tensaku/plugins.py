@@ -1,7 +1,7 @@
 """The doors through which parts come in: source, step, scorer, engine, gate.
 
-A part is a function or class that registers under a name, either by decorator (`@gates.register("beats-draft")`) or, in a
-package of your own, by an entry point of the group `tensaku.<door>`, as in
+A part is a function or class that registers under a name, either by decorator (`@gates.register("beats-draft")`) or, in
+a package of your own, by an entry point of the group `tensaku.<door>`, as in
 
     [project.entry-points."tensaku.scorers"]
     our-score = "our_package.scores:our_score"

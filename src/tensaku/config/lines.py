@@ -46,7 +46,7 @@ class _Scanner:
         keys = self._keys()
         self._skip()
         self.at += 2 if many else 1
-        loc = self._current(keys[:-1]) + (keys[-1],)
+        loc = (*self._current(keys[:-1]), keys[-1])
         if many:
             self.lines.setdefault(loc, line)
             self.counts[loc] = self.counts.get(loc, 0) + 1

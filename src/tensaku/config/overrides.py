@@ -71,7 +71,7 @@ def _step(at: Any, key: str, name: str) -> str | int:
     if isinstance(at, dict):
         return key
     if not isinstance(at, list):
-        raise ValueError(f"{name} is no table")  # noqa: TRY004 - the fault of a user's text, not of a caller
+        raise ValueError(f"{name} is no table")
     if not key.isdigit() or int(key) >= len(at):
         raise ValueError(f"{name} is a list of {len(at)}: give a position from 0 to {len(at) - 1}, not {key!r}")
     return int(key)

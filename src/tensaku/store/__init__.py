@@ -1,8 +1,8 @@
 """Sealed results and the runs that make them.
 
 `Store.run(stage, section, **inputs)` gives the sealed result if there is one; else it works in a scratch folder under a
-lock, writes the manifest last and renames the folder into place. A killed run leaves its scratch folder, and the next run
-of the same work starts in it.
+lock, writes the manifest last and renames the folder into place. A killed run leaves its scratch folder, and the next
+run of the same work starts in it.
 
     root/artifacts/<stage>-<12 hex digits>/   sealed: files that are read-only, and manifest.json
     root/scratch/<stage>-<12 hex digits>/     work in progress, or what a killed run left

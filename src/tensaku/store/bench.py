@@ -24,8 +24,9 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 class Bench:
     """Where a stage works.
 
-    Everything in `path` when the stage returns is sealed. The folder survives a killed run, so a stage looks there first
-    for what it had done. `aside` survives too and is thrown away once the result is sealed: the place for checkpoints.
+    Everything in `path` when the stage returns is sealed. The folder survives a killed run, so a stage looks there
+    first for what it had done. `aside` survives too and is thrown away once the result is sealed: the place for
+    checkpoints.
     """
 
     path: Path
@@ -35,7 +36,7 @@ class Bench:
     reporter: Reporter = field(default_factory=SilentReporter, repr=False)
 
     def progress(self, label: str, total: float | None = None) -> AbstractContextManager[Progress]:
-        """A long step that counts up to `total`, or one of unknown length; call `.advance(n, note)` on what it gives."""
+        """A long step that counts up to `total`, or one of unknown length; call `.advance(n, note)` on it."""
         return self.reporter.task(label, total)
 
     def say(self, line: str) -> None:

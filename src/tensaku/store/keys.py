@@ -78,7 +78,7 @@ def flatten(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | Sourc
 def key_of(stage: str, version: int, section: Mapping[str, Any], inputs: Mapping[str, Input]) -> str:
     """The key of one run; `section` as plain values. Every input counts by its own key, not by where it stands."""
 
-    def keys(held: Input) -> Any:
+    def keys(held: Input | Mapping[str, Input]) -> Any:
         return {name: keys(inner) for name, inner in held.items()} if isinstance(held, Mapping) else held.key
 
     work = {"schema": SCHEMA, "stage": stage, "version": version, "config": section, "inputs": keys(inputs)}

@@ -49,7 +49,7 @@ def hash_files(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any], draft: Path) -> None:
-    """Make every file of `folder` read-only and put the manifest in, whole or not at all; `draft` is a name beside it."""
+    """Make every file of `folder` read-only and put the manifest in, whole or not at all, by way of `draft`."""
     for name in manifest["files"]:
         (folder / name).chmod(0o444)
     sealed = {**manifest, "seal": _seal(manifest)}

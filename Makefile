@@ -1,0 +1,70 @@
+# make run    set up, then the main job: the sample desk from raw files to a page in your browser
+# make test   set up, then the ordinary tests
+# The set-up happens once; a stamp in .venv says that it is done. It asks nothing.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+BROWSER := $(VENV)/.browser
+EXTRAS := curate,tune,evaluate,serve,desk,demo,dev
+ARGS ?=
+PYTEST_ARGS ?=
+
+# Several people share a machine: one thread a process unless somebody says otherwise.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run test test-all check format bench setup clean
+
+help:
+	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
+	@echo "make test       set up, then the ordinary tests"
+	@echo "make test-all   the slow tests too"
+	@echo "make check      format, lint, types, layers, generated documents"
+	@echo "make format     put the code into the one form"
+	@echo "make bench      the comparisons with other tools"
+	@echo "make setup      the set-up alone"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/find-python
+	@python=$$(scripts/find-python) && \
+	if [ ! -x $(BIN)/python ]; then \
+		echo "Making $(VENV) with $$python"; \
+		"$$python" -m venv $(VENV) || { echo "make: $$python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
+	fi
+	@echo "Installing the pinned packages (once; some minutes and about 2 GB)"
+	@$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+$(BROWSER): scripts/debian-packages
+	@mkdir -p $(VENV)
+	@scripts/debian-packages "the browser tests" chromium fonts-noto-cjk
+	@touch $@
+
+run: $(STAMP)
+	@$(BIN)/tensaku demo $(ARGS)
+
+test: $(STAMP) $(BROWSER)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-all: $(STAMP) $(BROWSER)
+	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy src tests
+	$(BIN)/lint-imports
+	@if [ -e src/tensaku/docs.py ] || [ -d src/tensaku/docs ]; then set -x; $(BIN)/python -m tensaku.docs --check; fi
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	@found=; for script in bench/*.py; do \
+		[ -e "$$script" ] || continue; found=1; echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit $$?; \
+	done; [ -n "$$found" ] || echo "There is no comparison in bench/ yet"
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
