@@ -1,0 +1,312 @@
+"""Numbers and what they count: percent, money, periods, plain numbers, with sign and direction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+__all__ = ["Figure", "figures", "kanji_number"]
+
+
+class Figure(NamedTuple):
+    """A figure in folded text. `value` is its normal form: sign, plain decimal number, unit."""
+
+    kind: str
+    value: str
+    start: int
+    end: int
+
+
+# --- units: canonical form, then the pattern of its written forms ------------------------------------------------
+
+_PERCENT = (
+    (
+        "ポイント",
+        r"[%％]\s?(?:ポイント|pt)|パーセント・?ポイント|percentage[ -]points?|ppts?(?![A-Za-z])|ポイント|(?:pts?|points?)(?![A-Za-z])",
+    ),
+    ("%", r"%|パーセント|percent(?![a-z])|per cent(?![a-z])|pct(?![a-z])"),
+    ("bp", r"ベーシス・?ポイント|basis[ -]points?|bps?(?![A-Za-z])"),
+)
+_UNITS = (
+    ("豪ドル", r"豪ドル|AUD(?![A-Za-z])"),
+    ("ドル", r"米ドル|ドル|USD(?![A-Za-z])|(?:U\.S\. )?dollars?(?![a-z])"),
+    ("円", r"円|JPY(?![A-Za-z])|yen(?![a-z])"),
+    ("ユーロ", r"ユーロ|EUR(?![A-Za-z])|euros?(?![a-z])"),
+    ("ポンド", r"英?ポンド|GBP(?![A-Za-z])|pounds?(?![a-z])"),
+    ("元", r"人民元|元(?!年|本|利)|CNY(?![A-Za-z])|yuan(?![a-z])"),
+    ("ウォン", r"ウォン"),
+    ("ルピー", r"ルピー"),
+    ("レアル", r"レアル"),
+    ("倍", r"倍|times(?![a-z])|x(?![A-Za-z0-9])"),
+    ("割", r"割(?![引合安高])"),
+    ("か月", r"[かカケヶヵ箇]月間?|-?months?(?![a-z])"),
+    ("四半期", r"四半期|quarters?(?![a-z])"),
+    ("週", r"週間?|-?weeks?(?![a-z])"),
+    ("営業日", r"営業日|取引日|business days?(?![a-z])"),
+    ("日", r"日間?(?!本)|-?days?(?![a-z])"),
+    ("年", r"年間?|-?years?(?![a-z])|-?yrs?(?![a-z])|[yY](?![A-Za-z])"),
+    ("時間", r"時間|hours?(?![a-z])"),
+    ("銘柄", r"銘柄"),
+    ("業種", r"業種"),
+    ("社", r"社(?!会|債|長)"),
+    ("か国", r"[かカケヶヵ箇]国"),
+    ("物件", r"物件"),
+    ("名", r"名|人(?!民)"),
+    ("件", r"件"),
+    ("回", r"回(?!復|転|収|答|避|帰)"),
+    ("位", r"位(?!置)"),
+    ("株", r"株(?!式|価|主)"),
+    ("口", r"口(?!座)"),
+    ("バレル", r"バレル|barrels?(?![a-z])"),
+    ("オンス", r"オンス|ounces?(?![a-z])"),
+    ("トン", r"トン|tons?(?![a-z])|tonnes?(?![a-z])"),
+    ("度", r"度(?!合)"),
+    ("期", r"期(?!待|間|限)"),
+    ("棟", r"棟"),
+    ("戸", r"戸"),
+    ("本", r"本(?!年|日|月|邦|来|格|部|社)"),
+    ("点", r"点"),
+    ("つ", r"つ"),
+)
+_PREFIX = {"$": "ドル", "US$": "ドル", "A$": "豪ドル", "€": "ユーロ", "£": "ポンド", "¥": "円", "\\": "円"}
+_KINDS = {**{name: "percent" for name, _ in _PERCENT}, **{name: "unit" for name, _ in _UNITS}}
+_FORMS = (*_PERCENT, *_UNITS)
+_UNIT = re.compile("|".join(f"(?P<u{i}>{form})" for i, (_, form) in enumerate(_FORMS)))
+
+# --- numerals -----------------------------------------------------------------------------------------------------
+
+_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "億": 10**8, "兆": 10**12, "京": 10**16}
+_WORDS = {
+    "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "k": 10**3, "mn": 10**6, "m": 10**6, "bn": 10**9, "b": 10**9, "tn": 10**12, "trn": 10**12,
+}  # fmt: skip
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+_NUMBER = re.compile(
+    rf"(?P<fraction>\d{{1,3}}[- ]\d/\d{{1,2}}(?=[ -]?(?:percent|per cent|%|point)))"
+    rf"|(?P<scaled>{_DIGITS}(?:[千百十]?[万億兆]|[千百](?=[円ドルユポ万億兆]))(?:{_DIGITS}?[千百十]?[万億兆]|{_DIGITS}千)*(?:{_DIGITS})?)"
+    rf"|(?P<plain>{_DIGITS})(?:\s?(?P<word>thousand|million|billion|trillion)(?![a-z])"
+    rf"|(?P<short>k|mn|m|bn|b|tn|trn)(?![A-Za-z0-9]))?"
+)
+_KANJI_DIGITS = {c: i for i, c in enumerate("〇一二三四五六七八九")} | {"零": 0}
+_KANJI = re.compile(
+    r"(?<![一-鿿])[一二三四五六七八九十百千][〇零一二三四五六七八九十百千万億兆]*"
+    r"(?=(?:円|ドル|ユーロ|%|パーセント|ポイント|割(?![引合安高])|倍|[かカヶ]月|年(?![々前])|週間|銘柄|社(?![会債長])|業種|[かカ]国|営業日|回(?![復転収答避帰])|件))"
+)
+_RATIO = re.compile(
+    r"(?<![\d/.,])(?P<top>[1-9]\d?)/(?P<bottom>[1-9]\d?)(?![\d/]|\.\d|[ -]?(?:percent|per cent|%|point))"
+    r"|(?P<bottom_ja>[1-9]\d?|[二三四五六七八九十])分の(?P<top_ja>[1-9]\d?|[一二三四五六七八九十])"
+)
+_PART = re.compile(rf"({_DIGITS})?([千百十])?([万億兆])?")
+
+# --- signs and directions -----------------------------------------------------------------------------------------
+
+_SIGN = re.compile(r"(?:(?P<minus>[-▲]|マイナス|minus |negative )|(?P<plus>[+＋]|プラス|plus ))\s?$")
+_HEDGE = r"(?:程度|ほど|あまり|余り|弱|強|超|近く|前後|幅|分|台)?"
+_DOWN_WORDS = (
+    r"下落|低下|下げ|下がり|下がっ|下がる|減少|減益|減収|減(?![ら税])|安(?![定心全])|下回|下振れ|縮小|悪化|続落|反落|急落|暴落|落ち込|引き下げ|引下げ|利下げ|"
+    r"値下がり|割り込|アンダーパフォーム|マイナス|劣後|目減り"
+)
+_UP_WORDS = (
+    r"上昇|上げ|上がり|上がっ|上がる|増加|増益|増収|増(?!税)|高(?![値い水])|上回|上振れ|拡大|改善|続伸|反発|急騰|急伸|引き上げ|引上げ|利上げ|"
+    r"値上がり|アウトパフォーム|プラス|伸び"
+)
+_LINK = r"\s?(?:の|ほどの|と|も|、)?(?:大幅な|大幅に|小幅な|小幅に|大きく|小幅|大幅|急速な|急|続)?"
+_AFTER_DOWN = re.compile(rf"{_HEDGE}{_LINK}(?:{_DOWN_WORDS})|\s(?:lower|decline|decrease|drop|fall|loss)")
+_AFTER_UP = re.compile(rf"{_HEDGE}{_LINK}(?:{_UP_WORDS})|\s(?:higher|increase|rise|gain)")
+_BEFORE_DOWN = re.compile(
+    r"(?:(?:下落|低下|減少|下げ|マイナス|悪化|縮小)(?:率|幅|額)(?:は|が|も|:|、)?|(?:fell|declined|dropped|lost|decreased)(?: by)?\s)"
+    r"(?:前月末?比|月間)?(?:約|およそ)?\s?$"
+)
+
+_TIGHT_RANGE = re.compile(r"\s?(?:~|-|から|ないし|乃至)\s?")
+_LETTER_DASH = re.compile(r"[A-Z]-$")  # COVID-19
+_QUOTE = re.compile(
+    r"(?<!\d)1\s?(?:米ドル|豪ドル|ドル|ユーロ|ポンド|人民元|元|USD|EUR)\s?(?:=|あたり|当たり|につき|は|が|、)?\s?(?:約)?(?=\d)"
+)
+_LABEL = re.compile(r"(?:^|\n)[ \t]*(?:[((]\d{1,2}[))]|\d{1,2}[.)、](?=\s|[^\d\s]))")
+
+
+def kanji_number(text: str) -> int | None:
+    """The value of a kanji numeral: 二十三, 三万八千五百, 二〇二六. None if it is not one."""
+    if not text or any(c not in _KANJI_DIGITS and c not in _SCALES for c in text):
+        return None
+    if all(c in _KANJI_DIGITS for c in text):
+        return int("".join(str(_KANJI_DIGITS[c]) for c in text))
+    total = section = digit = 0
+    for char in text:
+        if char in _KANJI_DIGITS:
+            digit = digit * 10 + _KANJI_DIGITS[char]
+        elif _SCALES[char] < 10**4:
+            section += (digit or 1) * _SCALES[char]
+            digit = 0
+        else:
+            total += ((section + digit) or 1) * _SCALES[char]
+            section = digit = 0
+    return total + section + digit
+
+
+def plain(number: Decimal) -> str:
+    """A decimal without exponent and without needless zeros: 3.20 is 3.2, 38500.0 is 38500."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _scaled(text: str) -> Decimal:
+    total = section = Decimal(0)
+    for found in _PART.finditer(text):
+        digits, small, large = found.groups()
+        if not found.group():
+            continue
+        section += Decimal((digits or "1").replace(",", "")) * (_SCALES[small] if small else 1)
+        if large:
+            total += section * _SCALES[large]
+            section = Decimal(0)
+    return total + section
+
+
+def _amount(found: re.Match[str]) -> Decimal:
+    if found.group("fraction"):
+        whole, top, bottom = re.split(r"[- /]", found.group("fraction"))
+        return Decimal(whole) + Decimal(top) / Decimal(bottom) if int(bottom) else Decimal(whole)
+    if found.group("scaled"):
+        return _scaled(found.group("scaled"))
+    number = Decimal(found.group("plain").replace(",", ""))
+    scale = found.group("word") or found.group("short")
+    return number * _WORDS[scale] if scale else number
+
+
+class _Raw(NamedTuple):
+    """A numeral with what stands tightly around it; `unit` is canonical or empty."""
+
+    amount: Decimal
+    unit: str
+    start: int
+    end: int
+    number_end: int
+    signed: int
+    ratio: str = ""
+
+
+def _sign(text: str, start: int, floor: int) -> tuple[int, int]:
+    """The sign written before `start` (-1, +1, 0) and where it begins."""
+    found = _SIGN.search(text, max(floor, start - 10), start)
+    if not found:
+        return 0, start
+    at = found.start()
+    if found.group("minus") == "-" and at > 0 and re.match(r"[A-Za-z0-9%)円月日]", text[at - 1]):
+        return 0, start  # 4.2%-4.5% and A-5: a dash, not a minus
+    return (-1 if found.group("minus") else 1), at
+
+
+def _unit_at(text: str, at: int) -> tuple[str, int]:
+    skip = 1 if text[at : at + 1] in (" ", "-") else 0
+    found = _UNIT.match(text, at + skip)
+    if not found or (skip and text[at] == "-" and not text[at + 1 : at + 2].isascii()):
+        return "", at
+    return _FORMS[int((found.lastgroup or "u0")[1:])][0], found.end()
+
+
+def _prefix_at(text: str, at: int) -> tuple[str, int]:
+    for width in (3, 2, 1):
+        sign = text[max(0, at - width) : at]
+        if len(sign) == width and sign in _PREFIX:
+            return _PREFIX[sign], at - width
+    return "", at
+
+
+def _free(taken: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    return all(end <= left or start >= right for left, right in taken)
+
+
+def _read(text: str, taken: Sequence[tuple[int, int]]) -> list[_Raw]:
+    """Every numeral outside `taken`, in order."""
+    skipped = [*taken, *(m.span() for m in _QUOTE.finditer(text)), *(m.span() for m in _LABEL.finditer(text))]
+    raws: list[_Raw] = []
+    floor = 0
+    for start, number_end, amount, ratio in sorted(_candidates(text), key=lambda c: (c[0], -c[1])):
+        if start < floor or not _free(skipped, start, number_end):
+            continue
+        before = text[start - 1 : start]
+        if (
+            (before.isascii() and before.isalpha())
+            or before in ("数", "&", "第")
+            or _LETTER_DASH.search(text, max(0, start - 2), start)
+        ):
+            floor = number_end
+            continue
+        unit, end = _unit_at(text, number_end)
+        prefix, first = _prefix_at(text, start)
+        if prefix and first >= floor:
+            unit = unit or prefix
+        else:
+            first = start
+        signed, first = _sign(text, first, floor)
+        raws.append(_Raw(amount, unit, first, end, number_end, signed, ratio))
+        floor = end
+    return raws
+
+
+def _candidates(text: str) -> Iterator[tuple[int, int, Decimal, str]]:
+    """Every numeral: start, end, amount, and the normal form of a ratio (1/3)."""
+    for found in _RATIO.finditer(text):
+        top, bottom = (found.group(name) or found.group(f"{name}_ja") for name in ("top", "bottom"))
+        one, two = (int(side) if side.isdigit() else kanji_number(side) or 1 for side in (top, bottom))
+        yield found.start(), found.end(), Decimal(one) / two, f"{one}/{two}"
+    for found in _NUMBER.finditer(text):
+        if found.group("short") and _unit_at(text, found.start("short"))[0]:  # 5bp is not five billion p
+            yield found.start(), found.end("plain"), Decimal(found.group("plain").replace(",", "")), ""
+        else:
+            yield found.start(), found.end(), _amount(found), ""
+    for found in _KANJI.finditer(text):
+        value = kanji_number(found.group())
+        if value is not None:
+            yield found.start(), found.end(), Decimal(value), ""
+
+
+def _shared_units(text: str, raws: list[_Raw]) -> list[_Raw]:
+    """In 4.2〜4.5% and 3〜5万円 the first figure has the unit, and the scale, of the second."""
+    out = list(raws)
+    for i in range(len(out) - 2, -1, -1):
+        one, two = out[i], out[i + 1]
+        if one.unit or not two.unit or not _TIGHT_RANGE.fullmatch(text, one.end, two.start):
+            continue
+        amount = one.amount
+        scale = _SCALES.get(text[two.number_end - 1], 1)
+        if scale >= 10**4 and amount < 10**4 and text[one.number_end - 1].isdigit():
+            amount *= scale
+        out[i] = one._replace(unit=two.unit, amount=amount)
+    return out
+
+
+def _direction(text: str, raw: _Raw) -> int:
+    """-1 if the figure is a fall: by its sign, or by the word tied to it (3.2%下落, 下落率は3.2%)."""
+    if raw.signed:
+        return raw.signed
+    if raw.unit in ("年", "か月", "週", "日", "期", "") and raw.unit:
+        return 0
+    if _AFTER_DOWN.match(text, raw.end) or _BEFORE_DOWN.search(text, max(0, raw.start - 24), raw.start):
+        return -1
+    return 0
+
+
+def figures(text: str, taken: Sequence[tuple[int, int]] = ()) -> list[Figure]:
+    """The figures of folded `text`, in order, outside the spans `taken` (dates and names)."""
+    found: list[Figure] = []
+    raws = _shared_units(text, _read(text, taken))
+    i = 0
+    while i < len(raws):
+        raw = raws[i]
+        amount, end = raw.amount, raw.end
+        cents = re.compile(r"(\d{1,2})銭").match(text, end) if raw.unit == "円" else None
+        if cents:
+            amount, end = amount + Decimal(cents.group(1)) / 100, cents.end()
+            while i + 1 < len(raws) and raws[i + 1].start < end:
+                i += 1
+        sign = "-" if _direction(text, raw._replace(end=end)) < 0 and amount else ""
+        # An index stands at 2,712 points, which is a level; a change of 0.25 points belongs with the percentages.
+        kind = "unit" if raw.unit == "ポイント" and amount >= 100 else _KINDS.get(raw.unit, "number")
+        found.append(Figure(kind, f"{sign}{raw.ratio or plain(amount)}{raw.unit}", raw.start, end))
+        i += 1
+    return found

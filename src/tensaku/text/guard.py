@@ -1,0 +1,197 @@
+"""The facts guard: does a text keep the facts of its draft?
+
+How each kind is compared, and why:
+
+- **number, percent, unit**: every figure of the draft must stand in the text as often as in the draft, and none may be
+  new. A repeat does not count: if a figure stands twice in one surrounding (the same names and words near it), once is
+  enough, since writers merge such sentences; the same figure said of two different things must stand twice.
+  Two figures that changed places are found by their surroundings (see `binding`).
+- **date**: compared as a set. 3月 is covered by 2026年3月 and the other way round, 同月 by anything; the smallest unit given must
+  survive, so 2026年3月 is not covered by 2026年, and nothing may contradict.
+- **name**: compared as a set of canonical names. How often a name is repeated is style.
+- **negation**: compared by count. Which word negates is style; that a predicate is negated is not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tensaku.records import Fact, FactBreak, Verdict
+from tensaku.text.binding import Context, contexts, similarity
+from tensaku.text.dates import Date, parse_date
+from tensaku.text.extract import Names, facts
+
+__all__ = ["compare"]
+
+SAME_SURROUNDING = 0.35
+"""From this similarity (0 to 1) two equal figures are taken as one fact said twice."""
+SWAP_MARGIN = 0.12
+"""By how much the crosswise fit of two figures must beat the straight one before they are taken as swapped."""
+ORDER_WEIGHT = 0.10
+"""What keeping the order within one sentence is worth beside the surroundings."""
+
+
+def compare(draft: str, text: str, names: Names | None = None, *, as_of: str = "") -> Verdict:
+    """Say which facts of `draft` are missing from `text` and which of `text` are new.
+
+    Args:
+        draft: the text whose facts must survive.
+        text: its revision.
+        names: the house's table of names.
+        as_of: the month that the draft speaks of, `YYYY-MM`. With it the text may name that month although the draft
+            says 当月, and a year that the draft leaves out must be the right one.
+
+    Returns:
+        A verdict whose `kept` is True if nothing was lost, altered or invented. The offsets of missing facts are in
+        `draft`, those of added facts in `text`.
+    """
+    old, new = facts(draft, names), facts(text, names)
+    missing: list[Fact] = []
+    added: list[Fact] = []
+    for lost, found in (
+        _figures(draft, text, old, new),
+        _dates([f for f in old if f.kind == "date"], [f for f in new if f.kind == "date"], as_of),
+        _names([f for f in old if f.kind == "name"], [f for f in new if f.kind == "name"]),
+        _negations([f for f in old if f.kind == "negation"], [f for f in new if f.kind == "negation"]),
+    ):
+        missing += lost
+        added += found
+    return Verdict(
+        (
+            *(FactBreak("missing", f) for f in sorted(missing, key=lambda f: f.start)),
+            *(FactBreak("added", f) for f in sorted(added, key=lambda f: f.start)),
+        )
+    )
+
+
+Found = tuple[list[Fact], list[Fact]]
+Match = tuple[Context, Context]
+
+
+def _figures(draft: str, text: str, old: Sequence[Fact], new: Sequence[Fact]) -> Found:
+    olds, news = contexts(draft, old), contexts(text, new)
+    matches, spare_old, spare_new = _matched(olds, news)
+    missing = [c.fact for c in spare_old if not _repeats(c, [m[0] for m in matches])]
+    added = [c.fact for c in spare_new if not _repeats(c, [m[1] for m in matches])]
+    for one, two in _swapped(matches):
+        for pair in (one, two):
+            if pair[0].fact not in missing:
+                missing.append(pair[0].fact)
+            if pair[1].fact not in added:
+                added.append(pair[1].fact)
+    return missing, added
+
+
+def _keys(context: Context) -> set[str]:
+    """The values that a figure may also be written as: 25bp as 0.25ポイント or 0.25%, 3割 as 30%, a fall with or without sign."""
+    value = context.fact.value
+    keys = {value}
+    for unit, others, factor in (("bp", ("ポイント", "%"), Decimal("0.01")), ("割", ("%",), Decimal(10))):
+        if value.endswith(unit):
+            amount = Decimal(value.removesuffix(unit)) * factor
+            text = f"{amount:f}"
+            text = text.rstrip("0").rstrip(".") if "." in text else text
+            keys |= {text + other for other in others}
+    return keys
+
+
+def _matched(olds: Sequence[Context], news: Sequence[Context]) -> tuple[list[Match], list[Context], list[Context]]:
+    """Pair equal figures, those in the most similar surroundings first; and what is left over on either side."""
+    free_old, free_new = list(olds), list(news)
+    by_key: dict[str, list[Context]] = defaultdict(list)
+    for context in news:
+        for key in _keys(context):
+            by_key[key].append(context)
+    scored: list[tuple[float, int, int]] = []
+    index = {id(c): i for i, c in enumerate(news)}
+    for i, context in enumerate(olds):
+        for j in {index[id(c)] for key in _keys(context) for c in by_key[key]}:
+            scored.append((-similarity(context, news[j]), i, j))
+    matches: list[Match] = []
+    for _, i, j in sorted(scored):
+        if olds[i] in free_old and news[j] in free_new:
+            free_old.remove(olds[i])
+            free_new.remove(news[j])
+            matches.append((olds[i], news[j]))
+    return matches, free_old, free_new
+
+
+def _repeats(context: Context, others: Sequence[Context]) -> bool:
+    """Is this figure one of `others` said again?"""
+    return any(
+        other.fact.value == context.fact.value and similarity(context, other) >= SAME_SURROUNDING for other in others
+    )
+
+
+def _unit(fact: Fact) -> str:
+    return fact.value.lstrip("-0123456789./")
+
+
+def _swapped(matches: Sequence[Match]) -> list[tuple[Match, Match]]:
+    """Pairs of matches that fit clearly better when their figures change places."""
+    found: list[tuple[Match, Match]] = []
+    for i, one in enumerate(matches):
+        for two in matches[i + 1 :]:
+            if one[0].fact.value == two[0].fact.value or _unit(one[0].fact) != _unit(two[0].fact):
+                continue
+            straight = similarity(*one) + similarity(*two)
+            crossed = similarity(one[0], two[1]) + similarity(two[0], one[1])
+            if one[0].sentence == two[0].sentence and one[1].sentence == two[1].sentence:
+                kept = (one[0].fact.start < two[0].fact.start) == (one[1].fact.start < two[1].fact.start)
+                straight, crossed = straight + ORDER_WEIGHT * 2 * kept, crossed + ORDER_WEIGHT * 2 * (not kept)
+            if crossed - straight > SWAP_MARGIN:
+                found.append((one, two))
+    return found
+
+
+def _parsed(found: Sequence[Fact]) -> list[tuple[Fact, Date]]:
+    return [(fact, date) for fact in found if (date := parse_date(fact.value)) is not None]
+
+
+def _dates(old: Sequence[Fact], new: Sequence[Fact], as_of: str) -> Found:
+    olds, news = _parsed(old), _parsed(new)
+    known = [date for _, date in olds]
+    given = [date for date in known if date.year is not None]
+    if as_of:
+        year, month = as_of.split("-")[:2]
+        known.append(Date(int(year), int(month)))
+        given.append(Date(int(year), int(month)))
+    missing = [fact for fact, date in olds if not any(date.within(other) for _, other in news)]
+    added = [
+        fact for fact, date in news if not any(date.within(other) and _plausible(date, other, given) for other in known)
+    ]
+    return missing, added
+
+
+def _plausible(date: Date, source: Date, given: Sequence[Date]) -> bool:
+    """May the year of `date` stand where `source` has none? Only a year within eleven months of a date given in full."""
+    if date.year is None or source.year is not None or not given:
+        return True
+    month = date.month or 6
+    return any(abs((date.year - (other.year or 0)) * 12 + month - (other.month or month)) <= 11 for other in given)
+
+
+def _names(old: Sequence[Fact], new: Sequence[Fact]) -> Found:
+    olds, news = {f.value for f in old}, {f.value for f in new}
+    first: dict[tuple[bool, str], Fact] = {}
+    for side, found, others in ((True, old, news), (False, new, olds)):
+        for fact in found:
+            if fact.value not in others:
+                first.setdefault((side, fact.value), fact)
+    return [f for (side, _), f in first.items() if side], [f for (side, _), f in first.items() if not side]
+
+
+def _negations(old: Sequence[Fact], new: Sequence[Fact]) -> Found:
+    """The negations that one side has more of: those whose words the other side lacks come first."""
+    more, fewer = (old, new) if len(old) >= len(new) else (new, old)
+    words = [fact.text for fact in fewer]
+    unmatched: list[Fact] = []
+    for fact in more:
+        if fact.text in words:
+            words.remove(fact.text)
+        else:
+            unmatched.append(fact)
+    extra = unmatched[: len(more) - len(fewer)]
+    return (extra, []) if len(old) > len(new) else ([], extra)
