@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ BUSY_SECONDS = 30.0
 """How long a writer waits for another one before it gives up."""
 
 APPLICATION_ID = 0x54534B55  # "TSKU" in the file's header, shown by file(1)
+
+SHORTEST = 512  # bytes: the smallest page that a SQLite file can have
 
 MEANINGS = {
     "SQLITE_FULL": ("the disk is full", "Make room and do it again; what was saved before is kept"),
@@ -84,11 +87,21 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _create_file(path: Path) -> None:
-    """Make an empty file that only its owner reads; SQLite gives its side files the same rights."""
+def _prepare_file(path: Path) -> None:
+    """Make an empty file that only its owner reads (SQLite gives its side files the same rights), if there is none.
+
+    A file that is there is not opened: closing it would let go of the locks that SQLite holds on it in this process.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if path.exists():
+            # SQLite takes a file too short for a header for an empty one and would write over it.
+            if path.is_file() and 0 < path.stat().st_size < SHORTEST:
+                what, fix = MEANINGS["SQLITE_NOTADB"]
+                raise UsageError(what, where=path, fix=fix)
+            return
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -109,9 +122,7 @@ def connect(url: URL) -> Engine:
     if sqlite and url.database in (None, "", ":memory:"):
         raise UsageError("a ledger in memory would keep nothing", where=str(url), fix="Name a file")
     if sqlite:
-        path = Path(str(url.database))
-        if not path.exists():
-            _create_file(path)
+        _prepare_file(Path(str(url.database)))
     try:
         engine = create_engine(url, json_serializer=canonical)
     except (NoSuchModuleError, ModuleNotFoundError) as missing:

@@ -18,6 +18,7 @@ from tensaku.ledger.drafts import verdict_from, verdict_to
 from tensaku.ledger.rows import Between, ChangeRow, Decision, FinalRow, reason_key
 from tensaku.ledger.transactions import Transactions, clean, columns, storable
 from tensaku.records import Change, Verdict
+from tensaku.text import changes, compare
 
 __all__ = ["Finals"]
 
@@ -63,8 +64,6 @@ def needed_reasons(verdict: Verdict, reasons: Mapping[str, str]) -> dict[str, st
 
 def compared(draft: str, revision: str | None, final: str) -> list[tuple[Between, Change, Decision | None]]:
     """The changes between the texts of a final, with the decision on each that the model proposed."""
-    from tensaku.text import changes  # brings in the Japanese dictionary
-
     total = [c for c in changes(draft, final) if c.op != "equal"]
     found: list[tuple[Between, Change, Decision | None]] = [("draft-final", c, None) for c in total]
     if revision is not None:
@@ -127,7 +126,7 @@ class Finals(Transactions):
         """
         clean(text, "final")
         with self._read() as session:
-            draft = self._one(session, tables.Draft, draft_id, "draft").text
+            draft = self._one(session, tables.Draft, draft_id, "draft")
             revision = self._revision_text(session, draft_id, revision_id)
         # The slow part, reading the Japanese, is done before the lock is taken; none of what it reads can change.
         judged = self._judge(draft, revision, text, reasons or {})
@@ -178,11 +177,9 @@ class Finals(Transactions):
         with self._read() as session:
             return [pair_of(final, draft) for final, draft in session.execute(query)]
 
-    def _judge(self, draft: str, revision: str | None, text: str, reasons: Mapping[str, str]) -> Judged:
-        from tensaku.text import compare
-
-        verdict = compare(draft, text, self.names)
-        return Judged(verdict, needed_reasons(verdict, reasons), compared(draft, revision, text))
+    def _judge(self, draft: tables.Draft, revision: str | None, text: str, reasons: Mapping[str, str]) -> Judged:
+        verdict = compare(draft.text, text, self.names, as_of=draft.as_of)
+        return Judged(verdict, needed_reasons(verdict, reasons), compared(draft.text, revision, text))
 
     def _revision_text(self, session: Session, draft_id: int, revision_id: int | None) -> str | None:
         if revision_id is None:
