@@ -1,0 +1,23 @@
+"""The sample desk: an invented asset manager's pairs of drafts and published comments, and the generator behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["FILES", "folder"]
+
+FILES = (
+    "pairs.jsonl",
+    "drafts.jsonl",
+    "old-system.csv",
+    "house-style.md",
+    "instruction.md",
+    "names.toml",
+    "tensaku.toml",
+)
+"""What a task folder gets."""
+
+
+def folder() -> Path:
+    """Where the committed files lie."""
+    return Path(__file__).parent

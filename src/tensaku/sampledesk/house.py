@@ -1,0 +1,140 @@
+"""The house's wording: each statement has exactly one, by the numbered rules of house-style.md.
+
+Nothing here is random: the final follows from the statements and from the fund and month that the draft is filed under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tensaku.sampledesk.content import (
+    Breakdown,
+    Cause,
+    Contribution,
+    Currency,
+    Fund,
+    Performance,
+    Policy,
+    RateDecision,
+    Result,
+    Risk,
+    Statement,
+    Trade,
+    View,
+)
+from tensaku.sampledesk.japanese import past, stem
+
+__all__ = ["final"]
+
+
+def final(statements: Sequence[Statement], fund: Fund, as_of: str) -> str:
+    """The published comment. `statements` stand in the house's order (rules 21, 22, 23) and each fills one sentence."""
+    return "".join(_sentence(statement, fund, as_of) for statement in statements)
+
+
+def _sentence(statement: Statement, fund: Fund, as_of: str) -> str:
+    match statement:
+        case Result():
+            return _result(statement, fund, as_of)
+        case RateDecision():
+            return _rate_decision(statement)
+        case Cause():
+            return _cause(statement)
+        case Breakdown():
+            return _breakdown(statement)
+        case Currency():
+            return _currency(statement)
+        case Performance():
+            return _performance(statement, as_of)
+        case Contribution():
+            return _contribution(statement)
+        case Trade():
+            return _trade(statement)
+        case View():
+            return _view(statement, fund)
+        case Risk():
+            return _risk(statement)
+        case Policy():
+            return _policy(statement)
+
+
+def _when(dated: bool, as_of: str) -> str:
+    """Rules 7 and 8: the Western year with 年 and 月, or 当月."""
+    year, month = as_of.split("-")
+    return f"{year}年{int(month)}月" if dated else "当月"
+
+
+def _result(s: Result, fund: Fund, as_of: str) -> str:
+    """Rules 13 (the market is named), 17 (上昇 and 下落), 24 (rate of change inside the sentence), 25 (closing level)."""
+    head = f"{_when(s.dated, as_of)}の{fund.label}は{s.percent}%"
+    verb = "上昇する" if s.up else "下落する"
+    if not s.index:
+        return f"{head}{past(verb)}。"
+    if s.yield_up is None:
+        return f"{head}{stem(verb)}、{s.index}は{s.level}で月末を迎えた。"
+    return f"{head}{stem(verb)}、{s.index}は{s.level}に{'上昇' if s.yield_up else '低下'}した。"
+
+
+def _rate_decision(s: RateDecision) -> str:
+    """Rule 29: bank, meeting, rate, in this order."""
+    verb = {"up": "に引き上げた", "down": "に引き下げた", "none": "に据え置いた"}[s.move]
+    return f"{s.bank}は{s.meeting}で政策金利を{s.rate}%{verb}。"
+
+
+def _cause(s: Cause) -> str:
+    """Rules 26 (ことから) and 27 (ものの): cause and effect stand in one sentence."""
+    link = "ものの" if s.although else "ことから"
+    return f"{s.first.subject}{past(s.first.verb)}{link}、{s.then.subject}{past(s.then.verb)}。"
+
+
+def _breakdown(s: Breakdown) -> str:
+    """Rule 28: risers, then fallers, joined by 一方."""
+    return f"{s.by}では、{'や'.join(s.up)}が上昇した一方、{'や'.join(s.down)}が下落した。"
+
+
+def _currency(s: Currency) -> str:
+    """Rule 30: direction of the yen, then the rate as 1ドル=148円."""
+    return f"為替市場では{'円安' if s.weak else '円高'}が進み、1ドル={s.rate}円となった。"
+
+
+def _performance(s: Performance, as_of: str) -> str:
+    """Rule 31: fund, benchmark and gap in one sentence."""
+    verb = "上回った" if s.ahead else "下回った"
+    return (
+        f"{_when(s.dated, as_of)}の当ファンドの騰落率は{s.fund}%となり、"
+        f"ベンチマークの{s.benchmark}%を{s.gap}ポイント{verb}。"
+    )
+
+
+def _contribution(s: Contribution) -> str:
+    """Rule 32: what helped, then what hurt."""
+    if s.plus and s.minus:
+        return f"{s.plus}がプラスに寄与した一方、{s.minus}がマイナスに影響した。"
+    return f"{s.plus}がプラスに寄与した。" if s.plus else f"{s.minus}がマイナスに影響した。"
+
+
+def _trade(s: Trade) -> str:
+    """Rule 33: 売買では、; what was raised, then what was lowered."""
+    if not s.bought:
+        return "売買では、組入比率の大きな変更は行わなかった。"
+    return f"売買では、{s.bought}の組入比率を引き上げ、{s.sold}の組入比率を引き下げた。"
+
+
+def _view(s: View, fund: Fund) -> str:
+    """Rules 14 (the market is named), 34 (とみている), 35 (背景に), 38 (a promise becomes と考えられる)."""
+    end = "と考えられる" if s.promised else "とみている"
+    grounds = "や".join(s.grounds)
+    if not s.against:
+        return f"{fund.label}は、{grounds}を背景に{s.path}{end}。"
+    turn = "が重しとなる" if s.up else "が支えとなる"
+    return f"{fund.label}は、{s.against}{turn}ものの、{grounds}を背景に{s.path}{end}。"
+
+
+def _risk(s: Risk) -> str:
+    """Rule 36: ただし、 ... には留意が必要である。"""
+    return f"ただし、{'や'.join(s.what)}には留意が必要である。"
+
+
+def _policy(s: Policy) -> str:
+    """Rules 15 (当ファンドでは、) and 37 (方針である)."""
+    return f"当ファンドでは、{s.act.subject}{s.act.verb}方針である。"
