@@ -1,0 +1,59 @@
+"""How much of the exam the lessons give away: equal texts, near-copies, sentence forms seen."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+__all__ = ["FormsSeen", "fold", "forms_seen", "nearest_copies"]
+
+ROWS_AT_ONCE = 256
+
+
+def fold(text: str) -> str:
+    """`text` with width, case and white space taken out of account."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def nearest_copies(
+    texts: Sequence[str], others: Sequence[str], at_least: float, advance: Callable[[int], None] = lambda n: None
+) -> list[float]:
+    """For each of `texts` its likeness to the most alike of `others`, 0 if below `at_least`.
+
+    Likeness is 1 - edits / longest possible edits (insertions and deletions of characters), from 0 to 1; 1 is equal.
+    """
+    if not others:
+        return [0.0] * len(texts)
+    from rapidfuzz import process
+    from rapidfuzz.distance import Indel
+
+    found: list[float] = []
+    for start in range(0, len(texts), ROWS_AT_ONCE):
+        block = texts[start : start + ROWS_AT_ONCE]
+        table = process.cdist(block, others, scorer=Indel.normalized_similarity, score_cutoff=at_least)
+        found.extend(float(row.max()) for row in table)
+        advance(len(block))
+    return found
+
+
+class FormsSeen(NamedTuple):
+    """Of `sentences` sentences in the exam's finals, `seen` have a form that stands verbatim in a lesson's final."""
+
+    seen: int
+    sentences: int
+
+    @property
+    def share(self) -> float:
+        return self.seen / self.sentences if self.sentences else 0.0
+
+
+def forms_seen(exam: Sequence[str], lessons: Sequence[str], form: Callable[[str], list[str]]) -> FormsSeen:
+    """How many sentences of `exam` have a form that stands in `lessons`.
+
+    Args:
+        form: the forms of a text's sentences, one each.
+    """
+    known = {found for text in lessons for found in form(text)}
+    asked = [found for text in exam for found in form(text)]
+    return FormsSeen(sum(found in known for found in asked), len(asked))
