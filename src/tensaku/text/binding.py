@@ -1,7 +1,7 @@
 """What a figure belongs to: the words around it, so that two figures that changed places are noticed.
 
-A set of figures cannot tell 日経平均3.2%、TOPIX1.5% from 日経平均1.5%、TOPIX3.2%. Their surroundings can: each figure is
-described by the names and the character pairs near it, and two figures of a text are taken as swapped when the
+A set of figures cannot tell 日経平均3.2%、TOPIX1.5% from 日経平均1.5%、TOPIX3.2%. Their surroundings can: each figure
+is described by the names and the character pairs near it, and two figures of a text are taken as swapped when the
 surroundings fit clearly better crosswise than straight.
 """
 

@@ -23,11 +23,13 @@ _ERAS = {
 }
 _MONTH_NAMES = (
     ("january", "jan"), ("february", "feb"), ("march", "mar"), ("april", "apr"), ("may",), ("june", "jun"),
-    ("july", "jul"), ("august", "aug"), ("september", "sept", "sep"), ("october", "oct"), ("november", "nov"), ("december", "dec"),
+    ("july", "jul"), ("august", "aug"), ("september", "sept", "sep"), ("october", "oct"), ("november", "nov"),
+    ("december", "dec"),
 )  # fmt: skip
 _MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names}
 _PARTS = {
-    "初旬": "上旬", "上旬": "上旬", "中旬": "中旬", "下旬": "下旬", "月末": "末", "末": "末", "月初": "初", "初め": "初", "初": "初",
+    "初旬": "上旬", "上旬": "上旬", "中旬": "中旬", "下旬": "下旬", "月末": "末", "末": "末", "月初": "初",
+    "初め": "初", "初": "初",
     "上半期": "上期", "上期": "上期", "下半期": "下期", "下期": "下期", "前半": "前半", "後半": "後半",
 }  # fmt: skip
 
@@ -36,7 +38,7 @@ _PARTS = {
 class Date:
     """A date, as far as it is given: None where the text does not say. `month_end` closes a range of months.
 
-    `fiscal` marks a fiscal year or a period ending in that month (2026年度, 2026年3月期); `part` is 末, 上旬, 上期 and so on.
+    `fiscal` marks a fiscal year or a period ending in that month (2026年度, 2026年3月期); `part` is 末, 上旬, 上期, ...
     """
 
     year: int | None = None
@@ -106,7 +108,8 @@ _KANJI_DATE = re.compile(
     rf"|の?(?P<month>{_N})(?:\s?月?\s?[~-]\s?(?P<month_end>{_N}))?\s?月(?P<fm>期)?(?:\s?(?P<day>{_N})日)?)?{_PART}"
 )
 _MONTH = re.compile(
-    rf"(?<![\d./,か々十]) ?(?P<month>\d{{1,2}}|(?<![一-鿿])[一二三四五六七八九十]{{1,2}})(?:\s?月?\s?[~-]\s?(?P<month_end>{_N}))?\s?月(?!間|々|の満月)"
+    rf"(?<![\d./,か々十]) ?(?P<month>\d{{1,2}}|(?<![一-鿿])[一二三四五六七八九十]{{1,2}})"
+    rf"(?:\s?月?\s?[~-]\s?(?P<month_end>{_N}))?\s?月(?!間|々)"
     rf"(?P<fm>期)?(?:\s?(?P<day>{_N})日(?!間))?{_PART}"
 )
 _DAY = re.compile(r"(?<![\d.,/第])(?P<day>\d{1,2})日(?![間目本ぶ連続平足線移]|営業|立会)")

@@ -24,7 +24,7 @@ class Figure(NamedTuple):
 _PERCENT = (
     (
         "ポイント",
-        r"[%％]\s?(?:ポイント|pt)|パーセント・?ポイント|percentage[ -]points?|ppts?(?![A-Za-z])|ポイント|(?:pts?|points?)(?![A-Za-z])",
+        r"(?:%\s?)?ポイント|%\s?pt|パーセント・?ポイント|(?:percentage[ -])?points?(?![a-z])|p?pts?(?![A-Za-z])",
     ),
     ("%", r"%|パーセント|percent(?![a-z])|per cent(?![a-z])|pct(?![a-z])"),
     ("bp", r"ベーシス・?ポイント|basis[ -]points?|bps?(?![A-Za-z])"),
@@ -116,7 +116,8 @@ _LINK = r"\s?(?:の|ほどの|と|も|、)?(?:大幅な|大幅に|小幅な|小�
 _AFTER_DOWN = re.compile(rf"{_HEDGE}{_LINK}(?:{_DOWN_WORDS})|\s(?:lower|decline|decrease|drop|fall|loss)")
 _AFTER_UP = re.compile(rf"{_HEDGE}{_LINK}(?:{_UP_WORDS})|\s(?:higher|increase|rise|gain)")
 _BEFORE_DOWN = re.compile(
-    r"(?:(?:下落|低下|減少|下げ|マイナス|悪化|縮小)(?:率|幅|額)(?:は|が|も|:|、)?|(?:fell|declined|dropped|lost|decreased)(?: by)?\s)"
+    r"(?:(?:下落|低下|減少|下げ|マイナス|悪化|縮小)(?:率|幅|額)(?:は|が|も|:|、)?"
+    r"|(?:fell|declined|dropped|lost|decreased)(?: by)?\s)"
     r"(?:前月末?比|月間)?(?:約|およそ)?\s?$"
 )
 

@@ -6,8 +6,8 @@ How each kind is compared, and why:
   new. A repeat does not count: if a figure stands twice in one surrounding (the same names and words near it), once is
   enough, since writers merge such sentences; the same figure said of two different things must stand twice.
   Two figures that changed places are found by their surroundings (see `binding`).
-- **date**: compared as a set. 3月 is covered by 2026年3月 and the other way round, 同月 by anything; the smallest unit given must
-  survive, so 2026年3月 is not covered by 2026年, and nothing may contradict.
+- **date**: compared as a set. 3月 is covered by 2026年3月 and the other way round; the smallest unit given must
+  survive, so 2026年3月 is not covered by 2026年, and nothing may contradict. 同月 and 当月 are no facts.
 - **name**: compared as a set of canonical names. How often a name is repeated is style.
 - **negation**: compared by count. Which word negates is style; that a predicate is negated is not.
 """
@@ -85,7 +85,7 @@ def _figures(draft: str, text: str, old: Sequence[Fact], new: Sequence[Fact]) ->
 
 
 def _keys(context: Context) -> set[str]:
-    """The values that a figure may also be written as: 25bp as 0.25ポイント or 0.25%, 3割 as 30%, a fall with or without sign."""
+    """The values that a figure may also be written as: 25bp as 0.25ポイント or 0.25%, 3割 as 30%."""
     value = context.fact.value
     keys = {value}
     for unit, others, factor in (("bp", ("ポイント", "%"), Decimal("0.01")), ("割", ("%",), Decimal(10))):
@@ -166,7 +166,7 @@ def _dates(old: Sequence[Fact], new: Sequence[Fact], as_of: str) -> Found:
 
 
 def _plausible(date: Date, source: Date, given: Sequence[Date]) -> bool:
-    """May the year of `date` stand where `source` has none? Only a year within eleven months of a date given in full."""
+    """May `date` have its year where `source` has none? Only within eleven months of a date given in full."""
     if date.year is None or source.year is not None or not given:
         return True
     month = date.month or 6

@@ -112,8 +112,8 @@ def _wraps(text: str, at: int) -> bool:
 def sentences(text: str) -> list[Sentence]:
     """The sentences of `text` in order. Their texts joined give `text` back.
 
-    A sentence ends at 。！？ or at an English full stop, question or exclamation mark outside brackets and quotes, and at
-    the end of a Japanese line. Full stops in numbers and abbreviations do not end one, nor do wrapped English lines.
+    A sentence ends at 。！？ or at an English full stop, question or exclamation mark outside brackets and quotes, and
+    at the end of a Japanese line. Full stops in numbers and abbreviations do not end one, nor do wrapped English lines.
     """
     found: list[Sentence] = []
     start = 0

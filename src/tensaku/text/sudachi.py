@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sudachipy import Dictionary, Tokenizer  # type: ignore[import-untyped]
+    from sudachipy import Dictionary, Tokenizer
 
 __all__ = ["Word", "words"]
 
@@ -23,8 +24,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BREAK = re.compile(r"[。！？\n]+")
 
 _local = threading.local()
-_lock = threading.Lock()
-_dictionary: Dictionary | None = None
 
 
 class Word(NamedTuple):
@@ -40,17 +39,20 @@ class Word(NamedTuple):
     pos: str
 
 
+@lru_cache(maxsize=1)
+def _dictionary() -> Dictionary:
+    import sudachipy
+
+    return sudachipy.Dictionary(dict="core")
+
+
 def _tokenizer() -> Tokenizer:
     """This thread's tokenizer: Sudachi's dictionary is shared between threads, its tokenizer must not be."""
-    global _dictionary
     found: Tokenizer | None = getattr(_local, "tokenizer", None)
     if found is None:
         import sudachipy
 
-        with _lock:
-            if _dictionary is None:
-                _dictionary = sudachipy.Dictionary(dict="core")
-        found = _dictionary.tokenizer(mode=sudachipy.SplitMode.A)
+        found = _dictionary().tokenizer(mode=sudachipy.SplitMode.A)
         _local.tokenizer = found
     return found
 
