@@ -10,7 +10,6 @@ EXTRAS := curate,tune,evaluate,serve,desk,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
 
-# Several people share a machine: one thread a process unless somebody says otherwise.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help run test test-all check format bench setup clean
@@ -26,14 +25,14 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt scripts/find-python
+$(STAMP): pyproject.toml constraints.txt
 	@python=$$(scripts/find-python) && \
 	if [ ! -x $(BIN)/python ]; then \
 		echo "Making $(VENV) with $$python"; \
 		"$$python" -m venv $(VENV) || { echo "make: $$python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
 	fi
 	@echo "Installing the pinned packages (once; some minutes and about 2 GB)"
-	@$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[$(EXTRAS)]'
+	@$(BIN)/python scripts/install.py constraints.txt $(VENV)/install.log -e '.[$(EXTRAS)]'
 	@touch $@
 
 $(BROWSER): scripts/debian-packages

@@ -6,6 +6,7 @@ import datetime
 import enum
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -27,13 +28,18 @@ def plain(value: Any) -> Any:
 
     Raises:
         TypeError: it holds something else, or a table with keys that are not text.
+        ValueError: a number is not finite, or text cannot be written as UTF-8.
     """
     if isinstance(value, enum.Enum):
         return plain(value.value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    if isinstance(value, str):
+        value.encode("utf-8")  # half a surrogate pair is no text
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        return {_text_key(key): plain(inner) for key, inner in value.items()}
+        return {plain(_text_key(key)): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     if isinstance(value, set | frozenset):

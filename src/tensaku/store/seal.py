@@ -12,15 +12,11 @@ from typing import Any
 
 from tensaku.errors import UsageError
 from tensaku.store.artifact import sha256_of
+from tensaku.store.keys import SCHEMA
 
 __all__ = ["MANIFEST", "faults_of", "fsync_folder", "hash_files", "read_manifest", "unseal", "write_manifest"]
 
 MANIFEST = "manifest.json"
-
-_FIELDS = {
-    "schema": int, "key": str, "stage": str, "version": int, "config": dict, "inputs": dict, "facts": dict,
-    "files": dict, "started": str, "ended": str, "host": dict, "tensaku": str, "seal": str,
-}  # fmt: skip
 
 
 def hash_files(folder: Path) -> dict[str, dict[str, Any]]:
@@ -43,8 +39,8 @@ def hash_files(folder: Path) -> dict[str, dict[str, Any]]:
             files[name] = {"sha256": sha256_of(path), "bytes": os.fstat(handle).st_size}
         finally:
             os.close(handle)
-    for inner in sorted({*(p.parent for p in _walk(folder)), folder}):
-        fsync_folder(inner)
+    for inner, _, _ in os.walk(folder):
+        fsync_folder(Path(inner))
     return files
 
 
@@ -53,6 +49,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any], draft: Path) -> None:
     for name in manifest["files"]:
         (folder / name).chmod(0o444)
     sealed = {**manifest, "seal": _seal(manifest)}
+    draft.unlink(missing_ok=True)  # a killed run may have left one that is read-only
     with draft.open("w", encoding="utf-8") as file:
         file.write(_text(sealed))
         file.flush()
@@ -86,16 +83,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UsageError(f"the manifest cannot be read: {error}", where=path, fix=fix) from None
     try:
         manifest = json.loads(text)
-    except ValueError:
-        manifest = None
-    if (
-        not isinstance(manifest, dict)
-        or any(not isinstance(manifest.get(name), kind) for name, kind in _FIELDS.items())
-        or manifest["seal"] != _seal(manifest)
-        or text != _text(manifest)
-    ):
+        whole = isinstance(manifest, dict) and manifest.get("seal") == _seal(manifest) and text == _text(manifest)
+    except (ValueError, RecursionError):
+        whole = False
+    if not whole:
         raise UsageError("the manifest is damaged", where=path, fix=fix)
-    return manifest
+    if manifest.get("schema") != SCHEMA:
+        what = f"the manifest has schema {manifest.get('schema')}, this Tensaku reads {SCHEMA}"
+        raise UsageError(what, where=path, fix="Use the Tensaku that made it")
+    return dict(manifest)
 
 
 def faults_of(folder: Path) -> list[str]:

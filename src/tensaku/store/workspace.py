@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
-import json
 import os
 import platform
 import shutil
@@ -164,7 +163,10 @@ class _Work:
     def __init__(self, store: Store, fn: Stage[..., Any], cfg: Section, inputs: Mapping[str, Input]) -> None:
         self.store, self.fn, self.cfg, self.inputs = store, fn, cfg, inputs
         self.single = dict(flatten(inputs))
-        self.config = plain(cfg)
+        try:
+            self.config = plain(cfg)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"a setting of the stage {fn.stage_name} cannot be kept: {error}") from error
         self.key = key_of(fn.stage_name, fn.stage_version, self.config, inputs)
         self.ref = ref_of(fn.stage_name, self.key)
         self.place = store.artifacts / self.ref
@@ -262,10 +264,11 @@ class _Work:
             raise
         except Exception as error:
             scratch = self.scratch if self.scratch.exists() else None
+            why, fix = f"{type(error).__name__}: {error}".removesuffix(": "), None
+            if isinstance(error, OSError) and error.errno in _FULL:
+                why = "no space left on the disk"
             if _is_full(error, self.store.root):
-                why, fix = "no space left on the disk", "Free some and run again: it goes on from there"
-            else:
-                why, fix = f"{type(error).__name__}: {error}".rstrip(": "), None
+                fix = "The disk is full: free some space and run again, it goes on from there"
             raise StageError(self.fn.stage_name, why, scratch=scratch, fix=fix) from error
 
 
@@ -299,8 +302,7 @@ def _checked_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     checked = {}
     for name, value in facts.items():
         try:
-            checked[name] = plain(value)
-            json.dumps(checked[name], allow_nan=False)
+            checked[plain(name)] = plain(value)
         except (TypeError, ValueError) as error:
             raise ValueError(f"the fact {name!r} cannot be kept: {error}") from error
     return checked
