@@ -25,6 +25,9 @@ ROW = {
 }
 
 
+RENAMED = {key if key != "final" else "finale": value for key, value in ROW.items()}
+
+
 def bring_in(folder: Path, *uses: Use) -> Artifact:
     cfg = Sources(use=uses)
     return Store(folder / "work", SilentReporter()).run(ingest, cfg, **files(cfg, folder))
@@ -66,13 +69,13 @@ def test_a_shift_jis_table_with_its_own_columns_and_values(tmp_path: Path) -> No
     ("rows", "message"),
     [
         ([ROW, "{oops"], r"a\.jsonl, line 2: the line is not JSON"),
-        ([{k: v for k, v in ROW.items() if k != "final"} | {"finale": "x"}], r"line 1, field 'final': this column is missing.*'finale'"),
+        ([RENAMED], r"line 1, field 'final': this column is missing.*'finale'"),
         (['{"draft": "一"'], "not JSON"),
         ([[1]], "a JSON Lines file has one object a line"),
         ([""], "the file holds no rows"),
         ([ROW | {"as_of": "先月"}], r"none of its 1 rows can be used \(bad-as-of 1\)"),
     ],
-)  # fmt: skip
+)
 def test_wrong_input_stops_with_one_message_and_leaves_nothing(tmp_path: Path, rows: list[Any], message: str) -> None:
     write_jsonl(tmp_path / "a.jsonl", rows)
     with pytest.raises(DataError, match=message) as caught:

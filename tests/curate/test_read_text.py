@@ -85,5 +85,5 @@ def test_readers_stand_behind_the_door_and_refuse_unknown_settings(tmp_path: Pat
     path.write_bytes(json.dumps({"draft": "市場"}, ensure_ascii=False).encode("cp932"))
     read = sources.build({"source": "jsonl", "encoding": "cp932"})
     assert list(read(path)) == [Row(1, {"draft": "市場"})]
-    with pytest.raises(UsageError, match="encodign.*Did you mean 'encoding'"):
+    with pytest.raises(UsageError, match=r"encodign.*Did you mean 'encoding'"):
         sources.build({"source": "jsonl", "encodign": "cp932"})

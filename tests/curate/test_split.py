@@ -32,12 +32,14 @@ def row(n: int, month: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def road(folder: Path, rows: list[dict[str, Any]], cfg: Lessons, newest: str = "6 months") -> list[Artifact]:
+def road(
+    folder: Path, rows: list[dict[str, Any]], cfg: Lessons, newest: str = "6 months", steps: Any = ()
+) -> list[Artifact]:
     (folder / "a.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     store = Store(folder / "work", SilentReporter())
     sources = Sources(use=(Use(path="a.jsonl"),))
     source = store.run(ingest, sources, **files(sources, folder))
-    pool = store.run(curate, Curate(), source=source)
+    pool = store.run(curate, Curate(steps=steps), source=source)
     asked = store.run(exam, Exam(newest=newest), pool=pool)
     return [pool, asked, store.run(lessons, cfg, pool=pool, exam=asked)]
 
@@ -91,7 +93,7 @@ def test_the_names_of_the_house_are_masked_too(tmp_path: Path) -> None:
     ]
     pool, asked, taught = road(tmp_path, rows, Lessons())
     (tmp_path / "names.toml").write_text(
-        '"あおば投信" = ["あおば投信"]\n"みどり投信" = ["みどり投信"]\n', encoding="utf-8"
+        '[names]\n"あおば投信" = ["あおば投信"]\n"みどり投信" = ["みどり投信"]\n', encoding="utf-8"
     )
     store = Store(tmp_path / "work", SilentReporter())
     named = store.run(lessons, Lessons(), pool=pool, exam=asked, names=SourceFile(tmp_path / "names.toml"))

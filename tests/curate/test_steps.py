@@ -71,9 +71,13 @@ def test_duplicates_keep_the_first_and_say_where_it_stands() -> None:
     assert dropped[0].row["id"] == "p2"
 
 
-def test_full_width_and_half_width_drafts_are_no_duplicates() -> None:
-    kept, _, _ = walk("duplicates", pairs({"draft": "３％"}, {"draft": "3%"}))
-    assert len(kept) == 2
+def test_width_makes_no_other_draft_but_another_final() -> None:
+    kept, _, _ = walk(
+        "duplicates", pairs({"draft": "ｶﾌﾞは３％"}, {"draft": "カブは3%"}, {"final": "３％"}, {"final": "3%"})
+    )
+    assert [pair.id for pair in kept] == ["p1", "p3", "p4"]
+    kept, dropped, _ = walk("twins", kept)
+    assert reasons(dropped) == [("contradictory-twin", "a.csv:4")]
 
 
 @pytest.mark.parametrize(

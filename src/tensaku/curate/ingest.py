@@ -50,7 +50,7 @@ class Use(Section):
     values: dict[str, dict[str, str]] = pydantic.Field(default_factory=dict)
     """Field -> written value -> value taken, as in { section = { "市場動向" = "market" } }."""
     on_bad: Literal["stop", "set-aside"] = "stop"
-    """What happens at a line that cannot be read or a row that lacks a field. A wrong value is always set aside."""
+    """What a line that is no JSON or CSV, or a row without a needed column, does. Lesser faults: set aside."""
     options: dict[str, Any] = pydantic.Field(default_factory=dict)
     """Settings of the reader: encoding, delimiter (csv), sheet (excel)."""
 
@@ -163,7 +163,8 @@ def _records(path: Path, use: Use, tally: _Tally) -> Iterator[Pair | Drop]:
             tally.kept += 1
             yield found
             continue
-        if use.on_bad == "stop" and (isinstance(found, Broken) or found.missing):
+        grave = not found.readable if isinstance(found, Broken) else found.missing
+        if grave and use.on_bad == "stop":
             raise _stop(path, row, found)
         tally.dropped[found.reason] += 1
         tally.first_drop = tally.first_drop or f"line {row.line}: {found.detail}"

@@ -93,5 +93,5 @@ def _label(value: str | int | None) -> str:
 
 def fingerprint(values: Mapping[str, Any]) -> str:
     """Twelve hex digits of the SHA-256 of a row's values, whatever the order of its columns."""
-    written = json.dumps(values, ensure_ascii=True, sort_keys=True, default=str)
-    return hashlib.sha256(written.encode("ascii")).hexdigest()[:12]
+    written = json.dumps(values, ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:12]

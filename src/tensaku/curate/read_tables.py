@@ -65,9 +65,8 @@ def read_excel(path: Path, /, *, sheet: str | None = None) -> Iterator[Row | Bro
             if columns is None:
                 columns = _columns(path, cells)
             elif any(cell is not None for cell in cells[len(columns) :]):
-                yield Broken(
-                    line, "field-count", f"a cell stands to the right of the {len(columns)} named columns", str(cells)
-                )
+                detail = f"a cell stands to the right of the {len(columns)} named columns"
+                yield Broken(line, "field-count", detail, str(cells), readable=True)
             else:
                 padded = [*cells, *[None] * (len(columns) - len(cells))]
                 yield Row(line, dict(zip(columns, padded, strict=False)))

@@ -94,7 +94,7 @@ def read_csv(path: Path, /, *, encoding: str | None = None, delimiter: str | Non
                 continue
             if len(fields) != len(columns):
                 detail = f"the row has {len(fields)} fields, the first line names {len(columns)}"
-                yield Broken(reader.line_num, "field-count", detail, delimiter.join(fields))
+                yield Broken(reader.line_num, "field-count", detail, delimiter.join(fields), readable=True)
             else:
                 yield Row(reader.line_num, dict(zip(columns, fields, strict=True)))
 

@@ -21,12 +21,16 @@ class Row(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """A line that could not be read as a row: `reason` is counted, `detail` and `text` are kept."""
+    """A line that makes no row: `reason` is counted, `detail` and `text` are kept.
+
+    `readable` is true if only its fields do not fit, so that what follows can be trusted.
+    """
 
     line: int
     reason: str
     detail: str
     text: str
+    readable: bool = False
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

@@ -99,8 +99,8 @@ def lessons(bench: Bench, cfg: Lessons, *, pool: Artifact, exam: Artifact, names
     """Leave `lessons.jsonl`: the pairs of `pool` that are not in `exam` and give none of it away.
 
     Set aside, with reasons in `drops.jsonl`: rows of a family of the exam (`exam-family`), rows whose draft or final
-    equals one of the exam but for width, case and white space (`exam-draft`, `exam-final`) and, if `drop_near`, near-copies
-    (`near-exam`).
+    equals one of the exam but for width, case and white space (`exam-draft`, `exam-final`) and, if `drop_near`,
+    near-copies (`near-exam`).
 
     Args:
         names: the file of the house's names (TOML), so that a sentence's form is the same whatever fund it speaks of.
@@ -194,6 +194,5 @@ def _forms(bench: Bench, asked: Sequence[Pair], taught: Sequence[Pair], names: t
 
 
 def _names(file: SourceFile | None) -> Mapping[str, Sequence[str]]:
-    if file is None:
-        return {}
-    return tomllib.loads(file.path.read_text(encoding="utf-8"))
+    """The canonical names and their written forms: the table `names` of a TOML file."""
+    return {} if file is None else tomllib.loads(file.path.read_text(encoding="utf-8"))["names"]

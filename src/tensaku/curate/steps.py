@@ -14,6 +14,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
+from tensaku.curate.overlap import fold
 from tensaku.plugins import steps
 from tensaku.records import Drop, Pair, to_dict
 from tensaku.revise import LONGEST_DRAFT
@@ -34,10 +35,19 @@ def drop(pair: Pair, reason: str, detail: str) -> Drop:
     return Drop(reason, pair.source, detail, to_dict(pair))
 
 
-def _key(*texts: str) -> bytes:
-    """Equal for texts that differ in nothing but white space; 16 bytes, so that millions fit into memory."""
-    folded = "\x00".join(_SPACE.sub("", text) for text in texts)
-    return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _digest(*texts: str) -> bytes:
+    """Sixteen bytes that stand for the texts, so that the keys of millions fit into memory."""
+    return blake2b("\x00".join(texts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _draft_key(pair: Pair) -> bytes:
+    """Equal for drafts that differ in nothing but width, case and white space: nobody tells two finals by those."""
+    return _digest(fold(pair.draft))
+
+
+def _final_key(pair: Pair) -> bytes:
+    """Equal for finals that differ in nothing but white space: width is part of the house's style."""
+    return _digest(_SPACE.sub("", pair.final))
 
 
 @steps.register("repair")
@@ -118,7 +128,7 @@ def long(rows: Iterable[Pair], tally: Counter[str], /, *, most: int = LONGEST_DR
 def identical(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     """Drop pairs whose sides differ in nothing but white space: `identical-sides`. Leave it out to teach restraint."""
     for pair in rows:
-        if _key(pair.draft) == _key(pair.final):
+        if _SPACE.sub("", pair.draft) == _SPACE.sub("", pair.final):
             yield drop(pair, "identical-sides", "draft and final are the same text")
         else:
             yield pair
@@ -126,10 +136,10 @@ def identical(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
 
 @steps.register("duplicates")
 def duplicates(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
-    """Of pairs that are equal on both sides, white space aside, keep the first: `duplicate`."""
+    """Keep the first of equal pairs: `duplicate`. Drafts are equal whatever their width and case, finals are not."""
     seen: dict[bytes, str] = {}
     for pair in rows:
-        key = _key(pair.draft, pair.final)
+        key = _draft_key(pair) + _final_key(pair)
         if key in seen:
             yield drop(pair, "duplicate", f"the same pair stands at {seen[key]}")
         else:
@@ -156,7 +166,7 @@ def twins(rows: Iterable[Pair], tally: Counter[str], /, *, keep: Literal["newest
     """
     held: dict[bytes, _Version] = {}
     for pair in rows:
-        draft, final = _key(pair.draft), _key(pair.final)
+        draft, final = _draft_key(pair), _final_key(pair)
         version = held.get(draft)
         if version is None:
             held[draft] = _Version(final, pair.as_of, pair.source, True)
@@ -165,12 +175,12 @@ def twins(rows: Iterable[Pair], tally: Counter[str], /, *, keep: Literal["newest
             chosen = (final, pair.as_of, pair.source) if newer else version[:3]
             held[draft] = _Version(*chosen, agree=False)
     for pair in rows:
-        version = held[_key(pair.draft)]
+        version = held[_draft_key(pair)]
         if version.agree:
             yield pair
         elif keep == "none":
             yield drop(pair, "contradictory-twin", "the same draft stands with another final, and no twin is kept")
-        elif version.final == _key(pair.final):
+        elif version.final == _final_key(pair):
             yield pair
         else:
             yield drop(
@@ -183,7 +193,7 @@ def ids(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     """Of different pairs with one id keep the first: `duplicate-id`."""
     seen: dict[bytes, str] = {}
     for pair in rows:
-        key = blake2b(pair.id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        key = _digest(pair.id)
         if key in seen:
             yield drop(pair, "duplicate-id", f"the id {pair.id!r} belongs to {seen[key]}")
         else:
