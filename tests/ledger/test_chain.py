@@ -28,7 +28,7 @@ def tamper(path: Path, *statements: str) -> None:
 
 
 def rehash(path: Path) -> None:
-    """Compute the whole chain anew, as one who can write to the database could; from the documentation, not the code."""
+    """Compute the whole chain anew, as one who can write to the database could, by the documented recipe."""
     with sqlite3.connect(path) as raw:
         raw.row_factory = sqlite3.Row
         previous, seq = ZEROS, 0

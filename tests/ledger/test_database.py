@@ -176,7 +176,7 @@ def test_a_damaged_file_says_so(path: Path, ledger: Ledger, new_draft: Callable[
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(path.stat().st_size - 4096))
-    with pytest.raises(UsageError, match="damaged.*restore a backup"), Ledger.open(path) as damaged:
+    with pytest.raises(UsageError, match=r"damaged.*restore a backup"), Ledger.open(path) as damaged:
         damaged.drafts()
 
 

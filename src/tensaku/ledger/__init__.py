@@ -1,7 +1,7 @@
-"""The ledger: who drafted, revised, decided, saved, tuned and approved what, and when; nothing in it is ever rewritten.
+"""The ledger: who drafted, revised, decided, saved, tuned and approved what, and when; nothing in it is rewritten.
 
-People, drafts, revisions, finals with every change decided, releases, approvals, deployments, and a log whose entries are
-chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
+People, drafts, revisions, finals with every change decided, releases, approvals, deployments, and a log whose entries
+are chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
 """
 
 from tensaku.ledger.book import Ledger

@@ -44,7 +44,7 @@ def _of_table(session: Session, kind: str, table: type[tables.Row], expected: di
     """Compare one table, taking what was found out of `expected`."""
     for row in session.scalars(select(table).execution_options(yield_per=500)):
         values = columns(row)
-        subject = f"{kind}:{values[inspect(table).primary_key[0].key]}"
+        subject = f"{kind}:{values[inspect(table).primary_key[0].name]}"
         if subject == f"person:{SYSTEM}":
             continue  # made by the first migration, before there was a log
         logged = expected.pop(subject, None)

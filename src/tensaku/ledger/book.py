@@ -66,7 +66,7 @@ class Ledger(People, Drafts, Finals, Releases):
             return [chain.entry_of(row) for row in session.scalars(query)]
 
     def log_end(self) -> tuple[int, str]:
-        """Number and hash of the newest entry: note it outside the database, and `verify_log` can tell a log cut short."""
+        """Number and hash of the newest entry: noted outside the database, they show a log cut short."""
         with self._read() as session:
             head = session.get_one(tables.Head, 1)
             return head.seq, head.hash

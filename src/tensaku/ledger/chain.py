@@ -1,8 +1,8 @@
 """The hash-chained log: appending an entry, and finding the first one that was altered, removed or put elsewhere.
 
-The hash of an entry is SHA-256 over the previous entry's hash, a line feed, and the entry's content as canonical JSON (keys
-sorted, no spaces, UTF-8, no escapes beyond JSON's own). The first entry follows 64 zeros. Anyone can recompute the chain
-with a few lines of any language; docs/ledger.md shows them.
+The hash of an entry is SHA-256 over the previous entry's hash, a line feed, and the entry's content as canonical JSON
+(keys sorted, no spaces, UTF-8, no escapes beyond JSON's own). The first entry follows 64 zeros. Anyone can recompute
+the chain with a few lines of any language; docs/ledger.md shows them.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | 
 
     Args:
         session: a reading session; the log is streamed, so its length does not matter.
-        anchor: number and hash of an entry noted outside the database. Only an anchor shows that the tail was cut or the
-            whole chain was computed anew by someone who can write to the database.
+        anchor: number and hash of an entry noted outside the database. Only an anchor shows that the tail was cut or
+            the whole chain was computed anew by someone who can write to the database.
     """
     expected, previous, found = 1, GENESIS, anchor is None or anchor[0] == 0
     for row in session.scalars(select(Log).order_by(Log.seq).execution_options(yield_per=1000)):

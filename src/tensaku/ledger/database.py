@@ -1,4 +1,4 @@
-"""Reaching the database: where it is, how a connection is set up, and what its errors mean to the one who meets them."""
+"""Reaching the database: where it is, how a connection is set up, and what its errors mean to whoever meets them."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _by_place(change: Change, edits: Sequence[Change], total: Sequence[Change]) 
 
 
 def _touches(change: Change, start: int, end: int) -> bool:
-    """True if the change reaches into the span of its old text; an insertion touches only what it splits or what is empty."""
+    """True if the change reaches into the span of its old text; an insertion touches only what it splits."""
     if start == end:
         return change.old_start < start < change.old_end or change.old_start == change.old_end == start
     if change.old_start == change.old_end:

@@ -121,8 +121,8 @@ class Finals(Transactions):
 
         Raises:
             NotFound: no such draft, revision or person.
-            UsageError: nothing was saved, because a broken fact has no reason, another final was saved meanwhile, the text is
-                empty, the person may not write, or the disk is full, read-only or locked.
+            UsageError: nothing was saved, because a broken fact has no reason, another final was saved meanwhile, the
+                text is empty, the person may not write, or the disk is full, read-only or locked.
         """
         clean(text, "final")
         with self._read() as session:

@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, column, inspect, select, table
 from sqlalchemy.orm import Session
 
 from tensaku.errors import UsageError
@@ -47,7 +47,7 @@ def current(connection: Connection, where: str) -> str | None:
             fix = "Name another path, or an empty database"
             raise UsageError("this database is not a Tensaku ledger", where=where, fix=fix)
         return None
-    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
+    return connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar_one_or_none()
 
 
 def check_known(version: str | None, where: str) -> None:
@@ -78,8 +78,8 @@ def upgrade(engine: Engine, where: str, to: str = "head") -> None:
     with engine.connect() as connection:
         sqlite = connection.dialect.name == "sqlite"
         if sqlite:
-            # Rebuilding a table drops the old one; its keys must not be enforced meanwhile. The setting has no effect inside
-            # a transaction, and SQLAlchemy would begin one, so the driver's connection is asked directly.
+            # Rebuilding a table drops the old one; its keys must not be enforced meanwhile. The setting has no effect
+            # inside a transaction, and SQLAlchemy would begin one, so the driver's connection is asked directly.
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
         try:
             with connection.execution_options(tensaku_writes=True).begin():

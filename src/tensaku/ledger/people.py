@@ -43,7 +43,7 @@ class People(Transactions):
         """Add a person, or return the one who stands there with the same display name and roles.
 
         Args:
-            name: the short name that signs (letters, digits, `.`, `_`, `-`, `@`; at most 64 characters). It stays for ever.
+            name: the short name that signs, for ever (letters, digits, `.`, `_`, `-`, `@`; at most 64 characters).
             display: the name shown on screens.
             roles: any of `ROLES`.
             by: who adds.

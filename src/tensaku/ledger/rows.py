@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 ROLES = ("writer", "engineer", "approver", "auditor", "admin")
-"""What a person may be. Writers save finals, engineers tune, approvers sign releases, auditors read, admins keep people."""
+"""What a person may be: writers save finals, engineers tune, approvers sign, auditors read, admins keep people."""
 
 SYSTEM = "system"
 """The name under which Tensaku itself writes: bringing in files, creating and migrating the ledger."""
@@ -92,7 +92,10 @@ class DraftRow:
 
 @dataclass(frozen=True, slots=True)
 class RevisionRow:
-    """What a model made of a draft, and who asked. `provenance` names its maker: release, adapter, base, engine, version, trial."""
+    """What a model made of a draft, and who asked.
+
+    `provenance` names its maker: release, adapter, base, engine, version, trial.
+    """
 
     id: int
     draft_id: int
@@ -112,7 +115,7 @@ class RevisionRow:
 
 @dataclass(frozen=True, slots=True)
 class FinalRow:
-    """A final text as a writer saved it. `reasons` holds the written reason for each fact that differs from the draft."""
+    """A final text as a writer saved it. `reasons` holds the written reason for each fact that differs."""
 
     id: int
     draft_id: int
@@ -177,7 +180,7 @@ class DeploymentRow:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry of the log. `at` is UTC in ISO 8601, `detail` is plain JSON values, `hash` covers `previous` and all else."""
+    """One entry of the log. `at` is UTC in ISO 8601, `detail` is JSON values, `hash` covers `previous` and all else."""
 
     seq: int
     at: str

@@ -1,4 +1,4 @@
-"""The tables. Types are those that SQLite and PostgreSQL share; the schema is made by the migrations, never by these classes."""
+"""The tables. Types are those that SQLite and PostgreSQL share; migrations make the schema, never these classes."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Final(Row):
     """A final text, with the final it was written over."""
 
     __tablename__ = "finals"
-    # Two finals can never follow the same one, whatever the code above does: the history of a draft is a line, not a tree.
+    # Two finals can never follow the same one, whatever the code does: the history of a draft is a line, not a tree.
     __table_args__ = (UniqueConstraint("draft_id", "based_on", name="uq_finals_line"), {"sqlite_autoincrement": True})
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), index=True)
@@ -200,7 +200,7 @@ class Deployment(Row):
 
 
 class ApiKey(Row):
-    """A key of a person. Only its SHA-256 is kept: the key itself is long and random, so it cannot be guessed from it."""
+    """A key of a person. Only its SHA-256 is kept: the key is long and random, so it cannot be guessed from that."""
 
     __tablename__ = "api_keys"
     __table_args__ = (UniqueConstraint("hash", name="uq_api_keys_hash"), {"sqlite_autoincrement": True})

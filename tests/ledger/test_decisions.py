@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tensaku.ledger.decisions import decide
+from tensaku.text import apply, changes
+
+DRAFT = "当月の国内株式市場は３．２％上昇した。日銀は政策金利を据え置いた。円安も追い風だった。"
+REVISION = "当月の国内株式市場は3.2%上昇しました。日本銀行は政策金利を据え置きました。円安も追い風となりました。"
+
+
+def decided(draft: str, revision: str, final: str) -> list[tuple[str, str, str]]:
+    proposed = changes(draft, revision)
+    decisions = decide(draft, final, proposed=proposed, edits=changes(revision, final), total=changes(draft, final))
+    return [(c.old, c.new, d) for c, d in zip(proposed, decisions, strict=True)]
+
+
+def test_an_untouched_revision_is_accepted_throughout() -> None:
+    assert {d for _, _, d in decided(DRAFT, REVISION, REVISION)} == {"accepted"}
+
+
+def test_a_draft_put_back_is_rejected_throughout() -> None:
+    assert {d for _, _, d in decided(DRAFT, REVISION, DRAFT)} == {"rejected"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_taking_some_and_leaving_the_rest_is_told_exactly(data: st.DataObject) -> None:
+    proposed = changes(DRAFT, REVISION)
+    taken = data.draw(st.sets(st.integers(0, len(proposed) - 1)))
+    final = apply(DRAFT, [c for i, c in enumerate(proposed) if i in taken])
+    expected = [(c.old, c.new, "accepted" if i in taken else "rejected") for i, c in enumerate(proposed)]
+    assert decided(DRAFT, REVISION, final) == expected
+
+
+def test_words_of_the_writers_own_leave_the_other_decisions_as_they_are() -> None:
+    final = REVISION.replace("日本銀行", "日銀").replace("追い風", "プラス") + "以上です。"
+    found = {(old, new): d for old, new, d in decided(DRAFT, REVISION, final)}
+    assert found["３．２％", "3.2%"] == "accepted"
+    assert found["日銀", "日本銀行"] == "rejected"
+    assert set(found.values()) == {"accepted", "rejected"}
+
+
+def test_another_wording_in_the_same_place_is_altered() -> None:
+    final = REVISION.replace("日本銀行", "中央銀行")
+    found = {(old, new): d for old, new, d in decided(DRAFT, REVISION, final)}
+    assert found["日銀", "日本銀行"] == "altered"
+
+
+@pytest.mark.parametrize(
+    ("draft", "revision", "final", "expected"),
+    [
+        ("the old cat sat", "the cat sat", "the cat stood", ["accepted"]),
+        ("the old cat sat", "the cat sat", "the old cat stood", ["rejected"]),
+        ("the old cat sat", "the cat sat", "the fat cat stood", ["altered"]),
+        ("the cat sat", "the fat cat sat", "the cat stood", ["rejected"]),
+        ("the cat sat", "the fat cat sat", "the fat cat stood", ["accepted"]),
+        ("the cat sat", "the cat sat", "a dog ran", []),
+    ],
+)
+def test_deletions_and_insertions_beside_other_words(
+    draft: str, revision: str, final: str, expected: list[str]
+) -> None:
+    assert [d for _, _, d in decided(draft, revision, final)] == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(*[st.text(alphabet="aab 。", max_size=12)] * 3)
+def test_every_change_gets_one_decision_whatever_the_texts(draft: str, revision: str, final: str) -> None:
+    found = decided(draft, revision, final)
+    assert len(found) == len(changes(draft, revision))
+    if final == revision:
+        assert {d for _, _, d in found} <= {"accepted"}
