@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tensaku.records import Fact
+from tensaku.text.figures import direction_words, rises
 from tensaku.text.fold import fold
 from tensaku.text.split import sentences
 
@@ -21,6 +22,21 @@ __all__ = ["Context", "contexts", "similarity"]
 _BEFORE, _AFTER = 28, 14
 _NAME_WEIGHT, _TOPIC_WEIGHT = 3.0, 1.0
 _LETTERS = re.compile(r"[A-Za-z一-鿿ァ-ヺー々]")
+# Words that say what a figure is, whatever a house calls it. The first that fits counts: the return of a benchmark is
+# the benchmark's. Held here and not in the table of names, since every report of the field uses them.
+_ROLES = (
+    (
+        "benchmark",
+        r"ベンチマーク|ベンチ|参考指数|対象指数|インデックス|市場平均|(?<![A-Za-z])(?:BM|[Bb]enchmark|[Ii]ndex)(?![A-Za-z])",
+    ),
+    (
+        "fund",
+        r"ファンド|ポートフォリオ|当商品|基準価額|リターン|騰落率|収益率|運用成績|パフォーマンス|(?<![A-Za-z])(?:[Ff]und|[Pp]ortfolio)",
+    ),
+)
+_COMPARED = re.compile(r"\s?(?:に(?:対し|比べ|比し)|を[^。、]{0,14}(?:上回|下回|アウト|アンダー|凌))")
+_ROLE_WEIGHT = 3.0
+_CLAUSE = re.compile(r"[、,。]")
 _FIGURES = ("number", "percent", "unit")
 
 
@@ -32,6 +48,8 @@ class Context:
     sentence: int
     features: dict[str, float] = field(default_factory=dict)
     norm: float = 0.0
+    falls: bool = False
+    """The figure has no sign, but its sentence, or the one before, speaks of a fall and none of a rise of it."""
 
     def add(self, feature: str, weight: float) -> None:
         """Note a feature; the strongest weight counts."""
@@ -48,11 +66,25 @@ def _window(context: Context, text: str, left: int, right: int) -> None:
     """The words before the figure, from `left`, and after it, to `right`; the nearer the weightier."""
     fact = context.fact
     before = text[max(left, fact.start - _BEFORE) : fact.start]
+    _role(context, text, left)
     for pair, at in _pairs(before):
         context.add(pair, 1.0 - 0.6 * (len(before) - at) / _BEFORE)
-    after = text[fact.end : min(right, fact.end + _AFTER)]
+    after = _CLAUSE.split(text[fact.end : min(right, fact.end + _AFTER)], maxsplit=1)[0]
     for pair, at in _pairs(after):
         context.add(pair, 0.7 - 0.4 * at / _AFTER)
+
+
+def _role(context: Context, text: str, left: int) -> None:
+    """Whether the figure is the fund's or that of what it is measured by."""
+    fact = context.fact
+    if _COMPARED.match(text, fact.end):
+        context.add("role:benchmark", _ROLE_WEIGHT)
+        return
+    before = fold(text[left : fact.start]).text
+    for role, pattern in _ROLES:
+        if re.search(pattern, before):
+            context.add(f"role:{role}", _ROLE_WEIGHT)
+            return
 
 
 def contexts(text: str, found: Sequence[Fact]) -> list[Context]:
@@ -70,10 +102,19 @@ def contexts(text: str, found: Sequence[Fact]) -> list[Context]:
         left = max([start, *(f.end for f in figures[:i])])
         right = min([end, *(f.start for f in figures[i + 1 :])])
         _window(context, text, left, right)
-        _subjects(context, names, start, end, spans[at - 1][0] if at else start)
+        earlier = spans[at - 1][0] if at else start
+        _subjects(context, names, start, end, earlier)
+        context.falls = _falls(fact, text, earlier, start, end)
         context.norm = math.sqrt(sum(w * w for w in context.features.values()))
         out.append(context)
     return out
+
+
+def _falls(fact: Fact, text: str, earlier: int, start: int, end: int) -> bool:
+    if rises(fold(text[fact.end : end]).text) or re.match(r"[+＋プ]", fact.text):
+        return False
+    down, up = direction_words(fold(text[start:end]).text)
+    return down or (not up and direction_words(fold(text[earlier:start]).text)[0])
 
 
 def _subjects(context: Context, names: Sequence[Fact], start: int, end: int, earlier: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-__all__ = ["Figure", "figures", "kanji_number"]
+__all__ = ["Figure", "direction_words", "figures", "kanji_number", "rises"]
 
 
 class Figure(NamedTuple):
@@ -106,15 +106,16 @@ _SIGN = re.compile(r"(?:(?P<minus>[-▲]|マイナス|minus |negative )|(?P<plus
 _HEDGE = r"(?:程度|ほど|あまり|余り|弱|強|超|近く|前後|幅|分|台)?"
 _DOWN_WORDS = (
     r"下落|低下|下げ|下がり|下がっ|下がる|減少|減益|減収|減(?![ら税])|安(?![定心全])|下回|下振れ|縮小|悪化|続落|反落|急落|暴落|落ち込|引き下げ|引下げ|利下げ|"
-    r"値下がり|割り込|アンダーパフォーム|マイナス|劣後|目減り"
+    r"値下がり|割り込|アンダーパフォーム|マイナス|劣後|目減り|負け"
 )
 _UP_WORDS = (
     r"上昇|上げ|上がり|上がっ|上がる|増加|増益|増収|増(?!税)|高(?![値い水])|上回|上振れ|拡大|改善|続伸|反発|急騰|急伸|引き上げ|引上げ|利上げ|"
-    r"値上がり|アウトパフォーム|プラス|伸び"
+    r"値上がり|アウトパフォーム|プラス|伸び|勝ち"
 )
 _LINK = r"\s?(?:の|ほどの|と|も|、)?(?:大幅な|大幅に|小幅な|小幅に|大きく|小幅|大幅|急速な|急|続)?"
 _AFTER_DOWN = re.compile(rf"{_HEDGE}{_LINK}(?:{_DOWN_WORDS})|\s(?:lower|decline|decrease|drop|fall|loss)")
 _AFTER_UP = re.compile(rf"{_HEDGE}{_LINK}(?:{_UP_WORDS})|\s(?:higher|increase|rise|gain)")
+_DOWN, _UP = re.compile(_DOWN_WORDS), re.compile(_UP_WORDS)
 _BEFORE_DOWN = re.compile(
     r"(?:(?:下落|低下|減少|下げ|マイナス|悪化|縮小)(?:率|幅|額)(?:は|が|も|:|、)?"
     r"|(?:fell|declined|dropped|lost|decreased)(?: by)?\s)"
@@ -290,6 +291,16 @@ def _direction(text: str, raw: _Raw) -> int:
     if _AFTER_DOWN.match(text, raw.end) or _BEFORE_DOWN.search(text, max(0, raw.start - 24), raw.start):
         return -1
     return 0
+
+
+def direction_words(text: str) -> tuple[bool, bool]:
+    """Whether folded `text` speaks of a fall and of a rise anywhere."""
+    return bool(_DOWN.search(text)), bool(_UP.search(text))
+
+
+def rises(text: str) -> bool:
+    """Whether folded `text`, which follows a figure, says that it is a rise (の上昇, 上回った)."""
+    return bool(_AFTER_UP.match(text))
 
 
 def figures(text: str, taken: Sequence[tuple[int, int]] = ()) -> list[Figure]:

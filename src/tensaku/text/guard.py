@@ -5,6 +5,8 @@ How each kind is compared, and why:
 - **number, percent, unit**: every figure of the draft must stand in the text as often as in the draft, and none may be
   new. A repeat does not count: if a figure stands twice in one surrounding (the same names and words near it), once is
   enough, since writers merge such sentences; the same figure said of two different things must stand twice.
+  A fall is the same with a sign and in words (▲3.2%, 3.2%下落); where only the sentence around speaks of a fall
+  (値下がりしました。率は3.2%でした), it equals 3.2%下落 too, as it is not sure what the words refer to; never ▲3.2%.
   Two figures that changed places are found by their surroundings (see `binding`).
 - **date**: compared as a set. 3月 is covered by 2026年3月 and the other way round; the smallest unit given must
   survive, so 2026年3月 is not covered by 2026年, and nothing may contradict. 同月 and 当月 are no facts.
@@ -14,6 +16,7 @@ How each kind is compared, and why:
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -29,6 +32,7 @@ SAME_SURROUNDING = 0.35
 """From this similarity (0 to 1) two equal figures are taken as one fact said twice."""
 SWAP_MARGIN = 0.12
 """By how much the crosswise fit of two figures must beat the straight one before they are taken as swapped."""
+_SIGNED = re.compile(r"[-−－‐–—▲△▼]|マイナス|ﾏｲﾅｽ|minus|negative", re.IGNORECASE)
 ORDER_WEIGHT = 0.10
 """What keeping the order within one sentence is worth beside the surroundings."""
 
@@ -94,6 +98,10 @@ def _keys(context: Context) -> set[str]:
             text = f"{amount:f}"
             text = text.rstrip("0").rstrip(".") if "." in text else text
             keys |= {text + other for other in others}
+    if context.falls and not value.startswith("-"):
+        keys.add(f"~{value}")  # a fall by the words of its sentence, which only a fall in words may match
+    elif value.startswith("-") and not _SIGNED.match(context.fact.text):
+        keys.add(f"~{value[1:]}")
     return keys
 
 
