@@ -1,0 +1,180 @@
+"""The native engine: one base in memory, any number of adapters beside it, several answers at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import weakref
+from pathlib import Path
+
+import torch
+
+from tensaku.engines.native.adapter import Adapter, load_adapter
+from tensaku.engines.native.answer import Answer
+from tensaku.engines.native.loop import Loop
+from tensaku.engines.native.model import Model, Precision
+from tensaku.engines.protocol import Request, Stream
+from tensaku.errors import NotFound, UsageError
+from tensaku.models.tokenizer import Tokenizer
+
+__all__ = ["NativeEngine"]
+
+_REVISION = "1"
+"""Raised whenever answers may come out differently for the same weights."""
+
+
+class NativeEngine:
+    """An `Engine` over the base model in a folder.
+
+    Answers are greedy and depend on the request alone: they are the same, token by token, whether a request runs by
+    itself or among others, and on any number of threads.
+
+    Args:
+        base: folder with config.json, safetensors and tokenizer.json.
+        precision: "int8" (weights 8 bits per output channel, activations 7 bits per row) or "fp32".
+        context: most tokens that prompt and answer may have together.
+        slots: answers that run at once; more wait in the order in which they came.
+        threads: for the int8 products; None: as many as torch uses.
+
+    Raises:
+        UsageError: the folder is no model that the decoder knows, or an argument is out of range.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        base: Path,
+        *,
+        precision: Precision = "int8",
+        context: int = 2048,
+        slots: int = 8,
+        threads: int | None = None,
+    ) -> None:
+        threads = torch.get_num_threads() if threads is None else threads
+        _check(base, precision=precision, context=context, slots=slots, threads=threads)
+        self.context = context
+        self.precision = precision
+        self.version = f"{_REVISION}-{precision}"
+        self._tokenizer = Tokenizer.load(base)
+        self._model = Model(base, precision=precision, context=context, slots=slots, threads=threads)
+        self._base_hash = _base_hash(base)
+        self._adapters: dict[str, Adapter] = {}
+        self._lock = threading.Lock()
+        self._loop = Loop(self._model)
+        self._finalizer = weakref.finalize(self, self._loop.close)
+
+    def submit(self, request: Request) -> Stream:
+        """Start one answer; returns at once. It has at most as many tokens as asked for and as the context leaves.
+
+        Raises:
+            UsageError: the prompt leaves no room for an answer in the context, or the request makes no sense.
+            NotFound: no adapter of that name is loaded.
+            EngineError: the engine is closed.
+        """
+        adapter = self._adapter(request.adapter)
+        if not request.messages:
+            raise UsageError("the request has no messages")
+        if request.max_tokens < 1:
+            raise UsageError(f"max_tokens is {request.max_tokens}", fix="Ask for at least 1 token")
+        if not all(request.stop):
+            raise UsageError("a stop string is empty", fix="Leave it out")
+        prompt = self._tokenizer.chat(request.messages)
+        if len(prompt) >= self.context:
+            raise self._too_long(request, len(prompt))
+        answer = Answer(request, prompt, adapter, self._tokenizer, self.context - len(prompt))
+        self._loop.add(answer)
+        return answer
+
+    def load_adapter(self, name: str, folder: Path) -> str:
+        """Load a PEFT folder under `name` while requests run; returns its content hash (SHA-256, hex).
+
+        A name that is loaded already names the new adapter from then on; answers on their way keep the old one.
+
+        Raises:
+            UsageError: the folder is no adapter for this base.
+        """
+        adapter = load_adapter(Path(folder), self._model.shape)
+        with self._lock:
+            same = next((a for a in self._adapters.values() if a.hash == adapter.hash), adapter)
+            self._adapters = {**self._adapters, name: same}
+        return adapter.hash
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget the adapter `name`; answers on their way keep it to their end.
+
+        Raises:
+            NotFound: no adapter of that name is loaded.
+        """
+        with self._lock:
+            self._adapter(name)
+            self._adapters = {n: a for n, a in self._adapters.items() if n != name}
+
+    def adapters(self) -> dict[str, str]:
+        """Name -> content hash of each loaded adapter."""
+        return {name: adapter.hash for name, adapter in self._adapters.items()}
+
+    def identity(self, adapter: str | None) -> dict[str, str]:
+        """What answers: `adapter` and `base` (content hashes; empty for the base alone), `engine`, `version`.
+
+        Raises:
+            NotFound: no adapter of that name is loaded.
+        """
+        found = self._adapter(adapter)
+        hash_ = found.hash if found else ""
+        return {"adapter": hash_, "base": self._base_hash, "engine": self.name, "version": self.version}
+
+    def load(self) -> dict[str, int]:
+        """How busy it is: answers `running` and `waiting`, and `slots`."""
+        running, waiting = self._loop.load()
+        return {"running": running, "waiting": waiting, "slots": len(self._model.cache.slots)}
+
+    def close(self) -> None:
+        """End all answers (their iterators raise EngineError) and the engine's thread."""
+        self._finalizer()
+
+    def _adapter(self, name: str | None) -> Adapter | None:
+        if name is None:
+            return None
+        adapter = self._adapters.get(name)
+        if adapter is None:
+            raise NotFound("adapter", name, self._adapters)
+        return adapter
+
+    def _too_long(self, request: Request, length: int) -> UsageError:
+        characters = sum(len(message.content) for message in request.messages)
+        fits = characters * (self.context - 1) // length
+        what = (
+            f"the text is too long: with its instruction {length:,} tokens ({characters:,} characters), "
+            f"the engine's context holds {self.context:,} with the answer"
+        )
+        fix = f"Shorten or split it: text and answer together may have about {fits:,} characters"
+        return UsageError(what, fix=fix)
+
+
+def _check(base: Path, *, precision: str, context: int, slots: int, threads: int) -> None:
+    if precision not in ("int8", "fp32"):
+        raise UsageError(f"the precision {precision!r} is not known", fix="Known: int8, fp32")
+    for name, value, least in (("context", context, 16), ("slots", slots, 1), ("threads", threads, 1)):
+        if value < least:
+            raise UsageError(f"{name} is {value}", fix=f"Set {name} to at least {least}")
+    if not base.is_dir():
+        raise UsageError("there is no such folder", where=base, fix="Name the folder of a base model")
+    if precision == "int8" and "fbgemm" not in torch.backends.quantized.supported_engines:
+        raise UsageError("this processor has no FBGEMM (x86 with AVX2)", fix='Use precision = "fp32"')
+
+
+def _base_hash(base: Path) -> str:
+    """Content hash of a base: as its artifact's manifest says, else SHA-256 over what the answers depend on."""
+    manifest = base / "manifest.json"
+    if manifest.exists():
+        facts = json.loads(manifest.read_text(encoding="utf-8")).get("facts", {})
+        if isinstance(facts.get("hash"), str):
+            return str(facts["hash"])
+    digest = hashlib.sha256()
+    files = [base / "config.json", base / "tokenizer.json", *sorted(base.glob("*.safetensors"))]
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,160 @@
+"""Matrix products of a pass: base weights in int8 or fp32, and each row's adapter beside them.
+
+A row's result must not depend on the rows beside it: then an answer is the same alone, among others, or verified from
+a guess. In int8 that holds by construction: each row is scaled by itself, and sums of integers have no order. In fp32
+it holds for MKL's product as long as it has at least `MIN_ROWS` rows and one thread (measured, and tested), so every
+fp32 product here has that many rows and runs on one thread; only the int8 products use more.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from tensaku.engines.native.adapter import Adapter
+from tensaku.models.weights import Weights
+
+__all__ = ["MIN_ROWS", "Fp32Matrix", "GroupedLinear", "Int8Matrix", "Matrix", "RowGroup", "row_groups"]
+
+MIN_ROWS = 4
+
+# 7 bits for activations: on AVX2, two products of 8 by 8 bits overflow the 16 bits that FBGEMM adds them in. The same
+# on every processor, so that an answer does not depend on it.
+_STEP, _ZERO = 1 / 63.0, 64
+
+
+class Matrix(Protocol):
+    """y = x W' for one weight; x is [rows, in], y a new tensor [rows, out]."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The product, [rows, out]."""
+        ...
+
+
+class Int8Matrix:
+    """Weights in int8 per output channel, activations in 7 bits per row, sums in int32."""
+
+    def __init__(self, weight: Tensor, threads: int = 1) -> None:
+        self._packed = _pack(weight)
+        self._threads = threads
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The product, [rows, out]."""
+        scale = x.abs().amax(-1, keepdim=True).clamp_min_(1e-12)
+        x = x / scale
+        multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        if self._threads == 1:
+            y: Tensor = multiply(x, _STEP, _ZERO, self._packed)
+        else:
+            torch.set_num_threads(self._threads)
+            y = multiply(x, _STEP, _ZERO, self._packed)
+            torch.set_num_threads(1)
+        return y.mul_(scale)
+
+
+class Fp32Matrix:
+    """Weights as they are."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self._transposed = weight.t()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The product, [rows, out]."""
+        return x @ self._transposed
+
+
+def _pack(weight: Tensor) -> object:
+    scales = (weight.abs().amax(1).double() / 127).clamp_min(1e-12)
+    zeros = torch.zeros(len(weight), dtype=torch.long)
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = "fbgemm"  # read while packing only
+    try:
+        with warnings.catch_warnings():  # torch announces that it will drop quantised tensors; its version is pinned
+            warnings.simplefilter("ignore", UserWarning)
+            quantised = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+            return torch.ops.quantized.linear_prepack(quantised, None)
+    finally:
+        torch.backends.quantized.engine = before
+
+
+class RowGroup(NamedTuple):
+    """Rows `start` to `end` of a pass use `adapter`."""
+
+    start: int
+    end: int
+    adapter: Adapter
+
+
+def row_groups(sizes: Sequence[tuple[int, Adapter | None]]) -> list[RowGroup]:
+    """The groups of rows that stand one after the other, `sizes` being (rows, adapter); rows without are left out."""
+    groups: list[RowGroup] = []
+    at = 0
+    for n, adapter in sizes:
+        if n and adapter is not None:
+            if groups and groups[-1].end == at and groups[-1].adapter is adapter:
+                groups[-1] = groups[-1]._replace(end=at + n)
+            else:
+                groups.append(RowGroup(at, at + n, adapter))
+        at += n
+    return groups
+
+
+class GroupedLinear:
+    """The decoder's `Linear` for serving: the base's product, plus each group's adapter in fp32.
+
+    `plan` is called before each pass. After the last layer's `qkv`, only the rows whose next word is asked for remain,
+    and they have groups of their own.
+    """
+
+    def __init__(self, weights: Weights, *, precision: str, threads: int) -> None:
+        int8 = precision == "int8"
+        self._layers: list[dict[str, Matrix]] = []
+        for parts in weights.linear:
+            self._layers.append({})
+            for part in list(parts):  # pop: the fp32 weights are freed one by one
+                weight = parts.pop(part) if int8 else parts[part]
+                self._layers[-1][part] = Int8Matrix(weight, threads) if int8 else Fp32Matrix(weight)
+        self.head: Matrix = Int8Matrix(weights.head, threads) if int8 else Fp32Matrix(weights.head)
+        self._last = len(self._layers) - 1
+        self._groups: list[RowGroup] = []
+        self._last_groups: list[RowGroup] = []
+
+    def plan(self, groups: list[RowGroup], last_groups: list[RowGroup]) -> None:
+        """The groups of the next pass, and those of the rows that leave its last layer."""
+        self._groups, self._last_groups = groups, last_groups
+
+    def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
+        """The product with the base's weights, and with the adapters' beside them."""
+        y = self._layers[layer][part](x)
+        groups = self._last_groups if layer == self._last and part != "qkv" else self._groups
+        for start, end, adapter in groups:
+            delta = adapter.layers[layer].get(part)
+            if delta is not None:
+                _add_delta(x, y, start, end, *delta)
+        return y
+
+
+def _add_delta(x: Tensor, y: Tensor, start: int, end: int, down: Tensor, up: Tensor) -> None:
+    """y[start:end] += x[start:end] down up, computed over at least `MIN_ROWS` rows.
+
+    A smaller group borrows its neighbours' rows and takes zero for them. The form of the product is the same in either
+    case, so that it rounds the same.
+    """
+    rows = len(x)
+    first = max(0, min(start, rows - MIN_ROWS)) if end - start < MIN_ROWS else start
+    last = max(end, first + MIN_ROWS) if end - start < MIN_ROWS else end
+    if last - first == rows:
+        inner = x @ down
+        target = y
+    else:
+        inner = x[first:last] @ down
+        target = y[first:last]
+    if first < start:
+        inner[: start - first] = 0.0
+    if end < last:
+        inner[end - first :] = 0.0
+    target.addmm_(inner, up)

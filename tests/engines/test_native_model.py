@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tensaku.engines.native.adapter import Adapter, load_adapter
+from tensaku.engines.native.model import Model, Work
+
+Tiny = Any  # the fixtures' class: one family's folder, Transformers' model and adapters over it
+Get = Callable[[str], Tiny]
+FAMILIES = ("gemma3_text", "gemma3_wide", "llama", "llama_mha", "qwen2", "qwen3")
+
+
+def _sequence(n: int, seed: int) -> list[int]:
+    draw = random.Random(seed)
+    return [draw.randrange(6, 350) for _ in range(n)]
+
+
+def _open(tiny: Tiny, precision: Any = "fp32", threads: int = 1) -> Model:
+    torch.set_num_threads(1)  # as the engine's thread does
+    return Model(tiny.folder, precision=precision, context=768, slots=6, threads=threads)
+
+
+def _chunked(model: Model, tokens: list[int], adapter: Adapter | None, cuts: list[int], slot: int = 0) -> torch.Tensor:
+    """Scores after each token, the text fed in chunks."""
+    place = model.cache.slots[slot]
+    place.tokens = []
+    rows = []
+    for start, end in zip([0, *cuts], [*cuts, len(tokens)], strict=True):
+        scores = model.logits([Work(place, adapter, tokens[start:end], end - start)])
+        assert scores is not None
+        rows.append(scores.clone())
+    return torch.cat(rows)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_agree_with_transformers(tiny: Get, family: str) -> None:
+    made = tiny(family)
+    tokens = _sequence(330, 1)
+    with torch.inference_mode():
+        wanted = made.model(torch.tensor([tokens])).logits[0]
+    got = _chunked(_open(made), tokens, None, [1, 2, 70, 200])
+    assert (got - wanted).abs().max() < 1e-4 * wanted.abs().max().clamp_min(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("all", {}),
+        ("some", {"targets": ["q_proj", "v_proj", "down_proj"], "r": 3, "lora_alpha": 5}),
+        ("rs", {"use_rslora": True, "r": 9}),
+        ("pattern", {"rank_pattern": {"k_proj": 2, "layers.1.self_attn.v_proj": 6}, "alpha_pattern": {"up_proj": 30}}),
+    ],
+)
+@pytest.mark.parametrize("family", ["gemma3_text", "llama", "qwen2", "qwen3"])
+def test_logits_with_an_adapter_agree_with_peft(tiny: Get, family: str, name: str, options: dict[str, Any]) -> None:
+    made = tiny(family)
+    tokens = _sequence(60, 2)
+    with torch.inference_mode():
+        plain = made.model(torch.tensor([tokens])).logits[0]
+    tuned = made.with_adapter(name, **options)
+    with torch.inference_mode():
+        wanted = tuned(torch.tensor([tokens])).logits[0]
+    made.release(tuned)
+    model = _open(made)
+    got = _chunked(model, tokens, load_adapter(made.adapter(name), model.shape), [3, 30])
+    assert (got - wanted).abs().max() < 1e-4 * wanted.abs().max().clamp_min(1)
+    assert (plain - wanted).abs().max() > 1e-2  # the adapter does something
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_row_does_not_depend_on_its_neighbours(tiny: Get, family: str, precision: str, threads: int) -> None:
+    """Bit for bit: alone word by word, in chunks of any size, and among rows of other streams and adapters."""
+    made = tiny(family)
+    model = _open(made, precision, threads)
+    adapters = [load_adapter(made.adapter(name), model.shape) for name in ("all", "other")] + [None]
+    draw = random.Random(3)
+    texts = [_sequence(draw.randrange(260, 330), seed) for seed in range(3)]
+    alone = [
+        _chunked(model, text, adapter, list(range(200, len(text))))
+        for text, adapter in zip(texts, adapters, strict=True)
+    ]
+    together: list[list[torch.Tensor]] = [[], [], []]
+    for slot in model.cache.slots:
+        slot.tokens = []
+    while any(len(model.cache.slots[i].tokens) < len(texts[i]) for i in range(3)):
+        works, order = [], []
+        for i in draw.sample(range(3), 3):
+            slot = model.cache.slots[i]
+            left = texts[i][len(slot.tokens) :][: draw.choice([1, 1, 2, 3, 5, 17, 64])]
+            if left and draw.random() < 0.8:
+                works.append(Work(slot, adapters[i], left, len(left)))
+                order.append(i)
+        if works:
+            scores = model.logits(works)
+            assert scores is not None
+            for i, rows in zip(order, scores.split([len(w.tokens) for w in works]), strict=True):
+                together[i].append(rows.clone())
+    for one, many in zip(alone, together, strict=True):
+        assert torch.equal(one, torch.cat(many))
+
+
+def test_only_the_rows_asked_for_are_scored(tiny: Get) -> None:
+    made = tiny("gemma3_text")
+    model = _open(made, "int8")
+    adapter = load_adapter(made.adapter("all"), model.shape)
+    text = _sequence(90, 5)
+    every = _chunked(model, text, adapter, [40])
+    a, b, c = model.cache.slots[:3]
+    a.tokens, b.tokens, c.tokens = [], [], []
+    assert model.logits([Work(a, adapter, text[:40], 0)]) is None
+    scores = model.logits([Work(a, adapter, text[40:], 1), Work(b, None, text[:7], 0), Work(c, adapter, text[:9], 2)])
+    assert scores is not None
+    assert torch.equal(scores[0], every[-1])
+    assert torch.equal(scores[1:], every[7:9])
+    assert b.tokens == text[:7]
+
+
+def test_int8_stays_near_fp32(tiny: Get) -> None:
+    made = tiny("gemma3_wide")
+    text = _sequence(200, 6)
+    exact = _chunked(_open(made), text, None, [])
+    near = _chunked(_open(made, "int8"), text, None, [])
+    error = (near - exact).norm() / exact.norm()
+    assert 0 < error < 0.08  # random weights are the worst case
