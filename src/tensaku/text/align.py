@@ -1,4 +1,4 @@
-"""Sentences lost or said twice, found by the character pairs that they share."""
+"""Sentences set side by side, lost, or said twice: found by the character pairs that they share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tensaku.text.fold import fold
 from tensaku.text.split import Sentence, sentences
 
-__all__ = ["doubled", "dropped"]
+__all__ = ["aligned", "doubled", "dropped"]
 
 KEPT_FROM = 0.45
 """A sentence of the reference counts as kept if this share of its character pairs stands in the text beside it."""
@@ -19,6 +19,86 @@ SAME_FROM = 0.90
 """Two sentences of one text count as said twice if they share this much (Dice) of their character pairs."""
 _SHORTEST = 6
 _MARKS = re.compile(r"[\s。．.、，,！？!?「」『』（）()]+")
+
+
+ALIKE_FROM = 0.25
+"""Two sentences may be set side by side in a difference from this likeness (Dice of their character pairs)."""
+_CELLS = 40_000  # above this many pairs of sentences only their order is used
+
+Group = tuple[list[str], list[str]]
+
+
+def aligned(old: Sequence[str], new: Sequence[str]) -> list[Group]:
+    """The sentences of two texts set side by side, in order: each group is what was, and what came of it.
+
+    One sentence may have become two or two one; a sentence without a counterpart stands alone in its group.
+    """
+    head = 0
+    while head < min(len(old), len(new)) and old[head] == new[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    same = [([s], [s]) for s in old[:head]]
+    rest = [([s], [s]) for s in old[len(old) - tail :]]
+    middle_old, middle_new = old[head : len(old) - tail], new[head : len(new) - tail]
+    if len(middle_old) * len(middle_new) > _CELLS:
+        return [*same, (list(middle_old), list(middle_new)), *rest]
+    return [*same, *_matched(middle_old, middle_new), *rest]
+
+
+_STEPS = ((1, 1), (2, 1), (1, 2))
+
+
+def _matched(old: Sequence[str], new: Sequence[str]) -> list[Group]:
+    """The best monotone matching: groups that are alike count by their length, sentences left alone count nothing."""
+    bits: dict[str, int] = {}
+    olds, news = [_bits(s, bits) for s in old], [_bits(s, bits) for s in new]
+    best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
+    step: list[list[tuple[int, int]]] = [[(1, 0)] * (len(new) + 1) for _ in range(len(old) + 1)]
+    for i in range(len(old), -1, -1):
+        for j in range(len(new), -1, -1):
+            choices = [(best[i + 1][j], (1, 0))] if i < len(old) else []
+            if j < len(new):
+                choices.append((best[i][j + 1], (0, 1)))
+            if i < len(old) and j < len(new) and (olds[i] & news[j] or not (olds[i] and news[j])):
+                for m, n in _STEPS:
+                    if i + m <= len(old) and j + n <= len(new):
+                        gain = _gain(olds[i : i + m], news[j : j + n])
+                        if gain > 0:
+                            choices.append((gain + best[i + m][j + n], (m, n)))
+            if choices:
+                best[i][j], step[i][j] = max(choices)
+    return _walked(old, new, step)
+
+
+def _bits(sentence: str, bits: dict[str, int]) -> int:
+    """The character pairs of a sentence as a set of bits, which are compared far faster than sets are."""
+    out = 0
+    for pair in _pairs(sentence):
+        out |= 1 << bits.setdefault(pair, len(bits))
+    return out
+
+
+def _walked(old: Sequence[str], new: Sequence[str], step: Sequence[Sequence[tuple[int, int]]]) -> list[Group]:
+    groups: list[Group] = []
+    i = j = 0
+    while i < len(old) or j < len(new):
+        m, n = step[i][j]
+        groups.append((list(old[i : i + m]), list(new[j : j + n])))
+        i, j = i + m, j + n
+    return groups
+
+
+def _gain(old: Sequence[int], new: Sequence[int]) -> float:
+    """How much two runs of sentences are worth side by side: above 0 if they are alike enough."""
+    one, two = old[0] | old[-1], new[0] | new[-1]
+    if len(old) + len(new) > 2:
+        # Of two sentences that became one, each must be found in it.
+        for part, whole in [(p, two) for p in old] if len(old) > 1 else [(p, one) for p in new]:
+            if (part & whole).bit_count() * 3 < part.bit_count():
+                return 0.0
+    return 2 * (one & two).bit_count() - ALIKE_FROM * (one.bit_count() + two.bit_count())
 
 
 def _pairs(text: str) -> Counter[str]:

@@ -1,7 +1,9 @@
 """Changes between two texts, word by word, each of which a writer can take or leave.
 
-Words are Sudachi's short units for Japanese and words for English. Neighbouring changes with only a particle or a mark
-between them are shown as one, since a writer decides on phrases; a change never reaches over the end of a sentence.
+First the sentences of both texts are set side by side, so that a rewritten sentence is compared with what it came from
+and not, particle by particle, with its neighbours; then words. Words are Sudachi's short units for Japanese and plain
+words for English. Neighbouring changes with only a particle or a mark between them are shown as one, since a writer
+decides on phrases; a full stop always parts two changes.
 
 The id of a change is made of what it replaces, of the words around it and, among equals, of its rank. It does not
 depend on offsets, so an edit elsewhere in either text leaves it as it was, and a decision can be kept by id.
@@ -13,12 +15,15 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tensaku.records import Change, Op
+from tensaku.text.align import aligned
 from tensaku.text.dates import dates
 from tensaku.text.figures import figures
 from tensaku.text.fold import fold
+from tensaku.text.split import sentences
 from tensaku.text.sudachi import words
 
 __all__ = ["apply", "changes"]
@@ -40,10 +45,14 @@ class _Block(NamedTuple):
     d: int
 
 
-def _cut(text: str) -> list[str]:
-    """The words of `text`; a figure or a date is one word, since half a date is never wanted."""
-    pieces = [word.text for word in words(text)] if _JAPANESE.search(text) else _ENGLISH_WORD.findall(text)
-    folded = fold(text)
+@lru_cache(maxsize=4096)
+def _cut(sentence: str) -> tuple[str, ...]:
+    """The words of a sentence; a figure or a date is one word, since half a date is never wanted.
+
+    Kept between calls: while somebody types, all sentences but one are the same as before.
+    """
+    pieces = [w.text for w in words(sentence)] if _JAPANESE.search(sentence) else _ENGLISH_WORD.findall(sentence)
+    folded = fold(sentence)
     dated = [(d.start, d.end) for d in dates(folded.text)]
     spans = sorted([*dated, *((f.start, f.end) for f in figures(folded.text, dated))])
     whole = [folded.span(start, end) for start, end in spans]
@@ -57,7 +66,7 @@ def _cut(text: str) -> list[str]:
         else:
             out.append(piece)
         at += len(piece)
-    return out
+    return tuple(out)
 
 
 def _blocks(old: Sequence[str], new: Sequence[str]) -> list[_Block]:
@@ -74,6 +83,15 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> list[_Block]:
             found.pop()
         found.append(block)
     return found
+
+
+def _group_blocks(old: Sequence[str], new: Sequence[str]) -> list[_Block]:
+    """The changes within one group of sentences that belong together."""
+    if old == new:
+        return []
+    if not old or not new:
+        return [_Block(0, len(old), 0, len(new))]
+    return _grouped(_slid(_blocks(old, new), old, new), old, new)
 
 
 def _slid(blocks: Sequence[_Block], old: Sequence[str], new: Sequence[str]) -> list[_Block]:
@@ -123,7 +141,7 @@ def _offsets(pieces: Iterable[str]) -> list[int]:
     return out
 
 
-def _name(*parts: str) -> str:
+def _hash(*parts: str) -> str:
     return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -134,19 +152,30 @@ def changes(old: str, new: str) -> list[Change]:
     """
     if old == new:
         return []
-    olds, news = _cut(old), _cut(new)
+    olds: list[str] = []
+    news: list[str] = []
+    blocks: list[_Block] = []
+    for group in aligned([s.text for s in sentences(old)], [s.text for s in sentences(new)]):
+        was, now = [[word for sentence in side for word in _cut(sentence)] for side in group]
+        a, c = len(olds), len(news)
+        blocks += [_Block(a + k.a, a + k.b, c + k.c, c + k.d) for k in _group_blocks(was, now)]
+        olds += was
+        news += now
+    return _named(blocks, olds, news)
+
+
+def _named(blocks: Sequence[_Block], olds: Sequence[str], news: Sequence[str]) -> list[Change]:
     old_at, new_at = _offsets(olds), _offsets(news)
     seen: Counter[str] = Counter()
     out: list[Change] = []
-    for block in _grouped(_slid(_blocks(olds, news), olds, news), olds, news):
-        was, now = "".join(olds[block.a : block.b]), "".join(news[block.c : block.d])
+    for a, b, c, d in blocks:
+        was, now = "".join(olds[a:b]), "".join(news[c:d])
         op: Op = "replace" if was and now else "delete" if was else "insert"
-        before = "".join(olds[max(0, block.a - _SURROUNDING) : block.a])
-        after = "".join(olds[block.b : block.b + _SURROUNDING])
-        key = _name(op, was, now, before, after)
+        before, after = "".join(olds[max(0, a - _SURROUNDING) : a]), "".join(olds[b : b + _SURROUNDING])
+        key = _hash(op, was, now, before, after)
         seen[key] += 1
-        ident = key if seen[key] == 1 else _name(key, str(seen[key]))
-        out.append(Change(ident, op, was, now, old_at[block.a], old_at[block.b], new_at[block.c], new_at[block.d]))
+        ident = key if seen[key] == 1 else _hash(key, str(seen[key]))
+        out.append(Change(ident, op, was, now, old_at[a], old_at[b], new_at[c], new_at[d]))
     return out
 
 

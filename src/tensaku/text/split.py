@@ -20,9 +20,10 @@ _OPEN = "「『（(【〔［[〈《“"
 _CLOSE = "」』）)】〕］]〉》”"
 _ENDS = "。！？!?｡．."
 _ABBREVIATIONS = re.compile(
-    r"mr|mrs|ms|dr|prof|st|vs|nos?|co|corp|inc|ltd|jr|sr|fig|eq|etc|approx|dept|est|vol|ed|e\.g|i\.e|u\.s|u\.k|u\.n|d\.c|a\.m|p\.m"
+    r"mr|mrs|ms|dr|prof|st|vs|co|corp|inc|ltd|jr|sr|fig|eq|etc|approx|dept|est|vol|ed|e\.g|i\.e|u\.s|u\.k|u\.n|d\.c|a\.m|p\.m"
     r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|cf|al|bros|gov|sen|rep|gen"
 )
+_NUMERO = re.compile(r"nos?\. ?\d", re.IGNORECASE)
 _REACH = 300  # characters within which an open bracket must be closed to hold its sentences together
 _WORD_BEFORE = re.compile(r"[A-Za-z][A-Za-z.]*$")
 _LABEL = re.compile(r"(?:^|\n)[ \t]*\d{1,2}$")
@@ -44,6 +45,8 @@ def _is_full_stop(text: str, at: int) -> bool:
     before = _WORD_BEFORE.search(text, max(0, at - 12), at)
     if before:
         word = before.group().lower()
+        if _NUMERO.match(text, before.start()):
+            return False
         if _ABBREVIATIONS.fullmatch(word) or (len(word) == 1 and word != "i"):
             return False
     elif text[at - 1 : at].isdigit() and _LABEL.search(text, max(0, at - 12), at):
@@ -118,10 +121,10 @@ def sentences(text: str) -> list[Sentence]:
     found: list[Sentence] = []
     start = 0
     for end in [*_cuts(text), len(text)]:
-        if end > start:
-            if found and not text[start:end].strip():
-                found[-1] = Sentence(text[found[-1].start : end], found[-1].start, end)
-            else:
-                found.append(Sentence(text[start:end], start, end))
-            start = end
+        if end == start or (not text[start:end].strip() and end < len(text) and not found):
+            continue  # blank space at the top goes with the first sentence
+        if found and not text[start:end].strip():
+            start = found.pop().start
+        found.append(Sentence(text[start:end], start, end))
+        start = end
     return found
