@@ -11,13 +11,12 @@ from tensaku.text.split import Sentence, sentences
 
 __all__ = ["aligned", "doubled", "dropped"]
 
-KEPT_FROM = 0.45
-"""A sentence of the reference counts as kept if this share of its character pairs stands in the text beside it."""
-NEEDED_FROM = 0.60
-"""A reference sentence is expected in the output only if the draft holds this share of it or less is known of it."""
+KEPT_FROM = 0.5
+"""A sentence of the reference counts as kept if the text has this share of the character pairs that are its own."""
 SAME_FROM = 0.90
 """Two sentences of one text count as said twice if they share this much (Dice) of their character pairs."""
-_SHORTEST = 6
+_SHORTEST = 6  # characters; shorter sentences say too little to be missed
+_FEW = 4  # fewer character pairs than this do not tell one sentence from another
 _MARKS = re.compile(r"[\s。．.、，,！？!?「」『』（）()]+")
 
 
@@ -115,19 +114,24 @@ def _counted(text: str) -> list[tuple[Sentence, Counter[str]]]:
     return out
 
 
-def _covered(pairs: Counter[str], others: Sequence[Counter[str]]) -> float:
-    """The largest share of `pairs` found in one of `others` or in two neighbours: sentences get split and merged."""
-    best = 0.0
-    for i, other in enumerate(others):
-        near = other + others[i + 1] if i + 1 < len(others) else other
-        best = max(best, (pairs & near).total() / pairs.total())
-    return best
-
-
 def dropped(draft: str, reference: str, text: str) -> list[Sentence]:
-    """The sentences of `reference` whose content `text` has lost although `draft` had it."""
-    kept = [pairs for _, pairs in _counted(text)]
-    return [sentence for sentence, pairs in _counted(reference) if _covered(pairs, kept) < KEPT_FROM]
+    """The sentences of `reference` whose content `text` has lost.
+
+    What counts of a sentence is its own content: the character pairs that it took over from `draft` and that no other
+    sentence of the reference has. Set phrases (ことから、投資家心理が悪化した) and words that only the reference's author
+    chose say nothing of whether the content is there. A sentence is lost if less than `KEPT_FROM` of its own is in the
+    text. Give the draft itself as `reference` to look for sentences of the draft.
+    """
+    source, present = set(_pairs(draft)), set(_pairs(text))
+    counted = _counted(reference)
+    everywhere = Counter(pair for _, pairs in counted for pair in pairs)
+    lost: list[Sentence] = []
+    for sentence, pairs in counted:
+        only = {pair for pair in pairs if everywhere[pair] == 1}
+        own = next((part for part in (only & source, only, set(pairs)) if len(part) >= _FEW), set(pairs))
+        if len(own & present) < KEPT_FROM * len(own):
+            lost.append(sentence)
+    return lost
 
 
 def doubled(text: str) -> list[Sentence]:
