@@ -70,74 +70,16 @@ def test_killed_at_random_moments_of_the_work(tmp_path: Path, whole: dict[str, s
     assert len(set(steps)) == 20
 
 
-SYNCS = ("os.fsync", "os.rename", "os.chmod", "open", "os.remove", "os.rmdir", "shutil.rmtree")
-
-
-def killed_at(root: Path, log: Path, at: int) -> int:
-    """Run the worker and kill it -9 at the `at`-th file operation after its work; its exit code."""
-    script = f"""
-import os, runpy, signal, sys
-sys.path.insert(0, {str(WORKER.parent)!r})
-import tensaku.store.workspace as workspace
-left = {at}
-armed = False
-def hook(event, args):
-    global left
-    if armed and event in {SYNCS!r}:
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(hook)
-import tensaku.store.seal as seal
-fsync = os.fsync
-def watched(handle):
-    hook("os.fsync", ())
-    fsync(handle)
-os.fsync = watched
-hash_files = workspace.hash_files
-def arm(folder):
-    global armed
-    armed = True
-    return hash_files(folder)
-workspace.hash_files = arm
-os.environ["SECONDS"] = "0"
-import worker
-from pathlib import Path
-print(workspace.Store(Path({str(root)!r})).run(worker.works, worker.Knobs(size=1)).ref)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "LOG": str(log)}, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
-
-
-def check_after_kill_while_sealing(folder: Path, at: int) -> bool:
-    """Kill once while sealing, then run again; True if the operation `at` was reached at all."""
-    root, log = folder / f"w{at}", folder / f"log{at}"
-    code = killed_at(root, log, at)
-    before = Store(root, SilentReporter()).list()
-    assert killed_at(root, log, 1_000_000) == 0
-    store = Store(root, SilentReporter())
-    [made] = store.list()
-    assert store.verify(made.ref) == []
-    assert len(made.files) == 30
-    assert not before or before == [made]
-    assert list((root / "scratch").glob("*/manifest.json")) == []
-    return code != 0
-
-
-@pytest.mark.parametrize("at", [0, 1, 7, 59, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 75, 95, 96, 97, 98, 99, 100])
-def test_killed_while_sealing(tmp_path: Path, at: int) -> None:
-    check_after_kill_while_sealing(tmp_path, at)
-
-
-@pytest.mark.slow
 def test_killed_at_every_operation_of_sealing(tmp_path: Path) -> None:
-    at = 0
-    while check_after_kill_while_sealing(tmp_path, at):
-        at += 1
-    assert at > 90, "the hook saw too little of the sealing"
+    script = WORKER.with_name("sealing_kills.py")
+    (tmp_path / "w").mkdir()
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)  # the script gives up being root
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "w"), "1"], capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 50, "the hook saw too little of the sealing"
 
 
 def test_two_processes_do_the_work_once(tmp_path: Path, whole: dict[str, str]) -> None:

@@ -66,7 +66,7 @@ def test_get_by_ref_key_and_prefix(store: Store, family: list[Artifact]) -> None
 
 
 def test_an_ambiguous_prefix_is_an_error(store: Store, family: list[Artifact]) -> None:
-    with pytest.raises(UsageError, match="'tune' may mean any of tune-.*, tune-.*Give more of the name"):
+    with pytest.raises(UsageError, match=r"'tune' may mean any of tune-.*, tune-.*Give more of the name"):
         store.get("tune")
 
 
@@ -102,7 +102,7 @@ def test_list_is_in_order_and_by_stage(store: Store, family: list[Artifact]) -> 
 
 def test_lineage_both_ways(store: Store, family: list[Artifact]) -> None:
     held, one, two, report = family
-    assert store.lineage(report.ref) == [one_after for one_after in (held, one, two, report)]
+    assert store.lineage(report.ref) == [held, one, two, report]
     assert store.lineage(two.ref) == [held, two]
     assert store.descendants(held.ref) == [one, two, report]
     assert store.descendants(one.ref) == [report]

@@ -211,6 +211,25 @@ def test_a_stage_goes_on_from_its_own_checkpoints(store: Store) -> None:
     assert list((store.root / "scratch").iterdir()) == []
 
 
+def test_what_was_sealed_but_not_put_in_place_is_not_worked_again(store: Store, rows: SourceFile) -> None:
+    made = store.run(read_rows, Knobs(), rows=rows)
+    made.path.rename(store.root / "scratch" / made.ref)  # as a run leaves it that is killed before its last step
+    assert store.run(read_rows, Knobs(), rows=rows) == made
+    assert CALLS == ["read-rows"]
+
+
+def test_what_was_half_sealed_is_worked_again(store: Store, rows: SourceFile) -> None:
+    made = store.run(read_rows, Knobs(), rows=rows)
+    scratch = store.root / "scratch" / made.ref
+    made.path.rename(scratch)
+    (scratch / "inner" / "rows.txt").chmod(0o644)
+    (scratch / "inner" / "rows.txt").write_text("torn")
+    again = store.run(read_rows, Knobs(), rows=rows)
+    assert CALLS == ["read-rows"] * 2
+    assert store.verify(again.ref) == []
+    assert again.file("inner/rows.txt").read_text() == "a,b\n"
+
+
 def test_facts_that_cannot_be_kept_are_named(store: Store) -> None:
     for value, why in ((float("nan"), "not a finite number"), (object(), "object cannot be written"), ("\ud800", "")):
 
@@ -250,7 +269,7 @@ def test_a_setting_that_cannot_be_kept_is_refused_before_work(store: Store, rows
 
 def test_stage_names() -> None:
     assert (read_rows.stage_name, read_rows.stage_version) == ("read-rows", 1)
-    assert read_rows.__name__ == "read_rows"
+    assert repr(read_rows) == "<stage read-rows version 1>"
     with pytest.raises(ValueError, match="is no name for a stage"):
         stage(version=1, name="Not a name")(lambda: None)
     with pytest.raises(ValueError, match="must be 1 or more"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_added_missing_and_linked_files_are_found(store: Store, made: Artifact) 
 )
 def test_a_damaged_manifest_is_one_clear_error(store: Store, made: Artifact, text: str) -> None:
     _write(made.path / "manifest.json", text.encode("utf-8", "surrogatepass"))
+    again: Callable[[], Artifact]
     for again in (lambda: store.get(made.ref), lambda: store.run(writes, Knobs())):
         with pytest.raises(UsageError, match=r"manifest.json: the manifest (is damaged|cannot be read).*Move .* away"):
             again()

@@ -1,6 +1,6 @@
 """A process that works on one store, for the tests that kill, race and starve it.
 
-usage: worker.py ROOT SECONDS [THREADS]     prints the ref of the result, or the error, and how often the stage was entered
+usage: worker.py ROOT SECONDS     prints the ref of the result, or the error
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ class _Scanner:
             loc += (self.counts[loc] - 1,)
         else:
             loc = self._current(keys)
+        for n in range(1, len(loc)):
+            self.lines.setdefault(loc[:n], line)
         self.lines[loc] = line
         return loc
 
