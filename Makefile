@@ -27,9 +27,9 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	@python=$$(scripts/find-python) && \
-	if [ ! -x $(BIN)/python ]; then \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 		echo "Making $(VENV) with $$python"; \
-		"$$python" -m venv $(VENV) || { echo "make: $$python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
+		"$$python" -m venv --clear $(VENV) || { echo "make: $$python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }; \
 	fi
 	@echo "Installing the pinned packages (once; some minutes and about 2 GB)"
 	@$(BIN)/python scripts/install.py constraints.txt $(VENV)/install.log -e '.[$(EXTRAS)]'
