@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 
-__all__ = ["months_between", "parse_month", "shift"]
+__all__ = ["parse_month", "shift"]
 
 _ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "昭和": 1925, "S": 1925}
 _ENGLISH = dict(
@@ -63,8 +63,3 @@ def shift(month: str, by: int) -> str:
     """The month `by` months after `month` (before it if negative), both `YYYY-MM`."""
     count = int(month[:4]) * 12 + int(month[5:]) - 1 + by
     return f"{count // 12:04d}-{count % 12 + 1:02d}"
-
-
-def months_between(first: str, last: str) -> int:
-    """How many months from `first` to `last`, both counted."""
-    return (int(last[:4]) - int(first[:4])) * 12 + int(last[5:]) - int(first[5:]) + 1

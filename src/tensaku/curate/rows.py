@@ -13,6 +13,10 @@ from tensaku.records import Drop, Pair, from_dict, to_dict
 __all__ = ["Broken", "JsonlWriter", "PairFile", "Row", "read_drops", "read_jsonl"]
 
 
+# Whoever splits the file by `str.splitlines` must not find these inside a record.
+_LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
 class Row(NamedTuple):
     """One row of an outside file. `line` counts from 1 and is where a person finds it in that file."""
 
@@ -50,7 +54,7 @@ class JsonlWriter:
     def write(self, record: Any) -> None:
         values = record if isinstance(record, dict) else to_dict(record)
         # A lone surrogate cannot be written as UTF-8, but may stand in a row that is set aside: escape that row.
-        line = json.dumps(values, ensure_ascii=False, default=str)
+        line = json.dumps(values, ensure_ascii=False, default=str).translate(_LINE_BREAKS)
         try:
             line.encode("utf-8")
         except UnicodeEncodeError:

@@ -188,7 +188,7 @@ def _forms(bench: Bench, asked: Sequence[Pair], taught: Sequence[Pair], names: t
 
         def form(final: str) -> list[str]:
             bar.advance(1)
-            return [text.mask(sentence.text, names) for sentence in text.sentences(final)]
+            return [text.mask(sentence.text.strip(), names) for sentence in text.sentences(final)]
 
         return forms_seen([pair.final for pair in asked], [pair.final for pair in taught], form)
 

@@ -1,0 +1,145 @@
+"""Answers of a model to the exam, each kept on disk as soon as it is there, so that a killed evaluation goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tensaku.engines import Engine
+from tensaku.engines.resolve import open_engine
+from tensaku.errors import UsageError
+from tensaku.records import Fact, FactBreak, Finish, Pair, Verdict
+from tensaku.revise import DraftText, Job, check_draft, revise_many
+
+__all__ = ["Answer", "OpenEngine", "check_drafts", "decode", "engine_from", "opener"]
+
+OpenEngine = Callable[[Mapping[str, Any], Path], Engine]
+"""From `{ engine = "native", ... }` and the folder of a base model to an engine."""
+
+_opener: ContextVar[OpenEngine] = ContextVar("tensaku-evaluate-engine", default=open_engine)
+
+
+def opener() -> OpenEngine:
+    """What evaluation opens its engine with."""
+    return _opener.get()
+
+
+@contextmanager
+def engine_from(factory: OpenEngine) -> Iterator[None]:
+    """While the body runs, evaluation opens its engine with `factory`: another process's engine, or a scripted one."""
+    token = _opener.set(factory)
+    try:
+        yield
+    finally:
+        _opener.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model wrote for the pair at `number` in the exam.
+
+    `seconds` is the time since the answer before it, so that they add up to the time spent; `tokens` are those written.
+    """
+
+    row: str
+    number: int
+    text: str
+    finish: Finish
+    tokens: int
+    seconds: float
+    verdict: Verdict
+    provenance: dict[str, str]
+
+
+def check_drafts(pairs: Sequence[Pair]) -> None:
+    """Refuse an exam with a draft that no model can revise.
+
+    Raises:
+        UsageError: a draft is empty or too long; names the pair.
+    """
+    for pair in pairs:
+        try:
+            check_draft(pair.draft)
+        except UsageError as error:
+            fix = "Leave the steps `empty` and `long` in [curate] steps"
+            raise UsageError(error.what, where=f"exam, pair {pair.id}", fix=fix) from None
+
+
+def decode(
+    engine: Callable[[], Engine],
+    job: Job,
+    row: str,
+    asked: Mapping[int, Pair],
+    log: Path,
+    at_once: int,
+    advance: Callable[[float, str], None],
+) -> list[Answer]:
+    """The answer to each pair of `asked` (number in the exam -> pair), those that `log` holds already taken from there.
+
+    Args:
+        engine: opens the engine, if it is needed.
+        row: the name under which answers are kept in `log`.
+        at_once: how many answers are written together.
+
+    Raises:
+        EngineError: the model failed; the next run goes on after the last finished answer.
+    """
+    done = {answer.number: answer for answer in read_answers(log) if answer.row == row and answer.number in asked}
+    advance(len(done), "")
+    left = [number for number in asked if number not in done]
+    if left:
+        drafts = [DraftText(p.draft, p.fund, p.section, p.as_of) for p in (asked[number] for number in left)]
+        before = time.perf_counter()
+        with log.open("ab") as file:
+            for number, revision in zip(left, revise_many(engine(), job, drafts, at_once=at_once), strict=True):
+                now = time.perf_counter()
+                answer = Answer(
+                    row=row,
+                    number=number,
+                    text=revision.text,
+                    finish=revision.finish,
+                    tokens=revision.usage.completion,
+                    seconds=now - before,
+                    verdict=revision.verdict,
+                    provenance=revision.provenance,
+                )
+                _append(file.fileno(), answer)
+                done[number] = answer
+                before = now
+                advance(1, "")
+    return [done[number] for number in asked]
+
+
+def _append(handle: int, answer: Answer) -> None:
+    os.write(handle, (json.dumps(asdict(answer), ensure_ascii=True) + "\n").encode("ascii"))
+    os.fsync(handle)
+
+
+def read_answers(log: Path) -> list[Answer]:
+    """The answers kept in `log`. What a kill left of an unfinished last line is cut off the file."""
+    if not log.exists():
+        return []
+    answers: list[Answer] = []
+    good = 0
+    raw = log.read_bytes()
+    for line in raw.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            break
+        answers.append(_answer(json.loads(line)))
+        good += len(line)
+    if good < len(raw):
+        os.truncate(log, good)
+    return answers
+
+
+def _answer(values: dict[str, Any]) -> Answer:
+    breaks = values.pop("verdict")["breaks"]
+    verdict = Verdict(tuple(FactBreak(found["what"], Fact(*found["fact"])) for found in breaks))
+    return Answer(**values, verdict=verdict)

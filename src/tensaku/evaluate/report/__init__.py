@@ -1,0 +1,69 @@
+"""The report: one HTML file that needs nothing else, to be read on a screen or on paper.
+
+Everything that comes from data passes through `markupsafe`, so a draft with markup in it shows as the text it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from tensaku.evaluate.report import origins, sections
+from tensaku.evaluate.report.charts import loss_chart
+from tensaku.evaluate.report.worst import worst_outputs
+from tensaku.evaluate.results import Results
+from tensaku.store import Artifact
+
+__all__ = ["write_report"]
+
+_PAGE = Markup(
+    '<!doctype html>\n<html lang="ja">\n<head>\n<meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n"
+    '<meta name="color-scheme" content="light dark">\n'
+    "<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+)
+
+
+def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], worst: int) -> None:
+    """Write the report of one evaluation.
+
+    Args:
+        lineage: the artifacts that went in, by the name of the input.
+        worst: how many of the worst outputs are shown.
+    """
+    exam, lessons, adapter = lineage["exam"], lineage["lessons"], lineage["adapter"]
+    parts = [
+        sections.opening(results, exam.facts),
+        sections.score_section(results),
+        sections.fact_section(results),
+        sections.edit_section(results),
+        worst_outputs(results, worst),
+        _loss(adapter),
+        origins.data_section(exam.facts, lessons.facts),
+        origins.lineage_section(lineage, results),
+        sections.reading_section(results),
+    ]
+    style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
+    page = _PAGE.format(
+        title="添削 評価報告書 Tensaku evaluation",
+        style=Markup(style),
+        body=Markup("\n").join(part for part in parts if part),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _loss(adapter: Artifact) -> Markup:
+    """The course of training, if the adapter's maker kept it."""
+    log = adapter.path / "loss.jsonl"
+    if not log.is_file():
+        return Markup()
+    steps: list[dict[str, Any]] = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    if len(steps) < 2:
+        return Markup()
+    return sections.section("学習の経過", "Training", loss_chart(steps) + sections.training_facts(adapter.facts))

@@ -1,0 +1,202 @@
+"""The stage `evaluate`: the exam answered by the base model and by the tuned one, beside the untouched draft."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+
+import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
+from tensaku import text
+from tensaku.config import Section
+from tensaku.engines import Engine
+from tensaku.errors import UsageError
+from tensaku.evaluate.decoding import Answer, check_drafts, decode, opener
+from tensaku.evaluate.findings import fact_table, find, summary
+from tensaku.evaluate.report import write_report
+from tensaku.evaluate.results import Results, Row
+from tensaku.evaluate.scoring import Scorer, Texts, label_of, score_rows
+from tensaku.plugins import scorers
+from tensaku.records import Pair, Verdict, from_dict
+from tensaku.revise import Job
+from tensaku.store import Artifact, Bench, SourceFile, stage
+
+__all__ = ["Evaluate", "evaluate"]
+
+ADAPTER = "tuned"
+ANSWERS = "answers.jsonl"
+
+
+class Evaluate(Section):
+    """How models are examined."""
+
+    scorers: tuple[dict[str, Any], ...] = (
+        {"scorer": "bleu"},
+        {"scorer": "bleu", "tokenize": "char"},
+        {"scorer": "chrf"},
+    )
+    """What outputs are measured by; the first is what the report opens with and ranks outputs by."""
+    engine: dict[str, Any] = pydantic.Field(default_factory=lambda: {"engine": "native"})
+    """The engine that answers, with its settings, as in { engine = "native", precision = "fp32" }."""
+    at_once: int = pydantic.Field(8, ge=1, le=256)
+    """Answers written at the same time."""
+    base_sample: int = pydantic.Field(0, ge=0)
+    """How many exam pairs, evenly over the exam, the base model answers; 0 is all. The tuned model answers all."""
+    resamples: int = pydantic.Field(1000, ge=100, le=100_000)
+    """How many resamples of the exam the 95 % intervals come from."""
+    worst: int = pydantic.Field(10, ge=0, le=100)
+    """How many of the worst outputs the report shows side by side."""
+    seed: int = 1
+    """Which resamples."""
+
+
+@stage(version=1)
+def evaluate(
+    bench: Bench,
+    cfg: Evaluate,
+    *,
+    exam: Artifact,
+    lessons: Artifact,
+    base: Artifact,
+    adapter: Artifact,
+    instruction: SourceFile,
+    names: SourceFile | None = None,
+) -> None:
+    """Leave `outputs.jsonl`, `scores.json` and `report.html`.
+
+    The rows: `draft` (the draft untouched), `base` (the base model, same instruction), `tuned` (with the adapter).
+    Outputs are scored as they are. Answers are kept as they come, so a killed run goes on after the last one.
+
+    Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned`, `chrf_tuned`
+    ...), `facts_kept` and `facts_kept_base` (shares of outputs, no guard between), `dropped_sentences`, `doubled_sentences`,
+    `form_seen_share`, `decode_tokens_per_second`, `signatures`.
+
+    Raises:
+        NotFound, UsageError: a scorer or the engine is unknown, or the exam cannot be used.
+        EngineError: a model failed.
+    """
+    parts = [scorers.build(use) for use in cfg.scorers]
+    measures = {label_of(part): part() for part in parts}
+    if len(measures) != len(parts) or not parts:
+        raise UsageError("the scorers must be at least one, and all different", where="[evaluate] scorers")
+    pairs = [from_dict(Pair, values) for values in _jsonl(exam.file("exam.jsonl"))]
+    check_drafts(pairs)
+    job = Job(instruction.path.read_text(encoding="utf-8").strip(), names=_names(names))
+    rows = {"draft": _untouched(pairs)}
+    with _engine(cfg, base, adapter) as engine:
+        rows["base"] = _answered(bench, cfg, engine, job, "base", _sample(pairs, cfg.base_sample))
+        tuned = replace(job, adapter=ADAPTER)
+        rows["tuned"] = _answered(bench, cfg, engine, tuned, "tuned", dict(enumerate(pairs)))
+    results = _measured(cfg, measures, rows, pairs, job.names)
+    _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
+    (bench.path / "scores.json").write_text(
+        json.dumps(results.scores(), ensure_ascii=False, indent=1), encoding="utf-8"
+    )
+    lineage = {"exam": exam, "lessons": lessons, "base": base, "adapter": adapter}
+    write_report(bench.path / "report.html", results, lineage, cfg.worst)
+    bench.facts.update(results.facts(), form_seen_share=lessons.facts.get("form_seen_share"))
+
+
+@dataclass
+class _Opened:
+    """An engine that is opened when the first answer is asked for: a finished evaluation needs none."""
+
+    cfg: Evaluate
+    base: Artifact
+    adapter: Artifact
+    engine: Engine | None = None
+
+    def __call__(self) -> Engine:
+        if self.engine is None:
+            self.engine = opener()(self.cfg.engine, self.base.path)
+            self.engine.load_adapter(ADAPTER, self.adapter.path / "adapter")
+        return self.engine
+
+
+@contextmanager
+def _engine(cfg: Evaluate, base: Artifact, adapter: Artifact) -> Iterator[_Opened]:
+    opened = _Opened(cfg, base, adapter)
+    try:
+        yield opened
+    finally:
+        if opened.engine is not None:
+            opened.engine.close()
+
+
+def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _names(file: SourceFile | None) -> text.Names:
+    if file is None:
+        return {}
+    found = tomllib.loads(file.path.read_text(encoding="utf-8"))
+    table: text.Names = found.get("names", found)
+    return table
+
+
+def _sample(pairs: Sequence[Pair], n: int) -> dict[int, Pair]:
+    """`n` of the pairs at even distances, or all."""
+    if n == 0 or n >= len(pairs):
+        return dict(enumerate(pairs))
+    return {number: pairs[number] for number in np.linspace(0, len(pairs) - 1, n).round().astype(int).tolist()}
+
+
+def _untouched(pairs: Sequence[Pair]) -> Row:
+    return Row(
+        "draft", {n: Answer("draft", n, pair.draft, "stop", 0, 0.0, Verdict(), {}) for n, pair in enumerate(pairs)}
+    )
+
+
+def _answered(bench: Bench, cfg: Evaluate, engine: _Opened, job: Job, row: str, asked: Mapping[int, Pair]) -> Row:
+    with bench.progress(f"answer the exam: {row}", len(asked)) as bar:
+        found = decode(engine, job, row, asked, bench.aside / ANSWERS, cfg.at_once, bar.advance)
+    return Row(row, {answer.number: answer for answer in found})
+
+
+def _measured(
+    cfg: Evaluate, measures: Mapping[str, Scorer], rows: Mapping[str, Row], pairs: Sequence[Pair], names: text.Names
+) -> Results:
+    for row in rows.values():
+        row.findings = {n: find(pairs[n], answer.text, answer.verdict) for n, answer in row.answers.items()}
+    texts = {row.name: _texts(row, pairs) for row in rows.values()}
+    results = Results(pairs, dict(rows))
+    for label, scorer in measures.items():
+        scores, gains, single = score_rows(label, scorer, texts, cfg.resamples, cfg.seed)
+        results.gains += gains
+        for name, row in rows.items():
+            row.scores[label] = scores[name]
+            row.single[label] = dict(zip(row.answers, single[name].tolist(), strict=True))
+    for row in rows.values():
+        drafts = [pairs[n].draft for n in row.answers]
+        row.kinds = fact_table(drafts, [answer.verdict for answer in row.answers.values()], names)
+        row.summary = summary(list(row.findings.values()))
+    verdicts = [text.compare(pair.draft, pair.final, names, as_of=pair.as_of) for pair in pairs]
+    results.reference_kept = sum(verdict.kept for verdict in verdicts) / len(pairs)
+    results.reference_kinds = fact_table([pair.draft for pair in pairs], verdicts, names)
+    return results
+
+
+def _texts(row: Row, pairs: Sequence[Pair]) -> Texts:
+    asked = [pairs[n] for n in row.answers]
+    outputs = [answer.text for answer in row.answers.values()]
+    return Texts([pair.draft for pair in asked], outputs, [pair.final for pair in asked])
+
+
+def _write_outputs(path: Path, pairs: Sequence[Pair], rows: Mapping[str, Row]) -> None:
+    """One line a pair: draft, reference and what each row made of it, with its finding and its figures."""
+    with path.open("w", encoding="utf-8") as file:
+        for n, pair in enumerate(pairs):
+            line = {"id": pair.id, "as_of": pair.as_of, "fund": pair.fund, "section": pair.section}
+            line |= {"draft": pair.draft, "reference": pair.final}
+            made = {name: row.line(n) for name, row in rows.items() if name != "draft" and n in row.answers}
+            file.write(json.dumps(line | {"rows": made}, ensure_ascii=False) + "\n")

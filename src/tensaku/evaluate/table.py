@@ -1,0 +1,35 @@
+"""The evaluation's figures as rows of text, for a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tensaku.store import Artifact
+
+__all__ = ["table"]
+
+NAMES = {"draft": "原稿のまま draft", "base": "基盤モデル base", "tuned": "調整済み tuned"}
+
+
+def table(artifact: Artifact) -> list[list[str]]:
+    """The first row names the columns; then one row a contestant. All cells are text.
+
+    Args:
+        artifact: what the stage `evaluate` left.
+    """
+    found: dict[str, Any] = json.loads(artifact.file("scores.json").read_text(encoding="utf-8"))
+    labels = list(found["rows"]["draft"]["scores"])
+    rows = [["", "n", *labels, "facts kept", "exact", "dropped", "doubled", "tokens/s"]]
+    for name, row in found["rows"].items():
+        findings = row["findings"]
+        figures = [_figure(row["scores"][label]) for label in labels]
+        shares = [f"{100 * findings['facts_kept']:.1f} %", f"{100 * findings['exact']:.1f} %"]
+        counts = [str(findings["dropped_sentences"]), str(findings["doubled_sentences"])]
+        speed = f"{row['tokens_per_second']:.1f}" if row["tokens_per_second"] else "-"
+        rows.append([NAMES.get(name, name), str(findings["n"]), *figures, *shares, *counts, speed])
+    return rows
+
+
+def _figure(score: dict[str, Any]) -> str:
+    return f"{score['value']:.1f} ({score['low']:.1f}-{score['high']:.1f})"
