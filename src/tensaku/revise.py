@@ -1,4 +1,4 @@
-"""The one road from a draft to a revision: instruction, engine, facts guard. Desk, API, evaluation and batch take it."""
+"""The one road from a draft to a revision: instruction, engine, facts guard. Every door of the house takes it."""
 
 from __future__ import annotations
 

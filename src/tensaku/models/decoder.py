@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from tensaku.models.shape import Shape
 from tensaku.models.weights import Weights
@@ -30,7 +30,9 @@ __all__ = ["Attend", "Decoder", "Linear", "Rope", "rotate"]
 class Linear(Protocol):
     """y = x W' for projection `part` (a key of `weights.FUSED`) of a layer; x is [rows, in], y is [rows, out]."""
 
-    def __call__(self, layer: int, part: str, x: Tensor) -> Tensor: ...
+    def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
+        """The product."""
+        ...
 
 
 class Attend(Protocol):
@@ -40,7 +42,9 @@ class Attend(Protocol):
     [rows of q, heads * head_dim]; q may have fewer rows than k and v where only some rows are asked for.
     """
 
-    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor: ...
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What each query gathers."""
+        ...
 
 
 class Rope:
@@ -49,31 +53,19 @@ class Rope:
 
     def __init__(self, shape: Shape, context: int) -> None:
         self._of_layer = list(zip(shape.thetas, shape.rope_scales, strict=True))
-        self._tables = {
-            key: self._table(key, shape.head_dim, context)
-            for key in set(self._of_layer)
-        }
+        self._tables = {key: self._table(key, shape.head_dim, context) for key in set(self._of_layer)}
 
     @staticmethod
-    def _table(
-        key: tuple[float, float], dim: int, context: int
-    ) -> tuple[Tensor, Tensor]:
+    def _table(key: tuple[float, float], dim: int, context: int) -> tuple[Tensor, Tensor]:
         theta, scale = key
-        frequency = (
-            1.0
-            / theta ** (torch.arange(0, dim, 2, dtype=torch.int64).float() / dim)
-            / scale
-        )
+        frequency = 1.0 / theta ** (torch.arange(0, dim, 2, dtype=torch.int64).float() / dim) / scale
         angle = torch.arange(context, dtype=torch.float32)[:, None] * frequency
         cos, sin = angle.cos(), angle.sin()
         return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
     def rows(self, positions: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Per layer the cosines and sines of `positions`, [rows, 1, head_dim]."""
-        picked = {
-            k: (c[positions][:, None], s[positions][:, None])
-            for k, (c, s) in self._tables.items()
-        }
+        picked = {k: (c[positions][:, None], s[positions][:, None]) for k, (c, s) in self._tables.items()}
         return [picked[key] for key in self._of_layer]
 
 
@@ -97,7 +89,7 @@ class Decoder:
 
     def embed(self, ids: Tensor) -> Tensor:
         """[rows] token ids to [rows, hidden]."""
-        return F.embedding(ids, self.weights.embedding) * self.shape.embed_scale
+        return functional.embedding(ids, self.weights.embedding) * self.shape.embed_scale
 
     def hidden(
         self,
@@ -122,7 +114,7 @@ class Decoder:
         return self._norm(x, self.weights.final_norm)
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), weight, self.shape.eps)
+        return functional.rms_norm(x, (x.shape[-1],), weight, self.shape.eps)
 
     def _layer(
         self,
@@ -134,27 +126,15 @@ class Decoder:
         only: Tensor | None,
     ) -> Tensor:
         shape, norms = self.shape, self.weights.norms[layer]
-        mixed = self._attention(
-            layer, self._norm(x, norms["input"]), rope, linear, attend, only
-        )
+        mixed = self._attention(layer, self._norm(x, norms["input"]), rope, linear, attend, only)
         if only is not None:
             x = x[only]
         mixed = linear(layer, "o", mixed)
-        x = x + (
-            self._norm(mixed, norms["post_attention"]) if shape.sandwich else mixed
-        )
-        gate, up = linear(
-            layer, "gate_up", self._norm(x, norms["pre_feedforward"])
-        ).chunk(2, -1)
-        act = (
-            F.gelu(gate, approximate="tanh")
-            if shape.activation == "gelu"
-            else F.silu(gate)
-        )
+        x = x + (self._norm(mixed, norms["post_attention"]) if shape.sandwich else mixed)
+        gate, up = linear(layer, "gate_up", self._norm(x, norms["pre_feedforward"])).chunk(2, -1)
+        act = functional.gelu(gate, approximate="tanh") if shape.activation == "gelu" else functional.silu(gate)
         fed = linear(layer, "down", act * up)
-        return x + (
-            self._norm(fed, norms["post_feedforward"]) if shape.sandwich else fed
-        )
+        return x + (self._norm(fed, norms["post_feedforward"]) if shape.sandwich else fed)
 
     def _attention(
         self,
@@ -171,7 +151,7 @@ class Decoder:
         bias = self.weights.biases[layer]
         if bias is not None:
             stacked = stacked + bias
-        q, k, v = stacked.view(-1, heads + 2 * kv, dim).split([heads, kv, kv], 1)
+        q, k, v = torch.split(stacked.view(-1, heads + 2 * kv, dim), [heads, kv, kv], 1)
         cos, sin = rope
         q_cos, q_sin = rope
         if only is not None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tensaku.errors import UsageError
 
-__all__ = ["CHAT_TEMPLATE", "read_gemma3"]
+__all__ = ["CHAT_TEMPLATE", "architecture_of", "read_gemma3", "write_tokenizer"]
 
 #: The template we give a base model that has none. Turns are plain words, since a base model has never seen markers;
 #: an answer ends with the end-of-text token, which it has.
@@ -84,7 +84,9 @@ def _field(reader: Any, name: str, default: Any = None) -> Any:
 
 
 def _config(reader: Any) -> dict[str, Any]:
-    get = lambda name, default=None: _field(reader, f"gemma3.{name}", default)  # noqa: E731
+    def get(name: str) -> Any:
+        return _field(reader, f"gemma3.{name}")
+
     layers = int(get("block_count"))
     return {
         "architectures": ["Gemma3ForCausalLM"],

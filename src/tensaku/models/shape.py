@@ -58,19 +58,13 @@ class Shape:
             config = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             fix = "Name a folder in Hugging Face form: config.json, *.safetensors, tokenizer.json"
-            raise UsageError(
-                "this folder is no model: it has no config.json", where=folder, fix=fix
-            ) from None
+            raise UsageError("this folder is no model: it has no config.json", where=folder, fix=fix) from None
         except (OSError, ValueError) as error:
-            raise UsageError(
-                f"config.json cannot be read ({error})", where=path
-            ) from None
+            raise UsageError(f"config.json cannot be read ({error})", where=path) from None
         return cls.from_config(config, where=path)
 
     @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], *, where: str | Path | None = None
-    ) -> Shape:
+    def from_config(cls, config: Mapping[str, Any], *, where: str | Path | None = None) -> Shape:
         """The shape that a Hugging Face configuration describes.
 
         Raises:
@@ -83,9 +77,7 @@ class Shape:
         try:
             return _read(family, config, where)
         except KeyError as error:
-            raise UsageError(
-                f"the key {error} is missing in the model's configuration", where=where
-            ) from None
+            raise UsageError(f"the key {error} is missing in the model's configuration", where=where) from None
 
 
 def _read(family: str, c: Mapping[str, Any], where: str | Path | None) -> Shape:
@@ -93,13 +85,9 @@ def _read(family: str, c: Mapping[str, Any], where: str | Path | None) -> Shape:
     layers, heads = int(c["num_hidden_layers"]), int(c["num_attention_heads"])
     head_dim = int(c.get("head_dim") or c["hidden_size"] // heads)
     sliding = _sliding(c, layers)
-    ropes = [
-        _rope(c, "sliding_attention" if s else "full_attention", where) for s in sliding
-    ]
+    ropes = [_rope(c, "sliding_attention" if s else "full_attention", where) for s in sliding]
     window = int(c.get("sliding_window") or 0)
-    scalar = (
-        float(c.get("query_pre_attn_scalar") or head_dim) if gemma else float(head_dim)
-    )
+    scalar = float(c.get("query_pre_attn_scalar") or head_dim) if gemma else float(head_dim)
     return Shape(
         family=family,
         layers=layers,
@@ -136,9 +124,7 @@ def _sliding(c: Mapping[str, Any], layers: int) -> list[bool]:
     return [False] * layers
 
 
-def _rope(
-    c: Mapping[str, Any], kind: str, where: str | Path | None
-) -> tuple[float, float]:
+def _rope(c: Mapping[str, Any], kind: str, where: str | Path | None) -> tuple[float, float]:
     """Base and linear scale of the rotary embedding for one kind of layer, from the old or the new spelling."""
     new = c.get("rope_parameters") or {}
     rope = new.get(kind, new if "rope_theta" in new else {})
@@ -147,15 +133,9 @@ def _rope(
     if kind == "sliding_attention" and "rope_theta" not in rope:
         theta = c.get("rope_local_base_freq") or theta
         old = {}
-    kind_of_scaling = (
-        rope.get("rope_type") or old.get("rope_type") or old.get("type") or "default"
-    )
+    kind_of_scaling = rope.get("rope_type") or old.get("rope_type") or old.get("type") or "default"
     if kind_of_scaling not in ("default", "linear"):
         what = f"rotary scaling of type {kind_of_scaling!r} is not known to the decoder"
         raise UsageError(what, where=where, fix="Use a base model without it")
-    scale = (
-        float(rope.get("factor") or old.get("factor") or 1.0)
-        if kind_of_scaling == "linear"
-        else 1.0
-    )
+    scale = float(rope.get("factor") or old.get("factor") or 1.0) if kind_of_scaling == "linear" else 1.0
     return float(theta or 10000.0), scale

@@ -35,9 +35,7 @@ def load_tensors(folder: Path) -> dict[str, Tensor]:
 
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        names = sorted(
-            set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        )
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     else:
         names = ["model.safetensors"]
     tensors: dict[str, Tensor] = {}
@@ -49,9 +47,7 @@ def load_tensors(folder: Path) -> dict[str, Tensor]:
         try:
             tensors |= load_file(path)
         except (SafetensorError, OSError) as error:
-            raise UsageError(
-                f"the weights cannot be read ({error})", where=path
-            ) from None
+            raise UsageError(f"the weights cannot be read ({error})", where=path) from None
     return tensors
 
 
@@ -77,9 +73,7 @@ class Weights:
         Raises:
             UsageError: it is no model of a known family, or a tensor is missing or has the wrong shape.
         """
-        return cls.from_tensors(
-            Shape.load(folder), load_tensors(folder), where=folder, dtype=dtype
-        )
+        return cls.from_tensors(Shape.load(folder), load_tensors(folder), where=folder, dtype=dtype)
 
     @classmethod
     def from_tensors(
@@ -130,51 +124,28 @@ class Weights:
             at = f"layers.{i}"
             fused = {}
             for part, modules in FUSED.items():
-                stack = [
-                    take(f"{at}.{m}.weight", *sizes[m.split(".")[1]]) for m in modules
-                ]
+                stack = [take(f"{at}.{m}.weight", *sizes[m.split(".")[1]]) for m in modules]
                 fused[part] = torch.cat(stack) if len(stack) > 1 else stack[0]
             linear.append(fused)
             norms.append(_norms(shape, at, norm))
             bias = None
             if shape.qkv_bias:
-                bias = torch.cat(
-                    [
-                        take(f"{at}.{m}.bias", sizes[m.split(".")[1]][0])
-                        for m in FUSED["qkv"]
-                    ]
-                )
+                bias = torch.cat([take(f"{at}.{m}.bias", sizes[m.split(".")[1]][0]) for m in FUSED["qkv"]])
             biases.append(bias)
         embedding = take("embed_tokens.weight", shape.vocabulary, hidden)
-        head = (
-            embedding
-            if shape.tied
-            else take("lm_head.weight", shape.vocabulary, hidden)
-        )
-        return cls(
-            shape, embedding, head, norm("norm.weight", hidden), linear, norms, biases
-        )
+        head = embedding if shape.tied else take("lm_head.weight", shape.vocabulary, hidden)
+        return cls(shape, embedding, head, norm("norm.weight", hidden), linear, norms, biases)
 
 
-def _norms(
-    shape: Shape, at: str, norm: Callable[[str, int], Tensor]
-) -> dict[str, Tensor]:
+def _norms(shape: Shape, at: str, norm: Callable[[str, int], Tensor]) -> dict[str, Tensor]:
     """The norms of one layer under one set of names: Llama's second norm stands before the feed-forward."""
     found = {"input": norm(f"{at}.input_layernorm.weight", shape.hidden)}
     if shape.sandwich:
-        found["post_attention"] = norm(
-            f"{at}.post_attention_layernorm.weight", shape.hidden
-        )
-        found["pre_feedforward"] = norm(
-            f"{at}.pre_feedforward_layernorm.weight", shape.hidden
-        )
-        found["post_feedforward"] = norm(
-            f"{at}.post_feedforward_layernorm.weight", shape.hidden
-        )
+        found["post_attention"] = norm(f"{at}.post_attention_layernorm.weight", shape.hidden)
+        found["pre_feedforward"] = norm(f"{at}.pre_feedforward_layernorm.weight", shape.hidden)
+        found["post_feedforward"] = norm(f"{at}.post_feedforward_layernorm.weight", shape.hidden)
     else:
-        found["pre_feedforward"] = norm(
-            f"{at}.post_attention_layernorm.weight", shape.hidden
-        )
+        found["pre_feedforward"] = norm(f"{at}.post_attention_layernorm.weight", shape.hidden)
     if shape.qk_norm:
         found["q"] = norm(f"{at}.self_attn.q_norm.weight", shape.head_dim)
         found["k"] = norm(f"{at}.self_attn.k_norm.weight", shape.head_dim)

@@ -17,7 +17,7 @@ from tensaku.models.decoder import Decoder
 from tensaku.tune import checkpoints
 from tensaku.tune.head import mean_cross_entropy
 from tensaku.tune.lora import Lora
-from tensaku.tune.pack import Example, PackedAttention, pack
+from tensaku.tune.pack import Example, PackedAttention, pack, shared_prefix
 
 __all__ = ["Plan", "Step", "train"]
 
@@ -36,7 +36,7 @@ class Plan:
     seed: int
 
     def rate(self, step: int) -> float:
-        """Learning rate of step `step` (from 0): linear rise, then a half cosine down to a tenth... of nothing."""
+        """Learning rate of step `step` (from 0): linear rise, then a half cosine down to nothing."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         along = (step - self.warmup) / max(1, self.steps - self.warmup)
@@ -72,19 +72,22 @@ def train(
     decoder: Decoder,
     lora: Lora,
     examples: Sequence[Example],
-    prefix: int,
     plan: Plan,
     folder: Path,
-    report: Callable[[Step], None],
+    aside: Path,
+    advance: Callable[[float, str], object],
 ) -> list[Step]:
-    """Train `lora` on `examples`; goes on from a checkpoint in `folder` and keeps `loss.jsonl` there.
+    """Train `lora` on `examples`; keeps `loss.jsonl` in `folder` and goes on from a checkpoint in `aside`.
+
+    `advance(1, note)` is called after each step.
 
     Raises:
         StageError: the loss is not a number any more; the last good checkpoint is kept.
     """
+    prefix = shared_prefix(examples)
     parameters = dict(lora.named_parameters())
     optimizer = torch.optim.AdamW(parameters.values(), lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    done = checkpoints.restore(folder, parameters, optimizer)
+    done = checkpoints.restore(aside, parameters, optimizer)
     steps = _read_log(folder / "loss.jsonl", done)
     started = time.perf_counter() - (steps[-1].seconds if steps else 0.0)
     saved = time.perf_counter()
@@ -101,9 +104,9 @@ def train(
             log.write(json.dumps(_row(step)) + "\n")
             log.flush()
             steps.append(step)
-            report(step)
+            advance(1, f"loss {loss:.3f}")
             if time.perf_counter() - saved > _CHECKPOINT_SECONDS and number + 1 < plan.steps:
-                checkpoints.save(folder, number + 1, parameters, optimizer)
+                checkpoints.save(aside, number + 1, parameters, optimizer)
                 saved = time.perf_counter()
     return steps
 
@@ -128,7 +131,7 @@ def _step(
     torch.nn.utils.clip_grad_norm_(group["params"], _CLIP)
     group["lr"] = rate
     optimizer.step()
-    return float(loss), len(batch.ids)
+    return loss.item(), len(batch.ids)
 
 
 def _row(step: Step) -> dict[str, float | int]:

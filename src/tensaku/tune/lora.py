@@ -30,7 +30,7 @@ class _MergedLinear(torch.autograd.Function):
         return x @ merged.T
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, merged, a, *bs = ctx.saved_tensors
         down = x @ a.T
         rank = a.shape[0] // len(bs)
@@ -73,9 +73,10 @@ class Lora:
                 self._merged[layer, part] = torch.empty_like(weight)
 
     def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
+        """x W' with gradients for A and B; `merge` must have been called."""
         at = layer, part
-        out = _MergedLinear.apply(x, self._merged[at], self.scale, self._a[at], *self._b[at])  # type: ignore[no-untyped-call]
-        return out  # type: ignore[no-any-return]
+        out: Tensor = _MergedLinear.apply(x, self._merged[at], self.scale, self._a[at], *self._b[at])  # type: ignore[no-untyped-call]
+        return out
 
     @torch.no_grad()
     def merge(self) -> None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from tensaku.models.shape import Shape
 
@@ -102,23 +102,24 @@ class PackedAttention:
     def _build_scored(self, window: int) -> list[Tensor]:
         p = self._pack
         head = p.positions[: p.prefix]
-        rows = p.positions[p.scored].split(p.scored_per_segment)
+        rows = torch.split(p.positions[p.scored], p.scored_per_segment)
         return [
             self._mask(own, torch.cat([head, p.positions[a:b]]), window)
             for own, (a, b) in zip(rows, p.segments, strict=True)
         ]
 
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What each query gathers, [queries, heads * head_dim]."""
         p, shape = self._pack, self._shape
         k, v = k.transpose(0, 1), v.transpose(0, 1)
         q = q.transpose(0, 1)
         only_scored = q.shape[1] != k.shape[1]
         if only_scored:
-            parts = q.split(p.scored_per_segment, 1)
+            parts = torch.split(q, p.scored_per_segment, 1)
             masks = self._last_masks
             outs = []
         else:
-            parts = q.split([p.prefix, *(b - a for a, b in p.segments)], 1)
+            parts = torch.split(q, [p.prefix, *(b - a for a, b in p.segments)], 1)
             masks = self._masks[shape.windows[layer]]
             outs = [self._one(parts[0], k[:, : p.prefix], v[:, : p.prefix], masks[0])] if p.prefix else []
             parts, masks = parts[1:], masks[1:]
@@ -133,4 +134,4 @@ class PackedAttention:
         groups = q.shape[0] // k.shape[0]
         if groups > 1:
             k, v = k.repeat_interleave(groups, 0), v.repeat_interleave(groups, 0)
-        return F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=mask, scale=1.0)[0]
+        return functional.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=mask, scale=1.0)[0]

@@ -1,0 +1,333 @@
+"""The commands. One try, one except: a mistake of yours is one message, a fault of ours shows its traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tensaku import __version__
+from tensaku.errors import TensakuError, UsageError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tensaku",
+    help="Tailor an open language model to one writing job of the house, on the house's own machines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+user = typer.Typer(help="The people who write, tune and approve.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(user, name="user")
+
+Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
+Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s tune.epochs=1.")]
+By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
+Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
+HERE = Path()
+
+
+def main() -> None:
+    """Run one command and leave with its exit code: 0 done, 1 the work failed, 2 yours to fix, 3 a gate said no."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        app(standalone_mode=True)
+    except TensakuError as error:
+        print(f"tensaku: {error}", file=sys.stderr)
+        if error.__cause__ is not None and os.environ.get("TENSAKU_TRACEBACK"):
+            import traceback
+
+            traceback.print_exception(error.__cause__)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\ntensaku: stopped. What was finished is kept; run the same command to go on.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"tensaku {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to put it.")] = Path("tensaku-demo"),
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop before API and desk are started.")] = False,
+    port: Annotated[int, typer.Option(help="Port of API and desk on 127.0.0.1.")] = 8080,
+    as_json: Json = False,
+) -> None:
+    """Walk the whole road with the sample desk: raw files, tuned model, report, release, a page in your browser."""
+    from tensaku import demo as demonstration
+    from tensaku.show import print_scores, reporter
+
+    started = time.monotonic()
+    listener = None
+    if not no_serve:
+        from tensaku.serve import listen
+
+        listener = listen("127.0.0.1", port)  # a port in use is known now, not after ten minutes of work
+    say = reporter()
+    workspace, store, built = demonstration.walk(folder, say)
+    figures = demonstration.summary(built, started)
+    report = built["evaluate"].file("report.html")
+    if as_json:
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        print_scores(built["evaluate"], figures)
+        people = ", ".join(f"{name} ({shown})" for name, shown, _ in demonstration.PEOPLE)
+        print(f"Report    {report}")
+        print(f"Release   {built['release'].ref}, a candidate until somebody approves it")
+        print(f"People    invented for this demonstration: {people}")
+        print(f"Approve   tensaku approve {built['release'].ref} --by takahashi -C {folder}")
+    if listener is not None:
+        from tensaku.deploy import serve_release
+
+        serve_release(workspace, store, built["release"], trial=True, listener=listener)
+
+
+@app.command()
+def new(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
+    """Make a workspace with a task file, an instruction and a table of names to start from."""
+    from tensaku.demo import lay_out
+
+    lay_out(folder)
+    print(f"{folder / 'tensaku.toml'} and what it names are ready. Replace the sample data with your own, then:")
+    print(f"  tensaku check -C {folder}\n  tensaku run -C {folder}")
+
+
+@app.command()
+def check(folder: Folder = HERE, sets: Set = None) -> None:
+    """Read the task file and everything it names; tell all faults at once."""
+    from tensaku.pipeline import Workspace
+
+    workspace = Workspace.open(folder, sets or [])
+    print(f"{folder / 'tensaku.toml'}: in order ({workspace.spec.task.name}, base {workspace.spec.base.model})")
+
+
+@app.command()
+def run(
+    stage: Annotated[str, typer.Argument(help="Stop after this stage.")] = "release",
+    folder: Folder = HERE,
+    sets: Set = None,
+    by: By = "",
+    as_json: Json = False,
+) -> None:
+    """Walk the road from the sources up to a stage; what is done already is not done again."""
+    from tensaku.deploy import register_release
+    from tensaku.pipeline import Workspace, build
+    from tensaku.show import print_artifacts, print_scores, reporter
+    from tensaku.store import Store
+
+    workspace = Workspace.open(folder, sets or [])
+    built = build(Store(workspace.root, reporter()), workspace, stage)
+    if "release" in built.artifacts:
+        register_release(workspace, built["release"], by)
+    if as_json:
+        print(json.dumps({name: {"ref": a.ref, "facts": a.facts} for name, a in built.artifacts.items()}))
+        return
+    if "evaluate" in built.artifacts:
+        print_scores(built["evaluate"], {})
+        print(f"Report    {built['evaluate'].file('report.html')}")
+    print_artifacts(list(built.artifacts.values()))
+
+
+@app.command("list")
+def list_(
+    stage: Annotated[str | None, typer.Argument(help="Only what this stage made.")] = None,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """List everything sealed in this workspace, oldest first."""
+    from tensaku.pipeline import STAGES
+    from tensaku.show import print_artifacts
+
+    if stage is not None and stage not in STAGES:
+        from tensaku.errors import NotFound
+
+        raise NotFound("stage", stage, STAGES)
+    found = _store(folder).list(stage)
+    if as_json:
+        print(json.dumps([{"ref": a.ref, "stage": a.stage, "facts": a.facts} for a in found], ensure_ascii=False))
+    else:
+        print_artifacts(found)
+
+
+@app.command()
+def show(
+    ref: Annotated[str, typer.Argument(help="An artifact, or the first letters of its name.")],
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show one artifact: settings, facts, files, what it was made from; and check that not a byte was altered."""
+    from tensaku.show import print_artifact
+
+    store = _store(folder)
+    artifact = store.get(ref)
+    faults, lineage = store.verify(artifact.ref), [a.ref for a in store.lineage(artifact.ref)]
+    if as_json:
+        print(json.dumps({**artifact.manifest, "lineage": lineage, "faults": faults}, ensure_ascii=False))
+    else:
+        print_artifact(artifact, lineage, faults)
+    if faults:
+        raise UsageError(f"{len(faults)} faults since it was sealed", where=artifact.path, fix="Restore it")
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(help="An artifact.")],
+    new: Annotated[str, typer.Argument(help="Another.")],
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show what differs between two artifacts: settings first, then facts, then files."""
+    from tensaku.records import to_dict
+    from tensaku.show import print_differences
+
+    found = _store(folder).diff(old, new)
+    if as_json:
+        print(json.dumps([to_dict(d) for d in found], ensure_ascii=False, default=str))
+    else:
+        print_differences(found)
+
+
+@app.command()
+def revise(
+    file: Annotated[Path, typer.Argument(help="A text file with one draft (UTF-8); - reads standard input.")],
+    fund: Annotated[str, typer.Option(help="The fund it speaks of.")],
+    section: Annotated[str, typer.Option(help="market, performance or outlook.")],
+    as_of: Annotated[str, typer.Option(help="The month it speaks of, YYYY-MM.")],
+    ref: Annotated[str | None, typer.Option("--release", help="Which release; by default the newest.")] = None,
+    trial: Trial = False,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Revise one draft with a release of this workspace and print the comment and the guard's findings."""
+    from tensaku.deploy import opened
+    from tensaku.pipeline import Workspace
+    from tensaku.records import to_dict
+    from tensaku.revise import DraftText, check_draft, start
+    from tensaku.show import print_revision, reporter
+
+    text = _draft(file)
+    check_draft(text)
+    with opened(Workspace.open(folder), ref, trial=trial, reporter=reporter()) as (engine, job):
+        result = start(engine, job, DraftText(text, fund, section, as_of)).result()
+    if as_json:
+        print(json.dumps({**to_dict(result), "facts_kept": result.verdict.kept}, ensure_ascii=False))
+    else:
+        print_revision(result)
+
+
+@app.command()
+def approve(
+    ref: Annotated[str, typer.Argument(help="The release.")],
+    by: By,
+    reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Record a decision on a release by a named person who is not the one who tuned it."""
+    from tensaku.govern import approve as decide
+    from tensaku.pipeline import Workspace
+
+    workspace = Workspace.open(folder)
+    release = _store(folder).get(ref)
+    with _ledger(workspace) as ledger:
+        decide(ledger, release.ref, by, "rejected" if reject else "approved", note)
+        status = ledger.release(release.ref).status
+    print(json.dumps({"release": release.ref, "status": status, "by": by}) if as_json else f"{release.ref}: {status}")
+
+
+@app.command()
+def serve(
+    ref: Annotated[str | None, typer.Argument(help="Which release; by default the newest.")] = None,
+    trial: Trial = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default serve.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; by default serve.port.")] = None,
+    folder: Folder = HERE,
+) -> None:
+    """Start API and desk with an approved release."""
+    from tensaku.deploy import release_of, serve_release
+    from tensaku.pipeline import Workspace
+    from tensaku.serve import listen
+    from tensaku.store import Store
+
+    workspace = Workspace.open(folder)
+    cfg = workspace.spec.serve
+    store = Store(workspace.root)
+    release = release_of(store, ref)
+    listener = listen(host or cfg.host, port or cfg.port)
+    serve_release(workspace, store, release, trial=trial, listener=listener)
+
+
+@user.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(help="A short name; it signs everything and is never changed.")],
+    shown: Annotated[str, typer.Option("--display", help="The name as it is shown.")] = "",
+    role: Annotated[list[str] | None, typer.Option(help="writer, engineer, approver, auditor or admin.")] = None,
+    folder: Folder = HERE,
+) -> None:
+    """Add a person to the ledger."""
+    from tensaku.pipeline import Workspace
+
+    with _ledger(Workspace.open(folder)) as ledger:
+        row = ledger.add_person(name, shown or name, tuple(role or ["writer"]))
+    print(f"{row.name} ({row.display}): {', '.join(row.roles)}")
+
+
+@user.command("list")
+def user_list(folder: Folder = HERE, as_json: Json = False) -> None:
+    """List the people in the ledger."""
+    from tensaku.pipeline import Workspace
+
+    with _ledger(Workspace.open(folder)) as ledger:
+        people = ledger.people()
+    if as_json:
+        rows: list[dict[str, Any]] = [{"name": p.name, "display": p.display, "roles": p.roles} for p in people]
+        print(json.dumps(rows, ensure_ascii=False))
+    for person in () if as_json else people:
+        print(f"{person.name:<16}{person.display}  {', '.join(person.roles)}")
+
+
+def _store(folder: Path) -> Any:
+    from tensaku.pipeline import TASK_FILE
+    from tensaku.store import Store
+
+    if not (folder / TASK_FILE).is_file():
+        raise UsageError("this folder is no workspace: it has no tensaku.toml", where=folder, fix="Name one with -C DIR")
+    return Store(folder / ".tensaku")
+
+
+def _ledger(workspace: Any) -> Any:
+    from tensaku.ledger import Ledger
+
+    return Ledger.open(workspace.ledger_file, names=workspace.names())
+
+
+def _draft(file: Path) -> str:
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return raw.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError("there is no such file", where=file, fix="Name a text file with one draft") from None
+    except UnicodeDecodeError:
+        raise UsageError("the draft is not UTF-8 text", where=file, fix="Save it as UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"it cannot be read: {error.strerror}", where=file) from None

@@ -1,0 +1,108 @@
+"""How results look on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tensaku.records import Revision
+from tensaku.store import Artifact, Difference, Reporter, reporter_for
+
+__all__ = [
+    "print_artifact",
+    "print_artifacts",
+    "print_differences",
+    "print_revision",
+    "print_scores",
+    "reporter",
+]
+
+
+def reporter() -> Reporter:
+    """Bars on a terminal, plain lines elsewhere; on standard error, so that results can be piped."""
+    return reporter_for()
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
+    """The table of draft, base and tuned, and the figures of the whole road beneath it."""
+    from tensaku.evaluate import table
+
+    rows = table(evaluation)
+    shown = Table(title=f"Exam: {evaluation.facts['exam_n']} drafts", title_justify="left")
+    for number, name in enumerate(rows[0]):
+        shown.add_column(name, justify="left" if number == 0 else "right")
+    for row in rows:
+        shown.add_row(*[_cell(value) for value in row.values()])
+    console = _console()
+    console.print(shown)
+    for name in ("tune_seconds", "total_seconds", "decode_tokens_per_second", "form_seen_share", "matrix_gflops"):
+        if name in figures:
+            console.print(f"{name:<26}{_cell(figures[name])}")
+
+
+def print_artifacts(artifacts: Sequence[Artifact]) -> None:
+    """One line each: name, when, how long, what it found out."""
+    if not artifacts:
+        print("Nothing has been made here yet. Begin with: tensaku run")
+        return
+    shown = Table(box=None, pad_edge=False)
+    for name in ("artifact", "made", "facts"):
+        shown.add_column(name, no_wrap=name != "facts", overflow="fold")
+    for artifact in artifacts:
+        plain = {k: v for k, v in artifact.facts.items() if isinstance(v, int | float | str)}
+        facts = ", ".join(f"{name} {_cell(value)}" for name, value in list(plain.items())[:5])
+        shown.add_row(artifact.ref, artifact.manifest["ended"][:19].replace("T", " "), Text(facts))
+    _console().print(shown)
+
+
+def print_artifact(artifact: Artifact, lineage: Sequence[str], faults: Sequence[str]) -> None:
+    """Everything about one artifact."""
+    console = _console()
+    console.print(f"[bold]{artifact.ref}[/bold]  {artifact.path}")
+    for title, content in (("settings", artifact.config), ("facts", artifact.facts), ("inputs", artifact.inputs)):
+        console.print(f"\n[bold]{title}[/bold]")
+        for name, value in content.items():
+            console.print(Text(f"  {name:<26}{_short(value)}"))
+    console.print("\n[bold]files[/bold]")
+    for name in artifact.files:
+        console.print(Text(f"  {name:<40}{artifact.manifest['files'][name]['bytes']:>14,} bytes"))
+    console.print(f"\n[bold]made from[/bold]  {' < '.join(reversed(lineage))}")
+    console.print("\n" + ("every byte as it was sealed" if not faults else "\n".join(faults)))
+
+
+def print_differences(found: Sequence[Difference]) -> None:
+    """What differs, settings first."""
+    if not found:
+        print("No difference.")
+    for difference in found:
+        print(difference)
+
+
+def print_revision(revision: Revision) -> None:
+    """The comment, and on standard error what the guard found and who wrote it."""
+    print(revision.text)
+    for broken in revision.verdict.breaks:
+        word = "lost from the draft" if broken.what == "missing" else "not in the draft"
+        print(f"! {broken.fact.kind} {broken.fact.text!r}: {word}", file=sys.stderr)
+    if revision.finish == "length":
+        print("! the comment was cut off at the longest length allowed", file=sys.stderr)
+    made_by = revision.provenance
+    print(f"({made_by.get('release')}, trial: {made_by.get('trial')})", file=sys.stderr)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _short(value: Any) -> str:
+    text = _cell(value)
+    return text if len(text) <= 160 else text[:157] + "..."
