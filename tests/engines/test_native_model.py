@@ -72,18 +72,19 @@ def test_logits_with_an_adapter_agree_with_peft(tiny: Get, family: str, name: st
     assert (plain - wanted).abs().max() > 1e-2  # the adapter does something
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("precision", ["int8", "fp32"])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("family", "precision", "threads"),
+    [(family, precision, 1) for family in FAMILIES for precision in ("int8", "fp32")] + [("gemma3_wide", "int8", 2)],
+)
 def test_a_row_does_not_depend_on_its_neighbours(tiny: Get, family: str, precision: str, threads: int) -> None:
     """Bit for bit: alone word by word, in chunks of any size, and among rows of other streams and adapters."""
     made = tiny(family)
     model = _open(made, precision, threads)
     adapters = [load_adapter(made.adapter(name), model.shape) for name in ("all", "other")] + [None]
     draw = random.Random(3)
-    texts = [_sequence(draw.randrange(260, 330), seed) for seed in range(3)]
+    texts = [_sequence(draw.randrange(255, 280), seed) for seed in range(3)]
     alone = [
-        _chunked(model, text, adapter, list(range(200, len(text))))
+        _chunked(model, text, adapter, list(range(235, len(text))))
         for text, adapter in zip(texts, adapters, strict=True)
     ]
     together: list[list[torch.Tensor]] = [[], [], []]

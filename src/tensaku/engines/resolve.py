@@ -19,7 +19,7 @@ def _native(
     /,
     *,
     precision: Literal["int8", "fp32"] = "int8",
-    context: int = 2048,
+    context: int | None = None,
     slots: int = 8,
     threads: int | None = None,
 ) -> Engine:

@@ -33,7 +33,7 @@ class NativeEngine:
     Args:
         base: folder with config.json, safetensors and tokenizer.json.
         precision: "int8" (weights 8 bits per output channel, activations 7 bits per row) or "fp32".
-        context: most tokens that prompt and answer may have together.
+        context: most tokens that prompt and answer may have together; None: 2,048, or the base's own if that is less.
         slots: answers that run at once; more wait in the order in which they came.
         threads: for the int8 products; None: as many as torch uses.
 
@@ -48,17 +48,17 @@ class NativeEngine:
         base: Path,
         *,
         precision: Precision = "int8",
-        context: int = 2048,
+        context: int | None = None,
         slots: int = 8,
         threads: int | None = None,
     ) -> None:
         threads = torch.get_num_threads() if threads is None else threads
         _check(base, precision=precision, context=context, slots=slots, threads=threads)
-        self.context = context
         self.precision = precision
         self.version = f"{_REVISION}-{precision}"
         self._tokenizer = Tokenizer.load(base)
         self._model = Model(base, precision=precision, context=context, slots=slots, threads=threads)
+        self.context = self._model.context
         self._base_hash = _base_hash(base)
         self._adapters: dict[str, Adapter] = {}
         self._lock = threading.Lock()
@@ -153,11 +153,11 @@ class NativeEngine:
         return UsageError(what, fix=fix)
 
 
-def _check(base: Path, *, precision: str, context: int, slots: int, threads: int) -> None:
+def _check(base: Path, *, precision: str, context: int | None, slots: int, threads: int) -> None:
     if precision not in ("int8", "fp32"):
         raise UsageError(f"the precision {precision!r} is not known", fix="Known: int8, fp32")
     for name, value, least in (("context", context, 16), ("slots", slots, 1), ("threads", threads, 1)):
-        if value < least:
+        if value is not None and value < least:
             raise UsageError(f"{name} is {value}", fix=f"Set {name} to at least {least}")
     if not base.is_dir():
         raise UsageError("there is no such folder", where=base, fix="Name the folder of a base model")

@@ -60,8 +60,7 @@ class Loop:
                 raise EngineError("the engine is closed")
             self._waiting.append(answer)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._main, name="tensaku-native", daemon=True)
-                self._thread.start()
+                self._start_thread()
             self._wake.notify()
 
     def close(self) -> None:
@@ -76,6 +75,10 @@ class Loop:
     def load(self) -> tuple[int, int]:
         """Answers that run and answers that wait."""
         return len(self._running), len(self._waiting)
+
+    def _start_thread(self) -> None:
+        self._thread = threading.Thread(target=self._main, name="tensaku-native", daemon=True)
+        self._thread.start()
 
     def _main(self) -> None:
         import torch
@@ -93,9 +96,11 @@ class Loop:
             why = f"the engine's thread ended: {type(error).__name__}: {error}"
             raise
         finally:
+            self._fail_all(why)
             with self._wake:
                 self._thread = None  # the next request starts another
-            self._fail_all(why)
+                if self._waiting:  # it has come already
+                    self._start_thread()
 
     def _await_work(self) -> bool:
         with self._wake:

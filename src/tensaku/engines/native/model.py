@@ -21,6 +21,8 @@ __all__ = ["Model", "Precision", "Work"]
 
 Precision = Literal["int8", "fp32"]
 
+_CONTEXT = 2048
+
 
 class Work(NamedTuple):
     """Run `tokens`, which follow what `slot` holds; the next word is asked for after each of the last `wanted`."""
@@ -34,12 +36,14 @@ class Work(NamedTuple):
 class Model:
     """Weights, cache and the decoder between them. Not thread-safe: one thread runs it."""
 
-    def __init__(self, folder: Path, *, precision: Precision, context: int, slots: int, threads: int) -> None:
+    def __init__(self, folder: Path, *, precision: Precision, context: int | None, slots: int, threads: int) -> None:
         weights = Weights.load(folder)
+        context = min(_CONTEXT, weights.shape.context) if context is None else context
         if context > weights.shape.context:
             what = f"a context of {context} tokens is more than the base was made for ({weights.shape.context})"
             raise UsageError(what, where=folder, fix=f"Ask for at most {weights.shape.context}")
         self.shape = weights.shape
+        self.context = context
         self.cache = Cache(weights.shape, slots=slots, context=context)
         self._linear = GroupedLinear(weights, precision=precision, threads=threads)
         weights.head = weights.embedding  # the products have their own copy
