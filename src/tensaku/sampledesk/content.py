@@ -23,6 +23,7 @@ __all__ = [
     "Contribution",
     "Currency",
     "Fund",
+    "Maturity",
     "Performance",
     "Policy",
     "RateDecision",
@@ -104,6 +105,14 @@ class Breakdown:
 
 
 @dataclass(frozen=True, slots=True)
+class Maturity:
+    """Which maturity's yield moved most, and whether it rose."""
+
+    segment: str
+    yield_up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Currency:
     """Which way the yen went against the dollar, and where it closed."""
 
@@ -164,7 +173,18 @@ class Policy:
 
 
 Statement = (
-    Result | RateDecision | Cause | Breakdown | Currency | Performance | Contribution | Trade | View | Risk | Policy
+    Result
+    | RateDecision
+    | Cause
+    | Breakdown
+    | Maturity
+    | Currency
+    | Performance
+    | Contribution
+    | Trade
+    | View
+    | Risk
+    | Policy
 )
 
 
@@ -202,8 +222,8 @@ def _market(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
     cause = _cause(fund, month, change > 0, rng)
     extra: list[Statement] = []
     if rng.random() < 0.42:
-        extra.append(_breakdown(fund, month, rng))
-    if fund.bank and rng.random() < 0.18:
+        extra.append(_maturity(fund, month, rng) if fund.reaction == "bond" else _breakdown(fund, month, rng))
+    if fund.bank and "meeting:yes" in month.flags and rng.random() < 0.25:
         extra.append(_decision(fund.bank, month))
     if fund.fx and rng.random() < 0.3:
         extra.append(Currency("yen:weak" in month.flags, f"{month.levels['usdjpy']:.0f}"))
@@ -211,8 +231,8 @@ def _market(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
         second = _cause(fund, month, change > 0, rng, avoid=cause)
         if second is not None:
             extra.append(second)
-    body: list[Statement] = [result, cause, *extra[:1]]
-    order = [Result, RateDecision, Cause, Breakdown, Currency]
+    body: list[Statement] = [result, cause, *rng.sample(extra, min(1, len(extra)))]
+    order = [Result, RateDecision, Cause, Breakdown, Maturity, Currency]
     return sorted(body, key=lambda s: order.index(type(s)))
 
 
@@ -238,6 +258,8 @@ def _rows(fund: Fund, month: Month, effect: str) -> list[list[str]]:
     rows = [row for topic in fund.topics for row in _TALK["drivers"][topic]]
     rows += _TALK["drivers"]["any-bonds" if fund.reaction == "bond" else "any"]
     rose = "self:up" if month.returns[fund.id] > 0 else "self:down"
+    if "bojmove:none" not in month.flags or "fedmove:none" not in month.flags:
+        rows = [row for row in rows if "早期" not in row[2]]  # a bank that has just moved is not waited for
     return [row for row in rows if (row[0] in month.flags or row[0] == rose) and row[1] == effect]
 
 
@@ -257,7 +279,10 @@ def _cause(fund: Fund, month: Month, up: bool, rng: random.Random, avoid: Cause 
     if other and rng.random() < 0.45:
         row = rng.choice(other)
         return Cause(True, Clause(_choose(row[2], rng), row[3]), main_clause)
-    return Cause(False, main_clause, _reaction(fund, month, up, main, rng))
+    then = _reaction(fund, month, up, main, rng)
+    if avoid is not None and then.subject == avoid.then.subject:
+        return None
+    return Cause(False, main_clause, then)
 
 
 def _stem(subject: str) -> str:
@@ -276,6 +301,8 @@ def _reaction(fund: Fund, month: Month, up: bool, driver: Sequence[str], rng: ra
     hit = [s for s in driver[4].split(",") if s and s in moved]
     choices = _TALK["reactions"][fund.reaction]
     side = "up" if up else "down"
+    if driver[4] == "!" or driver[2].startswith(("海外投資家", "個人投資家")):
+        return Clause("投資家心理が" if fund.reaction != "bond" else "需給環境が", "改善する" if up else "悪化する")
     loose = fund.reaction == "bond"
     if (hit or loose) and rng.random() < 0.75:
         segment = rng.choice(hit or list(fund.segments))
@@ -293,6 +320,10 @@ def _breakdown(fund: Fund, month: Month, rng: random.Random) -> Breakdown:
     ups = rng.sample(up, min(len(up), rng.choice((1, 2))))
     downs = rng.sample(down, min(len(down), rng.choice((1, 1, 2))))
     return Breakdown(fund.by, tuple(ups), tuple(downs))
+
+
+def _maturity(fund: Fund, month: Month, rng: random.Random) -> Maturity:
+    return Maturity(rng.choice(fund.segments), month.returns[fund.id] < 0)
 
 
 def _performance(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
@@ -316,13 +347,9 @@ def _factor(fund: Fund, month: Month, good: bool, rng: random.Random, other: str
     """Something that helped (or hurt) the fund against its benchmark, true of the month."""
     yields_fell = month.returns[fund.id] > 0
     for _ in range(50):
-        if fund.reaction == "bond" and rng.random() < 0.5:
-            long = yields_fell == good
-            text = f"デュレーション（金利感応度）を{'長め' if long else '短め'}としていたこと"
-        elif fund.reaction == "bond" and rng.random() < 0.4:
-            high = ("credit:good" in month.flags) == good
-            text = f"社債の組入比率を{'高め' if high else '低め'}としていたこと"
-        elif fund.reaction != "bond" and fund.suffix and rng.random() < 0.4:
+        if fund.reaction == "bond":
+            text = _bond_factor(month, good, yields_fell, rng)
+        elif fund.suffix and rng.random() < 0.4:
             text = f"{_named(fund, rng.choice(fund.segments))}の銘柄選択"
         else:
             rose = rng.random() < 0.6
@@ -332,6 +359,19 @@ def _factor(fund: Fund, month: Month, good: bool, rng: random.Random, other: str
         if not other or text.split("を")[0].split("の")[0] != other.split("を")[0].split("の")[0]:
             return text
     return text
+
+
+def _bond_factor(month: Month, good: bool, yields_fell: bool, rng: random.Random) -> str:
+    """Long bonds help when yields fall, short ones when they rise."""
+    draw = rng.random()
+    if draw < 0.4:
+        return f"デュレーション（金利感応度）を{'長め' if yields_fell == good else '短め'}としていたこと"
+    if draw < 0.65:
+        high = ("credit:good" in month.flags) == good
+        return f"社債の組入比率を{'高め' if high else '低め'}としていたこと"
+    segment = rng.choice(("短期債", "長期債", "超長期債"))
+    high = (segment == "短期債") != (yields_fell == good)
+    return f"{segment}の組入比率を{'高め' if high else '低め'}としていたこと"
 
 
 def _trade(fund: Fund, rng: random.Random) -> Trade:
@@ -351,9 +391,8 @@ def _outlook(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
     up = rng.random() < 0.68
     talk = _TALK["grounds"][fund.grounds]
     support, drag = talk["+"], talk["-"]
-    promised = up and rng.random() < 0.2
-    paths = [p for p in _TALK["paths"]["+" if up else "-"]]
-    path = rng.choice(paths[:3] if promised else paths)
+    promised = up and rng.random() < 0.27
+    path = rng.choice(_TALK["paths"]["promised" if promised else "+" if up else "-"])
     main, other = (support, drag) if up else (drag, support)
     if not promised and rng.random() < 0.45:
         view = View(path, up, (_choose(rng.choice(main), rng),), _choose(rng.choice(other), rng), False)

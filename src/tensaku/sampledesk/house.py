@@ -13,6 +13,7 @@ from tensaku.sampledesk.content import (
     Contribution,
     Currency,
     Fund,
+    Maturity,
     Performance,
     Policy,
     RateDecision,
@@ -42,6 +43,8 @@ def _sentence(statement: Statement, fund: Fund, as_of: str) -> str:
             return _cause(statement)
         case Breakdown():
             return _breakdown(statement)
+        case Maturity():
+            return _maturity(statement)
         case Currency():
             return _currency(statement)
         case Performance():
@@ -90,6 +93,11 @@ def _cause(s: Cause) -> str:
 def _breakdown(s: Breakdown) -> str:
     """Rule 28: risers, then fallers, joined by 一方."""
     return f"{s.by}では、{'や'.join(s.up)}が上昇した一方、{'や'.join(s.down)}が下落した。"
+
+
+def _maturity(s: Maturity) -> str:
+    """Rule 28: the maturity whose yield moved most."""
+    return f"年限別では、{s.segment}の利回り{'上昇' if s.yield_up else '低下'}が目立った。"
 
 
 def _currency(s: Currency) -> str:

@@ -21,6 +21,8 @@ _RETURNS: Mapping[str, tuple[float, float, float]] = {
     "commodity": (0.1, 3.4, 0.3),
 }
 
+_NO_MEETING = frozenset({2, 5, 8, 11})  # months without a meeting of the central banks
+
 
 @dataclass(frozen=True, slots=True)
 class Month:
@@ -67,19 +69,19 @@ def simulate(months: list[str], segments: Mapping[str, list[str]], seed: int) ->
     for as_of in months:
         world = rng.gauss(0, 1)
         returns = {a: _nonzero(m + s * (c * world + (1 - c) * rng.gauss(0, 1))) for a, (m, s, c) in _RETURNS.items()}
-        moves = _rates(rng, level, home)
+        moves = _rates(rng, level, home, int(as_of[-2:]))
         returns |= _rate_assets(rng, moves, world)
         returns["balanced"] = _nonzero(0.5 * returns["dm-eq"] + 0.2 * returns["jp-eq"] + 0.3 * returns["jp-bond"])
         level["nikkei"] *= 1 + returns["jp-eq"] / 100
         level["sp500"] *= 1 + returns["dm-eq"] / 100
         level["oil"] *= 1 + returns["commodity"] * 1.2 / 100
-        flags = _flags(rng, moves, returns)
+        flags = _flags(rng, moves, returns, int(as_of[-2:]))
         up, down = _split(rng, segments, returns, flags)
         out[as_of] = Month(as_of, returns, _rounded(level), frozenset(flags), up, down)
     return out
 
 
-def _rates(rng: random.Random, level: dict[str, float], home: dict[str, float]) -> dict[str, float]:
+def _rates(rng: random.Random, level: dict[str, float], home: dict[str, float], month: int) -> dict[str, float]:
     """Moves yields, the dollar and policy rates one month on; returns the moves."""
     moves = {}
     for name, spread, pull in (("jgb", 0.09, 0.06), ("ust", 0.22, 0.1), ("usdjpy", 2.6, 0.08)):
@@ -91,9 +93,11 @@ def _rates(rng: random.Random, level: dict[str, float], home: dict[str, float]) 
     for name, leader, step in (("boj", "jgb", 0.25), ("fed", "ust", 0.25)):
         gap = level[leader] - home[leader] - (level[name] - home[name])
         moves[name] = 0.0
-        if abs(gap) > 0.3 and rng.random() < 0.5 and gap * moves[leader] > 0 and level[name] + (step if gap > 0 else -step) > 0:
-            moves[name] = step if gap > 0 else -step
-            level[name] += moves[name]
+        step = step if gap > 0 else -step
+        due = abs(gap) > 0.2 and gap * moves[leader] > 0 and month not in _NO_MEETING and level[name] + step > 0
+        if rng.random() < 0.6 and due:
+            moves[name] = step
+            level[name] += step
     return moves
 
 
@@ -114,7 +118,7 @@ def _rate_assets(rng: random.Random, moves: dict[str, float], world: float) -> d
     return rounded
 
 
-def _flags(rng: random.Random, moves: dict[str, float], returns: dict[str, float]) -> set[str]:
+def _flags(rng: random.Random, moves: dict[str, float], returns: dict[str, float], month: int) -> set[str]:
     def leaning(name: str, good: str, bad: str, lean: float) -> str:
         return f"{name}:{good if rng.random() < 0.5 + lean else bad}"
 
@@ -126,6 +130,7 @@ def _flags(rng: random.Random, moves: dict[str, float], returns: dict[str, float
         "yen:weak" if moves["usdjpy"] > 0 else "yen:strong",
         "oil:up" if returns["commodity"] > 0 else "oil:down",
         "cpi:hot" if moves["ust"] > 0 else "cpi:cool",
+        "meeting:" + ("no" if month in _NO_MEETING else "yes"),
         "fedmove:" + ("up" if moves["fed"] > 0 else "down" if moves["fed"] < 0 else "none"),
         "bojmove:" + ("up" if moves["boj"] > 0 else "down" if moves["boj"] < 0 else "none"),
         leaning("us", "good", "bad", rates),
@@ -154,7 +159,14 @@ def _split(
     for asset, names in segments.items():
         order = rng.sample(names, len(names))
         risers = round(len(names) * (0.62 if returns[asset] > 0 else 0.38))
-        up[asset], down[asset] = tuple(order[:risers]), tuple(order[risers:])
+        gains, losses = order[:risers], order[risers:]
+        for name, mood in (("原油", "oil:up"), ("金", "gold:up")):
+            if name in names:
+                right, wrong = (gains, losses) if mood in flags else (losses, gains)
+                if name in wrong:
+                    wrong.remove(name)
+                    right.append(name)
+        up[asset], down[asset] = tuple(gains), tuple(losses)
     return up, down
 
 

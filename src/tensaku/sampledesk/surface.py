@@ -9,26 +9,20 @@ from collections.abc import Mapping
 __all__ = ["SLIPS", "figures", "jargon", "month_name", "slip"]
 
 SLIPS: Mapping[str, str] = {
-    "需給": "受給",
     "回復": "快復",
-    "景気": "契機",
-    "改善": "改全",
-    "懸念": "県念",
     "期待": "機体",
-    "姿勢": "市制",
     "警戒": "軽快",
-    "推移": "推異",
-    "上昇": "上症",
-    "下落": "下絡",
-    "銘柄": "名柄",
-    "需要": "受容",
+    "景気": "契機",
+    "推移": "水位",
+    "業績": "業積",
     "政策": "製作",
-    "比率": "比律",
+    "姿勢": "市制",
+    "動向": "同行",
+    "需給": "受給",
 }
 """Right word -> the slip that stands for it in drafts (rule 19)."""
 
 _FULL = str.maketrans("0123456789.,", "０１２３４５６７８９．，")
-_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:%|年|月|円|ドル|ポイント)?|(?<=円)=|/\d")
 
 
 def month_name(as_of: str, style: str) -> str:

@@ -16,6 +16,7 @@ from tensaku.sampledesk.content import (
     Contribution,
     Currency,
     Fund,
+    Maturity,
     Performance,
     Policy,
     RateDecision,
@@ -37,10 +38,11 @@ class Voice:
 
     Attributes:
         near: this manager nearly follows the house style already.
-        polite: ですます (1, 2). digits, percent: (3, 4, 5). date: (7). now: (8). result: shape of the result sentence
+        polite: ですます (1, 2). digits, percent, minus: (3 to 6). date: (7). now: (8). result: shape of the result sentence
         (16, 24). rise, fall: (17). order: result first or last (21, 22, 23). because, although: links (26, 27), `split`
         for two sentences. reject, help: verbs of the contribution (32). view, policy, risk: endings (34, 36, 37).
-        we: first person (15). sector, trade: openings (28, 33). buy, sell: (33). greet: (39). jargon: (9 to 12).
+        we: first person (15). sector, trade: openings (28, 33). buy, sell: (33). greet: (39). jargon: (9 to 12, 18, 42, 43). slips: share of
+        drafts with a slip of the keyboard (19, 20).
     """
 
     id: str
@@ -49,6 +51,7 @@ class Voice:
     polite: bool
     digits: str
     percent: str
+    minus: str
     date: str
     now: tuple[str, ...]
     result: str
@@ -69,6 +72,7 @@ class Voice:
     sell: str
     greet: tuple[str, ...]
     near: bool = False
+    slips: float = 0.0
     jargon: Mapping[str, str] = field(default_factory=dict)
 
     def end(self, verb: str) -> str:
@@ -91,11 +95,12 @@ def draft(statements: Sequence[Statement], voice: Voice, fund: Fund, as_of: str,
     parts = [_word(s, voice, fund, as_of, rng) for s in statements]
     if voice.order == "last" and rng.random() < 0.85:
         parts = [*parts[1:], _closing(statements[0], parts[0], rng)]
-    text = "".join(_opened(part, voice, rng) for part in parts)
+    if not voice.near and rng.random() < 0.1:
+        parts.append(rng.choice(_BOASTS)[0 if voice.polite else 1])
+    text = "".join(_opened(parts, voice, rng))
     text = surface.jargon(text, voice.jargon, rng)
-    minus = {"m01": "▲", "m05": "▲", "m09": "▲", "m03": "△", "m08": "△", "m04": "マイナス", "m07": "▲"}.get(voice.id, "-")
-    text = surface.figures(text, digits=voice.digits, percent=voice.percent, minus=minus)
-    if not voice.near and rng.random() < 0.25:
+    text = surface.figures(text, digits=voice.digits, percent=voice.percent, minus=voice.minus)
+    if rng.random() < voice.slips:
         text = surface.slip(text, rng)
     return _greeted(text, voice, rng)
 
@@ -107,14 +112,26 @@ def _closing(first: Statement, text: str, rng: random.Random) -> str:
     return text
 
 
-_OPENINGS = ("なお、", "さて、", "また、", "ご案内のとおり、", "ちなみに、")
+_FIRST_OPENINGS = ("さて、", "ご案内のとおり、")
+_LATER_OPENINGS = ("なお、", "また、", "ちなみに、")
+_BOASTS = (
+    ("元本は安全です。", "元本は安全である。"),
+    ("高い収益をお約束します。", "高い収益を約束する。"),
+    ("安心してお任せください。", "安心して任せてほしい。"),
+)
+"""Rule 41: what may not be said at all, polite and plain."""
 
 
-def _opened(text: str, voice: Voice, rng: random.Random) -> str:
-    """Rule 40: openings that say nothing."""
-    if voice.near or text.startswith(("その結果", "以上の", "結果として", "ただ", "もっとも")) or rng.random() > 0.12:
-        return text
-    return rng.choice(_OPENINGS if voice.polite else _OPENINGS[:3] + ("ちなみに、",)) + text
+def _opened(parts: Sequence[str], voice: Voice, rng: random.Random) -> list[str]:
+    """Rule 40: now and then one sentence opens with words that say nothing."""
+    out = list(parts)
+    if voice.near or rng.random() > 0.35:
+        return out
+    at = rng.randrange(len(out))
+    if not out[at].startswith(("その結果", "以上の", "結果として", "ただ", "もっとも", "元本", "高い収益", "安心")):
+        openings = _FIRST_OPENINGS[: 2 if voice.polite else 1] if at == 0 else _LATER_OPENINGS
+        out[at] = rng.choice(openings) + out[at]
+    return out
 
 
 def _greeted(text: str, voice: Voice, rng: random.Random) -> str:
@@ -136,6 +153,8 @@ def _word(s: Statement, voice: Voice, fund: Fund, as_of: str, rng: random.Random
             return _cause(s, voice, rng)
         case Breakdown():
             return _breakdown(s, voice)
+        case Maturity():
+            return _maturity(s, voice)
         case Currency():
             return _currency(s, voice)
         case Performance():
@@ -218,6 +237,12 @@ def _breakdown(s: Breakdown, voice: Voice) -> str:
     return f"{voice.sector}{up}が{voice.end(voice.rise)}{down}は{voice.end(voice.fall)}"
 
 
+def _maturity(s: Maturity, voice: Voice) -> str:
+    if voice.near:
+        return f"年限別では、{s.segment}の利回り{'上昇' if s.yield_up else '低下'}が目立った。"
+    return f"{voice.sector}{s.segment}の利回りが大きく{voice.end('上がる' if s.yield_up else '下がる')}"
+
+
 def _currency(s: Currency, voice: Voice) -> str:
     if voice.near:
         return f"為替市場では{'円安' if s.weak else '円高'}が進み、1ドル={s.rate}円となった。"
@@ -232,14 +257,17 @@ def _performance(s: Performance, voice: Voice, as_of: str, rng: random.Random) -
     who = rng.choice(("当ファンド", "")) if voice.result != "noun" else "当ファンド"
     head = f"{when}の{who}の" if who else f"{when}の"
     if voice.result == "noun":
-        return f"{head}リターンは{s.fund}%。ベンチマークは{s.benchmark}%で、{s.gap}ポイントの{'勝ち' if s.ahead else '負け'}。"
+        return f"{head}リターンは{s.fund}%。ベンチマークは{s.benchmark}%で、{s.gap}ポイントの{'優位' if s.ahead else '劣後'}。"
     foreign = "アウトパフォームする" if s.ahead else "アンダーパフォームする"
     if voice.result == "split":
         return (
             f"{head}リターンは{voice.be(s.fund + '%')}"
             f"ベンチマークの騰落率は{voice.be(s.benchmark + '%')}{s.gap}ポイント{voice.end(foreign)}"
         )
-    return f"ベンチマークの{s.benchmark}%に対し、{head}リターンは{s.fund}%となり、{s.gap}ポイント{voice.end(foreign)}"
+    return (
+        f"{when}のベンチマークの騰落率は{voice.be(s.benchmark + '%')}"
+        f"{who or ''}{'の' if who else ''}騰落率は{s.fund}%となり、{s.gap}ポイント{voice.end(foreign)}"
+    )
 
 
 def _contribution(s: Contribution, voice: Voice) -> str:
