@@ -203,6 +203,22 @@ def test_processes_that_make_and_write_one_ledger_at_once_all_succeed(path: Path
         assert ledger.verify_log() is None
 
 
+def test_a_backup_is_a_ledger_of_its_own(ledger: Ledger, tmp_path: Path, new_draft: Callable[..., NewDraft]) -> None:
+    kept = ledger.add_draft(new_draft())
+    end = ledger.log_end()
+    ledger.backup(tmp_path / "backup.db")
+    ledger.add_draft(new_draft())
+    assert sorted(file.name for file in tmp_path.glob("backup*")) == ["backup.db"]
+    with Ledger.open(tmp_path / "backup.db") as copy:
+        assert (copy.drafts(), copy.log_end()) == ([kept], end)
+        assert copy.verify_log() is None
+        assert copy.verify_records() == []
+    with pytest.raises(UsageError, match="such a file already"):
+        ledger.backup(tmp_path / "backup.db")
+    with pytest.raises(UsageError, match="cannot be made"):
+        ledger.backup(tmp_path / "backup.db" / "under-a-file.db")
+
+
 def test_threads_share_one_ledger(ledger: Ledger, new_draft: Callable[..., NewDraft]) -> None:
     failures: list[BaseException] = []
 

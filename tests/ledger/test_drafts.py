@@ -86,7 +86,8 @@ def test_a_revision_of_another_text_is_refused(
 
 
 def test_what_is_not_there_is_named(ledger: Ledger, draft: DraftRow, new_revision: Callable[..., Revision]) -> None:
-    with pytest.raises(NotFound, match="no draft '99'"):
-        ledger.draft(99)
+    for number in (99, 0, -1, 2**31, 2**80):
+        with pytest.raises(NotFound, match=f"no draft '{number}'"):
+            ledger.draft(number)
     with pytest.raises(NotFound, match="no person 'nobody'"):
         ledger.add_revision(draft.id, new_revision(), by="nobody")

@@ -19,7 +19,8 @@ LAUNCHER = """
 import os, sys
 from tensaku.ledger import Ledger, NewDraft
 
-DRAFT = NewDraft("当月の国内株式市場は３．２％上昇した。日銀は政策金利を据え置いた。", "A", "F", "market", "2026-10", "paste", "1")
+TEXT = "当月の国内株式市場は３．２％上昇した。日銀は政策金利を据え置いた。"
+DRAFT = NewDraft(TEXT, "A", "F", "market", "2026-10", "paste", "1")
 FINAL = sys.argv[2]
 
 def say(line):

@@ -9,9 +9,10 @@ from typing import Self
 
 from sqlalchemy import select
 
+from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
 from tensaku.ledger.audit import mismatches
-from tensaku.ledger.database import connect, plain_errors, url_of
+from tensaku.ledger.database import connect, copy_database, plain_errors, url_of
 from tensaku.ledger.drafts import Drafts
 from tensaku.ledger.finals import Finals
 from tensaku.ledger.migrate import upgrade
@@ -58,6 +59,17 @@ class Ledger(People, Drafts, Finals, Releases):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def backup(self, target: Path) -> None:
+        """Copy the ledger as it stands into a new file, while others go on reading and writing.
+
+        Raises:
+            UsageError: `target` is there already or cannot be written, or the ledger is not a SQLite file.
+        """
+        if self._engine.dialect.name != "sqlite":
+            fix = "Use the database's own tool, such as pg_dump"
+            raise UsageError("only a ledger in a SQLite file is copied so", where=self.where, fix=fix)
+        copy_database(self._engine, target)
 
     def log(self, *, after: int = 0, limit: int | None = None) -> list[LogEntry]:
         """The log's entries in order, from the one after number `after`, at most `limit`."""

@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tensaku.errors import UsageError
 from tensaku.ledger.chain import canonical
 
-__all__ = ["BUSY_SECONDS", "connect", "plain_errors", "url_of"]
+__all__ = ["BUSY_SECONDS", "connect", "copy_database", "plain_errors", "url_of"]
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one before it gives up."""
@@ -124,7 +125,8 @@ def connect(url: URL) -> Engine:
     if sqlite:
         _prepare_file(Path(str(url.database)))
     try:
-        engine = create_engine(url, json_serializer=canonical)
+        # A web server's threads outnumber SQLAlchemy's usual fifteen connections.
+        engine = create_engine(url, json_serializer=canonical, pool_size=16, max_overflow=48)
     except (NoSuchModuleError, ModuleNotFoundError) as missing:
         shown = url.render_as_string(hide_password=True)
         raise UsageError(
@@ -136,6 +138,25 @@ def connect(url: URL) -> Engine:
     return engine
 
 
+def copy_database(engine: Engine, target: Path) -> None:
+    """Copy the SQLite database of `engine` into the new file `target`, at one moment of its life.
+
+    Raises:
+        UsageError: the file is there already, or cannot be written.
+    """
+    if target.exists():
+        raise UsageError("there is such a file already", where=target, fix="Name a new file")
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    _prepare_file(part)
+    with plain_errors(str(target)), engine.connect() as connection, contextlib.closing(sqlite3.connect(part)) as copy:
+        source = connection.connection.driver_connection
+        assert isinstance(source, sqlite3.Connection)
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, without side files
+    part.rename(target)
+
+
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
     """Turn the database's errors into one message that says what to do.
@@ -145,6 +166,8 @@ def plain_errors(where: str) -> Iterator[None]:
     """
     try:
         yield
+    except PoolTimeout as failed:
+        raise UsageError("too many are using the ledger at once", where=where, fix="Try again") from failed
     except (DBAPIError, sqlite3.Error) as failed:
         original = failed.orig if isinstance(failed, DBAPIError) else failed
         name = str(getattr(original, "sqlite_errorname", ""))

@@ -77,7 +77,8 @@ class Transactions:
             session.commit()
 
     def _one(self, session: Session, table: type[R], key: int | str, kind: str) -> R:
-        found = session.get(table, key)
+        # No id is that large; a database would refuse the number itself.
+        found = None if isinstance(key, int) and not 0 <= key < 2**31 else session.get(table, key)
         if found is None:
             known = session.scalars(select(inspect(table).primary_key[0]).limit(1000)).all()
             raise NotFound(kind, str(key), [str(k) for k in known if k != "system"], where=self.where)

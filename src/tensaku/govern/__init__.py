@@ -1,0 +1,12 @@
+"""Governance: gates that a release must pass, the sealed release with its model document, and the second person's word.
+
+`release` is the stage that checks the gates and seals adapter, report, lineage and model document as a candidate.
+`approve` records a decision in the ledger; `require_approved` is what serving asks before the first answer.
+"""
+
+from tensaku.govern.approval import approve, require_approved
+from tensaku.govern.gates import GateResult, check
+from tensaku.govern.release import release
+from tensaku.govern.sections import Gate, Release
+
+__all__ = ["Gate", "GateResult", "Release", "approve", "check", "release", "require_approved"]

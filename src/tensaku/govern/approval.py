@@ -1,0 +1,61 @@
+"""The second person's word: recorded in the ledger, asked for before a release answers anybody."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tensaku.errors import NotFound, UsageError
+from tensaku.ledger import Ledger, ReleaseRow
+
+__all__ = ["approve", "require_approved"]
+
+
+def approve(
+    ledger: Ledger, release_ref: str, by: str, decision: Literal["approved", "rejected"], note: str = ""
+) -> ReleaseRow:
+    """Record a person's decision on a release; the release as it now stands.
+
+    Args:
+        ledger: where it is recorded.
+        release_ref: the release.
+        by: who decides: a known person with the role "approver" who is not the one who tuned.
+        decision: "approved" or "rejected"; a rejection needs a note.
+        note: why.
+
+    Raises:
+        NotFound: no such release or person in the ledger.
+        UsageError: the person tuned it or is no approver; a rejection has no note.
+    """
+    ledger.approve(release_ref, by, decision, note)
+    return ledger.release(release_ref)
+
+
+def require_approved(ledger: Ledger, ref: str, trial: bool) -> bool:
+    """Let a release through to serving, or refuse it.
+
+    Args:
+        ledger: where decisions are recorded.
+        ref: the release.
+        trial: whether a release without approval is let through.
+
+    Returns:
+        True if its answers must be marked as a trial's; an approved release is never marked, whatever `trial` says.
+
+    Raises:
+        UsageError: it is not in the ledger, or it is not approved and `trial` is not said.
+    """
+    try:
+        row = ledger.release(ref)
+    except NotFound as missing:
+        fix = "Enter it with: tensaku run"
+        raise UsageError(f"release {ref} is not in the ledger", where=ledger.where, fix=fix) from missing
+    if row.status == "approved":
+        return False
+    if trial:
+        return True
+    who = f"somebody with the role approver who is not {row.tuned_by}"
+    fix = f"Have {who} run: tensaku approve {ref} --by NAME; or try it out with --trial"
+    if row.status == "rejected":
+        last = row.approvals[-1]
+        raise UsageError(f"release {ref} was rejected by {last.by} ({last.note})", fix=fix)
+    raise UsageError(f"release {ref} is not approved", fix=fix)
