@@ -221,7 +221,8 @@ def _market(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
     result = _result(fund, month, rng)
     cause = _cause(fund, month, change > 0, rng)
     extra: list[Statement] = []
-    if rng.random() < 0.42:
+    both = bool(month.up[fund.id] and month.down[fund.id])
+    if both and rng.random() < 0.45:
         extra.append(_maturity(fund, month, rng) if fund.reaction == "bond" else _breakdown(fund, month, rng))
     if fund.bank and "meeting:yes" in month.flags and rng.random() < 0.25:
         extra.append(_decision(fund.bank, month))
@@ -302,7 +303,8 @@ def _reaction(fund: Fund, month: Month, up: bool, driver: Sequence[str], rng: ra
     choices = _TALK["reactions"][fund.reaction]
     side = "up" if up else "down"
     if driver[4] == "!" or driver[2].startswith(("海外投資家", "個人投資家")):
-        return Clause("投資家心理が" if fund.reaction != "bond" else "需給環境が", "改善する" if up else "悪化する")
+        sentiment = fund.reaction not in ("bond", "goods")
+        return Clause("投資家心理が" if sentiment else "需給環境が", "改善する" if up else "悪化する")
     loose = fund.reaction == "bond"
     if (hit or loose) and rng.random() < 0.75:
         segment = rng.choice(hit or list(fund.segments))
@@ -353,6 +355,7 @@ def _factor(fund: Fund, month: Month, good: bool, rng: random.Random, other: str
             text = f"{_named(fund, rng.choice(fund.segments))}の銘柄選択"
         else:
             rose = rng.random() < 0.6
+            rose = rose if (month.up if rose else month.down)[fund.id] else not rose
             pool = (month.up if rose else month.down)[fund.id]
             high = rose == good
             text = f"{_named(fund, rng.choice(pool))}の組入比率を{'高め' if high else '低め'}としていたこと"

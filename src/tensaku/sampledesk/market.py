@@ -21,6 +21,15 @@ _RETURNS: Mapping[str, tuple[float, float, float]] = {
     "commodity": (0.1, 3.4, 0.3),
 }
 
+_PARTS = {
+    "先進国株式": "dm-eq",
+    "国内株式": "jp-eq",
+    "新興国株式": "em-eq",
+    "国内債券": "jp-bond",
+    "先進国債券": "dm-bond",
+    "海外リート": "greit",
+}
+"""Segments that are asset classes themselves: they moved as that class did."""
 _NO_MEETING = frozenset({2, 5, 8, 11})  # months without a meeting of the central banks
 
 
@@ -160,12 +169,12 @@ def _split(
         order = rng.sample(names, len(names))
         risers = round(len(names) * (0.62 if returns[asset] > 0 else 0.38))
         gains, losses = order[:risers], order[risers:]
-        for name, mood in (("原油", "oil:up"), ("金", "gold:up")):
-            if name in names:
-                right, wrong = (gains, losses) if mood in flags else (losses, gains)
-                if name in wrong:
-                    wrong.remove(name)
-                    right.append(name)
+        known = {"原油": "oil:up" in flags, "金": "gold:up" in flags} | {n: returns[a] > 0 for n, a in _PARTS.items()}
+        for name in [n for n in names if n in known]:
+            right, wrong = (gains, losses) if known[name] else (losses, gains)
+            if name in wrong:
+                wrong.remove(name)
+                right.append(name)
         up[asset], down[asset] = tuple(gains), tuple(losses)
     return up, down
 

@@ -94,7 +94,7 @@ def draft(statements: Sequence[Statement], voice: Voice, fund: Fund, as_of: str,
     """One draft of `statements` in `voice`: worded, ordered, padded, and put on paper."""
     parts = [_word(s, voice, fund, as_of, rng) for s in statements]
     if voice.order == "last" and rng.random() < 0.85:
-        parts = [*parts[1:], _closing(statements[0], parts[0], rng)]
+        parts = _turned(statements, parts, voice, rng)
     if not voice.near and rng.random() < 0.1:
         parts.append(rng.choice(_BOASTS)[0 if voice.polite else 1])
     text = "".join(_opened(parts, voice, rng))
@@ -105,11 +105,15 @@ def draft(statements: Sequence[Statement], voice: Voice, fund: Fund, as_of: str,
     return _greeted(text, voice, rng)
 
 
-def _closing(first: Statement, text: str, rng: random.Random) -> str:
-    """Rule 21: a result at the end is led in by その結果、 and the like."""
-    if isinstance(first, Result | Performance) and rng.random() < 0.6:
-        return rng.choice(("その結果、", "以上の結果、", "結果として、")) + text
-    return text
+def _turned(statements: Sequence[Statement], parts: list[str], voice: Voice, rng: random.Random) -> list[str]:
+    """Rules 21 to 23: the result at the end, often led in by その結果、; in an outlook the policy first."""
+    first = statements[0]
+    if isinstance(first, View):
+        return [parts[-1], *parts[:-1]] if isinstance(statements[-1], Policy) else parts
+    lead = rng.choice(("その結果、", "以上の結果、", "結果として、", ""))
+    if isinstance(first, Performance) and voice.result == "one":
+        lead = ""
+    return [*parts[1:], lead + parts[0]]
 
 
 _FIRST_OPENINGS = ("さて、", "ご案内のとおり、")
@@ -228,19 +232,28 @@ def _cause(s: Cause, voice: Voice, rng: random.Random) -> str:
     return s.first.subject + (polite_past if courteous else past)(s.first.verb) + link + then
 
 
+def _split_by(by: str, voice: Voice) -> str:
+    """Rule 28: the manager's own opening, or 国ごとに見ると、 and the like."""
+    if voice.sector and (by == "業種別" or "セクター" not in voice.sector):
+        return voice.sector
+    return f"{by.removesuffix('別').split('・')[0]}ごとに見{'ますと' if voice.polite else 'ると'}、"
+
+
 def _breakdown(s: Breakdown, voice: Voice) -> str:
-    up, down = "、".join(s.up), "、".join(s.down)
     if voice.near:
         return f"{s.by}では、{'や'.join(s.up)}が上昇した一方、{'や'.join(s.down)}が下落した。"
+    head, up, down = _split_by(s.by, voice), "、".join(s.up), "、".join(s.down)
     if voice.result == "noun":
-        return f"{voice.sector}{up}が{voice.rise[:-1] if voice.rise.endswith('げる') else 'プラス'}、{down}が{'マイナス' if not voice.fall.endswith('げる') else voice.fall[:-1]}。"
-    return f"{voice.sector}{up}が{voice.end(voice.rise)}{down}は{voice.end(voice.fall)}"
+        terse = voice.rise.endswith("げる")
+        rose, fell = (voice.rise[:-1], voice.fall[:-1]) if terse else ("プラス", "マイナス")
+        return f"{head}{up}が{rose}、{down}が{fell}。"
+    return f"{head}{up}が{voice.end(voice.rise)}{down}は{voice.end(voice.fall)}"
 
 
 def _maturity(s: Maturity, voice: Voice) -> str:
     if voice.near:
         return f"年限別では、{s.segment}の利回り{'上昇' if s.yield_up else '低下'}が目立った。"
-    return f"{voice.sector}{s.segment}の利回りが大きく{voice.end('上がる' if s.yield_up else '下がる')}"
+    return f"{_split_by('年限別', voice)}{s.segment}の利回りが大きく{voice.end('上がる' if s.yield_up else '下がる')}"
 
 
 def _currency(s: Currency, voice: Voice) -> str:
@@ -266,7 +279,7 @@ def _performance(s: Performance, voice: Voice, as_of: str, rng: random.Random) -
         )
     return (
         f"{when}のベンチマークの騰落率は{voice.be(s.benchmark + '%')}"
-        f"{who or ''}{'の' if who else ''}騰落率は{s.fund}%となり、{s.gap}ポイント{voice.end(foreign)}"
+        f"当ファンドの騰落率は{s.fund}%となり、{s.gap}ポイント{voice.end(foreign)}"
     )
 
 
