@@ -147,7 +147,8 @@ def copy_database(engine: Engine, target: Path) -> None:
     if target.exists():
         raise UsageError("there is such a file already", where=target, fix="Name a new file")
     part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        part.unlink()  # left by a copy that was killed
     _prepare_file(part)
     with plain_errors(str(target)), engine.connect() as connection, contextlib.closing(sqlite3.connect(part)) as copy:
         source = connection.connection.driver_connection
