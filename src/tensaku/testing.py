@@ -55,6 +55,7 @@ class ScriptedStream:
             if isinstance(item, EngineError):
                 raise item
             yield item
+        self._queue.put(None)  # who iterates again finds the end again
 
     def cancel(self) -> None:
         """End this answer before its next piece."""

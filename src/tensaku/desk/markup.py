@@ -1,0 +1,83 @@
+"""Draft and difference as HTML: every run of text escaped, and no tag in it but our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+from tensaku.records import Change
+
+__all__ = ["Span", "difference", "marked", "utf16_spans"]
+
+
+class Span(NamedTuple):
+    """A stretch of a text, in characters, and the key of the fact that stands there."""
+
+    start: int
+    end: int
+    key: str
+
+
+def marked(text: str, spans: Iterable[Span], *, start: int = 0, end: int | None = None) -> Markup:
+    """`text[start:end]` with the spans in it wrapped in `<mark>`; spans may reach beyond and may overlap."""
+    end = len(text) if end is None else end
+    out, at = Markup(), start
+    for span in sorted(spans):
+        left, right = max(span.start, at), min(span.end, end)
+        if left >= right:
+            continue
+        out += escape(text[at:left])
+        out += Markup('<mark class="fact" data-fact="{}">{}</mark>').format(span.key, text[left:right])
+        at = right
+    return out + escape(text[at:end])
+
+
+def difference(
+    old: str,
+    new: str,
+    changes: Sequence[Change],
+    *,
+    missing: Sequence[Span] = (),
+    added: Sequence[Span] = (),
+    awaited: str | None = None,
+) -> Markup:
+    """The new text with what was taken out and put in.
+
+    Args:
+        old: the draft.
+        new: the comment.
+        changes: from `old` to `new`, in order.
+        missing: broken facts in `old`.
+        added: broken facts in `new`.
+        awaited: None if the comment is complete; else the rest of the draft, which follows `old`. What `old` has at its
+            end is then awaited too, and not taken out.
+    """
+    out, at = Markup(), 0
+    for change in changes:
+        out += marked(new, added, start=at, end=change.new_start)
+        at = change.new_end
+        now = marked(new, added, start=change.new_start, end=change.new_end)
+        put_in = Markup("<ins>{}</ins>").format(now) if now else Markup()
+        if awaited is not None and change.old_end == len(old):
+            awaited = change.old + awaited
+            out += _change(change, put_in)
+            continue
+        was = marked(old, missing, start=change.old_start, end=change.old_end)
+        out += _change(change, (Markup("<del>{}</del>").format(was) if was else Markup()) + put_in)
+    out += marked(new, added, start=at)
+    return out + Markup('<span class="awaited">{}</span>').format(awaited) if awaited else out
+
+
+def _change(change: Change, body: Markup) -> Markup:
+    return Markup('<span class="change" data-change="{}">{}</span>').format(change.id, body) if body else body
+
+
+def utf16_spans(text: str, spans: Iterable[Span]) -> list[list[int | str]]:
+    """The spans as a browser counts: `[start, end, key, text]` in UTF-16 units."""
+    ends, units = [0], 0
+    for character in text:
+        units += 2 if ord(character) > 0xFFFF else 1
+        ends.append(units)
+    return [[ends[s.start], ends[s.end], s.key, text[s.start : s.end]] for s in sorted(spans)]

@@ -1,0 +1,125 @@
+"""The parts of the page as HTML, from templates that escape whatever is put into them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tensaku.desk.board import Board, state_of
+from tensaku.desk.comparison import BrokenFact
+from tensaku.desk.words import WORDS, Language, month_name
+from tensaku.ledger import DraftRow, FinalRow, PersonRow, RevisionRow
+from tensaku.revise import LONGEST_DRAFT, SECTIONS
+
+__all__ = ["Event", "Views", "asset_version", "timeline"]
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a draft's history."""
+
+    what: str
+    at: datetime
+    by: str
+    text: str
+    id: int
+    reasons: Mapping[str, str]
+    trial: bool = False
+
+
+def timeline(draft: DraftRow, revisions: Sequence[RevisionRow], finals: Sequence[FinalRow]) -> list[Event]:
+    """What happened to a draft, newest first."""
+    events = [Event("draft", draft.at, draft.by, draft.text, draft.id, {})]
+    events += [Event("revision", r.at, r.by, r.text, r.id, {}, r.trial) for r in revisions]
+    events += [Event("final", f.at, f.by, f.text, f.id, f.reasons) for f in finals]
+    order = {"draft": 0, "revision": 1, "final": 2}
+    return sorted(events, key=lambda e: (e.at, order[e.what], e.id), reverse=True)
+
+
+@cache
+def asset_version() -> str:
+    """A short hash of style and scripts, so that a browser never mixes two versions."""
+    files = sorted((HERE / "static").iterdir())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:10]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
+    environment.globals["state_of"] = state_of
+    return environment
+
+
+class Views:
+    """The templates in one language. `people` are looked up for their display names."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self.words = WORDS[language]
+
+    def page(self, **values: Any) -> str:
+        """The whole body of the page."""
+        return self._render("page.html", asset_version=asset_version(), limit=LONGEST_DRAFT, **values)
+
+    def board(self, board: Board, opened: int | None) -> str:
+        """Filters and list."""
+        return self._render("board.html", board=board, opened=opened)
+
+    def heading(self, draft: DraftRow) -> str:
+        """What stands above the panes."""
+        return self._render("heading.html", draft=draft)
+
+    def facts(self, broken: Sequence[BrokenFact], *, text: str, writing: bool) -> str:
+        """The warnings."""
+        keys: dict[str, list[BrokenFact]] = {}
+        for fact in broken:
+            keys.setdefault(fact.key, []).append(fact)
+        return self._render("facts.html", keys=keys, broken=broken, has_text=bool(text.strip()), writing=writing)
+
+    def made_by(self, revision: RevisionRow | None) -> str:
+        """Who wrote the revision."""
+        return self._render("made_by.html", revision=revision)
+
+    def history(self, events: Sequence[Event], people: Mapping[str, PersonRow]) -> str:
+        """What happened to the draft."""
+        return self._render("history.html", events=events, people=people)
+
+    def section(self, section: str) -> str:
+        """A section's name."""
+        return SECTIONS[self.language].get(section, section)
+
+    def when(self, at: datetime) -> str:
+        """A moment, in this machine's time."""
+        return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+    def _render(self, template: str, **values: Any) -> Markup:
+        html = (
+            _environment()
+            .get_template(template)
+            .render(
+                t=self.words,
+                language=self.language,
+                section=self.section,
+                month=lambda as_of: month_name(as_of, self.language),
+                sections=SECTIONS[self.language],
+                **values,
+            )
+        )
+        return Markup(html)  # noqa: S704  the template escaped it
