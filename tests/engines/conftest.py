@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 import zlib
@@ -39,9 +40,9 @@ def write_tokenizer(folder: Path) -> None:
 
 
 def _config(family: str) -> Any:
-    import transformers
+    transformers: Any = importlib.import_module("transformers")
 
-    tiny = {
+    tiny: dict[str, Any] = {
         "vocab_size": 352,
         "hidden_size": 64,
         "intermediate_size": 96,
@@ -60,6 +61,7 @@ def _config(family: str) -> Any:
         tiny |= wide | {"head_dim": 256, "sliding_window": 300, "layer_types": kinds, "query_pre_attn_scalar": 256}
         return transformers.Gemma3TextConfig(**tiny | {"initializer_range": 0.04})
     if family == "gemma3_text":
+        tiny |= {"tie_word_embeddings": False}  # tied and random, a model repeats its last word
         kinds = ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]
         return transformers.Gemma3TextConfig(
             **tiny, head_dim=16, sliding_window=20, layer_types=kinds, query_pre_attn_scalar=24
@@ -76,12 +78,12 @@ def _config(family: str) -> Any:
 
 def write_model(folder: Path, family: str, seed: int = 0) -> Any:
     """A random model of `family` in `folder`; returns Transformers' own."""
-    from transformers import AutoModelForCausalLM
+    transformers: Any = importlib.import_module("transformers")
 
     torch.manual_seed(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = AutoModelForCausalLM.from_config(_config(family)).float().eval()
+        model = transformers.AutoModelForCausalLM.from_config(_config(family)).float().eval()
         for name, value in model.named_parameters():
             if "norm" in name or name.endswith("bias"):  # they start at 0 or 1 and would test nothing
                 value.data.add_(torch.randn_like(value) * 0.1)
@@ -93,8 +95,7 @@ def write_model(folder: Path, family: str, seed: int = 0) -> Any:
 
 def write_peft(folder: Path, model: Any, *, seed: int = 0, targets: list[str] | None = None, **options: Any) -> Any:
     """A random adapter over `model`, saved by PEFT; returns PEFT's own model."""
-    import peft
-
+    peft: Any = importlib.import_module("peft")
     torch.manual_seed(seed + 1000)
     targets = targets or ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     settings = {"r": 4, "lora_alpha": 8.0} | options
@@ -126,7 +127,7 @@ class Tiny:
 
     def with_adapter(self, name: str, **options: Any) -> Any:
         """PEFT's own model with the adapter loaded from its folder; `release` it afterwards."""
-        import peft
+        peft: Any = importlib.import_module("peft")
 
         folder = self.adapter(name, **options)
         with warnings.catch_warnings():

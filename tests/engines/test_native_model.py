@@ -101,7 +101,7 @@ def test_a_row_does_not_depend_on_its_neighbours(tiny: Get, family: str, precisi
         if works:
             scores = model.logits(works)
             assert scores is not None
-            for i, rows in zip(order, scores.split([len(w.tokens) for w in works]), strict=True):
+            for i, rows in zip(order, torch.split(scores, [len(w.tokens) for w in works]), strict=True):
                 together[i].append(rows.clone())
     for one, many in zip(alone, together, strict=True):
         assert torch.equal(one, torch.cat(many))

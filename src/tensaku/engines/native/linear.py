@@ -26,6 +26,9 @@ MIN_ROWS = 4
 # on every processor, so that an answer does not depend on it.
 _STEP, _ZERO = 1 / 63.0, 64
 
+_WORK_FOR_THREADS = 22_000_000
+"""Products of a row and a weight below which starting other threads and waiting for them costs more than it brings."""
+
 
 class Matrix(Protocol):
     """y = x W' for one weight; x is [rows, in], y a new tensor [rows, out]."""
@@ -41,13 +44,14 @@ class Int8Matrix:
     def __init__(self, weight: Tensor, threads: int = 1) -> None:
         self._packed = _pack(weight)
         self._threads = threads
+        self._rows_for_threads = _WORK_FOR_THREADS // weight.numel() + 1
 
     def __call__(self, x: Tensor) -> Tensor:
         """The product, [rows, out]."""
         scale = x.abs().amax(-1, keepdim=True).clamp_min_(1e-12)
         x = x / scale
         multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        if self._threads == 1:
+        if self._threads == 1 or len(x) < self._rows_for_threads:
             y: Tensor = multiply(x, _STEP, _ZERO, self._packed)
         else:
             torch.set_num_threads(self._threads)
