@@ -118,7 +118,7 @@ def dropped(draft: str, reference: str, text: str) -> list[Sentence]:
     """The sentences of `reference` whose content `text` has lost.
 
     What counts of a sentence is its own content: the character pairs that it took over from `draft` and that no other
-    sentence of the reference has. Set phrases (ことから、投資家心理が悪化した) and words that only the reference's author
+    sentence of the reference has. Set phrases (ことから、投資家心理が悪化した) and words that only its author
     chose say nothing of whether the content is there. A sentence is lost if less than `KEPT_FROM` of its own is in the
     text. Give the draft itself as `reference` to look for sentences of the draft.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,11 +18,11 @@ from tensaku.text.figures import direction_words, rises
 from tensaku.text.fold import fold
 from tensaku.text.split import sentences
 
-__all__ = ["Context", "contexts", "similarity"]
+__all__ = ["Context", "contexts", "name_contexts", "nearness", "similarity"]
 
 _BEFORE, _AFTER = 28, 14
 _NAME_WEIGHT, _TOPIC_WEIGHT = 3.0, 1.0
-_LETTERS = re.compile(r"[A-Za-z一-鿿ァ-ヺー々]")
+_LETTERS = re.compile(r"(?=([A-Za-z一-鿿ァ-ヺー々]{2}))")
 # Words that say what a figure is, whatever a house calls it. The first that fits counts: the return of a benchmark is
 # the benchmark's. Held here and not in the table of names, since every report of the field uses them.
 _ROLES = (
@@ -37,15 +38,18 @@ _ROLES = (
 _COMPARED = re.compile(r"\s?(?:に(?:対し|比べ|比し)|を[^。、]{0,14}(?:上回|下回|アウト|アンダー|凌))")
 _ROLE_WEIGHT = 3.0
 _CLAUSE = re.compile(r"[、,。]")
+_ROLE_REACH = 60  # characters before a figure in which its role may be named
+_NEAR = 5  # sentences of the paragraph on either side
 _FIGURES = ("number", "percent", "unit")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Context:
-    """The surroundings of one fact: weighted features, and its sentence and rank for questions of order."""
+    """The surroundings of one fact: weighted features of its own clause, and the words of the sentences around."""
 
     fact: Fact
     sentence: int
+    near: frozenset[str] = frozenset()
     features: dict[str, float] = field(default_factory=dict)
     norm: float = 0.0
     falls: bool = False
@@ -56,22 +60,89 @@ class Context:
         self.features[feature] = max(self.features.get(feature, 0.0), weight)
 
 
+class _Around:
+    """A text cut into sentences, each with its names and its meaningful character pairs."""
+
+    def __init__(self, text: str, found: Sequence[Fact]) -> None:
+        self.text = text
+        self.spans = [(s.start, s.end) for s in sentences(text)]
+        self.starts = [start for start, _ in self.spans]
+        self.pairs = [frozenset(pair for pair, _ in _pairs(text[start:end])) for start, end in self.spans]
+        self.near = [self._near(k) for k in range(len(self.spans))]
+        self.names: list[list[Fact]] = [[] for _ in self.spans]
+        for fact in found:
+            if fact.kind == "name":
+                self.names[self.at(fact)].append(fact)
+
+    def at(self, fact: Fact) -> int:
+        """The number of the sentence that holds the start of `fact`."""
+        return bisect_right(self.starts, fact.start) - 1
+
+    def begin(self, fact: Fact) -> Context:
+        """A context of `fact` that knows only the sentences around."""
+        k = self.at(fact)
+        return Context(fact, k, self.near[k])
+
+    def _near(self, k: int) -> frozenset[str]:
+        """The pairs of the sentences around sentence `k` in its paragraph."""
+        first = last = k
+        while first > max(0, k - _NEAR) and "\n" not in self.text[slice(*self.spans[first - 1])]:
+            first -= 1
+        while last < min(len(self.spans) - 1, k + _NEAR) and "\n" not in self.text[slice(*self.spans[last])]:
+            last += 1
+        return frozenset().union(*self.pairs[first : last + 1])
+
+
 def _pairs(text: str) -> list[tuple[str, int]]:
     """Character pairs that carry meaning (no kana-only pairs), with their place."""
     folded = fold(text).text if not text.isascii() else text.lower()
-    return [(folded[i : i + 2], i) for i in range(len(folded) - 1) if all(_LETTERS.match(c) for c in folded[i : i + 2])]
+    return [(m.group(1), m.start()) for m in _LETTERS.finditer(folded)]
+
+
+def contexts(text: str, found: Sequence[Fact]) -> list[Context]:
+    """The surroundings of each figure among the facts `found` of `text`."""
+    around = _Around(text, found)
+    figures = [f for f in found if f.kind in _FIGURES]
+    out: list[Context] = []
+    for before, fact, after in zip([None, *figures], figures, [*figures[1:], None], strict=False):
+        context = around.begin(fact)
+        start, end = around.spans[context.sentence]
+        left = max(start, before.end) if before else start
+        right = min(end, after.start) if after else end
+        _window(context, text, max(left, fact.start - _BEFORE), min(right, fact.end + _AFTER))
+        _role(context, text, left)
+        _subjects(context, around)
+        context.falls = _falls(fact, around)
+        context.norm = math.sqrt(sum(w * w for w in context.features.values()))
+        out.append(context)
+    return out
+
+
+def name_contexts(text: str, found: Sequence[Fact]) -> list[Context]:
+    """The surroundings of each name among the facts `found` of `text`: what is said of it."""
+    around = _Around(text, found)
+    names = [f for f in found if f.kind == "name"]
+    out: list[Context] = []
+    for before, fact, after in zip([None, *names], names, [*names[1:], None], strict=False):
+        context = around.begin(fact)
+        start, end = around.spans[context.sentence]
+        left = max(start, before.end) if before else start
+        right = min(end, after.start) if after else end
+        _window(context, text, max(left, fact.start - 6), min(right, fact.end + 2 * _AFTER))
+        context.norm = math.sqrt(sum(w * w for w in context.features.values()))
+        out.append(context)
+    return out
 
 
 def _window(context: Context, text: str, left: int, right: int) -> None:
-    """The words before the figure, from `left`, and after it, to `right`; the nearer the weightier."""
+    """The words before the fact, from `left`, and after it within its clause, to `right`; the nearer the weightier."""
     fact = context.fact
-    before = text[max(left, fact.start - _BEFORE) : fact.start]
-    _role(context, text, left)
+    before = text[left : fact.start]
     for pair, at in _pairs(before):
         context.add(pair, 1.0 - 0.6 * (len(before) - at) / _BEFORE)
-    after = _CLAUSE.split(text[fact.end : min(right, fact.end + _AFTER)], maxsplit=1)[0]
+    after = _CLAUSE.split(text[fact.end : right], maxsplit=1)[0]
     for pair, at in _pairs(after):
-        context.add(pair, 0.7 - 0.4 * at / _AFTER)
+        context.add(pair, 0.7 - 0.4 * at / max(_AFTER, len(after)))
 
 
 def _role(context: Context, text: str, left: int) -> None:
@@ -80,53 +151,34 @@ def _role(context: Context, text: str, left: int) -> None:
     if _COMPARED.match(text, fact.end):
         context.add("role:benchmark", _ROLE_WEIGHT)
         return
-    before = fold(text[left : fact.start]).text
+    before = fold(text[max(left, fact.start - _ROLE_REACH) : fact.start]).text
     for role, pattern in _ROLES:
         if re.search(pattern, before):
             context.add(f"role:{role}", _ROLE_WEIGHT)
             return
 
 
-def contexts(text: str, found: Sequence[Fact]) -> list[Context]:
-    """The surroundings of each figure among the facts `found` of `text`."""
-    spans = [(s.start, s.end) for s in sentences(text)]
-    names = [f for f in found if f.kind == "name"]
-    figures = [f for f in found if f.kind in _FIGURES]
-    out: list[Context] = []
-    at = 0
-    for i, fact in enumerate(figures):
-        while at + 1 < len(spans) and fact.start >= spans[at][1]:
-            at += 1
-        start, end = spans[at]
-        context = Context(fact, at)
-        left = max([start, *(f.end for f in figures[:i])])
-        right = min([end, *(f.start for f in figures[i + 1 :])])
-        _window(context, text, left, right)
-        earlier = spans[at - 1][0] if at else start
-        _subjects(context, names, start, end, earlier)
-        context.falls = _falls(fact, text, earlier, start, end)
-        context.norm = math.sqrt(sum(w * w for w in context.features.values()))
-        out.append(context)
-    return out
-
-
-def _falls(fact: Fact, text: str, earlier: int, start: int, end: int) -> bool:
-    if rises(fold(text[fact.end : end]).text) or re.match(r"[+＋プ]", fact.text):
+def _falls(fact: Fact, around: _Around) -> bool:
+    k = around.at(fact)
+    start, end = around.spans[k]
+    if re.match(r"[+＋プ]", fact.text) or rises(fold(around.text[fact.end : min(end, fact.end + 30)]).text):
         return False
-    down, up = direction_words(fold(text[start:end]).text)
-    return down or (not up and direction_words(fold(text[earlier:start]).text)[0])
+    down, up = direction_words(fold(around.text[start:end]).text)
+    if down or up or not k:
+        return down
+    return direction_words(fold(around.text[slice(*around.spans[k - 1])]).text)[0]
 
 
-def _subjects(context: Context, names: Sequence[Fact], start: int, end: int, earlier: int) -> None:
+def _subjects(context: Context, around: _Around) -> None:
     """The names that the figure may speak of: the nearest before it counts most, then others of its sentence."""
-    fact = context.fact
-    before = [n for n in names if start <= n.start and n.end <= fact.start]
+    fact, k = context.fact, context.sentence
+    before = [n for n in around.names[k] if n.end <= fact.start]
     for rank, name in enumerate(reversed(before)):
         context.add(f"name:{name.value}", _NAME_WEIGHT / (1 + rank))
-    if not before:
-        for name in [n for n in names if earlier <= n.start < start][-1:]:
+    if not before and k:
+        for name in around.names[k - 1][-1:]:
             context.add(f"name:{name.value}", _TOPIC_WEIGHT)
-    for name in [n for n in names if fact.end <= n.start < end][:1]:
+    for name in [n for n in around.names[k] if n.start >= fact.end][:1]:
         context.add(f"name:{name.value}", _TOPIC_WEIGHT)
 
 
@@ -136,3 +188,9 @@ def similarity(one: Context, two: Context) -> float:
         return 0.0
     few, many = sorted((one.features, two.features), key=len)
     return sum(w * many[f] for f, w in few.items() if f in many) / (one.norm * two.norm)
+
+
+def nearness(one: Context, two: Context) -> float:
+    """How alike the sentences around two facts are, 0 to 1 (Dice of their character pairs)."""
+    size = len(one.near) + len(two.near)
+    return 2 * len(one.near & two.near) / size if size else 0.0

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tensaku.records import Fact, FactBreak, Verdict
-from tensaku.text.binding import Context, contexts, similarity
+from tensaku.text.binding import Context, contexts, nearness, similarity
 from tensaku.text.dates import Date, parse_date
 from tensaku.text.extract import Names, facts
 
@@ -30,6 +30,10 @@ __all__ = ["compare"]
 
 SAME_SURROUNDING = 0.35
 """From this similarity (0 to 1) two equal figures are taken as one fact said twice."""
+NEAR_WEIGHT = 1.0
+"""What the likeness of the sentences around is worth beside that of the clause."""
+REACH = 200
+"""How many figures further on in the text a figure may have changed places with."""
 SWAP_MARGIN = 0.12
 """By how much the crosswise fit of two figures must beat the straight one before they are taken as swapped."""
 _SIGNED = re.compile(r"[-−－‐–—▲△▼]|マイナス|ﾏｲﾅｽ|minus|negative", re.IGNORECASE)
@@ -107,23 +111,22 @@ def _keys(context: Context) -> set[str]:
 
 def _matched(olds: Sequence[Context], news: Sequence[Context]) -> tuple[list[Match], list[Context], list[Context]]:
     """Pair equal figures, those in the most similar surroundings first; and what is left over on either side."""
-    free_old, free_new = list(olds), list(news)
-    by_key: dict[str, list[Context]] = defaultdict(list)
-    for context in news:
+    by_key: dict[str, set[int]] = defaultdict(set)
+    for j, context in enumerate(news):
         for key in _keys(context):
-            by_key[key].append(context)
+            by_key[key].add(j)
     scored: list[tuple[float, int, int]] = []
-    index = {id(c): i for i, c in enumerate(news)}
     for i, context in enumerate(olds):
-        for j in {index[id(c)] for key in _keys(context) for c in by_key[key]}:
-            scored.append((-similarity(context, news[j]), i, j))
+        for j in set().union(*(by_key[key] for key in _keys(context))):
+            scored.append((-_fit(context, news[j]), i, j))
+    free_old, free_new = set(range(len(olds))), set(range(len(news)))
     matches: list[Match] = []
     for _, i, j in sorted(scored):
-        if olds[i] in free_old and news[j] in free_new:
-            free_old.remove(olds[i])
-            free_new.remove(news[j])
+        if i in free_old and j in free_new:
+            free_old.remove(i)
+            free_new.remove(j)
             matches.append((olds[i], news[j]))
-    return matches, free_old, free_new
+    return matches, [olds[i] for i in sorted(free_old)], [news[j] for j in sorted(free_new)]
 
 
 def _repeats(context: Context, others: Sequence[Context]) -> bool:
@@ -133,19 +136,24 @@ def _repeats(context: Context, others: Sequence[Context]) -> bool:
     )
 
 
+def _fit(one: Context, two: Context) -> float:
+    return similarity(one, two) + NEAR_WEIGHT * nearness(one, two)
+
+
 def _unit(fact: Fact) -> str:
     return fact.value.lstrip("-0123456789./")
 
 
 def _swapped(matches: Sequence[Match]) -> list[tuple[Match, Match]]:
     """Pairs of matches that fit clearly better when their figures change places."""
+    ordered = sorted(matches, key=lambda match: match[1].fact.start)
     found: list[tuple[Match, Match]] = []
-    for i, one in enumerate(matches):
-        for two in matches[i + 1 :]:
+    for i, one in enumerate(ordered):
+        for two in ordered[i + 1 : i + 1 + REACH]:
             if one[0].fact.value == two[0].fact.value or _unit(one[0].fact) != _unit(two[0].fact):
                 continue
-            straight = similarity(*one) + similarity(*two)
-            crossed = similarity(one[0], two[1]) + similarity(two[0], one[1])
+            straight = _fit(*one) + _fit(*two)
+            crossed = _fit(one[0], two[1]) + _fit(two[0], one[1])
             if one[0].sentence == two[0].sentence and one[1].sentence == two[1].sentence:
                 kept = (one[0].fact.start < two[0].fact.start) == (one[1].fact.start < two[1].fact.start)
                 straight, crossed = straight + ORDER_WEIGHT * 2 * kept, crossed + ORDER_WEIGHT * 2 * (not kept)
