@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tensaku.errors import NotFound, UsageError
-from tensaku.ledger import DraftRow, Ledger, NewDraft, RevisionRow, reason_key
+from tensaku.ledger import DraftRow, Ledger, NewDraft, ReasonsMissing, RevisionRow, SavedMeanwhile, reason_key
 from tensaku.records import Pair, Revision, from_dict
 from tensaku.text import compare
 
@@ -36,8 +36,9 @@ def test_a_final_without_a_revision_holds_the_changes_to_the_draft(ledger: Ledge
 def test_a_broken_fact_needs_a_written_reason(ledger: Ledger, draft: DraftRow) -> None:
     breaks = compare(draft.text, WRONG, as_of=draft.as_of).breaks
     assert len(breaks) == 2
-    with pytest.raises(UsageError, match=r"'３．２％' \(missing percent\), '3\.5%' \(added percent\)"):
+    with pytest.raises(ReasonsMissing, match=r"'３．２％' \(missing percent\), '3\.5%' \(added percent\)") as caught:
         ledger.save_final(draft.id, WRONG, "sato")
+    assert caught.value.breaks == breaks
     half = {reason_key(breaks[0]): "運用会社に確認済み"}
     with pytest.raises(UsageError, match=r"without a reason: '3\.5%' \(added percent\)\."):
         ledger.save_final(draft.id, WRONG, "sato", reasons=half)
@@ -61,8 +62,9 @@ def test_the_houses_names_are_facts(path: object, ledger: Ledger, draft: DraftRo
 
 def test_a_final_that_another_saved_meanwhile_is_not_written_over(ledger: Ledger, draft: DraftRow) -> None:
     first = ledger.save_final(draft.id, FINAL, "sato")
-    with pytest.raises(UsageError, match=f"sato saved final {first.id} of this draft meanwhile"):
+    with pytest.raises(SavedMeanwhile, match=f"sato saved final {first.id} of this draft meanwhile") as caught:
         ledger.save_final(draft.id, FINAL + "以上です。", "tanaka")
+    assert caught.value.newest == first
     second = ledger.save_final(draft.id, FINAL + "以上です。", "tanaka", based_on=first.id)
     with pytest.raises(UsageError, match=f"tanaka saved final {second.id}"):
         ledger.save_final(draft.id, FINAL + "以上。", "sato", based_on=first.id)

@@ -18,8 +18,10 @@ from tensaku.ledger.rows import (
     Mismatch,
     NewDraft,
     PersonRow,
+    ReasonsMissing,
     ReleaseRow,
     RevisionRow,
+    SavedMeanwhile,
     reason_key,
 )
 
@@ -37,7 +39,9 @@ __all__ = [
     "Mismatch",
     "NewDraft",
     "PersonRow",
+    "ReasonsMissing",
     "ReleaseRow",
     "RevisionRow",
+    "SavedMeanwhile",
     "reason_key",
 ]

@@ -15,7 +15,7 @@ from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
 from tensaku.ledger.decisions import decide
 from tensaku.ledger.drafts import verdict_from, verdict_to
-from tensaku.ledger.rows import Between, ChangeRow, Decision, FinalRow, reason_key
+from tensaku.ledger.rows import Between, ChangeRow, Decision, FinalRow, ReasonsMissing, SavedMeanwhile, reason_key
 from tensaku.ledger.transactions import Transactions, clean, columns, storable
 from tensaku.records import Change, Verdict
 from tensaku.text import changes, compare
@@ -51,14 +51,11 @@ def needed_reasons(verdict: Verdict, reasons: Mapping[str, str]) -> dict[str, st
     """The reasons that belong to broken facts.
 
     Raises:
-        UsageError: a broken fact has none.
+        ReasonsMissing: a broken fact has none.
     """
     without = [b for b in verdict.breaks if not reasons.get(reason_key(b), "").strip()]
     if without:
-        named = ", ".join(f"{b.fact.text!r} ({b.what} {b.fact.kind})" for b in without)
-        raise UsageError(
-            f"facts differ from the draft without a reason: {named}", fix="Put them right, or write a reason for each"
-        )
+        raise ReasonsMissing(without)
     return {key: storable(reasons[key].strip(), "reason") for key in sorted({reason_key(b) for b in verdict.breaks})}
 
 
@@ -121,8 +118,10 @@ class Finals(Transactions):
 
         Raises:
             NotFound: no such draft, revision or person.
-            UsageError: nothing was saved, because a broken fact has no reason, another final was saved meanwhile, the
-                text is empty, the person may not write, or the disk is full, read-only or locked.
+            ReasonsMissing: nothing was saved; it holds the broken facts that have no reason.
+            SavedMeanwhile: nothing was saved; it holds the final that another saved.
+            UsageError: nothing was saved, because the text is empty, the person may not write, or the disk is full,
+                read-only or locked.
         """
         clean(text, "final")
         with self._read() as session:
@@ -204,8 +203,7 @@ class Finals(Transactions):
             return UsageError(
                 f"there is no final {based_on} of this draft", where=self.where, fix="Load the draft again"
             )
-        what = f"{newest.by} saved final {newest.id} of this draft meanwhile (at {newest.at:%Y-%m-%d %H:%M:%S} UTC)"
-        return UsageError(what, where=self.where, fix="Look at it, bring the two together, and save again")
+        return SavedMeanwhile(final_of(newest), self.where)
 
     def _insert(
         self, session: Session, draft_id: int, text: str, by: str, before: tuple[int | None, int | None], judged: Judged

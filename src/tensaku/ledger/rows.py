@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from tensaku.errors import UsageError
 from tensaku.records import Change, FactBreak, Usage, Verdict
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "Mismatch",
     "NewDraft",
     "PersonRow",
+    "ReasonsMissing",
     "ReleaseRow",
     "RevisionRow",
+    "SavedMeanwhile",
     "reason_key",
 ]
 
@@ -126,6 +129,25 @@ class FinalRow:
     reasons: Mapping[str, str]
     by: str
     at: datetime
+
+
+class ReasonsMissing(UsageError):
+    """A final was not saved: `breaks` are the facts that differ from the draft and have no written reason."""
+
+    def __init__(self, breaks: Sequence[FactBreak]) -> None:
+        self.breaks = tuple(breaks)
+        named = ", ".join(f"{b.fact.text!r} ({b.what} {b.fact.kind})" for b in breaks)
+        fix = "Put them right, or write a reason for each"
+        super().__init__(f"facts differ from the draft without a reason: {named}", fix=fix)
+
+
+class SavedMeanwhile(UsageError):
+    """A final was not saved: `newest` is one that the writer had not seen."""
+
+    def __init__(self, newest: FinalRow, where: str) -> None:
+        self.newest = newest
+        what = f"{newest.by} saved final {newest.id} of this draft meanwhile (at {newest.at:%Y-%m-%d %H:%M:%S} UTC)"
+        super().__init__(what, where=where, fix="Look at it, bring the two together, and save again")
 
 
 @dataclass(frozen=True, slots=True)
