@@ -88,6 +88,19 @@ def test_the_model_document_says_it_in_both_languages(store: Store, road: Road) 
         assert words in card
 
 
+def test_the_model_document_says_how_the_figures_were_measured(store: Store, road: Road) -> None:
+    more = {
+        "base_n": 20,
+        "signatures": {"bleu": "nrefs:1|tok:ja-mecab"},
+        "intervals": {"bleu": {"draft": [50.0, 55.0], "base": [0.0, 0.0], "tuned": [86.5, 90.0]}},
+    }
+    card = store.run(release, Release(), **road(more)).file("card.md").read_text(encoding="utf-8")
+    assert "| bleu | 52.5 [50, 55] | 40.25 | 88.75 [86.5, 90] |" in card
+    assert "基盤モデルは 100 件中 20 件の標本で測った。" in card
+    assert "measured on a sample of 20 of the 100 pairs" in card
+    assert "- bleu: `nrefs:1|tok:ja-mecab`" in card
+
+
 def test_a_gate_that_says_no_makes_no_candidate_and_leaves_its_findings(store: Store, road: Road) -> None:
     made = road({"bleu_tuned": 55.0, "facts_kept": 0.5})
     with pytest.raises(GateError) as caught:

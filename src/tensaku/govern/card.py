@@ -40,6 +40,7 @@ JA = {
     "licence": "ライセンス",
     "hash": "ハッシュ（SHA-256）",
     "parameters": "パラメータ数",
+    "untrimmed": "語彙を絞る前のハッシュ",
     "data": "データ",
     "set": "区分",
     "count": "件数",
@@ -55,6 +56,7 @@ JA = {
     "tuned": "調整後",
     "facts": "事実（数値・日付・単位・名称・否定）をすべて保った出力の割合",
     "lost": "文の欠落／重複",
+    "sample": "基盤モデルは {exam} 件中 {base} 件の標本で測った。",
     "gates": "合否判定",
     "gate": "関門",
     "measured": "測定値",
@@ -79,6 +81,7 @@ EN = {
     "licence": "Licence",
     "hash": "Hash (SHA-256)",
     "parameters": "Parameters",
+    "untrimmed": "Hash before its vocabulary was trimmed",
     "data": "Data",
     "set": "Set",
     "count": "Pairs",
@@ -94,6 +97,7 @@ EN = {
     "tuned": "Tuned",
     "facts": "Share of outputs that keep every fact (numbers, dates, units, names, negations)",
     "lost": "Sentences dropped / doubled",
+    "sample": "The base model was measured on a sample of {base} of the {exam} pairs.",
     "gates": "Gates",
     "gate": "Gate",
     "measured": "Measured",
@@ -125,7 +129,7 @@ def _page(task: str, gate: Gate, e: Evidence, results: Sequence[GateResult], w: 
 
 def _subject(task: str, gate: Gate, e: Evidence, w: Mapping[str, str]) -> list[tuple[str, str]]:
     base = e.base.facts
-    return [
+    rows = [
         (w["task"], task),
         (w["owner"], gate.owner or UNKNOWN),
         (w["adapter"], e.adapter.ref),
@@ -133,9 +137,12 @@ def _subject(task: str, gate: Gate, e: Evidence, w: Mapping[str, str]) -> list[t
         (w["base"], e.base.ref),
         (w["source"], _text(base.get("source"))),
         (w["licence"], _text(base.get("licence"))),
-        (w["hash"], _text(base.get("sha256") or base.get("hash"))),
+        (w["hash"], _text(base.get("sha256"))),
         (w["parameters"], _text(base.get("parameters"))),
     ]
+    if "untrimmed_sha256" in base:
+        rows.append((w["untrimmed"], _text(base["untrimmed_sha256"])))
+    return rows
 
 
 def _data(e: Evidence, w: Mapping[str, str]) -> str:
@@ -150,10 +157,24 @@ def _data(e: Evidence, w: Mapping[str, str]) -> str:
 
 def _results(facts: Mapping[str, Any], w: Mapping[str, str]) -> str:
     scorers = [key.removesuffix("_tuned") for key in sorted(facts) if key.endswith("_tuned")]
-    rows = [(name, *(_text(facts.get(f"{name}_{of}")) for of in ("draft", "base", "tuned"))) for name in scorers]
-    table = _table((w["measure"], w["draft"], w["untuned"], w["tuned"]), rows)
+    rows = [(name, *(_figure(facts, name, of) for of in ("draft", "base", "tuned"))) for name in scorers]
+    lines = [_table((w["measure"], w["draft"], w["untuned"], w["tuned"]), rows)]
+    if facts.get("base_n", facts.get("exam_n")) != facts.get("exam_n"):
+        lines.append(w["sample"].format(base=_text(facts["base_n"]), exam=_text(facts.get("exam_n"))))
+    lines.append(f"{w['facts']}: {_text(facts.get('facts_kept'))}")
     lost = f"{_text(facts.get('dropped_sentences'))} / {_text(facts.get('doubled_sentences'))}"
-    return f"{table}\n\n{w['facts']}: {_text(facts.get('facts_kept'))}\n\n{w['lost']}: {lost}"
+    lines.append(f"{w['lost']}: {lost}")
+    signatures = facts.get("signatures")
+    if isinstance(signatures, Mapping):
+        lines.append("\n".join(f"- {name}: `{signature}`" for name, signature in signatures.items()))
+    return "\n\n".join(lines)
+
+
+def _figure(facts: Mapping[str, Any], scorer: str, of: str) -> str:
+    """A figure, with the interval that holds it where that was measured."""
+    shown = _text(facts.get(f"{scorer}_{of}"))
+    interval = facts.get("intervals", {}).get(scorer, {}).get(of)
+    return f"{shown} [{_text(interval[0])}, {_text(interval[1])}]" if interval and any(interval) else shown
 
 
 def _gates(results: Sequence[GateResult], w: Mapping[str, str]) -> str:
