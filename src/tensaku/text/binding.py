@@ -37,6 +37,13 @@ _ROLES = (
 )
 _COMPARED = re.compile(r"\s?(?:に(?:対し|比べ|比し)|を[^。、]{0,14}(?:上回|下回|アウト|アンダー|凌))")
 _ROLE_WEIGHT = 3.0
+# Where a figure moved from, and where it moved to: 2.35%から2.41%へ, 2.41%(前月末2.35%).
+_FROM = (
+    re.compile(r"(?:前月末?|前期末?|前年末?|前日|前回|従来|先月末?)[はのが:]?\s?$"),
+    re.compile(r"\s?(?:から|より)"),
+)
+_TO = re.compile(r"\s?(?:へ|に(?!対|比)|まで)")
+_END_WEIGHT = 1.5
 _CLAUSE = re.compile(r"[、,。]")
 _ROLE_REACH = 60  # characters before a figure in which its role may be named
 _NEAR = 5  # sentences of the paragraph on either side
@@ -111,6 +118,7 @@ def contexts(text: str, found: Sequence[Fact]) -> list[Context]:
         right = min(end, after.start) if after else end
         _window(context, text, max(left, fact.start - _BEFORE), min(right, fact.end + _AFTER))
         _role(context, text, left)
+        _ends(context, text)
         _subjects(context, around)
         context.falls = _falls(fact, around)
         context.norm = math.sqrt(sum(w * w for w in context.features.values()))
@@ -156,6 +164,15 @@ def _role(context: Context, text: str, left: int) -> None:
         if re.search(pattern, before):
             context.add(f"role:{role}", _ROLE_WEIGHT)
             return
+
+
+def _ends(context: Context, text: str) -> None:
+    """Whether the figure is where something moved from or where it moved to."""
+    fact = context.fact
+    if _FROM[0].search(text, max(0, fact.start - 8), fact.start) or _FROM[1].match(text, fact.end):
+        context.add("end:from", _END_WEIGHT)
+    elif _TO.match(text, fact.end):
+        context.add("end:to", _END_WEIGHT)
 
 
 def _falls(fact: Fact, around: _Around) -> bool:

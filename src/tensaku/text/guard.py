@@ -10,7 +10,8 @@ How each kind is compared, and why:
   Two figures that changed places are found by their surroundings (see `binding`).
 - **date**: compared as a set. 3月 is covered by 2026年3月 and the other way round; the smallest unit given must
   survive, so 2026年3月 is not covered by 2026年, and nothing may contradict. 同月 and 当月 are no facts.
-- **name**: compared as a set of canonical names. How often a name is repeated is style.
+- **name**: compared as a set of canonical names. How often a name is repeated is style. Two names that changed places
+  from one sentence to another are found by what is said of them.
 - **negation**: compared by count. Which word negates is style; that a predicate is negated is not.
 """
 
@@ -22,7 +23,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from tensaku.records import Fact, FactBreak, Verdict
-from tensaku.text.binding import Context, contexts, nearness, similarity
+from tensaku.text.binding import Context, contexts, name_contexts, nearness, similarity
 from tensaku.text.dates import Date, parse_date
 from tensaku.text.extract import Names, facts
 
@@ -36,6 +37,8 @@ REACH = 200
 """How many figures further on in the text a figure may have changed places with."""
 SWAP_MARGIN = 0.12
 """By how much the crosswise fit of two figures must beat the straight one before they are taken as swapped."""
+NAME_SWAP_MARGIN = 0.4
+"""The same for two names. It is larger, since there is often little said of a name."""
 _SIGNED = re.compile(r"[-−－‐–—▲△▼]|マイナス|ﾏｲﾅｽ|minus|negative", re.IGNORECASE)
 ORDER_WEIGHT = 0.10
 """What keeping the order within one sentence is worth beside the surroundings."""
@@ -61,7 +64,7 @@ def compare(draft: str, text: str, names: Names | None = None, *, as_of: str = "
     for lost, found in (
         _figures(draft, text, old, new),
         _dates([f for f in old if f.kind == "date"], [f for f in new if f.kind == "date"], as_of),
-        _names([f for f in old if f.kind == "name"], [f for f in new if f.kind == "name"]),
+        _names(draft, text, old, new),
         _negations([f for f in old if f.kind == "negation"], [f for f in new if f.kind == "negation"]),
     ):
         missing += lost
@@ -189,14 +192,39 @@ def _plausible(date: Date, source: Date, given: Sequence[Date]) -> bool:
     return any(abs((date.year - (other.year or 0)) * 12 + month - (other.month or month)) <= 11 for other in given)
 
 
-def _names(old: Sequence[Fact], new: Sequence[Fact]) -> Found:
-    olds, news = {f.value for f in old}, {f.value for f in new}
-    first: dict[tuple[bool, str], Fact] = {}
-    for side, found, others in ((True, old, news), (False, new, olds)):
-        for fact in found:
-            if fact.value not in others:
-                first.setdefault((side, fact.value), fact)
-    return [f for (side, _), f in first.items() if side], [f for (side, _), f in first.items() if not side]
+def _names(draft: str, text: str, old: Sequence[Fact], new: Sequence[Fact]) -> Found:
+    """Names that one side lacks, each at its first place; and names that changed places."""
+    olds, news = name_contexts(draft, old), name_contexts(text, new)
+    said: dict[str, list[Context]] = defaultdict(list)
+    says: dict[str, list[Context]] = defaultdict(list)
+    for contexts_of, side in ((olds, said), (news, says)):
+        for context in contexts_of:
+            side[context.fact.value].append(context)
+    missing = [of[0].fact for name, of in said.items() if name not in says]
+    added = [of[0].fact for name, of in says.items() if name not in said]
+    shared = [name for name in said if name in says]
+    for i, one in enumerate(shared):
+        for two in shared[i + 1 :]:
+            if _names_swapped(said[one], said[two], says[one], says[two]):
+                missing += [of[0].fact for of in (said[one], said[two]) if of[0].fact not in missing]
+                added += [of[0].fact for of in (says[one], says[two]) if of[0].fact not in added]
+    return missing, added
+
+
+def _names_swapped(
+    one_old: Sequence[Context], two_old: Sequence[Context], one_new: Sequence[Context], two_new: Sequence[Context]
+) -> bool:
+    """Is clearly said of one name what was said of the other? Names that share a sentence are left alone: FOMCではFRBが
+    may well become FRBはFOMCで."""
+    for one, two in ((one_old, two_old), (one_new, two_new)):
+        if {c.sentence for c in one} & {c.sentence for c in two}:
+            return False
+
+    def fit(old: Sequence[Context], new: Sequence[Context]) -> float:
+        return sum(max(_fit(a, b) for a in old) for b in new) / len(new)
+
+    straight = fit(one_old, one_new) + fit(two_old, two_new)
+    return fit(one_old, two_new) + fit(two_old, one_new) - straight > NAME_SWAP_MARGIN
 
 
 def _negations(old: Sequence[Fact], new: Sequence[Fact]) -> Found:
