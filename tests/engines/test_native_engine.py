@@ -360,3 +360,44 @@ def test_a_long_prompt_does_not_stop_the_others(engine: NativeEngine, ask: Ask) 
     _text(writing)
     assert all(step[0] == 1 for step in steps[1:])  # somebody writes at every step
     assert max(max(step) for step in steps) <= 128
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_a_prediction_never_alters_the_answer(tiny: Get, ask: Ask, precision: Any) -> None:
+    made = tiny()
+    engine = NativeEngine(made.folder, precision=precision, context=512, slots=4, threads=1)
+    for name in ("all", "other"):
+        engine.load_adapter(name, made.adapter(name))
+    seen = _count_rows(engine)
+    draw = random.Random(9)
+    prompts = [(LONG[: draw.randrange(100)] + str(i), draw.choice([None, "all", "other"])) for i in range(12)]
+    stops = ("落a", "上")
+    plain = [_finished(engine.submit(ask(text, 50, adapter=name, stop=stops))) for text, name in prompts]
+    seen()
+    streams = []
+    for (text, name), (wanted, *_) in zip(prompts, plain, strict=True):
+        edited = wanted + _text(engine.submit(ask(text, 50, adapter=name)))[len(wanted) + 2 :]
+        likely = draw.choice([edited, edited[10:] + edited[:10], LONG, edited[::2]]) or "a"
+        streams.append(engine.submit(ask(text, 50, adapter=name, stop=stops, prediction=likely)))
+    assert [_finished(stream) for stream in streams] == plain
+    assert _idle(engine)
+    engine.close()
+
+
+def _finished(stream: Stream) -> tuple[Any, ...]:
+    pieces = list(stream)
+    return "".join(p.text for p in pieces), stream.finish, stream.usage, sum(p.token_count for p in pieces)
+
+
+def test_a_right_prediction_takes_fewer_passes(engine: NativeEngine, ask: Ask) -> None:
+    passes, run = [0], engine._model.run
+
+    def counting(works: Any) -> Any:
+        passes[0] += 1
+        return run(works)
+
+    engine._model.run = counting  # type: ignore[method-assign]
+    wanted = _text(engine.submit(ask("円", 60)))
+    plain, passes[0] = passes[0], 0
+    assert _text(engine.submit(ask("円", 60, prediction=wanted))) == wanted
+    assert passes[0] < plain / 3

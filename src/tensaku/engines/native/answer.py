@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tensaku.engines.detokenize import Detokenizer, StopScanner
+from tensaku.engines.native.drafter import Drafter
 from tensaku.engines.protocol import Piece, Request
 from tensaku.errors import EngineError
 from tensaku.models.tokenizer import Tokenizer
@@ -36,6 +37,7 @@ class Answer:
         self.limit = min(request.max_tokens, room)
         """Most tokens of the answer: what was asked for, or what the context leaves."""
         self.cancelled = False
+        self.drafter = Drafter(tokenizer.encode(request.prediction)) if request.prediction else None
         self._eos = tokenizer.eos
         self._detokenizer = Detokenizer(tokenizer.decode)
         self._scanner = StopScanner(request.stop)

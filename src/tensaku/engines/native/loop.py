@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.cache import Slot, common_length
@@ -22,6 +22,8 @@ _CHUNK = 128
 """Rows of prompts in one step while others write; one step then stays short."""
 _CHUNK_ALONE = 256
 """The same while nobody writes."""
+_PASS_IN_ROWS = 16
+"""What a pass costs beside its rows, in rows. One more row pays if it saves a stream this share of a pass."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class _Running:
     answer: Answer
     slot: Slot
     started: bool = False
+    guess: list[int] = field(default_factory=list)
 
     @property
     def left(self) -> int:
@@ -155,14 +158,11 @@ class Loop:
 
     def _choose(self) -> list[tuple[_Running, Work]]:
         """The work of this step: all that write, and chunks of prompts in the order in which they came."""
-        chosen = []
-        reading = []
+        writing: list[_Running] = []
+        reading: list[_Running] = []
         for running in self._running:
-            if running.started and running.left == 1:
-                answer = running.answer
-                chosen.append((running, Work(running.slot, answer.adapter, answer.tokens[-1:], 1)))
-            else:
-                reading.append(running)
+            (writing if running.started and running.left == 1 else reading).append(running)
+        chosen = [(running, self._next_words(running, len(writing))) for running in writing]
         rows = _CHUNK if chosen else _CHUNK_ALONE
         begun: list[_Running] = []
         for running in reading:
@@ -174,6 +174,15 @@ class Loop:
             rows -= len(chosen[-1][1].tokens)
             begun.append(running)
         return chosen
+
+    def _next_words(self, running: _Running, streams: int) -> Work:
+        """The last word of an answer, and what may follow it."""
+        answer, running.guess = running.answer, []
+        if answer.drafter is not None:
+            most = answer.limit - answer.written - 1
+            worth = 1 / (_PASS_IN_ROWS / streams + 1)
+            running.guess = answer.drafter.guess(answer.tokens, answer.prompt_length, worth, most)
+        return Work(running.slot, answer.adapter, [answer.tokens[-1], *running.guess], 1 + len(running.guess))
 
     def _start(self, running: _Running, begun: list[_Running]) -> bool:
         """Take over what some slot holds of its prompt; False if a prompt read in this step will soon offer more."""
@@ -193,11 +202,22 @@ class Loop:
         return Work(running.slot, answer.adapter, tokens, int(at + len(tokens) == len(answer.tokens)))
 
     def _advance(self, running: _Running, words: list[int]) -> None:
-        for word in words:
+        for word in words[: self._settle(running, words) + 1]:
             if running.answer.take(word):
                 self._end_slot(running)
                 return
         running.answer.push()
+
+    def _settle(self, running: _Running, words: list[int]) -> int:
+        """How many guessed words the model would have written too; what it computed for the others is dropped."""
+        guess, drafter = running.guess, running.answer.drafter
+        if not guess or drafter is None:
+            return 0
+        right = common_length(guess, words)
+        del running.slot.tokens[len(running.slot.tokens) - len(guess) + right :]
+        drafter.note(len(guess), right)
+        running.guess = []
+        return right
 
     def _end_slot(self, running: _Running) -> None:
         self._model.cache.release(running.slot)
