@@ -45,6 +45,7 @@ class FormsSeen(NamedTuple):
 
     @property
     def share(self) -> float:
+        """`seen` as a share of `sentences`, 0 to 1."""
         return self.seen / self.sentences if self.sentences else 0.0
 
 

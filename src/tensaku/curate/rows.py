@@ -52,6 +52,7 @@ class JsonlWriter:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
 
     def write(self, record: Any) -> None:
+        """Add one record: a dataclass or a dict."""
         values = record if isinstance(record, dict) else to_dict(record)
         # A lone surrogate cannot be written as UTF-8, but may stand in a row that is set aside: escape that row.
         line = json.dumps(values, ensure_ascii=False, default=str).translate(_LINE_BREAKS)

@@ -19,8 +19,8 @@ KINDS: tuple[FactKind, ...] = ("number", "percent", "date", "unit", "name", "neg
 class Edits:
     """Changes to the draft: `wanted` by the reference, `made` by the output.
 
-    Of those made, `right` do exactly what the reference does, `needless` touch what it leaves alone, and the rest touch the
-    right place with other words. Of those wanted, `missed` were left undone.
+    Of those made, `right` do exactly what the reference does, `needless` touch what it leaves alone, and the rest touch
+    the right place with other words. Of those wanted, `missed` were left undone.
     """
 
     wanted: int
@@ -68,7 +68,9 @@ def _edits(wanted: Sequence[Change], made: Sequence[Change]) -> Edits:
         return (one.old_start, one.old_end, one.new) == (two.old_start, two.old_end, two.new)
 
     def touch(one: Change, two: Change) -> bool:
-        return one.old_start <= two.old_end and two.old_start <= one.old_end
+        start, end = max(one.old_start, two.old_start), min(one.old_end, two.old_end)
+        inserts = one.op == "insert" or two.op == "insert"  # these have no width, so meeting at an edge is enough
+        return start <= end if inserts else start < end
 
     return Edits(
         wanted=len(wanted),

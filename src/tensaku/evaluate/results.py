@@ -76,7 +76,7 @@ class Results:
         return next(iter(self.rows["draft"].scores))
 
     def worst(self, n: int) -> list[int]:
-        """The numbers of the `n` worst outputs of `tuned`: broken facts first, then lost or repeated sentences, then score."""
+        """The numbers of the `n` worst of `tuned`: broken facts first, then sentences lost or repeated, then score."""
         row = self.rows["tuned"]
         figures = row.single[self.first]
 
@@ -124,11 +124,12 @@ class Results:
             "decode_tokens_per_second": round(tuned.tokens_per_second, 2),
             "signatures": {label: score.signature for label, score in tuned.scores.items()},
             "intervals": {
-                label: {
-                    name: [round(row.scores[label].low or 0.0, 2), round(row.scores[label].high or 0.0, 2)]
-                    for name, row in self.rows.items()
-                }
-                for label in tuned.scores
+                label: {name: _interval(row, label) for name, row in self.rows.items()} for label in tuned.scores
             },
             "gains": [gain._asdict() for gain in self.gains],
         }
+
+
+def _interval(row: Row, label: str) -> list[float]:
+    score = row.scores[label]
+    return [round(score.low or 0.0, 2), round(score.high or 0.0, 2)]

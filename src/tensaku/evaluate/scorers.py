@@ -15,7 +15,7 @@ __all__ = ["bleu", "chrf", "exact"]
 
 
 class _Sacre:
-    """Takes the counts of each output out of a sacreBLEU metric. The figure over all of them is checked against its own."""
+    """Takes the counts of each output out of a sacreBLEU metric. Their figure is checked against its own."""
 
     def __init__(self, metric: Any) -> None:
         self.metric = metric

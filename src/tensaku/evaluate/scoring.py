@@ -1,7 +1,7 @@
 """What a scorer is, and how sure its figure is.
 
-A scorer turns every output into a few sums (its sufficient statistics) and the sums of many outputs into one figure. So a
-resample costs one matrix product, and two systems are compared on the very same resamples.
+A scorer turns every output into a few sums (its sufficient statistics) and the sums of many outputs into one figure. So
+all resamples cost one matrix product, and two systems are compared on the very same resamples.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Scorer(Protocol):
 
 
 class Gain(NamedTuple):
-    """By how much `row` beats the untouched draft: the difference, its 95 % interval, the share of resamples at or below 0."""
+    """By how much `row` beats the untouched draft, with its 95 % interval; `p`: share of resamples at or below 0."""
 
     scorer: str
     row: str

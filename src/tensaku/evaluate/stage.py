@@ -74,8 +74,8 @@ def evaluate(
     The rows: `draft` (the draft untouched), `base` (the base model, same instruction), `tuned` (with the adapter).
     Outputs are scored as they are. Answers are kept as they come, so a killed run goes on after the last one.
 
-    Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned`, `chrf_tuned`
-    ...), `facts_kept` and `facts_kept_base` (shares of outputs, no guard between), `dropped_sentences`, `doubled_sentences`,
+    Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned` ...),
+    `facts_kept` and `facts_kept_base` (shares of outputs, no guard between), `dropped_sentences`, `doubled_sentences`,
     `form_seen_share`, `decode_tokens_per_second`, `signatures`.
 
     Raises:

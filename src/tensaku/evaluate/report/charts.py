@@ -23,7 +23,7 @@ class Bar(NamedTuple):
 
 def bar_chart(title: str, bars: Sequence[Bar], top: float = 100.0) -> Markup:
     """Horizontal bars from 0 to `top`, each with its 95 % interval and its figure."""
-    left, width, step = 118, 300, 40
+    left, width, step = 100, 180, 38
     height = 34 + step * len(bars) + 22
     parts = [Markup('<text class="chart-title" x="0" y="14">{}</text>').format(title)]
     bottom = 30 + step * len(bars)
@@ -53,11 +53,11 @@ def bar_chart(title: str, bars: Sequence[Bar], top: float = 100.0) -> Markup:
             parts.append(_line("whisker", x1, y1, x2, y2))
         parts.append(
             Markup('<text class="bar-value" x="{:.1f}" y="{}">{:.1f}</text>').format(
-                max(end, high) + 8, middle + 5, bar.value
+                max(end, high) + 7, middle + 5, bar.value
             )
         )
     label = f"{title}: " + ", ".join(f"{bar.name} {bar.value:.1f}" for bar in bars)
-    return _svg(left + width + 62, height, label, parts)
+    return _svg(left + width + 48, height, label, parts)
 
 
 def loss_chart(steps: Sequence[Mapping[str, Any]]) -> Markup:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tensaku.evaluate.report.sections import count, grid, section
+from tensaku.evaluate.report.pieces import count, grid, section
 from tensaku.evaluate.results import Results
 from tensaku.store import Artifact
 
@@ -52,10 +52,12 @@ def data_section(exam: Mapping[str, Any], lessons: Mapping[str, Any]) -> Markup:
         ("学習用", "lessons", lessons.get("n", 0)),
         ("試験", "exam", exam.get("n", 0)),
     ]
-    steps = Markup('<span class="arrow" aria-hidden="true">→</span>').join(
+    boxes = [
         Markup("<div><b>{}</b><span>{}</span><small>{}</small></div>").format(count(n), name, english)
         for name, english, n in flow
-    )
+    ]
+    joined = Markup('{}<span class="arrow">→</span>{}<span class="arrow">→</span>{}<span class="arrow">＋</span>{}')
+    steps = joined.format(*boxes)
     return section(
         "データの由来",
         "Where the data come from",
@@ -91,14 +93,21 @@ def _overlap(exam: Mapping[str, Any], lessons: Mapping[str, Any]) -> Markup:
     share = 100 * float(lessons.get("form_seen_share", 0.0))
     exam_months, lesson_months = exam.get("months", {}), lessons.get("months", {})
     return Markup(
-        "<p>学習は {} から {} まで、試験は {} から {} まで。同じ族が両方に立つことはない（またいだ族 {}）。"
-        "試験の公表文の文のうち {:.1f} % は、数値や名称を伏せた形が学習用の公表文にもある。酷似する学習用の対は {}（類似 {} 以上）。"
+        "<p>学習は {} から {} まで、試験は {} から {} まで。"
+        "同じ族が両方に立つことはない（またいだ族 {}）。"
+        "試験の公表文の文のうち {:.1f} % は、数値や名称を伏せた形が学習用の公表文にもある。"
+        "酷似する学習用の対は {}（類似 {} 以上）。"
         "<small>Split by date; no family on both sides. {:.1f} % of the exam's sentences have a form, facts masked, that also "
         "stands in the lessons.</small></p>"
     ).format(
-        lesson_months.get("first", "?"), lesson_months.get("last", "?"), exam_months.get("first", "?"), exam_months.get("last", "?"),
-        exam.get("families_across", 0), share, lessons.get("near_copies", 0), lessons.get("near", "?"), share,
-    )  # fmt: skip
+        *(lesson_months.get(end, "?") for end in ("first", "last")),
+        *(exam_months.get(end, "?") for end in ("first", "last")),
+        exam.get("families_across", 0),
+        share,
+        lessons.get("near_copies", 0),
+        lessons.get("near", "?"),
+        share,
+    )
 
 
 def lineage_section(lineage: Mapping[str, Artifact], results: Results) -> Markup:

@@ -2,78 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from tensaku.evaluate.findings import KINDS
 from tensaku.evaluate.report.charts import Bar, bar_chart
+from tensaku.evaluate.report.pieces import (
+    KIND_NAMES,
+    ROW_NAMES,
+    count,
+    grid,
+    percent,
+    row_name,
+    scorer_name,
+    section,
+)
 from tensaku.evaluate.results import Results, Row
 from tensaku.evaluate.scoring import Gain
 
-__all__ = [
-    "KIND_NAMES", "count", "edit_section", "fact_section", "grid", "opening", "reading_section", "score_section", "section",
-    "training_facts",
-]  # fmt: skip
-
-ROW_NAMES = {
-    "draft": ("原稿のまま", "draft, untouched"),
-    "base": ("基盤モデル", "base model"),
-    "tuned": ("調整済みモデル", "tuned model"),
-}
-KIND_NAMES = {
-    "number": ("数値", "number"),
-    "percent": ("割合", "percent"),
-    "date": ("日付", "date"),
-    "unit": ("単位つきの値", "unit"),
-    "name": ("名称", "name"),
-    "negation": ("否定", "negation"),
-}
-SCORER_NAMES = {"bleu": "BLEU（語）", "bleu-char": "BLEU（文字）", "chrf": "chrF", "exact": "完全一致 %"}
-
-
-def section(title: str, english: str, body: Markup) -> Markup:
-    """A section with its heading in both languages."""
-    return Markup('<section class="part"><h2>{}<small>{}</small></h2>{}</section>').format(title, english, body)
-
-
-def grid(heads: Sequence[Any], rows: Sequence[Sequence[Any]], numbers_from: int = 1) -> Markup:
-    """A table; columns from `numbers_from` on are set as figures, flush right."""
-
-    def cell(tag: str, place: int, value: Any) -> Markup:
-        style = Markup(' class="n"') if place >= numbers_from else Markup()
-        return Markup("<{0}{1}>{2}</{0}>").format(Markup(tag), style, value)
-
-    head = Markup().join(cell("th", place, value) for place, value in enumerate(heads))
-    body = Markup().join(
-        Markup("<tr>{}</tr>").format(Markup().join(cell("td", place, value) for place, value in enumerate(row)))
-        for row in rows
-    )
-    return Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
-        head, body
-    )
-
-
-def count(n: float) -> str:
-    """A whole number with its thousands set apart."""
-    return f"{n:,.0f}"
-
-
-def percent(share: float) -> str:
-    """A share of 0 to 1 in percent with one decimal; 100 only if it is all."""
-    shown = f"{100 * share:.1f}"
-    return f"{'99.9' if shown == '100.0' and share < 1 else shown} %"
-
-
-def row_name(name: str) -> Markup:
-    """What a row is called."""
-    japanese, english = ROW_NAMES.get(name, (name, ""))
-    return Markup("{}<small>{}</small>").format(japanese, english)
-
-
-def _named(label: str) -> str:
-    return SCORER_NAMES.get(label, label)
+__all__ = ["edit_section", "fact_section", "opening", "reading_section", "score_section", "training_facts"]
 
 
 def _gain(results: Results, label: str, row: str) -> Gain | None:
@@ -87,7 +36,7 @@ def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
     span = f"{months.get('first', '')} – {months.get('last', '')}" if months else ""
     figures = [
         (
-            _named(first),
+            scorer_name(first),
             f"{tuned.scores[first].value:.1f}",
             f"原稿のまま {draft.scores[first].value:.1f} から",
             "from the untouched draft",
@@ -113,7 +62,8 @@ def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
         for figure in figures
     )
     return Markup(
-        '<header class="opening"><p class="brand">添削<small>Tensaku</small></p><h1>評価報告書<small>Evaluation report</small></h1>'
+        '<header class="opening"><p class="brand">添削<small>Tensaku</small></p>'
+        "<h1>評価報告書<small>Evaluation report</small></h1>"
         '<p class="lead">試験 {} 件{}</p></header><div class="cards">{}</div>{}'
     ).format(count(len(results.pairs)), f"（{span}）" if span else "", cards, _statement(results))
 
@@ -128,8 +78,11 @@ def _statement(results: Results) -> Markup:
     english = "better than" if sure else "not told apart from" if gain.high > 0 else "worse than"
     return Markup(
         '<p class="statement">調整済みモデルの {} は{}。差は <b>{:+.1f}</b>（95 % 区間 {:+.1f} から {:+.1f}）。'
-        "<small>The tuned model is {} the untouched draft: {:+.1f} points, 95 % interval {:+.1f} to {:+.1f}, paired bootstrap.</small></p>"
-    ).format(_named(results.first), japanese, gain.value, gain.low, gain.high, english, gain.value, gain.low, gain.high)
+        "<small>The tuned model is {} the untouched draft: {:+.1f} points, 95 % interval {:+.1f} to {:+.1f}, paired "
+        "bootstrap.</small></p>"
+    ).format(
+        scorer_name(results.first), japanese, gain.value, gain.low, gain.high, english, gain.value, gain.low, gain.high
+    )
 
 
 def score_section(results: Results) -> Markup:
@@ -137,7 +90,7 @@ def score_section(results: Results) -> Markup:
     labels = list(results.rows["tuned"].scores)
     charts = Markup().join(
         Markup('<div class="chart">{}</div>').format(
-            bar_chart(_named(label), [_bar(row, label) for row in results.rows.values()])
+            bar_chart(scorer_name(label), [_bar(row, label) for row in results.rows.values()])
         )
         for label in labels
     )
@@ -146,16 +99,17 @@ def score_section(results: Results) -> Markup:
         cells = [row_name(name), count(len(row.answers))]
         cells += [_score_cell(results, row, label) for label in labels]
         rows.append([*cells, f"{row.tokens_per_second:.1f}" if row.tokens_per_second else "—"])
-    heads = ["", "件 n", *map(_named, labels), Markup("生成速度<small>tokens/s</small>")]
+    heads = ["", "件 n", *map(scorer_name, labels), Markup("生成速度<small>tokens/s</small>")]
     signatures = Markup().join(
-        Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(_named(label), score.signature)
+        Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(scorer_name(label), score.signature)
         for label, score in results.rows["tuned"].scores.items()
     )
     notes = Markup('<dl class="keys">{}</dl>').format(signatures)
     sampled = len(results.rows["base"].answers) < len(results.pairs)
     if sampled:
         notes += Markup(
-            "<p>基盤モデルは試験から等間隔に選んだ {} 件だけに答えた。<small>The base model answered an even sample only.</small></p>"
+            "<p>基盤モデルは試験から等間隔に選んだ {} 件だけに答えた。"
+            "<small>The base model answered an even sample only.</small></p>"
         ).format(len(results.rows["base"].answers))
     return section(
         "得点",
@@ -202,7 +156,8 @@ def fact_section(results: Results) -> Markup:
     )
     note = Markup(
         "<p>番人（事実の照合）が手を入れる前の数。右端は、人の書いた公表文を同じ物差しで測ったもの。"
-        "<small>Counted before the guard marks anything. The last column measures the house's own finals by the same rule.</small></p>"
+        "<small>Counted before the guard marks anything. The last column measures the house's own finals by the same "
+        "rule.</small></p>"
     )
     return section("事実", "Facts: missing / added against the draft", grid(heads, rows) + note)
 
@@ -249,8 +204,8 @@ def training_facts(facts: Mapping[str, Any]) -> Markup:
         ("peak_memory_mb", "最大メモリ MB", "{:,.0f}"),
     ]
     held = [(label, form.format(facts[key])) for key, label, form in named if isinstance(facts.get(key), int | float)]
-    return Markup('<dl class="keys">{}</dl>').format(
-        Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(label, value) for label, value in held)
+    return Markup('<dl class="strip">{}</dl>').format(
+        Markup().join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(label, value) for label, value in held)
     )
 
 
@@ -259,7 +214,7 @@ def reading_section(results: Results) -> Markup:
     notes = [
         (
             "BLEU",
-            "出力と公表文が、語（または文字）の連なりでどれだけ重なるか。0 から 100。高いほど公表文に近い。原稿のままの値と比べて読む。",
+            "出力と公表文が、語（または文字）の連なりでどれだけ重なるか。0 から 100。原稿のままの値と比べて読む。",
         ),
         (
             "95 % 区間",

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from tensaku import text
 from tensaku.evaluate.findings import Finding
-from tensaku.evaluate.report.sections import KIND_NAMES, section
+from tensaku.evaluate.report.pieces import KIND_NAMES, section
 from tensaku.evaluate.results import Results
 from tensaku.revise import SECTIONS
 
@@ -52,7 +52,8 @@ def _card(results: Results, place: int, number: int) -> Markup:
         Markup("{} <b>{:.1f}</b>").format(label, single[number]) for label, single in row.single.items()
     )
     return Markup(
-        '<article class="case"><header><span class="place">{}</span><h3>{}<small>{}</small></h3><p class="figures">{}</p></header>'
+        '<article class="case"><header><span class="place">{}</span><h3>{}<small>{}</small></h3>'
+        '<p class="figures">{}</p></header>'
         '{}<div class="columns">{}</div></article>'
     ).format(
         place,
@@ -85,14 +86,21 @@ def _short(sentence: str) -> str:
     return sentence if len(sentence) <= 40 else sentence[:39] + "…"
 
 
+_MARKS = {
+    "del": Markup("<del>{}</del>"),
+    "mark": Markup("<mark>{}</mark>"),
+    "ins": Markup("<ins>{}</ins>"),
+}
+
+
 def marked(whole: str, spans: Sequence[tuple[int, int]], tag: str) -> Markup:
-    """`whole`, escaped, with `spans` of it in the element `tag`. An empty span is shown as a caret's place."""
+    """`whole`, escaped, with `spans` of it in the element `tag`: del, mark or ins."""
     parts: list[Markup] = []
     at = 0
     for start, end in sorted(spans):
         parts.append(escape(whole[at:start]))
         if end > start:
-            parts.append(Markup("<{0}>{1}</{0}>").format(Markup(tag), whole[start:end]))
+            parts.append(_MARKS[tag].format(whole[start:end]))
         at = max(at, end)
     parts.append(escape(whole[at:]))
     return Markup().join(parts)
