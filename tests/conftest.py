@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 _LOCAL_NAMES = {None, "", "localhost", b"localhost"}
@@ -49,6 +50,12 @@ def _guard(event: str, args: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_guard)
+
+# A busy machine is no fault of the code: examples have no deadline of their own, the test has one.
+hypothesis.settings.register_profile(
+    "tensaku", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], derandomize=bool(os.getenv("CI"))
+)
+hypothesis.settings.load_profile("tensaku")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.config import Section
-from tensaku.store import Bench, SilentReporter, Store, seal, stage, workspace
+from tensaku.store import Bench, SilentReporter, Store, seal, stage, work
 
 FILES = 8
 NOBODY = 65534
@@ -59,7 +59,7 @@ def run(root: Path, kill_at: float) -> bool:
             return hash_files(folder)
 
         setattr(os, "fsync", counted)  # noqa: B010 - a type checker rightly dislikes it
-        setattr(workspace, "hash_files", armed)  # noqa: B010
+        setattr(work, "hash_files", armed)  # noqa: B010
         sys.addaudithook(count)
         Store(root, SilentReporter()).run(works, Knobs())
         os._exit(0)

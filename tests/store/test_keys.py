@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tensaku.config import Section
@@ -28,6 +28,7 @@ def shuffled(value: Any, draw: Any) -> Any:
     return tuple(shuffled(inner, draw) for inner in value) if isinstance(value, list) else value
 
 
+@settings(max_examples=50)
 @given(tables, st.data())
 def test_order_of_keys_does_not_matter(table: dict[str, Any], data: st.DataObject) -> None:
     assert key_of("s", 1, table, {}) == key_of("s", 1, shuffled(table, data.draw), {})

@@ -11,10 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import UsageError
-from tensaku.store.artifact import sha256_of
-from tensaku.store.keys import SCHEMA
+from tensaku.store.artifact import Artifact, sha256_of
+from tensaku.store.keys import SCHEMA, ref_of
 
-__all__ = ["MANIFEST", "faults_of", "fsync_folder", "hash_files", "read_manifest", "unseal", "write_manifest"]
+__all__ = [
+    "MANIFEST",
+    "faults_of",
+    "fsync_folder",
+    "hash_files",
+    "open_artifact",
+    "read_manifest",
+    "unseal",
+    "write_manifest",
+]
 
 MANIFEST = "manifest.json"
 
@@ -92,6 +101,19 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         what = f"the manifest has schema {manifest.get('schema')}, this Tensaku reads {SCHEMA}"
         raise UsageError(what, where=path, fix="Use the Tensaku that made it")
     return dict(manifest)
+
+
+def open_artifact(folder: Path) -> Artifact:
+    """The artifact sealed in `folder`.
+
+    Raises:
+        UsageError: the manifest is missing or damaged, or the folder bears another artifact's name.
+    """
+    manifest = read_manifest(folder)
+    ref = ref_of(manifest["stage"], manifest["key"])
+    if ref != folder.name:
+        raise UsageError(f"the folder holds {ref}", where=folder, fix="Give it its own name")
+    return Artifact(manifest["key"], ref, manifest["stage"], folder, manifest)
 
 
 def faults_of(folder: Path) -> list[str]:
