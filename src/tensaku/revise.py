@@ -31,10 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "en": {"market": "Market", "performance": "Performance", "outlook": "Outlook and policy"},
 }
 
-_LABELS = {
-    "ja": ("ファンド", "区分", "基準月", "原稿", "公表文"),
-    "en": ("Fund", "Section", "Month", "Draft", "Comment"),
-}
+_LABELS = {"ja": ("原稿", "公表文"), "en": ("Draft", "Comment")}
 
 LONGEST_DRAFT = 20_000
 """Most characters of one draft: far beyond any comment, and little enough to tokenise without a wait."""
@@ -70,16 +67,10 @@ def messages(
     instruction: str, draft: str, *, fund: str, section: str, as_of: str, language: str = "ja"
 ) -> tuple[Message, ...]:
     """What the model is asked: the instruction, then fund, section, month and draft, then where the comment begins."""
-    fund_label, section_label, month_label, draft_label, final_label = _LABELS.get(language, _LABELS["en"])
+    draft_label, final_label = _LABELS.get(language, _LABELS["en"])
     named = SECTIONS.get(language, SECTIONS["en"]).get(section, section)
-    lines = (
-        f"{fund_label}: {fund}",
-        f"{section_label}: {named}",
-        f"{month_label}: {_month(as_of, language)}",
-        f"{draft_label}: {draft}",
-        f"{final_label}:",
-    )
-    return Message("system", instruction.strip()), Message("user", "\n".join(lines))
+    asked = f"{fund} {named} {_month(as_of, language)}\n{draft_label}: {draft}\n{final_label}:"
+    return Message("system", instruction.strip()), Message("user", asked)
 
 
 def _month(as_of: str, language: str) -> str:
@@ -105,7 +96,7 @@ def check_draft(text: str) -> None:
 class Revising:
     """One revision on its way. Iterate for its pieces; `result()` when they have ended."""
 
-    def __init__(self, stream: Stream, engine: Engine, job: Job, draft: str) -> None:
+    def __init__(self, stream: Stream, engine: Engine, job: Job, draft: DraftText) -> None:
         self._stream, self._engine, self._job, self._draft = stream, engine, job, draft
         self._parts: list[str] = []
 
@@ -129,9 +120,9 @@ class Revising:
         if self._stream.finish is None or self._stream.usage is None:
             raise EngineError("the answer ended without saying how", retryable=True)
         text = "".join(self._parts).strip()
-        verdict = compare(self._draft, text, self._job.names)
+        verdict = compare(self._draft.text, text, self._job.names, as_of=self._draft.as_of)
         provenance = {**self._engine.identity(self._job.adapter), **self._job.provenance}
-        return Revision(self._draft, text, verdict, self._stream.finish, self._stream.usage, provenance)
+        return Revision(self._draft.text, text, verdict, self._stream.finish, self._stream.usage, provenance)
 
 
 def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
@@ -151,7 +142,7 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
     )
     longest = min(job.max_tokens, len(draft.text) + 32)
     request = Request(asked, adapter=job.adapter, max_tokens=longest, prediction=draft.text)
-    return Revising(engine.submit(request), engine, job, draft.text)
+    return Revising(engine.submit(request), engine, job, draft)
 
 
 def revise_many(engine: Engine, job: Job, drafts: Iterable[DraftText], *, at_once: int = 8) -> Iterator[Revision]:

@@ -255,8 +255,6 @@ def _describe(bench: Bench) -> None:
     sha = digests[0] if len(digests) == 1 else "+".join(digests)
     bench.facts.update({"sha256": sha, "family": shape.family})
     bench.facts.update({"vocabulary": shape.vocabulary, "parameters": parameters})
-        {"sha256": sha, "family": shape.family, "vocabulary": shape.vocabulary, "parameters": parameters}
-    )
 
 
 def _write_json(path: Path, content: Any, indent: int | None = 2) -> None:

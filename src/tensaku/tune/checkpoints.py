@@ -11,9 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-__all__ = ["restore", "save"]
+__all__ = ["FILE", "restore", "save"]
 
-_FILE = "checkpoint.safetensors"
+FILE = "checkpoint.safetensors"
 
 
 def save(folder: Path, step: int, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
@@ -22,16 +22,16 @@ def save(folder: Path, step: int, parameters: dict[str, Tensor], optimizer: torc
     for name, p in parameters.items():
         for key, value in optimizer.state[p].items():
             tensors[f"o.{key}.{name}"] = value
-    new = folder / (_FILE + ".new")
+    new = folder / (FILE + ".new")
     save_file(tensors, new, metadata={"step": json.dumps(step)})
     with new.open("rb") as written:
         os.fsync(written.fileno())
-    new.replace(folder / _FILE)
+    new.replace(folder / FILE)
 
 
 def restore(folder: Path, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
     """Put the last state back, if there is one; returns how many steps it had done (0: none)."""
-    path = folder / _FILE
+    path = folder / FILE
     try:
         with safe_open(path, framework="pt") as found:
             step = int(json.loads(found.metadata()["step"]))

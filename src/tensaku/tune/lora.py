@@ -49,11 +49,13 @@ class _MergedLinear(torch.autograd.Function):
 class Lora:
     """The trainable matrices beside frozen `weights`, and the linear operation that uses them.
 
+    Only the last `layers` layers have them (0: all): the backward pass then ends where they begin.
+
     A fused projection of k modules has one A [k * rank, in] (theirs stacked) and k matrices B [out of each, rank].
     A starts as PEFT starts it (uniform in +-1/sqrt(in)), B at zero.
     """
 
-    def __init__(self, weights: Weights, *, rank: int, alpha: float, seed: int) -> None:
+    def __init__(self, weights: Weights, *, rank: int, alpha: float, seed: int, layers: int = 0) -> None:
         self._weights = weights
         self.rank, self.alpha = rank, alpha
         self.scale = alpha / rank
@@ -61,8 +63,10 @@ class Lora:
         self._a: dict[tuple[int, str], Tensor] = {}
         self._b: dict[tuple[int, str], list[Tensor]] = {}
         self._merged: dict[tuple[int, str], Tensor] = {}
-        for layer, parts in enumerate(weights.linear):
-            for part, weight in parts.items():
+        count = len(weights.linear)
+        self._layers = range(max(0, count - layers) if layers else 0, count)
+        for layer in self._layers:
+            for part, weight in weights.linear[layer].items():
                 modules = FUSED[part]
                 bound = 1 / math.sqrt(weight.shape[1])
                 a = torch.empty(len(modules) * rank, weight.shape[1]).uniform_(-bound, bound, generator=random)
@@ -75,6 +79,8 @@ class Lora:
     def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
         """x W' with gradients for A and B; `merge` must have been called."""
         at = layer, part
+        if layer not in self._layers:
+            return x @ self._weights.linear[layer][part].T
         out: Tensor = _MergedLinear.apply(x, self._merged[at], self.scale, self._a[at], *self._b[at])  # type: ignore[no-untyped-call]
         return out
 
@@ -88,6 +94,11 @@ class Lora:
                 own = a[n * self.rank : (n + 1) * self.rank]
                 torch.addmm(weight[rows], b, own, alpha=self.scale, out=merged[rows])
                 at += b.shape[0]
+
+    @staticmethod
+    def modules(part: str) -> tuple[str, ...]:
+        """The modules that the fused projection `part` stands for, in the order of their matrices."""
+        return FUSED[part]
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Every trainable matrix under a stable name."""
@@ -120,6 +131,8 @@ class Lora:
             "use_rslora": False,
             "use_dora": False,
         }
+        if len(self._layers) < len(self._weights.linear):
+            config["layers_to_transform"] = list(self._layers)
         (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 

@@ -38,6 +38,8 @@ class Tune(Section):
     """Width of the thin matrices."""
     alpha: int = Field(32, ge=1)
     """Their weight: what they add is multiplied by alpha / rank."""
+    layers: int = Field(0, ge=0)
+    """How many of the last layers learn; 0 is all of them. Fewer are quicker: the backward pass ends where they begin."""
     context: int = Field(2048, ge=16)
     """Most tokens of one lesson; a longer one is set aside and counted."""
     seed: int = 1
@@ -71,7 +73,7 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
         raise UsageError(what, where=lessons.ref, fix="Give more pairs, or raise tune.context")
     weights = Weights.load(base.path)
     decoder = Decoder(weights, cfg.context)
-    lora = Lora(weights, rank=cfg.rank, alpha=cfg.alpha, seed=cfg.seed)
+    lora = Lora(weights, rank=cfg.rank, alpha=cfg.alpha, seed=cfg.seed, layers=cfg.layers)
     steps = max(1, round(cfg.epochs * len(examples) / cfg.batch))
     plan = Plan(steps, cfg.batch, cfg.learning_rate, max(1, min(20, steps // 10)), cfg.seed)
     gflops = _matrix_gflops()
