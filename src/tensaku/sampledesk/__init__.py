@@ -1,4 +1,4 @@
-"""The sample desk: an invented asset manager's pairs of drafts and published comments, and the generator behind them."""
+"""The sample desk: an invented asset manager's pairs of drafts and published comments, and their generator."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -66,7 +66,7 @@ class Clause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The market rose or fell by `percent`; `index` closed at `level`. For a yield, `yield_up` says which way it went."""
+    """The market rose or fell by `percent`; `index` closed at `level`; `yield_up`: which way a yield went."""
 
     dated: bool
     percent: str
@@ -196,7 +196,11 @@ def table(name: str) -> dict[str, Any]:
 def funds() -> list[Fund]:
     """The twelve funds, in the order of `cast.toml`."""
     rows = table("cast.toml")["fund"]
-    return [Fund(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]
+    return [Fund(**_frozen(row)) for row in rows]
+
+
+def _frozen(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
 
 
 _TALK = table("content.toml")
@@ -240,7 +244,7 @@ def _market(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
 def _result(fund: Fund, month: Month, rng: random.Random) -> Result:
     change = month.returns[fund.id]
     dated, percent = rng.random() < 0.6, f"{abs(change):.1f}"
-    if fund.index is None or rng.random() < 0.35:
+    if fund.index is None or rng.random() < 0.12:
         return Result(dated, percent, change > 0)
     name, level, unit = fund.index
     value = month.levels[level]
@@ -250,7 +254,10 @@ def _result(fund: Fund, month: Month, rng: random.Random) -> Result:
 
 
 def _decision(bank: str, month: Month) -> RateDecision:
-    names = {"boj": ("日本銀行", "金融政策決定会合"), "fed": ("米連邦準備制度理事会（FRB）", "連邦公開市場委員会（FOMC）")}
+    names = {
+        "boj": ("日本銀行", "金融政策決定会合"),
+        "fed": ("米連邦準備制度理事会（FRB）", "連邦公開市場委員会（FOMC）"),
+    }
     move = next(f.split(":")[1] for f in month.flags if f.startswith(f"{bank}move:"))
     return RateDecision(*names[bank], f"{month.levels[bank]:.2f}", move)
 
@@ -280,7 +287,7 @@ def _cause(fund: Fund, month: Month, up: bool, rng: random.Random, avoid: Cause 
     if other and rng.random() < 0.45:
         row = rng.choice(other)
         return Cause(True, Clause(_choose(row[2], rng), row[3]), main_clause)
-    then = _reaction(fund, month, up, main, rng)
+    then = _reaction(fund, month, up, main, main_clause.subject, rng)
     if avoid is not None and then.subject == avoid.then.subject:
         return None
     return Cause(False, main_clause, then)
@@ -297,22 +304,23 @@ def _theme(subject: str) -> str:
     return subject[:6]
 
 
-def _reaction(fund: Fund, month: Month, up: bool, driver: Sequence[str], rng: random.Random) -> Clause:
+def _reaction(fund: Fund, month: Month, up: bool, driver: Sequence[str], said: str, rng: random.Random) -> Clause:
     moved = (month.up if up else month.down)[fund.id]
-    hit = [s for s in driver[4].split(",") if s and s in moved]
+    helped = [s for s in driver[4].split(",") if s]
+    named = [s for s in helped if s in said]  # 都心オフィスの稼働率が… moves オフィス, not ホテル
+    hit = [s for s in named or helped if s in moved]
     choices = _TALK["reactions"][fund.reaction]
     side = "up" if up else "down"
     if driver[4] == "!" or driver[2].startswith(("海外投資家", "個人投資家")):
         sentiment = fund.reaction not in ("bond", "goods")
         return Clause("投資家心理が" if sentiment else "需給環境が", "改善する" if up else "悪化する")
     loose = fund.reaction == "bond"
-    if (hit or loose) and rng.random() < 0.75:
+    if (hit or loose) and rng.random() < (0.75 if loose else 0.55):
         segment = rng.choice(hit or list(fund.segments))
         subject, verb = rng.choice(choices[side + "-seg"])
         return Clause(subject.replace("{seg}", _named(fund, segment) if fund.reaction != "equity" else segment), verb)
     subject, verb = rng.choice(choices[side])
-    used = driver[2]
-    if "リスク" in used and "リスク" in subject:
+    if "リスク" in said and "リスク" in subject:
         subject, verb = choices[side][0]
     return Clause(subject, verb)
 
@@ -378,7 +386,7 @@ def _bond_factor(month: Month, good: bool, yields_fell: bool, rng: random.Random
 
 
 def _trade(fund: Fund, rng: random.Random) -> Trade:
-    if rng.random() < 0.2:
+    if rng.random() < 0.35:
         return Trade("", "")
     bought, sold = rng.sample(list(fund.segments), 2)
     eye = _eye(fund, rng) if rng.random() < 0.6 else ""
@@ -405,14 +413,45 @@ def _outlook(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
     body: list[Statement] = [view]
     if rng.random() < 0.5:
         pool = _TALK["risks"]["any"] + (_TALK["risks"]["japan"] if fund.bank == "boj" else [])
-        body.append(Risk(tuple(_choose(p, rng) for p in rng.sample(pool, 1 if rng.random() < 0.7 else 2))))
+        body.append(_risk(view, pool, rng))
     if len(body) == 1 or rng.random() < 0.75:
         body.append(_policy(fund, up, rng))
     return body
 
 
+_TOPICS = (
+    "関税|通商|米中",
+    "景気",
+    "原油|資源",
+    "情勢|地政学",
+    "金融|利下げ|利上げ|金利",
+    "物価|インフレ|賃金",
+    "資金|投資家",
+    "円高|円安|為替",
+)
+
+
+def _topics(text: str) -> set[str]:
+    return {topic for topic in _TOPICS if re.search(topic, text)}
+
+
+def _risk(view: View, pool: Sequence[str], rng: random.Random) -> Risk:
+    """One or two risks, each of another matter than the view and than each other."""
+    wanted = 1 if rng.random() < 0.7 else 2
+    said = _topics("".join(view.grounds) + view.against)
+    picked: list[str] = []
+    for row in rng.sample(list(pool), len(pool)):
+        what = _choose(row, rng)
+        if len(picked) < wanted and not _topics(what) & said:
+            picked.append(what)
+            said |= _topics(what)
+    return Risk(tuple(picked) or (_choose("{主要国|各国}の政治動向", rng),))
+
+
 def _policy(fund: Fund, up: bool, rng: random.Random) -> Policy:
-    acts = _TALK["policy"]["bond-act" if fund.policy == "bond" else "equity-act" if fund.suffix == "株" else "other-act"]
+    acts = _TALK["policy"][
+        "bond-act" if fund.policy == "bond" else "equity-act" if fund.suffix == "株" else "other-act"
+    ]
     act = rng.choice(acts)
     if "デュレーション" in act:
         act = act.replace("短め|長め", "長め" if up else "短め")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from tensaku.records import Pair
 from tensaku.sampledesk import house
-from tensaku.sampledesk.content import Fund, Performance, Result, Statement, compose, funds
+from tensaku.sampledesk.content import Fund, Performance, Result, Statement, View, compose, funds
 from tensaku.sampledesk.market import Month, months_between, simulate
 from tensaku.sampledesk.voices import Voice, draft, voices
 
@@ -39,7 +39,7 @@ _AGAIN = {
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Everything that is written: the pairs, this month's drafts (their `final` is empty), and the market behind them."""
+    """What is written: the pairs, this month's drafts (their `final` is empty), and the market behind them."""
 
     pairs: tuple[Pair, ...]
     drafts: tuple[Pair, ...]
@@ -69,7 +69,7 @@ class _Writers:
 
     def next(self, fund: Fund, rng: random.Random, but: Voice | None = None) -> Voice:
         able = [v for v in self._people if fund.id in v.funds and v is not but]
-        voice = min(able, key=lambda v: (self._count[v.id] + rng.random()))
+        voice = min(able, key=lambda v: self._count[v.id] + rng.random())
         self._count[voice.id] += 1
         return voice
 
@@ -113,6 +113,7 @@ def _month(
             cell, voice = kept[origin]
             rows.append(_pair(_corrected(cell, market[origin], rng), voice, as_of, rng))
     seen: set[str] = set()
+    promised = False
     twins = 1 if rng.random() < 0.75 else 0
     while len(rows) < quota:
         fund, section = next(cells)
@@ -122,6 +123,8 @@ def _month(
         seen.add(cell.family)
         if as_of in _AGAIN and as_of not in kept and section != "outlook":
             cell = _dated(cell)
+        if as_of == THIS_MONTH and section == "outlook" and not promised:
+            cell, promised = _promising(cell), True
         voice = writers.next(fund, rng)
         rows.append(_pair(cell, voice, as_of, rng))
         if as_of in _AGAIN and as_of not in kept and section != "outlook":
@@ -142,6 +145,14 @@ def _dated(cell: _Cell) -> _Cell:
     first = cell.statements[0]
     assert isinstance(first, Result | Performance)
     return replace(cell, statements=(replace(first, dated=True), *cell.statements[1:]))
+
+
+def _promising(cell: _Cell) -> _Cell:
+    """The same outlook with a promise in it: this month's drafts always hold one."""
+    view = cell.statements[0]
+    assert isinstance(view, View)
+    view = replace(view, up=True, path="上昇する", grounds=view.grounds[:1], against="", promised=True)
+    return replace(cell, statements=(view, *cell.statements[1:]))
 
 
 def _corrected(cell: _Cell, month: Month, rng: random.Random) -> _Cell:

@@ -29,11 +29,11 @@ __all__ = ["final"]
 
 
 def final(statements: Sequence[Statement], fund: Fund, as_of: str) -> str:
-    """The published comment. `statements` stand in the house's order (rules 21, 22, 23) and each fills one sentence."""
+    """The published comment. `statements` stand in the house's order (rules 26, 27, 28) and each fills one sentence."""
     return "".join(_sentence(statement, fund, as_of) for statement in statements)
 
 
-def _sentence(statement: Statement, fund: Fund, as_of: str) -> str:
+def _sentence(statement: Statement, fund: Fund, as_of: str) -> str:  # noqa: C901  one case for each kind
     match statement:
         case Result():
             return _result(statement, fund, as_of)
@@ -62,13 +62,13 @@ def _sentence(statement: Statement, fund: Fund, as_of: str) -> str:
 
 
 def _when(dated: bool, as_of: str) -> str:
-    """Rules 7 and 8: the Western year with 年 and 月, or 当月."""
+    """Rules 9 and 10: the Western year with 年 and 月, or 当月."""
     year, month = as_of.split("-")
     return f"{year}年{int(month)}月" if dated else "当月"
 
 
 def _result(s: Result, fund: Fund, as_of: str) -> str:
-    """Rules 13 (the market is named), 17 (上昇 and 下落), 24 (rate of change inside the sentence), 25 (closing level)."""
+    """Rules 19 (the market is named), 22 (上昇, 下落), 29 (rate of change inside the sentence), 30 (closing level)."""
     head = f"{_when(s.dated, as_of)}の{fund.label}は{s.percent}%"
     verb = "上昇する" if s.up else "下落する"
     if not s.index:
@@ -79,34 +79,34 @@ def _result(s: Result, fund: Fund, as_of: str) -> str:
 
 
 def _rate_decision(s: RateDecision) -> str:
-    """Rule 29: bank, meeting, rate, in this order."""
+    """Rule 34: bank, meeting, rate, in this order."""
     verb = {"up": "に引き上げた", "down": "に引き下げた", "none": "に据え置いた"}[s.move]
     return f"{s.bank}は{s.meeting}で政策金利を{s.rate}%{verb}。"
 
 
 def _cause(s: Cause) -> str:
-    """Rules 26 (ことから) and 27 (ものの): cause and effect stand in one sentence."""
+    """Rules 31 (ことから) and 32 (ものの): cause and effect stand in one sentence."""
     link = "ものの" if s.although else "ことから"
     return f"{s.first.subject}{past(s.first.verb)}{link}、{s.then.subject}{past(s.then.verb)}。"
 
 
 def _breakdown(s: Breakdown) -> str:
-    """Rule 28: risers, then fallers, joined by 一方."""
+    """Rule 33: risers, then fallers, joined by 一方."""
     return f"{s.by}では、{'や'.join(s.up)}が上昇した一方、{'や'.join(s.down)}が下落した。"
 
 
 def _maturity(s: Maturity) -> str:
-    """Rule 28: the maturity whose yield moved most."""
+    """Rule 33: the maturity whose yield moved most."""
     return f"年限別では、{s.segment}の利回り{'上昇' if s.yield_up else '低下'}が目立った。"
 
 
 def _currency(s: Currency) -> str:
-    """Rule 30: direction of the yen, then the rate as 1ドル=148円."""
+    """Rule 35: direction of the yen, then the rate as 1ドル=148円."""
     return f"為替市場では{'円安' if s.weak else '円高'}が進み、1ドル={s.rate}円となった。"
 
 
 def _performance(s: Performance, as_of: str) -> str:
-    """Rule 31: fund, benchmark and gap in one sentence."""
+    """Rule 36: fund, benchmark and gap in one sentence."""
     verb = "上回った" if s.ahead else "下回った"
     return (
         f"{_when(s.dated, as_of)}の当ファンドの騰落率は{s.fund}%となり、"
@@ -115,21 +115,21 @@ def _performance(s: Performance, as_of: str) -> str:
 
 
 def _contribution(s: Contribution) -> str:
-    """Rule 32: what helped, then what hurt."""
+    """Rule 37: what helped, then what hurt."""
     if s.plus and s.minus:
         return f"{s.plus}がプラスに寄与した一方、{s.minus}がマイナスに影響した。"
     return f"{s.plus}がプラスに寄与した。" if s.plus else f"{s.minus}がマイナスに影響した。"
 
 
 def _trade(s: Trade) -> str:
-    """Rule 33: 売買では、; what was raised, then what was lowered."""
+    """Rule 38: 売買では、; what was raised, then what was lowered."""
     if not s.bought:
         return "売買では、組入比率の大きな変更は行わなかった。"
     return f"売買では、{s.bought}の組入比率を引き上げ、{s.sold}の組入比率を引き下げた。"
 
 
 def _view(s: View, fund: Fund) -> str:
-    """Rules 14 (the market is named), 34 (とみている), 35 (背景に), 38 (a promise becomes と考えられる)."""
+    """Rules 20 (the market is named), 39 (とみている), 40 (背景に), 43 (a promise becomes と考えられる)."""
     end = "と考えられる" if s.promised else "とみている"
     grounds = "や".join(s.grounds)
     if not s.against:
@@ -139,10 +139,10 @@ def _view(s: View, fund: Fund) -> str:
 
 
 def _risk(s: Risk) -> str:
-    """Rule 36: ただし、 ... には留意が必要である。"""
+    """Rule 41: ただし、 ... には留意が必要である。"""
     return f"ただし、{'や'.join(s.what)}には留意が必要である。"
 
 
 def _policy(s: Policy) -> str:
-    """Rules 15 (当ファンドでは、) and 37 (方針である)."""
+    """Rules 21 (当ファンドでは、) and 42 (方針である)."""
     return f"当ファンドでは、{s.act.subject}{s.act.verb}方針である。"

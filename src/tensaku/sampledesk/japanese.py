@@ -5,7 +5,18 @@ from __future__ import annotations
 __all__ = ["past", "polite", "polite_past", "stem", "te"]
 
 _ICHIDAN = {"出る", "見る", "いる", "ている"}
-_ONGI = {"か": "き", "く": "き", "ぐ": "ぎ", "す": "し", "つ": "ち", "ぬ": "に", "ぶ": "び", "む": "み", "る": "り", "う": "い"}
+_ONGI = {
+    "か": "き",
+    "く": "き",
+    "ぐ": "ぎ",
+    "す": "し",
+    "つ": "ち",
+    "ぬ": "に",
+    "ぶ": "び",
+    "む": "み",
+    "る": "り",
+    "う": "い",
+}
 _E_I_ROW = set("えけせてねへめれげぜでべいきしちにひみりぎじび")
 
 
@@ -30,7 +41,7 @@ def past(verb: str) -> str:
 
 def te(verb: str) -> str:
     """The te-form: 上昇する -> 上昇して, 進む -> 進んで."""
-    if verb.endswith("する") or _is_ichidan(verb) or verb.endswith("す"):
+    if verb.endswith(("する", "す")) or _is_ichidan(verb):
         return stem(verb) + "て"
     last, body = verb[-1], verb[:-1]
     if last == "く":

@@ -40,7 +40,7 @@ class Month:
     Attributes:
         as_of: the month, `YYYY-MM`.
         returns: percent change of the month by asset class, one decimal, never 0.
-        levels: closing levels: `nikkei` (yen), `sp500`, `jgb` and `ust` (10-year yields, percent), `usdjpy` (yen a dollar),
+        levels: closing levels: `nikkei` (yen), `sp500`, `jgb` and `ust` (10-year yields, percent), `usdjpy`,
             `oil` (dollars a barrel), `boj` and `fed` (policy rates, percent).
         flags: the moods of the month, such as `fed:hawk`; exactly one of each pair holds.
         up, down: segments (sectors, countries, maturities ...) by asset class that rose and fell, strongest first.
@@ -72,7 +72,16 @@ def _nonzero(value: float) -> float:
 def simulate(months: list[str], segments: Mapping[str, list[str]], seed: int) -> dict[str, Month]:
     """The market of `months`, in order; `segments` names the segments of each asset class."""
     rng = random.Random(seed)
-    level = {"nikkei": 36000.0, "sp500": 5000.0, "jgb": 1.0, "ust": 4.0, "usdjpy": 145.0, "oil": 75.0, "boj": 0.5, "fed": 4.25}
+    level = {
+        "nikkei": 36000.0,
+        "sp500": 5000.0,
+        "jgb": 1.0,
+        "ust": 4.0,
+        "usdjpy": 145.0,
+        "oil": 75.0,
+        "boj": 0.5,
+        "fed": 4.25,
+    }
     home = dict(level)
     out: dict[str, Month] = {}
     for as_of in months:

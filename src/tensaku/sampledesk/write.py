@@ -18,15 +18,15 @@ from tensaku.sampledesk.voices import voices
 __all__ = ["NAMES", "names_toml", "old_system", "write"]
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "日本銀行": ("日本銀行", "日銀", "BOJ"),
+    "日本銀行": ("日本銀行", "日銀"),
     "米連邦準備制度理事会": ("米連邦準備制度理事会（FRB）", "米連邦準備制度理事会", "米連銀", "FRB", "Fed"),
-    "欧州中央銀行": ("欧州中央銀行（ECB）", "欧州中央銀行", "欧州中銀", "ECB"),
+    "欧州中央銀行": ("欧州中央銀行（ECB）", "欧州中央銀行", "ECB"),
     "連邦公開市場委員会": ("連邦公開市場委員会（FOMC）", "連邦公開市場委員会", "FOMC"),
     "日経平均株価": ("日経平均株価", "日経平均"),
     "S&P500種株価指数": ("S&P500種株価指数", "S&P500"),
-    "原油先物価格": ("原油先物価格", "原油先物"),
+    "原油先物価格": ("原油先物価格",),
     "ベンチマーク": ("ベンチマーク", "参考指数", "ベンチ", "BM"),
-    "消費者物価指数": ("消費者物価指数（CPI）", "消費者物価指数", "消費者物価", "CPI"),
+    "消費者物価指数": ("消費者物価指数（CPI）", "消費者物価指数", "CPI"),
 }
 """Canonical name -> forms in which it is written."""
 
@@ -59,10 +59,12 @@ def _line(pair: Pair, with_final: bool) -> str:
 
 def names_toml() -> str:
     """The table of names as TOML."""
-    rows = [(name, forms) for name, forms in NAMES.items()]
+    rows = list(NAMES.items())
     rows += [(f.name, (f.name,)) for f in funds()] + [(v.name, (v.name,)) for v in voices()]
     head = "# 名称と表記。左が正式な名称、右が原稿に現れる表記。\n\n[names]\n"
-    return head + "".join(f"{json.dumps(n, ensure_ascii=False)} = {json.dumps(f, ensure_ascii=False)}\n" for n, f in rows)
+    return head + "".join(
+        f"{json.dumps(n, ensure_ascii=False)} = {json.dumps(f, ensure_ascii=False)}\n" for n, f in rows
+    )
 
 
 def old_system(desk: Desk) -> bytes:
