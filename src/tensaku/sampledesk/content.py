@@ -338,7 +338,8 @@ def _maturity(fund: Fund, month: Month, rng: random.Random) -> Maturity:
 
 def _performance(fund: Fund, month: Month, rng: random.Random) -> list[Statement]:
     benchmark = month.returns[fund.id]
-    gap = round(rng.choice((-1, 1)) * rng.choice((0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 1.1)), 1)
+    gaps = (0.1, 0.1, 0.2, 0.2, 0.3) if fund.reaction == "bond" else (0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.5, 0.6, 0.8, 1.1)
+    gap = rng.choice((-1, 1)) * rng.choice(gaps)
     result = round(benchmark + gap, 1) + 0.0
     ahead = gap > 0
     body: list[Statement] = [

@@ -92,10 +92,16 @@ def old_system(desk: Desk) -> bytes:
     return _csv(rows, short=older[300])
 
 
+_HALF = {unicodedata.normalize("NFKC", chr(c)): chr(c) for c in range(0xFF66, 0xFF9E)} | {"\u3099": "ﾞ", "\u309a": "ﾟ"}
+
+
 def _squeezed(text: str) -> str:
-    """`text` as the old terminal kept it: half-width katakana, % as one glyph; NFKC brings the meaning back."""
-    half = {unicodedata.normalize("NFKC", chr(c)): chr(c) for c in range(0xFF66, 0xFF9E)}
-    return "".join(half.get(c, c) for c in unicodedata.normalize("NFKC", text)).replace("%", "％")
+    """`text` as the old terminal kept it: half-width katakana and digits; NFKC brings the draft's meaning back."""
+    out = []
+    for char in unicodedata.normalize("NFKC", text).replace("%", "％"):
+        parts = unicodedata.normalize("NFD", char) if "ァ" <= char <= "ヶ" else char
+        out.append("".join(_HALF.get(part, part) for part in parts))
+    return "".join(out)
 
 
 def _csv(rows: Sequence[Sequence[str]], short: Pair) -> bytes:
