@@ -311,7 +311,8 @@ def _store(folder: Path) -> Any:
     from tensaku.store import Store
 
     if not (folder / TASK_FILE).is_file():
-        raise UsageError("this folder is no workspace: it has no tensaku.toml", where=folder, fix="Name one with -C DIR")
+        fix = "Name one with -C DIR"
+        raise UsageError("this folder is no workspace: it has no tensaku.toml", where=folder, fix=fix)
     return Store(folder / ".tensaku")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from importlib import resources
@@ -24,6 +25,17 @@ PEOPLE = (
 TUNER = "suzuki"
 
 _FILES = ("tensaku.toml", "instruction.md", "names.toml", "house-style.md")
+_FIGURES = (
+    "exam_n",
+    "bleu_draft",
+    "bleu_base",
+    "bleu_tuned",
+    "chrf_tuned",
+    "facts_kept",
+    "dropped_sentences",
+    "doubled_sentences",
+    "form_seen_share",
+)
 _DATA = ("pairs.jsonl", "old-system.csv", "drafts.jsonl")
 
 
@@ -72,8 +84,6 @@ def walk(folder: Path, reporter: Reporter) -> tuple[Workspace, Store, Built]:
 
 
 def _people_and_drafts(ledger: Ledger, folder: Path) -> None:
-    import json
-
     known = {person.name for person in ledger.people()}
     for name, shown, roles in PEOPLE:
         if name not in known:
@@ -90,10 +100,8 @@ def _people_and_drafts(ledger: Ledger, folder: Path) -> None:
 def summary(built: Built, started: float) -> dict[str, Any]:
     """The figures of the whole road, as one flat record. `started` is the `time.monotonic` of the command's start."""
     scores, tuned = built["evaluate"].facts, built["tune"].facts
-    names = ("exam_n", "bleu_draft", "bleu_base", "bleu_tuned", "chrf_tuned", "facts_kept")
-    names += ("dropped_sentences", "doubled_sentences", "form_seen_share")
     return {
-        **{name: scores[name] for name in names},
+        **{name: scores[name] for name in _FIGURES},
         "tune_seconds": tuned["tune_seconds"],
         "total_seconds": round(time.monotonic() - started, 1),
         "decode_tokens_per_second": scores["decode_tokens_per_second"],

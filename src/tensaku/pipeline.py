@@ -19,7 +19,7 @@ from tensaku.govern import Gate, Release, release
 from tensaku.models.base import Base, Trim, base, source_files, trim
 from tensaku.plugins import gates
 from tensaku.revise import Job
-from tensaku.store import Artifact, SourceFile, Store
+from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.tune import Tune, tune
 
 __all__ = ["STAGES", "TASK_FILE", "Built", "Serve", "Spec", "Task", "Workspace", "build"]
@@ -194,6 +194,7 @@ def _one(stage: str, store: Store, workspace: Workspace, done: dict[str, Artifac
     spec = workspace.spec
     instruction = workspace._instruction()
     names = SourceFile(workspace._named("names"))
+    given: dict[str, Input]
     match stage:
         case "ingest":
             return store.run(curation.ingest, spec.sources, **workspace._sources())

@@ -40,8 +40,8 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     shown = Table(title=f"Exam: {evaluation.facts['exam_n']} drafts", title_justify="left")
     for number, name in enumerate(rows[0]):
         shown.add_column(name, justify="left" if number == 0 else "right")
-    for row in rows:
-        shown.add_row(*[_cell(value) for value in row.values()])
+    for row in rows[1:]:
+        shown.add_row(*row)
     console = _console()
     console.print(shown)
     for name in ("tune_seconds", "total_seconds", "decode_tokens_per_second", "form_seen_share", "matrix_gflops"):

@@ -4,6 +4,7 @@ ScriptedEngine    a real engine (threads, streaming, cancelling, adapters) whose
 tiny_pairs        a dozen pairs of draft and final, the same at every call
 serving           an ASGI app behind a real server on a free port of loopback
 write_adapter     an adapter folder in PEFT's layout
+tiny_model        a random model of three layers in a folder, tokenizer included, that tunes and answers in seconds
 workspace         a temporary folder that home and working directory point to while it lives
 """
 
@@ -26,8 +27,20 @@ from typing import Any
 from tensaku.engines.protocol import Piece, Request
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.records import Finish, Message, Pair, Usage
+from tensaku.testing.model import CHARACTERS, tiny_model
 
-__all__ = ["Answer", "ScriptedEngine", "ScriptedStream", "echo", "serving", "tiny_pairs", "workspace", "write_adapter"]
+__all__ = [
+    "CHARACTERS",
+    "Answer",
+    "ScriptedEngine",
+    "ScriptedStream",
+    "echo",
+    "serving",
+    "tiny_model",
+    "tiny_pairs",
+    "workspace",
+    "write_adapter",
+]
 
 Answer = Callable[[tuple[Message, ...]], str]
 """A rule: the whole answer to a conversation. It may raise EngineError, which then comes out of the stream."""
