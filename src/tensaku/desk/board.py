@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tensaku.ledger import DraftRow, Ledger
+from tensaku.revise import SECTIONS
 
 __all__ = ["Board", "Filters", "read_board", "state_of"]
 
@@ -23,7 +24,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One reading of the list. `months` come newest first: the first is "this month"."""
+    """One reading of the list. `months` come newest first: the first is "this month".
+
+    `drafts` are ordered by fund, section as a report has them, and manager.
+    """
 
     filters: Filters
     drafts: tuple[DraftRow, ...]
@@ -53,6 +57,8 @@ def read_board(ledger: Ledger, filters: Filters | None) -> Board:
         filters = Filters(month=months[0] if months else None)
     of_month = [d for d in everything if filters.month in (None, d.as_of)]
     shown = [d for d in of_month if filters.fund in (None, d.fund) and filters.manager in (None, d.manager)]
+    order = list(SECTIONS["ja"])
+    shown.sort(key=lambda d: (d.fund, order.index(d.section) if d.section in order else len(order), d.manager, d.id))
     return Board(
         filters,
         tuple(shown),

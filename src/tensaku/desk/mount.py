@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
 from tensaku.desk.board import read_board
+from tensaku.desk.comparison import hold
 from tensaku.desk.session import Desk, Session
 from tensaku.desk.views import HERE, Views
 from tensaku.desk.words import Language
@@ -66,6 +68,8 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
     if _mounted:
         raise UsageError("this process has a desk already", fix="Start another process for another desk.")
     _mounted.append(app)
+    # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
+    threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", {}), daemon=True).start()
     desk = Desk(ledger, engine, job, title)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 

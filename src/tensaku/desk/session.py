@@ -16,7 +16,7 @@ from tensaku.desk.board import Filters, read_board
 from tensaku.desk.comparison import Comparison, hold
 from tensaku.desk.intake import Fault, decode, new_draft
 from tensaku.desk.views import Views, timeline
-from tensaku.desk.words import Language
+from tensaku.desk.words import Language, counted
 from tensaku.engines.protocol import Engine
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.ledger import DraftRow, FinalRow, Ledger, RevisionRow, reason_key
@@ -232,8 +232,9 @@ class Session:
                 "based_on": opened.based_on,
                 "revision": revision.id if revision else None,
                 "saved": opened.finals[0].text if opened.finals else None,
+                "reasons": dict(opened.finals[0].reasons) if opened.finals else {},
                 "asking": asking is not None,
-                "draft_count": self._t["chars"].format(n=f"{len(opened.draft.text):,}"),
+                "draft_count": counted(self._t, "chars", len(opened.draft.text)),
                 "regions": {"heading": self._views.heading(opened.draft), **await self._row_regions(opened)},
             },
         )
@@ -292,7 +293,7 @@ class Session:
 
     def _show(self, draft: int, found: Comparison) -> None:
         n, broken = len(found.changes), found.broken
-        count = "" if not found.text.strip() else self._t["changes"].format(n=n) if n else self._t["no_changes"]
+        count = "" if not found.text.strip() else counted(self._t, "changes", n) if n else self._t["no_changes"]
         self._send(
             "compared",
             {
@@ -303,9 +304,9 @@ class Session:
                 "facts_html": self._views.facts(broken, text=found.text, writing=found.writing),
                 "marks": found.marks,
                 "broken": len(broken),
-                "badge": self._t["facts_broken"].format(n=len(broken)),
+                "badge": counted(self._t, "facts_badge", len(broken)),
                 "counts": {
-                    "final-count": self._t["chars"].format(n=f"{len(found.text):,}"),
+                    "final-count": counted(self._t, "chars", len(found.text)),
                     "change-count": "" if found.writing else count,
                 },
             },

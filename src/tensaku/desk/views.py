@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from tensaku.desk.board import Board, state_of
 from tensaku.desk.comparison import BrokenFact
-from tensaku.desk.words import WORDS, Language, month_name
+from tensaku.desk.words import WORDS, Language, counted, month_name
 from tensaku.ledger import DraftRow, FinalRow, PersonRow, RevisionRow
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
 
@@ -64,6 +64,7 @@ def _environment() -> Environment:
     )
     environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
     environment.globals["state_of"] = state_of
+    environment.globals["counted"] = counted
     return environment
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-__all__ = ["LANGUAGES", "WORDS", "Language", "month_name"]
+__all__ = ["LANGUAGES", "WORDS", "Language", "counted", "month_name"]
 
 Language = Literal["ja", "en"]
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 _JA = {
-    "html_lang": "ja",
+    "dot": "・",
     "other_language": "English",
     "other_language_path": "/en",
     "product": "添削",
@@ -84,6 +84,7 @@ _JA = {
     "facts": "事実の確認",
     "facts_ok": "原稿の数値・日付・名称・否定は、すべて公表文と一致しています。",
     "facts_broken": "事実の相違が{n}件あります",
+    "facts_badge": "事実の相違 {n}件",
     "facts_note": "原稿と公表文で異なる事実です。公表文を直すか、そのまま保存する理由を1件ずつ書いてください。",
     "facts_wait": "書き終わりしだい、数値・日付・名称・否定を原稿と照合します。",
     "missing": "原稿にあり、公表文にない",
@@ -163,7 +164,7 @@ _JA = {
 }
 
 _EN = {
-    "html_lang": "en",
+    "dot": " · ",
     "other_language": "日本語",
     "other_language_path": "/ja",
     "product": "Tensaku",
@@ -188,6 +189,7 @@ _EN = {
     "all": "All",
     "this_month": "this month",
     "count": "{n} drafts",
+    "count_one": "1 draft",
     "none_yet": "There are no drafts yet. Choose “New draft” to paste one or to read a file.",
     "none_match": "No draft matches these filters.",
     "clear_filters": "Clear the filters",
@@ -206,7 +208,9 @@ _EN = {
     "final_note": "Editable",
     "difference_note": "Changes from the draft",
     "chars": "{n} characters",
+    "chars_one": "1 character",
     "changes": "{n} changes",
+    "changes_one": "1 change",
     "no_changes": "No changes",
     "editor_placeholder": "Press “Ask LLM” to have a revision written here, or write it yourself.",
     "difference_empty": "What differs from the draft appears here.",
@@ -230,6 +234,9 @@ _EN = {
     "facts": "Facts",
     "facts_ok": "Every number, date, name and negation of the draft stands in the comment.",
     "facts_broken": "{n} facts differ",
+    "facts_broken_one": "1 fact differs",
+    "facts_badge": "{n} facts differ",
+    "facts_badge_one": "1 fact differs",
     "facts_note": "These facts differ between draft and comment. Correct the comment, or write a reason for each.",
     "facts_wait": "Numbers, dates, names and negations are compared as soon as the revision is complete.",
     "missing": "In the draft, not in the comment",
@@ -306,8 +313,8 @@ _EN = {
 
 WORDS: Mapping[Language, Mapping[str, str]] = {"ja": _JA, "en": _EN}
 
-_FIRST_HALF = ("January", "February", "March", "April", "May", "June")
-_MONTHS = (*_FIRST_HALF, "July", "August", "September", "October", "November", "December")
+_FIRST_HALF = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
+_MONTHS = (*_FIRST_HALF, "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def month_name(as_of: str, language: Language) -> str:
@@ -316,3 +323,9 @@ def month_name(as_of: str, language: Language) -> str:
     if language == "ja":
         return f"{int(year)}年{int(month)}月"
     return f"{_MONTHS[int(month) - 1]} {year}"
+
+
+def counted(words: Mapping[str, str], key: str, n: int) -> str:
+    """`words[key]` for `n` of something, in the singular where the language has one."""
+    singular = words.get(f"{key}_one")
+    return singular if n == 1 and singular is not None else words[key].format(n=f"{n:,}")

@@ -60,8 +60,7 @@
 
   function keep() {
     if (!now) return;
-    const reasons = Object.values(now.reasons).some(Boolean);
-    if (editor.text === now.known && !reasons) kept.drop(place());
+    if (editor.text === now.known && JSON.stringify(now.reasons) === now.knownReasons) kept.drop(place());
     else {
       const { based_on, revision, reasons } = now;
       kept.write(place(), { text: editor.text, based_on, revision, reasons, at: Date.now() });
@@ -120,7 +119,7 @@
       return;
     }
     const region = $(id);
-    if (region.dataset.html === undefined || region.lastHtml !== html) {
+    if (region.lastHtml !== html) {
       const active = region.contains(document.activeElement) ? document.activeElement : null;
       const again = active && ["data-filter", "data-reason", "data-draft"].find((name) => active.hasAttribute(name));
       const selector = again && `[${again}="${CSS.escape(active.getAttribute(again))}"]`;
@@ -185,6 +184,7 @@
     box.dataset.kind = kind;
     box.hidden = false;
     if (kind === "good") fading = setTimeout(hideNotice, 4000);
+    else if (kind === "info" && !buttons.length) fading = setTimeout(hideNotice, 9000);
   }
   function hideNotice() {
     clearTimeout(fading);
@@ -221,7 +221,9 @@
     open: (values) => {
       const { draft, key, text, based_on, revision, saved, asking, regions, draft_count } = values;
       hideNotice();
-      now = { draft, key, based_on, revision, saved, known: text, asking, reasons: {}, state: "", streamed: "" };
+      now = { draft, key, based_on, revision, saved, known: text, asking, state: "", streamed: "" };
+      now.reasons = { ...values.reasons };
+      now.knownReasons = JSON.stringify(now.reasons);
       root.dataset.state = "open";
       const local = asking ? null : kept.read(place());
       setAsking(asking);
@@ -280,7 +282,7 @@
     },
     saved: ({ draft, based_on, text }) => {
       if (!now || now.draft !== draft) return;
-      Object.assign(now, { based_on, saved: text, known: text, reasons: {} });
+      Object.assign(now, { based_on, saved: text, known: text, knownReasons: JSON.stringify(now.reasons) });
       keep();
     },
     conflict,
@@ -308,7 +310,7 @@
   };
 
   function restore(local, text) {
-    now.reasons = local.reasons ?? {};
+    now.reasons = local.reasons ?? now.reasons;
     if (local.text === text) return;
     const discard = () => editor.put(text);
     editor.put(local.text);

@@ -1,0 +1,248 @@
+"""One page's events against a real ledger and a scripted engine, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tensaku.desk.session import Desk, Session
+from tensaku.errors import EngineError
+from tensaku.ledger import DraftRow, Ledger, NewDraft
+from tensaku.records import Message
+from tensaku.revise import Job
+from tensaku.testing import ScriptedEngine
+
+DRAFT = "当月の市場は３．２パーセント上昇した。"
+
+
+def answer(messages: tuple[Message, ...]) -> str:
+    text = messages[-1].content
+    if "故障" in text:
+        raise EngineError("out of memory")
+    return "\n 当月の市場は3.8％上昇しました。"
+
+
+class Page:
+    """What a browser would have shown."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.sent: list[tuple[str, Any]] = []
+        self.session = Session(desk, "ja", lambda what, values: self.sent.append((what, values)))
+
+    async def do(self, event: str, /, **values: Any) -> None:
+        await self.session.on_event(event, values)
+
+    def all(self, what: str) -> list[Any]:
+        return [values for name, values in self.sent if name == what]
+
+    async def until(self, what: str, n: int = 1) -> Any:
+        async with asyncio.timeout(5):
+            while len(self.all(what)) < n:
+                await asyncio.sleep(0.005)
+        return self.all(what)[-1]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        for name, display in (("sato", "佐藤"), ("tanaka", "田中")):
+            ledger.add_person(name, display, ("writer",))
+        ledger.add_person("auditor", "監査", ("auditor",))
+        engine = ScriptedEngine(answer, context=500)
+        yield Desk(ledger, engine, Job("直してください。", provenance={"release": "release-1", "trial": "yes"}))
+        engine.close()
+
+
+@pytest.fixture
+def draft(desk: Desk) -> DraftRow:
+    return desk.ledger.add_draft(NewDraft(DRAFT, "青葉", "国内株式", "market", "2026-10", "sample"))
+
+
+def run(desk: Desk, steps: Callable[[Page], Awaitable[None]]) -> Page:
+    page = Page(desk)
+    asyncio.run(asyncio.wait_for(steps(page), timeout=20))
+    return page
+
+
+def test_from_asking_to_saving(desk: Desk, draft: DraftRow) -> None:
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        await page.until("asked")
+        text = "".join(values["text"] for values in page.all("append"))
+        assert text == "当月の市場は3.8％上昇しました。"
+        revision = page.all("asked")[0]["revision"]
+        save = {"draft": draft.id, "text": text, "revision": revision, "based_on": None}
+        await page.do("save", **save, reasons={"3.2%": "  "})
+        assert page.all("reasons") == [{"keys": ["3.2%", "3.8%"]}]
+        assert desk.ledger.finals(draft.id) == []
+        await page.do("save", **save, reasons={"3.2%": "運用会社が訂正した", "3.8%": "運用会社が訂正した"})
+
+    page = run(desk, steps)
+    assert page.all("person") == [{"name": "sato", "display": "佐藤"}]
+    (final,) = desk.ledger.finals(draft.id)
+    (revision,) = desk.ledger.revisions(draft.id)
+    assert (final.text, final.by, final.revision_id) == ("当月の市場は3.8％上昇しました。", "sato", revision.id)
+    assert final.reasons == {"3.2%": "運用会社が訂正した", "3.8%": "運用会社が訂正した"}
+    assert (revision.by, revision.trial, revision.provenance["release"]) == ("sato", True, "release-1")
+    assert page.all("saved")[0]["based_on"] == final.id
+    assert "保存済み" in page.all("regions")[-1]["board"]
+
+
+def test_nobody_saves_or_asks_without_a_name(desk: Desk, draft: DraftRow) -> None:
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="auditor", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        await page.do("save", draft=draft.id, text="x", based_on=None, revision=None)
+
+    page = run(desk, steps)
+    assert page.all("person") == [{"name": None, "display": None}]
+    assert len(page.all("who")) == 2
+    assert desk.ledger.finals(draft.id) == []
+    assert isinstance(desk.engine, ScriptedEngine)
+    assert desk.engine.requests == []
+
+
+def test_a_second_writer_is_told_of_the_first(desk: Desk, draft: DraftRow) -> None:
+    desk.ledger.save_final(draft.id, DRAFT, "tanaka")
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("save", draft=draft.id, text=DRAFT + "以上", based_on=None, revision=None, reasons={})
+
+    page = run(desk, steps)
+    (conflict,) = page.all("conflict")
+    assert conflict["message"].startswith("田中 が ")
+    assert conflict["text"] == DRAFT
+    assert len(desk.ledger.finals(draft.id)) == 1
+
+
+def test_stopping_keeps_no_revision(desk: Desk, draft: DraftRow) -> None:
+    assert isinstance(desk.engine, ScriptedEngine)
+    desk.engine.delay = 0.2
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        await page.do("ask", draft=draft.id)  # a second press while it writes asks nothing
+        await page.until("append")
+        await page.do("stop", draft=draft.id)
+        await page.until("asked")
+
+    page = run(desk, steps)
+    assert len(desk.engine.requests) == 1
+    assert page.all("asked")[0]["revision"] is None
+    assert "止めました" in page.all("notice")[0]["message"]
+    assert desk.ledger.revisions(draft.id) == []
+
+
+def test_a_page_that_closes_ends_its_revision(desk: Desk, draft: DraftRow) -> None:
+    assert isinstance(desk.engine, ScriptedEngine)
+    desk.engine.delay = 0.2
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        await page.until("append")
+        page.session.close()
+        await page.until("asked")
+
+    run(desk, steps)
+    assert desk.engine.running == 0
+
+
+def test_another_draft_may_be_opened_while_one_is_written(desk: Desk, draft: DraftRow) -> None:
+    assert isinstance(desk.engine, ScriptedEngine)
+    desk.engine.delay = 0.05
+    other = desk.ledger.add_draft(NewDraft("円は下落した。", "青葉", "国内株式", "outlook", "2026-10", "sample"))
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        await page.until("append")
+        await page.do("open", draft=other.id)
+        seen = len(page.all("append"))
+        await page.until("asked")
+        assert len(page.all("append")) == seen  # nothing of the first draft reaches the second one's page
+        await page.do("open", draft=draft.id)
+
+    page = run(desk, steps)
+    assert len(desk.ledger.revisions(draft.id)) == 1
+    assert page.all("open")[-1]["text"] == "当月の市場は3.8％上昇しました。"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("長" * 600, "長すぎて、モデルが一度に読めません"), ("故障した。", "モデルが応答できませんでした")],
+)
+def test_a_failure_is_a_message_and_the_page_goes_on(desk: Desk, text: str, message: str) -> None:
+    bad = desk.ledger.add_draft(NewDraft(text, "青葉", "国内株式", "market", "2026-10", "sample"))
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=bad.id)
+        await page.do("ask", draft=bad.id)
+        await page.until("asked")
+        assert message in page.all("notice")[-1]["message"]
+        assert page.all("notice")[-1]["detail"]
+        await page.do("text", draft=bad.id, text="自分で書いた。")
+        assert (await page.until("compared", 3))["counts"]["final-count"] == "7字"
+
+    run(desk, steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("open", {"draft": 999}, "見つかりません"),
+        ("open", {}, "処理できませんでした"),
+        ("nonsense", {}, "処理できませんでした"),
+        ("save", {"draft": 1, "text": " "}, "公表文が空です"),
+        ("save", {"draft": 1, "text": "長" * 40_001}, "公表文が長すぎます（40,001字）"),
+        ("text", {"draft": 1, "text": "長" * 40_001}, "公表文が長すぎます（40,001字）"),
+    ],
+)
+def test_wrong_events_are_messages(
+    desk: Desk, draft: DraftRow, name: str, values: dict[str, Any], message: str
+) -> None:
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do(name, **values)
+
+    assert message in run(desk, steps).all("notice")[-1]["message"]
+
+
+def test_a_new_draft_by_paste_and_by_file(desk: Desk) -> None:
+    form = {"manager": "青葉", "fund": "債券", "section": "outlook", "as_of": "2026-11", "text": "金利は低下した。"}
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=None)
+        await page.do("new", **{**form, "section": ""})
+        assert page.all("newFault") == [{"field": "section", "message": "区分を選んでください。"}]
+        await page.do("new", **form)
+        await page.do("file", name="a.txt", data=base64.b64encode("市場は上昇。".encode("cp932")).decode())
+        await page.do("file", name="a.docx", data=base64.b64encode(b"PK\3\4\0").decode())
+
+    page = run(desk, steps)
+    (made,) = desk.ledger.drafts()
+    assert (made.text, made.by, made.section, made.origin) == ("金利は低下した。", "sato", "outlook", "paste")
+    assert page.all("open")[0]["draft"] == made.id
+    assert page.all("newText") == [{"text": "市場は上昇。"}]
+    assert "テキストファイルとして読めません" in page.all("newFault")[-1]["message"]
+
+
+def test_only_the_newest_of_many_texts_is_compared_last(desk: Desk, draft: DraftRow) -> None:
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.until("compared")
+        for n in range(30):
+            await page.do("text", draft=draft.id, text="市" * (n + 1))
+        async with asyncio.timeout(5):
+            while page.all("compared")[-1]["counts"]["final-count"] != "30字":
+                await asyncio.sleep(0.01)
+
+    assert len(run(desk, steps).all("compared")) < 10
