@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tensaku.engines import Request
 from tensaku.engines.native.engine import NativeEngine
 
 
-def requests(n: int, adapter: str | None, *, drafted: bool) -> list[Request]:
+def requests(n: int, adapter: str | None) -> list[Request]:
     """The `n` newest drafts of the sample desk, as the desk asks for them."""
     folder = sampledesk.folder()
     instruction = (folder / "instruction.md").read_text(encoding="utf-8")
@@ -30,7 +31,7 @@ def requests(n: int, adapter: str | None, *, drafted: bool) -> list[Request]:
     made = []
     for row in rows:
         asked = revise.messages(instruction, row["draft"], fund=row["fund"], section=row["section"], as_of=row["as_of"])
-        made.append(Request(asked, adapter, max_tokens=400, prediction=row["draft"] if drafted else None))
+        made.append(Request(asked, adapter, max_tokens=400, prediction=row["draft"]))
     return made
 
 
@@ -42,7 +43,7 @@ def run(engine: NativeEngine, asked: list[Request], at_once: int) -> tuple[dict[
         began = time.perf_counter()
         streams = [engine.submit(request) for request in group]
         for stream in streams:
-            pieces = []
+            pieces: list[str] = []
             for piece in stream:
                 if not pieces:
                     first.append(time.perf_counter() - began)
@@ -86,10 +87,12 @@ def main() -> None:
     if options.adapter:
         engine.load_adapter("house", options.adapter)
     found: dict[str, Any] = {"product_ms": machine(), "threads": options.threads, "precision": options.precision}
-    run(engine, requests(2, name, drafted=False), 2)
+    drafted_requests = requests(options.texts, name)
+    plain_requests = [replace(request, prediction=None) for request in drafted_requests]
+    run(engine, plain_requests[:2], 2)
     texts: dict[str, list[str]] = {}
     for drafted in (False, True):
-        asked = requests(options.texts, name, drafted=drafted)
+        asked = drafted_requests if drafted else plain_requests
         for at_once in (1, 8):
             key = f"{'drafted' if drafted else 'plain'}_{at_once}"
             found[key], texts[key] = run(engine, asked, at_once)

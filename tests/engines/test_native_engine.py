@@ -166,7 +166,7 @@ def test_adapters_are_answered_each_by_its_own(tiny: Get, engine: NativeEngine, 
     hashes = {name: engine.load_adapter(name, made.adapter(name)) for name in ("all", "other", "third")}
     assert engine.adapters() == hashes
     assert len({*hashes.values()}) == 3
-    names = [None, "all", "other", "third"]
+    names: list[str | None] = [None, "all", "other", "third"]
     alone = {name: _text(engine.submit(ask(LONG, 30, adapter=name))) for name in names}
     assert len({*alone.values()}) == 4
     streams = [(name, engine.submit(ask(LONG, 30, adapter=name))) for name in names * 4]
@@ -368,17 +368,16 @@ def test_a_prediction_never_alters_the_answer(tiny: Get, ask: Ask, precision: An
     engine = NativeEngine(made.folder, precision=precision, context=512, slots=4, threads=1)
     for name in ("all", "other"):
         engine.load_adapter(name, made.adapter(name))
-    seen = _count_rows(engine)
     draw = random.Random(9)
-    prompts = [(LONG[: draw.randrange(100)] + str(i), draw.choice([None, "all", "other"])) for i in range(12)]
+    names = [None, "all", "other"]
+    prompts = [(LONG[: draw.randrange(100)] + str(i), draw.choice(names)) for i in range(12)]
     stops = ("落a", "上")
     plain = [_finished(engine.submit(ask(text, 50, adapter=name, stop=stops))) for text, name in prompts]
-    seen()
     streams = []
-    for (text, name), (wanted, *_) in zip(prompts, plain, strict=True):
-        edited = wanted + _text(engine.submit(ask(text, 50, adapter=name)))[len(wanted) + 2 :]
+    for (text, adapter), (wanted, *_) in zip(prompts, plain, strict=True):
+        edited = wanted + _text(engine.submit(ask(text, 50, adapter=adapter)))[len(wanted) + 2 :]
         likely = draw.choice([edited, edited[10:] + edited[:10], LONG, edited[::2]]) or "a"
-        streams.append(engine.submit(ask(text, 50, adapter=name, stop=stops, prediction=likely)))
+        streams.append(engine.submit(ask(text, 50, adapter=adapter, stop=stops, prediction=likely)))
     assert [_finished(stream) for stream in streams] == plain
     assert _idle(engine)
     engine.close()
