@@ -56,6 +56,8 @@ def test_another_wording_in_the_same_place_is_altered() -> None:
         ("the cat sat", "the fat cat sat", "the cat stood", ["rejected"]),
         ("the cat sat", "the fat cat sat", "the fat cat stood", ["accepted"]),
         ("the cat sat", "the cat sat", "a dog ran", []),
+        # Which も of the final is whose cannot be told by place, only by trying what taking and leaving gives.
+        ("は下落はも", "も金利したはも市場", "は下落はもも金利したはも市場", ["rejected", "accepted"]),
     ],
 )
 def test_deletions_and_insertions_beside_other_words(

@@ -11,8 +11,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Row.metadata,
     version_table=VERSION_TABLE,
-    # SQLite has no ALTER beyond the simplest: tables are rebuilt. Its schema changes do roll back.
-    render_as_batch=True,
-    transactional_ddl=True,
+    render_as_batch=True,  # SQLite has no ALTER beyond the simplest: tables are rebuilt
 )
 context.run_migrations()
