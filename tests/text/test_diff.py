@@ -134,10 +134,10 @@ def test_a_thousand_characters_in_a_few_milliseconds(pairs: list[dict[str, Any]]
     changes(old, new)
     taken = []
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.process_time()
         changes(old, new)
-        taken.append(time.perf_counter() - start)
-    assert statistics.median(taken) < 0.05  # 5 to 12 ms on an idle core; the machine may be busy
+        taken.append(time.process_time() - start)
+    assert statistics.median(taken) < 0.03  # of processor time, as others may be at work
 
 
 def test_real_pairs(real_data: Callable[[str], Path]) -> None:

@@ -54,9 +54,9 @@ def test_nothing_is_lost(text: str) -> None:
 
 def test_a_very_long_text_takes_no_quadratic_time() -> None:
     text = "「市場は上昇した\n" * 12_000
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(sentences(text)) == 12_000
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_real_statements(real_data: Callable[[str], Path]) -> None:

@@ -16,7 +16,7 @@ KEPT_FROM = 0.5
 SAME_FROM = 0.90
 """Two sentences of one text count as said twice if they share this much (Dice) of their character pairs."""
 _SHORTEST = 6  # characters; shorter sentences say too little to be missed
-_FEW = 4  # fewer character pairs than this do not tell one sentence from another
+_FEW = 2  # fewer character pairs than this do not tell one sentence from another
 _MARKS = re.compile(r"[\s。．.、，,！？!?「」『』（）()]+")
 
 

@@ -47,6 +47,10 @@ _UNITS = (
     ("営業日", r"営業日|取引日|business days?(?![a-z])"),
     ("日", r"日間?(?!本)|-?days?(?![a-z])"),
     ("年", r"年間?|-?years?(?![a-z])|-?yrs?(?![a-z])|[yY](?![A-Za-z])"),
+    ("分", r"分間?(?![のを析野散配岐]|担)|minutes?(?![a-z])"),
+    ("時", r"時(?![間代点期価系限短給])"),
+    ("か所", r"[かカケヶヵ箇][所処]|箇所"),
+    ("種類", r"種類?(?!株)"),
     ("時間", r"時間|hours?(?![a-z])"),
     ("銘柄", r"銘柄"),
     ("業種", r"業種"),
@@ -94,6 +98,9 @@ _KANJI = re.compile(
     r"(?<![一-鿿])[一二三四五六七八九十百千][〇零一二三四五六七八九十百千万億兆]*"
     r"(?=(?:円|ドル|ユーロ|%|パーセント|ポイント|割(?![引合安高])|倍|[かカヶ]月|年(?![々前])|週間|銘柄|社(?![会債長])|業種|[かカ]国|営業日|回(?![復転収答避帰])|件))"
 )
+_CLOCK = re.compile(
+    r"(?<![\d:/.,])(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?![\d:])|時(?P<minute_ja>[0-5]?\d)分(?!間))"
+)
 _RATIO = re.compile(
     r"(?<![\d/.,])(?P<top>[1-9]\d?)/(?P<bottom>[1-9]\d?)(?![\d/]|\.\d|[ -]?(?:percent|per cent|%|point))"
     r"|(?P<bottom_ja>[1-9]\d?|[二三四五六七八九十])分の(?P<top_ja>[1-9]\d?|[一二三四五六七八九十])"
@@ -106,11 +113,11 @@ _SIGN = re.compile(r"(?:(?P<minus>[-▲]|マイナス|minus |negative )|(?P<plus
 _HEDGE = r"(?:程度|ほど|あまり|余り|弱|強|超|近く|前後|幅|分|台)?"
 _DOWN_WORDS = (
     r"下落|低下|下げ|下がり|下がっ|下がる|減少|減益|減収|減(?![ら税])|安(?![定心全])|下回|下振れ|縮小|悪化|続落|反落|急落|暴落|落ち込|引き下げ|引下げ|利下げ|"
-    r"値下がり|割り込|アンダーパフォーム|マイナス|劣後|目減り|負け"
+    r"値下がり|割り込|アンダーパフォーム|マイナス(?!\s?\d)|劣後|目減り|負け|劣位"
 )
 _UP_WORDS = (
     r"上昇|上げ|上がり|上がっ|上がる|増加|増益|増収|増(?!税)|高(?![値い水])|上回|上振れ|拡大|改善|続伸|反発|急騰|急伸|引き上げ|引上げ|利上げ|"
-    r"値上がり|アウトパフォーム|プラス|伸び|勝ち"
+    r"値上がり|アウトパフォーム|プラス(?!\s?\d)|伸び|勝ち|優位|凌"
 )
 _LINK = r"\s?(?:の|ほどの|と|も|、)?(?:大幅な|大幅に|小幅な|小幅に|大きく|小幅|大幅|急速な|急|続)?"
 _AFTER_DOWN = re.compile(rf"{_HEDGE}{_LINK}(?:{_DOWN_WORDS})|\s(?:lower|decline|decrease|drop|fall|loss)")
@@ -188,7 +195,7 @@ class _Raw(NamedTuple):
     end: int
     number_end: int
     signed: int
-    ratio: str = ""
+    shown: str = ""
 
 
 def _sign(text: str, start: int, floor: int) -> tuple[int, int]:
@@ -227,7 +234,7 @@ def _read(text: str, taken: Sequence[tuple[int, int]]) -> list[_Raw]:
     skipped = [*taken, *(m.span() for m in _QUOTE.finditer(text)), *(m.span() for m in _LABEL.finditer(text))]
     raws: list[_Raw] = []
     floor = 0
-    for start, number_end, amount, ratio in sorted(_candidates(text), key=lambda c: (c[0], -c[1])):
+    for start, number_end, amount, shown in sorted(_candidates(text), key=lambda c: (c[0], -c[1])):
         if start < floor or not _free(skipped, start, number_end):
             continue
         before = text[start - 1 : start]
@@ -245,13 +252,16 @@ def _read(text: str, taken: Sequence[tuple[int, int]]) -> list[_Raw]:
         else:
             first = start
         signed, first = _sign(text, first, floor)
-        raws.append(_Raw(amount, unit, first, end, number_end, signed, ratio))
+        raws.append(_Raw(amount, unit, first, end, number_end, signed, shown))
         floor = end
     return raws
 
 
 def _candidates(text: str) -> Iterator[tuple[int, int, Decimal, str]]:
-    """Every numeral: start, end, amount, and the normal form of a ratio (1/3)."""
+    """Every numeral: start, end, amount, and the normal form of what has two parts (1/3, 11時30分)."""
+    for found in _CLOCK.finditer(text):
+        hour, minute = int(found.group("hour")), int(found.group("minute") or found.group("minute_ja"))
+        yield found.start(), found.end(), Decimal(hour * 60 + minute), f"{hour}時{minute}分"
     for found in _RATIO.finditer(text):
         top, bottom = (found.group(name) or found.group(f"{name}_ja") for name in ("top", "bottom"))
         one, two = (int(side) if side.isdigit() else kanji_number(side) or 1 for side in (top, bottom))
@@ -319,6 +329,7 @@ def figures(text: str, taken: Sequence[tuple[int, int]] = ()) -> list[Figure]:
         sign = "-" if _direction(text, raw._replace(end=end)) < 0 and amount else ""
         # An index stands at 2,712 points, which is a level; a change of 0.25 points belongs with the percentages.
         kind = "unit" if raw.unit == "ポイント" and amount >= 100 else _KINDS.get(raw.unit, "number")
-        found.append(Figure(kind, f"{sign}{raw.ratio or plain(amount)}{raw.unit}", raw.start, end))
+        kind = "unit" if raw.shown.endswith("分") else kind
+        found.append(Figure(kind, f"{sign}{raw.shown or plain(amount)}{raw.unit}", raw.start, end))
         i += 1
     return found

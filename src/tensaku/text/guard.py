@@ -33,12 +33,14 @@ SAME_SURROUNDING = 0.35
 """From this similarity (0 to 1) two equal figures are taken as one fact said twice."""
 NEAR_WEIGHT = 1.0
 """What the likeness of the sentences around is worth beside that of the clause."""
-REACH = 200
+REACH = 40
 """How many figures further on in the text a figure may have changed places with."""
 SWAP_MARGIN = 0.12
 """By how much the crosswise fit of two figures must beat the straight one before they are taken as swapped."""
 NAME_SWAP_MARGIN = 0.4
 """The same for two names. It is larger, since there is often little said of a name."""
+NAME_PLACES = 12
+"""How many places of a name are looked at for this."""
 _SIGNED = re.compile(r"[-−－‐–—▲△▼]|マイナス|ﾏｲﾅｽ|minus|negative", re.IGNORECASE)
 ORDER_WEIGHT = 0.10
 """What keeping the order within one sentence is worth beside the surroundings."""
@@ -150,12 +152,14 @@ def _unit(fact: Fact) -> str:
 def _swapped(matches: Sequence[Match]) -> list[tuple[Match, Match]]:
     """Pairs of matches that fit clearly better when their figures change places."""
     ordered = sorted(matches, key=lambda match: match[1].fact.start)
+    fits = [_fit(*match) for match in ordered]
     found: list[tuple[Match, Match]] = []
     for i, one in enumerate(ordered):
-        for two in ordered[i + 1 : i + 1 + REACH]:
+        for j in range(i + 1, min(i + 1 + REACH, len(ordered))):
+            two = ordered[j]
             if one[0].fact.value == two[0].fact.value or _unit(one[0].fact) != _unit(two[0].fact):
                 continue
-            straight = _fit(*one) + _fit(*two)
+            straight = fits[i] + fits[j]
             crossed = _fit(one[0], two[1]) + _fit(two[0], one[1])
             if one[0].sentence == two[0].sentence and one[1].sentence == two[1].sentence:
                 kept = (one[0].fact.start < two[0].fact.start) == (one[1].fact.start < two[1].fact.start)
@@ -221,7 +225,8 @@ def _names_swapped(
             return False
 
     def fit(old: Sequence[Context], new: Sequence[Context]) -> float:
-        return sum(max(_fit(a, b) for a in old) for b in new) / len(new)
+        some = new[:NAME_PLACES]
+        return sum(max(_fit(a, b) for a in old[:NAME_PLACES]) for b in some) / len(some)
 
     straight = fit(one_old, one_new) + fit(two_old, two_new)
     return fit(one_old, two_new) + fit(two_old, one_new) - straight > NAME_SWAP_MARGIN
