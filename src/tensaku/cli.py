@@ -33,13 +33,14 @@ Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a set
 By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
 Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
 HERE = Path()
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run one command and leave with its exit code: 0 done, 1 the work failed, 2 yours to fix, 3 a gate said no."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        app(standalone_mode=True)
+        _run_command()
     except TensakuError as error:
         print(f"tensaku: {error}", file=sys.stderr)
         if error.__cause__ is not None and os.environ.get("TENSAKU_TRACEBACK"):
@@ -49,7 +50,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("\ntensaku: stopped. What was finished is kept; run the same command to go on.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
+
+
+def _run_command() -> None:
+    try:
+        app(standalone_mode=True)
+    except SystemExit as left:
+        if left.code == _INTERRUPTED:  # typer has turned Ctrl-C into this code
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _version(asked: bool) -> None:
@@ -221,11 +231,12 @@ def revise(
     from tensaku.deploy import opened
     from tensaku.pipeline import Workspace
     from tensaku.records import to_dict
-    from tensaku.revise import DraftText, check_draft, start
+    from tensaku.revise import DraftText, check_draft, check_month, start
     from tensaku.show import print_revision, reporter
 
     text = _draft(file)
     check_draft(text)
+    check_month(as_of)
     with opened(Workspace.open(folder), ref, trial=trial, reporter=reporter()) as (engine, job):
         result = start(engine, job, DraftText(text, fund, section, as_of)).result()
     if as_json:
@@ -273,7 +284,7 @@ def serve(
     cfg = workspace.spec.serve
     store = Store(workspace.root)
     release = release_of(store, ref)
-    listener = listen(host or cfg.host, port or cfg.port)
+    listener = listen(host or cfg.host, cfg.port if port is None else port)
     serve_release(workspace, store, release, trial=trial, listener=listener)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from tensaku.engines.protocol import Engine, Piece, Request, Stream
 from tensaku.errors import EngineError, UsageError
@@ -18,6 +19,7 @@ __all__ = [
     "Job",
     "Revising",
     "check_draft",
+    "check_month",
     "known_section",
     "messages",
     "revise_many",
@@ -93,6 +95,16 @@ def check_draft(text: str) -> None:
         raise UsageError(what, where="draft", fix="Split it into its sections and revise them one by one")
 
 
+def check_month(as_of: str) -> None:
+    """Refuse a month that is not written `YYYY-MM`; an empty one says that the month is not known.
+
+    Raises:
+        UsageError: it is written in another way.
+    """
+    if as_of and re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", as_of) is None:
+        raise UsageError(f"the month is {as_of!r}", where="draft", fix="Write it as 2026-10")
+
+
 class Revising:
     """One revision on its way. Iterate for its pieces; `result()` when they have ended."""
 
@@ -129,9 +141,10 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
     """Ask for one revision; returns at once.
 
     Raises:
-        UsageError: the draft is empty or too long.
+        UsageError: the draft is empty or too long, or its month is not written `YYYY-MM`.
     """
     check_draft(draft.text)
+    check_month(draft.as_of)
     asked = messages(
         job.instruction,
         draft.text,
@@ -153,11 +166,22 @@ def revise_many(engine: Engine, job: Job, drafts: Iterable[DraftText], *, at_onc
         EngineError: the model failed.
     """
     waiting = iter(drafts)
-    running: list[Revising] = [start(engine, job, d) for d in islice(waiting, at_once)]
+    running: deque[Revising] = deque()
+    refused: UsageError | None = None
     try:
-        while running:
-            yield running.pop(0).result()
-            running += [start(engine, job, d) for d in islice(waiting, 1)]
+        while True:
+            try:
+                while refused is None and len(running) < at_once and (draft := next(waiting, None)) is not None:
+                    running.append(start(engine, job, draft))
+            except UsageError as error:
+                refused = error  # its turn comes when those before it have been given
+            if not running:
+                break
+            revision = running[0].result()  # it stays among those to cancel until it has ended
+            running.popleft()
+            yield revision
+        if refused is not None:
+            raise refused
     finally:
         for left in running:
             left.cancel()
