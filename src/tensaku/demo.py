@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def lay_out(folder: Path) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise UsageError("this is a file, not a folder", where=folder, fix="Name a folder")
-        if folder.exists() and any(folder.iterdir()) and not (folder / TASK_FILE).exists():
+        if folder.exists() and not (folder / TASK_FILE).exists() and _foreign(folder):
             fix = "Name a new or empty folder: tensaku demo DIR"
             raise UsageError("the folder holds other things and no tensaku.toml", where=folder, fix=fix)
         (folder / "data").mkdir(parents=True, exist_ok=True)
@@ -63,6 +64,18 @@ def lay_out(folder: Path) -> None:
     except OSError as error:
         what = f"the folder cannot be written ({error.strerror or error})"
         raise UsageError(what, where=folder, fix="Free some space, or name a folder that you may write to") from None
+
+
+def _foreign(folder: Path) -> set[str]:
+    """What stands in `folder` beside our own files; those alone are left where laying out was cut short."""
+    foreign = {found.name for found in folder.iterdir()} - {"data", *_ours(_FILES)}
+    if (folder / "data").is_dir():
+        foreign |= {found.name for found in (folder / "data").iterdir()} - _ours(_DATA)
+    return foreign
+
+
+def _ours(names: Sequence[str]) -> set[str]:
+    return {*names, *(f"{name}.new" for name in names)}
 
 
 def walk(folder: Path, reporter: Reporter) -> tuple[Workspace, Store, Built]:
