@@ -67,7 +67,7 @@ def print_artifacts(artifacts: Sequence[Artifact]) -> None:
 def print_artifact(artifact: Artifact, lineage: Sequence[str], faults: Sequence[str]) -> None:
     """Everything about one artifact."""
     console = _console()
-    console.print(f"[bold]{artifact.ref}[/bold]  {artifact.path}")
+    console.print(Text.assemble((artifact.ref, "bold"), f"  {artifact.path}"))
     for title, content in (("settings", artifact.config), ("facts", artifact.facts), ("inputs", artifact.inputs)):
         console.print(f"\n[bold]{title}[/bold]")
         for name, value in content.items():
@@ -76,7 +76,7 @@ def print_artifact(artifact: Artifact, lineage: Sequence[str], faults: Sequence[
     for name in artifact.files:
         console.print(Text(f"  {name:<40}{artifact.manifest['files'][name]['bytes']:>14,} bytes"))
     console.print(f"\n[bold]made from[/bold]  {' < '.join(reversed(lineage))}")
-    console.print("\n" + ("every byte as it was sealed" if not faults else "\n".join(faults)))
+    console.print(Text("\n" + ("every byte as it was sealed" if not faults else "\n".join(faults))))
 
 
 def print_differences(found: Sequence[Difference]) -> None:
