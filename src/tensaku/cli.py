@@ -139,12 +139,14 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Walk the road from the sources up to a stage; what is done already is not done again."""
-    from tensaku.deploy import register_release
+    from tensaku.deploy import check_person, register_release
     from tensaku.pipeline import Workspace, build
     from tensaku.show import print_artifacts, print_scores, reporter
     from tensaku.store import Store
 
     workspace = Workspace.open(folder, sets or [])
+    if by:
+        check_person(workspace, by)
     built = build(Store(workspace.root, reporter()), workspace, stage)
     if "release" in built.artifacts:
         register_release(workspace, built["release"], by)

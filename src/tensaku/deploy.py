@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tensaku.engines import Engine
     from tensaku.revise import Job
 
-__all__ = ["opened", "register_release", "release_of", "serve_release"]
+__all__ = ["check_person", "opened", "register_release", "release_of", "serve_release"]
 
 
 def release_of(store: Store, ref: str | None) -> Artifact:
@@ -40,17 +42,34 @@ def release_of(store: Store, ref: str | None) -> Artifact:
     return found
 
 
+def check_person(workspace: Workspace, name: str) -> None:
+    """Make sure, before the work begins, that the ledger knows whoever will have done it.
+
+    Raises:
+        NotFound: nobody of that name; the nearest names are given.
+    """
+    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+        ledger.person(name)
+
+
 def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
     """Enter a new release into the ledger as a candidate tuned by `by` (by default the user of this machine)."""
-    name = by or getpass.getuser()
+    name = by or _user_here()
     with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
         if release.ref in {row.ref for row in ledger.releases()}:
             return
-        if name not in {person.name for person in ledger.people()}:
-            if by:
-                ledger.person(by)  # unknown: say so, with the nearest names
+        if not by and name not in {person.name for person in ledger.people()}:
             ledger.add_person(name, name, ("engineer",))
         ledger.add_release(release.ref, name, release.facts)
+
+
+def _user_here() -> str:
+    """The user of this machine as a person's short name."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        user = f"user-{os.getuid()}"
+    return re.sub(r"[^\w.@-]+", "-", user)[:64]
 
 
 @contextmanager
