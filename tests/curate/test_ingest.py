@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +150,30 @@ def test_two_hundred_megabytes_pass_in_bounded_memory(tmp_path: Path) -> None:
     path.unlink()
     assert made.facts["n"] == 3400
     assert grown < 64 * 1024
+
+
+def test_killed_in_the_middle_the_next_run_leaves_the_same(tmp_path: Path) -> None:
+    rows = [ROW | {"id": f"p{n}", "draft": f"{n} " + "長い原稿です。" * 200} for n in range(6000)]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom tensaku.curate import Sources, Use, files, ingest\n"
+        "from tensaku.store import SilentReporter, Store\n"
+        "folder, cfg = Path(sys.argv[1]), Sources(use=(Use(path='a.jsonl'),))\n"
+        "Store(folder / 'work', SilentReporter()).run(ingest, cfg, **files(cfg, folder))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+    deadline = time.monotonic() + 120
+    while not any(path.stat().st_size > 1_000_000 for path in tmp_path.glob("work/scratch/**/pairs.jsonl")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(tmp_path.glob("work/artifacts/*"))
+    made = bring_in(tmp_path, Use(path="a.jsonl"))
+    assert [pair.id for pair in PairFile(made.path / "pairs.jsonl")] == [row["id"] for row in rows]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "a.jsonl").rename(tmp_path / "other" / "a.jsonl")
+    other = bring_in(tmp_path / "other", Use(path="a.jsonl"))
+    assert other.manifest["files"] == made.manifest["files"]
+    assert other.ref == made.ref

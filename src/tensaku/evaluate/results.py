@@ -62,7 +62,7 @@ class Row:
 
 @dataclass
 class Results:
-    """All rows of one exam. `reference_kept` is the share of the house's own finals that keep every fact of their draft."""
+    """All rows of one exam. `reference_kept` is the share of the house's finals that keep every fact of their draft."""
 
     pairs: Sequence[Pair]
     rows: dict[str, Row]
@@ -76,7 +76,7 @@ class Results:
         return next(iter(self.rows["draft"].scores))
 
     def worst(self, n: int) -> list[int]:
-        """The numbers of the `n` worst of `tuned`: broken facts first, then sentences lost or repeated, then score."""
+        """The numbers of the `n` worst of `tuned`: broken facts, then sentences lost or repeated, then score."""
         row = self.rows["tuned"]
         figures = row.single[self.first]
 

@@ -97,8 +97,8 @@ def _overlap(exam: Mapping[str, Any], lessons: Mapping[str, Any]) -> Markup:
         "同じ族が両方に立つことはない（またいだ族 {}）。"
         "試験の公表文の文のうち {:.1f} % は、数値や名称を伏せた形が学習用の公表文にもある。"
         "酷似する学習用の対は {}（類似 {} 以上）。"
-        "<small>Split by date; no family on both sides. {:.1f} % of the exam's sentences have a form, facts masked, that also "
-        "stands in the lessons.</small></p>"
+        "<small>Split by date; no family on both sides. {:.1f} % of the exam's sentences have a form, facts masked, "
+        "that also stands in the lessons.</small></p>"
     ).format(
         *(lesson_months.get(end, "?") for end in ("first", "last")),
         *(exam_months.get(end, "?") for end in ("first", "last")),

@@ -77,7 +77,7 @@ def _statement(results: Results) -> Markup:
     japanese = "原稿のままより高い" if sure else "原稿のままと区別できない" if gain.high > 0 else "原稿のままより低い"
     english = "better than" if sure else "not told apart from" if gain.high > 0 else "worse than"
     return Markup(
-        '<p class="statement">調整済みモデルの {} は{}。差は <b>{:+.1f}</b>（95 % 区間 {:+.1f} から {:+.1f}）。'
+        '<p class="statement">調整済みモデルの {}は{}。差は <b>{:+.1f}</b>（95 % 区間 {:+.1f} から {:+.1f}）。'
         "<small>The tuned model is {} the untouched draft: {:+.1f} points, 95 % interval {:+.1f} to {:+.1f}, paired "
         "bootstrap.</small></p>"
     ).format(
@@ -125,7 +125,11 @@ def _bar(row: Row, label: str) -> Bar:
 
 def _score_cell(results: Results, row: Row, label: str) -> Markup:
     score, gain = row.scores[label], _gain(results, label, row.name)
-    beside = Markup(" <i>{:+.1f}</i>").format(gain.value) if gain else Markup()
+    beside = (
+        Markup(' <i class="{}">{:+.1f}</i>').format("bad" if gain.value < 0 else "gain", gain.value)
+        if gain
+        else Markup()
+    )
     return Markup("<b>{:.1f}</b>{}<small>{:.1f} – {:.1f}</small>").format(
         score.value, beside, score.low or 0.0, score.high or 0.0
     )
