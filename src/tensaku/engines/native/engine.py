@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import weakref
 from pathlib import Path
@@ -35,7 +36,7 @@ class NativeEngine:
         precision: "int8" (weights 8 bits per output channel, activations 7 bits per row) or "fp32".
         context: most tokens that prompt and answer may have together; None: 2,048, or the base's own if that is less.
         slots: answers that run at once; more wait in the order in which they came.
-        threads: for the int8 products; None: as many as torch uses.
+        threads: for the int8 products; None: one for each processor, or OMP_NUM_THREADS if that is set.
 
     Raises:
         UsageError: the folder is no model that the decoder knows, or an argument is out of range.
@@ -52,7 +53,7 @@ class NativeEngine:
         slots: int = 8,
         threads: int | None = None,
     ) -> None:
-        threads = torch.get_num_threads() if threads is None else threads
+        threads = _processors() if threads is None else threads
         _check(base, precision=precision, context=context, slots=slots, threads=threads)
         self.precision = precision
         self.version = f"{_REVISION}-{precision}"
@@ -163,6 +164,14 @@ def _check(base: Path, *, precision: str, context: int | None, slots: int, threa
         raise UsageError("there is no such folder", where=base, fix="Name the folder of a base model")
     if precision == "int8" and "fbgemm" not in torch.backends.quantized.supported_engines:
         raise UsageError("this processor has no FBGEMM (x86 with AVX2)", fix='Use precision = "fp32"')
+
+
+def _processors() -> int:
+    """Threads to use if nobody says; torch's own figure depends on the thread that asks."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _base_hash(base: Path) -> str:
