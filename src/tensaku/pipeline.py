@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from tensaku.errors import ConfigError, DataError, NotFound, UsageError
 from tensaku.evaluate import Evaluate, evaluate
 from tensaku.govern import Gate, Release, release
 from tensaku.models.base import Base, Trim, base, source_files, trim
-from tensaku.plugins import gates
+from tensaku.plugins import engines, gates, scorers, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.tune import Tune, tune
@@ -107,7 +108,7 @@ class Workspace:
     def check(self) -> None:
         """Resolve every file and part that the task file names."""
         faults = []
-        for check in (self._sources, self._base, self._instruction, self.names, self._gates):
+        for check in (self._sources, self._base, self.instruction, self.names, *self._parts()):
             try:
                 check()
             except ConfigError as error:
@@ -123,9 +124,13 @@ class Workspace:
     def _base(self) -> dict[str, SourceFile]:
         return source_files(self.spec.base, self.folder)
 
-    def _gates(self) -> None:
-        for use in self.spec.gate.need:
-            gates.build(use)
+    def _parts(self) -> Iterator[Callable[[], object]]:
+        """The checks of every plug-in part that is named, so that no misspelt one is found after the tuning."""
+        spec = self.spec
+        named = [(steps, use) for use in spec.curate.steps] + [(scorers, use) for use in spec.evaluate.scorers]
+        named += [(engines, spec.evaluate.engine)] + [(gates, use) for use in spec.gate.need]
+        for door, use in named:
+            yield partial(door.build, use)
 
     def _instruction(self) -> SourceFile:
         return SourceFile(self._named("instruction"))
@@ -152,6 +157,8 @@ class Workspace:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"the names cannot be read: {error}", file=path) from None
         table = found.get("names", found)
+        if not isinstance(table, dict):
+            raise DataError("the names are no table", file=path, field="names", fix='Begin it with a line "[names]"')
         for name, forms in table.items():
             if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
                 fix = f'Write "{name}" = ["form", "other form"]'
