@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,8 @@ def _guard(event: str, args: tuple[Any, ...]) -> None:
             raise NetworkUsed(f"{event} to {address}: only loopback is allowed in tests")
     elif event == "socket.getaddrinfo":
         host = args[0]
+        if str(host).endswith(".invalid"):  # reserved never to exist: answered as any resolver would
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if not _is_local(host) and not _is_number(host):
             raise NetworkUsed(f"looking up {host!r}: only loopback is allowed in tests")
 

@@ -25,6 +25,11 @@ def test_no_name_is_looked_up() -> None:
         socket.getaddrinfo("example.com", 443)
 
 
+def test_a_name_that_cannot_exist_is_unknown() -> None:
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo("no.such.host.invalid", 443)
+
+
 def test_libraries_fail_at_once() -> None:
     with pytest.raises((RuntimeError, urllib.error.URLError)):
         urllib.request.urlopen("http://example.com", timeout=5)

@@ -6,6 +6,7 @@ usage: worker.py ROOT SECONDS     prints the ref of the result, or the error
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -53,6 +54,7 @@ def works(bench: Bench, cfg: Knobs) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in the background inherit a deaf one
     os.environ["SECONDS"] = sys.argv[2]
     try:
         print(Store(Path(sys.argv[1]), PlainReporter(sys.stderr)).run(works, Knobs()).ref, flush=True)
