@@ -69,3 +69,11 @@ def test_an_encoding_that_is_given_is_checked(tmp_path: Path) -> None:
         require(path, "utf-8")
     with pytest.raises(DataError, match="unknown encoding 'sjiss'"):
         require(path, "sjiss")
+
+
+@pytest.mark.parametrize(("head", "reader"), [(b"PK\x03\x04\x14\x00\x06\x00", "excel"), (b"PAR1\x15\x04", "parquet")])
+def test_a_table_under_a_wrong_name_is_recognised(tmp_path: Path, head: bytes, reader: str) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(head + bytes(200))
+    with pytest.raises(DataError, match=f'Say source = "{reader}"'):
+        detect(path)

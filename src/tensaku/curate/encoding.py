@@ -17,6 +17,8 @@ from tensaku.errors import DataError
 __all__ = ["detect", "require"]
 
 CHUNK = 1 << 20
+JUDGED = 4
+"""How many chunks are looked at to tell EUC-JP and cp932 apart."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with that one
@@ -24,6 +26,10 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OTHERS = {
+    b"PK\x03\x04": ("a workbook or another ZIP archive", "excel"),
+    b"PAR1": ("a Parquet file", "parquet"),
+}
 _ISO2022 = re.compile(rb"\x1b\$[@B]|\x1b\(J")
 _KANA = re.compile(r"[ぁ-んァ-ヶ]")
 _ODD = re.compile(r"[\uff61-\uff9f\ue000-\uf8ff\u0080-\u009f]")  # half-width katakana, private use, C1 controls
@@ -33,13 +39,14 @@ class _Trial(NamedTuple):
     encoding: str
     failed_line: int | None  # None: the whole file decodes
     multibyte: int  # characters beyond ASCII read before the end or the failure
+    seen: int  # of them, those that were judged
     kana: int
     odd: int
 
     @property
     def plausible(self) -> bool:
         """Japanese prose has kana everywhere and hardly any half-width katakana or private characters."""
-        return self.failed_line is None and self.kana > self.odd and self.kana * 20 >= self.multibyte
+        return self.failed_line is None and self.kana > self.odd and self.kana * 20 >= self.seen
 
 
 def detect(path: Path) -> str:
@@ -50,6 +57,9 @@ def detect(path: Path) -> str:
     """
     with path.open("rb") as file:
         head = file.read(CHUNK)
+    for mark, (kind, reader) in _OTHERS.items():
+        if head.startswith(mark):
+            raise DataError(f"this is {kind}, not a text file", file=path, fix=f'Say source = "{reader}" for it')
     for mark, name in _BOMS:
         if head.startswith(mark):
             return require(path, name)
@@ -94,7 +104,7 @@ def require(path: Path, encoding: str) -> str:
 
 def _try(path: Path, encoding: str) -> _Trial:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    lines, multibyte, kana, odd = 1, 0, 0, 0
+    lines, multibyte, seen, kana, odd, judged = 1, 0, 0, 0, 0, 0
     with path.open("rb") as file:
         while True:
             chunk = file.read(CHUNK)
@@ -104,17 +114,19 @@ def _try(path: Path, encoding: str) -> _Trial:
                 before = error.object[: error.start]
                 lines += before.count(b"\n")
                 good = before.decode(encoding, "ignore")
-                return _Trial(encoding, lines, multibyte + _beyond_ascii(good), kana, odd)
+                return _Trial(encoding, lines, multibyte + _beyond_ascii(good), seen, kana, odd)
             lines += text.count("\n")
             multibyte += _beyond_ascii(text)
-            kana += len(_KANA.findall(text))
-            odd += len(_ODD.findall(text))
+            if judged < JUDGED:  # the bytes may be of many encodings, but its first megabytes show a file's language
+                kana += len(_KANA.findall(text))
+                odd += len(_ODD.findall(text))
+                judged, seen = judged + 1, multibyte
             if not chunk:
-                return _Trial(encoding, None, multibyte, kana, odd)
+                return _Trial(encoding, None, multibyte, seen, kana, odd)
 
 
 def _beyond_ascii(text: str) -> int:
-    return 0 if text.isascii() else sum(character > "\x7f" for character in text)
+    return 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
