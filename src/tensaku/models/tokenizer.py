@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ class Tokenizer:
     def __init__(self, core: Any, template: str, special: dict[str, str], eos: frozenset[int]) -> None:
         self._core = core
         self._special = special
+        self._marks = _marks(core)
         self._template = _compile(template)
         self.template = template
         self.eos = eos
@@ -32,6 +34,7 @@ class Tokenizer:
             UsageError: files are missing or damaged, there is no chat template, or no end-of-text token.
         """
         try:
+            from jinja2 import TemplateError
             from tokenizers import Tokenizer as Core
         except ImportError:
             raise MissingExtra("tokenizers", "tune") from None
@@ -48,7 +51,10 @@ class Tokenizer:
         eos = _eos_ids(folder, core, special)
         if not eos:
             raise UsageError("the model names no end-of-text token", where=folder, fix="Set eos_token in its files")
-        return cls(core, template, special, eos)
+        try:
+            return cls(core, template, special, eos)
+        except TemplateError as error:
+            raise UsageError(f"the model's chat template cannot be read ({error})", where=folder) from None
 
     def __len__(self) -> int:
         return int(self._core.get_vocab_size(with_added_tokens=True))
@@ -63,9 +69,8 @@ class Tokenizer:
 
     def plain(self, text: str) -> str:
         """`text` with every special token's spelling broken up, so that a document cannot speak as the template."""
-        for token in self._core.get_added_tokens_decoder().values():
-            if token.special and token.content in text:
-                text = text.replace(token.content, token.content[0] + "\u200b" + token.content[1:])
+        while self._marks is not None and self._marks.search(text):  # again where two overlapped
+            text = self._marks.sub(lambda found: found[0][0] + "\u200b" + found[0][1:], text)
         return text
 
     def chat(self, messages: Sequence[Message]) -> list[int]:
@@ -82,6 +87,12 @@ class Tokenizer:
         except TemplateError as error:
             raise UsageError(f"the model's chat template refuses these messages ({error})") from None
         return self.encode(text)
+
+
+def _marks(core: Any) -> re.Pattern[str] | None:
+    """What finds the spelling of any special token that can be broken up, the longest first."""
+    found = {t.content for t in core.get_added_tokens_decoder().values() if t.special and len(t.content) > 1}
+    return re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True)))) if found else None
 
 
 def _compile(template: str) -> Any:
