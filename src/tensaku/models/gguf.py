@@ -60,8 +60,10 @@ def read_gemma3(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], dict[str
     architecture = _field(reader, "general.architecture")
     if architecture != "gemma3":
         raise UsageError(f"the GGUF architecture is {architecture!r}, not 'gemma3'", where=path)
-    config = _config(reader)
-    return config, dict(_tensors(reader)), _tokenizer(reader), _tokenizer_config()
+    try:
+        return _config(reader), dict(_tensors(reader)), _tokenizer(reader), _tokenizer_config()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"this GGUF file is not as Gemma 3's are ({error!r})", where=path) from None
 
 
 def architecture_of(path: Path) -> str:
@@ -87,8 +89,11 @@ def _config(reader: Any) -> dict[str, Any]:
     def get(name: str) -> Any:
         return _field(reader, f"gemma3.{name}")
 
-    layers = int(get("block_count"))
-    return {
+    layers, dim = int(get("block_count")), int(get("attention.key_length"))
+    scaled = {}
+    if get("rope.scaling.type") not in (None, "none"):
+        scaled = {"rope_scaling": {"rope_type": get("rope.scaling.type"), "factor": float(get("rope.scaling.factor"))}}
+    return scaled | {
         "architectures": ["Gemma3ForCausalLM"],
         "model_type": "gemma3_text",
         "hidden_size": int(get("embedding_length")),
@@ -96,8 +101,11 @@ def _config(reader: Any) -> dict[str, Any]:
         "num_hidden_layers": layers,
         "num_attention_heads": int(get("attention.head_count")),
         "num_key_value_heads": int(get("attention.head_count_kv")),
-        "head_dim": int(get("attention.key_length")),
-        "query_pre_attn_scalar": int(get("attention.key_length")),
+        "head_dim": dim,
+        # The 27B model alone scales by its width; GGUF files do not say so.
+        "query_pre_attn_scalar": int(get("embedding_length")) // int(get("attention.head_count"))
+        if layers == 62
+        else dim,
         "max_position_embeddings": int(get("context_length")),
         "rms_norm_eps": float(f"{get('attention.layer_norm_rms_epsilon'):.3e}"),
         "rope_theta": float(get("rope.freq_base")),

@@ -61,6 +61,8 @@ class Shape:
             raise UsageError("this folder is no model: it has no config.json", where=folder, fix=fix) from None
         except (OSError, ValueError) as error:
             raise UsageError(f"config.json cannot be read ({error})", where=path) from None
+        if not isinstance(config, dict):
+            raise UsageError("config.json holds no JSON object", where=path)
         return cls.from_config(config, where=path)
 
     @classmethod
@@ -78,13 +80,19 @@ class Shape:
             return _read(family, config, where)
         except KeyError as error:
             raise UsageError(f"the key {error} is missing in the model's configuration", where=where) from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"the model's configuration holds a wrong value ({error})", where=where) from None
 
 
 def _read(family: str, c: Mapping[str, Any], where: str | Path | None) -> Shape:
     gemma = family == "gemma3_text"
     layers, heads = int(c["num_hidden_layers"]), int(c["num_attention_heads"])
     head_dim = int(c.get("head_dim") or c["hidden_size"] // heads)
+    _refuse_unknown(family, c, where)
     sliding = _sliding(c, layers)
+    if len(sliding) != layers:
+        what = f"layer_types names {len(sliding)} layers, num_hidden_layers says {layers}"
+        raise UsageError(what, where=where, fix="Correct the model's configuration")
     ropes = [_rope(c, "sliding_attention" if s else "full_attention", where) for s in sliding]
     window = int(c.get("sliding_window") or 0)
     scalar = float(c.get("query_pre_attn_scalar") or head_dim) if gemma else float(head_dim)
@@ -106,11 +114,32 @@ def _read(family: str, c: Mapping[str, Any], where: str | Path | None) -> Shape:
         norm_offset=1.0 if gemma else 0.0,
         qk_norm=family in ("gemma3_text", "qwen3"),
         sandwich=gemma,
-        qkv_bias=bool(c.get("attention_bias", family == "qwen2")),
+        qkv_bias=family == "qwen2",
         embed_scale=float(c["hidden_size"]) ** 0.5 if gemma else 1.0,
         attention_scale=scalar**-0.5,
         tied=bool(c.get("tie_word_embeddings", gemma)),
     )
+
+
+def _refuse_unknown(family: str, c: Mapping[str, Any], where: str | Path | None) -> None:
+    """Refuse what would silently be computed in another way than the model was made for."""
+    unknown = {
+        "attention_bias": family != "qwen2" and bool(c.get("attention_bias")),  # it is on the output too
+        "use_bidirectional_attention": bool(c.get("use_bidirectional_attention")),
+        "layer_types": not set(c.get("layer_types") or ()) <= {"full_attention", "sliding_attention"},
+        "mlp_bias": bool(c.get("mlp_bias")),
+        "use_sliding_window": bool(c.get("use_sliding_window")) and not c.get("layer_types"),
+        "attn_logit_softcapping": c.get("attn_logit_softcapping") is not None,
+        "final_logit_softcapping": c.get("final_logit_softcapping") is not None,
+    }
+    known = ("gelu_pytorch_tanh",) if family == "gemma3_text" else ("silu", "swish")
+    act = c.get("hidden_activation") or c.get("hidden_act") or known[0]
+    unknown[f"activation {act}"] = act not in known
+    for name, wrong in unknown.items():
+        if wrong:
+            raise UsageError(
+                f"the decoder does not know this model's {name}", where=where, fix="Use another base model"
+            )
 
 
 def _sliding(c: Mapping[str, Any], layers: int) -> list[bool]:
