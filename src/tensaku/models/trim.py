@@ -10,17 +10,35 @@ merging makes on the way to a kept piece. Kept text is then tokenised exactly as
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["keep_list", "trim_tensors", "trim_tokenizer"]
+from tensaku.errors import UsageError
+
+__all__ = ["check_trimmable", "keep_list", "trim_tensors", "trim_tokenizer"]
+
+
+def check_trimmable(tokenizer: dict[str, Any], where: Path) -> None:
+    """Refuse a tokenizer of another kind than Gemma's: BPE over characters, with bytes for those it has not.
+
+    Raises:
+        UsageError: it works in another way.
+    """
+    model = tokenizer.get("model", {})
+    if model.get("type") != "BPE" or not model.get("byte_fallback"):
+        what = "this model's vocabulary cannot be cut: its tokenizer is not BPE over characters with byte fallback"
+        raise UsageError(what, where=where, fix='Set trim.keep = "all"')
+    if not all(isinstance(merge, list) for merge in model["merges"]):  # an older way to write the file
+        model["merges"] = [merge if isinstance(merge, list) else merge.split(" ") for merge in model["merges"]]
 
 
 def keep_list(tokenizer: dict[str, Any], texts: Iterable[str]) -> list[int]:
     """Ids to keep, ascending, for Japanese plus whatever `texts` use. `tokenizer` is a parsed tokenizer.json."""
-    vocab: dict[str, int] = tokenizer["model"]["vocab"]
+    vocab: dict[str, int] = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+    vocab |= tokenizer["model"]["vocab"]
     special = {token["content"] for token in tokenizer["added_tokens"]}
     kept = {token for token in vocab if _by_rule(token) or (token in special and not token.startswith("<unused"))}
     kept |= _used(tokenizer, texts)
@@ -80,7 +98,10 @@ def trim_tokenizer(tokenizer: dict[str, Any], keep: list[int]) -> dict[str, Any]
     vocab = {token: new_of[old] for token, old in model["vocab"].items() if old in new_of}
     merges = [[a, b] for a, b in model["merges"] if a in vocab and b in vocab and a + b in vocab]
     added = [token | {"id": new_of[token["id"]]} for token in tokenizer["added_tokens"] if token["id"] in new_of]
-    return tokenizer | {"added_tokens": added, "model": model | {"vocab": vocab, "merges": merges}}
+    small = tokenizer | {"added_tokens": added, "model": model | {"vocab": vocab, "merges": merges}}
+    if small.get("post_processor"):
+        small["post_processor"] = None  # it names ids as they were; the chat template says what stands where
+    return small
 
 
 def trim_tensors(tensors: dict[str, Tensor], keep: list[int], vocabulary: int) -> dict[str, Tensor]:
