@@ -84,7 +84,7 @@ class ScriptedStream:
             self._write_pieces()
         except EngineError as error:
             self._queue.put(error)
-        except Exception as error:  # noqa: BLE001  a rule that fails must not leave its reader waiting for ever
+        except Exception as error:  # a rule that fails must not leave its reader waiting for ever
             self._queue.put(EngineError(f"the scripted answer failed: {error!r}"))
         finally:
             self._engine._ended(self)
