@@ -73,7 +73,7 @@ def test_adapters_answer_by_their_own_rule(tmp_path: Path) -> None:
     engine = ScriptedEngine(by_adapter={"polite": lambda m: m[0].content + "です"})
     with pytest.raises(NotFound, match="no adapter 'polite'"):
         engine.submit(ask("x", adapter="polite"))
-    with pytest.raises(UsageError, match="adapter_config.json is missing"):
+    with pytest.raises(UsageError, match=r"adapter_config\.json is missing"):
         engine.load_adapter("polite", tmp_path)
     digest = engine.load_adapter("polite", write_adapter(tmp_path / "a"))
     assert engine.load_adapter("other", write_adapter(tmp_path / "b", seed=1)) != digest

@@ -79,10 +79,10 @@ class Comparison:
         return utf16_spans(self.text, self._spans("added"))
 
 
-def hold(draft: str, text: str, names: Names, *, writing: bool = False) -> Comparison:
+def hold(draft: str, text: str, names: Names, *, as_of: str = "", writing: bool = False) -> Comparison:
     """Compare; without a comment there is nothing to find."""
     read = min(len(draft), len(text) * 5 // 4 + AHEAD) if writing else len(draft)
     if not text.strip():
         return Comparison(draft, text, (), Verdict(), read, writing)
     found = tuple(change for change in changes(draft[:read], text) if change.op != "equal")
-    return Comparison(draft, text, found, compare(draft, text, names), read, writing)
+    return Comparison(draft, text, found, compare(draft, text, names, as_of=as_of), read, writing)

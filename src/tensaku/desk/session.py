@@ -218,6 +218,9 @@ class Session:
         ledger = self._desk.ledger
         return Opened(ledger.draft(draft), ledger.revisions(draft), ledger.finals(draft))
 
+    def _hold(self, draft: DraftRow, text: str, writing: bool) -> Comparison:
+        return hold(draft.text, text, self._desk.job.names, as_of=draft.as_of, writing=writing)
+
     async def _open(self, draft: int) -> None:
         opened = await asyncio.to_thread(self._read, draft)
         asking = self._askings.get(draft)
@@ -287,7 +290,7 @@ class Session:
         if opened is None:
             return
         writing = opened.draft.id in self._askings
-        found = await asyncio.to_thread(hold, opened.draft.text, text, self._desk.job.names, writing=writing)
+        found = await asyncio.to_thread(self._hold, opened.draft, text, writing)
         if self._opened is not None and self._opened.draft.id == opened.draft.id:
             self._show(opened.draft.id, found)
 
@@ -347,7 +350,7 @@ class Session:
     async def _save(self, draft: DraftRow, text: str, values: Mapping[str, Any]) -> None:
         self._text = text
         reasons = {str(k): str(v) for k, v in dict(values.get("reasons") or {}).items()}
-        found = await asyncio.to_thread(hold, draft.text, text, self._desk.job.names)
+        found = await asyncio.to_thread(self._hold, draft, text, False)
         without = [b for b in found.verdict.breaks if not reasons.get(reason_key(b), "").strip()]
         self._show(draft.id, replace(found, writing=draft.id in self._askings))
         if without:

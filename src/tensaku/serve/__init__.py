@@ -10,7 +10,7 @@ from tensaku.errors import MissingExtra
 
 try:
     from tensaku.serve.app import build_app
-    from tensaku.serve.server import address, listen, run
+    from tensaku.serve.server import address, hosts_of, listen, run
 except ModuleNotFoundError as error:
     if error.name is None or error.name.startswith("tensaku"):
         raise
@@ -19,4 +19,4 @@ from tensaku.serve.flow import flow
 from tensaku.serve.guard import LOOPBACK, Guard
 from tensaku.serve.models import Served
 
-__all__ = ["LOOPBACK", "Guard", "Served", "address", "build_app", "flow", "listen", "run"]
+__all__ = ["LOOPBACK", "Guard", "Served", "address", "build_app", "flow", "hosts_of", "listen", "run"]

@@ -135,7 +135,7 @@ async def _ready(checks: Mapping[str, Callable[[], object]]) -> Response:
             await asyncio.wait_for(asyncio.to_thread(check), timeout=5)
         except TimeoutError:
             faults[name] = "no answer within 5 seconds"
-        except Exception as error:  # noqa: BLE001  whatever is wrong, the answer is "not ready" and why
+        except Exception as error:  # whatever is wrong, the answer is "not ready" and why
             faults[name] = str(error) or type(error).__name__
     if faults:
         return JSONResponse({"status": "not ready", "faults": faults}, status_code=503)

@@ -35,7 +35,7 @@ async def flow(source: Iterable[T], cancel: Callable[[], None]) -> AsyncGenerato
                 if not put(item, None, False):
                     cancel()
                     return
-        except BaseException as error:  # noqa: BLE001  it is raised again on the reader's side
+        except BaseException as error:  # it is raised again on the reader's side
             put(None, error, True)
         else:
             put(None, None, True)

@@ -37,6 +37,7 @@ class Guard:
         self._hosts = None if hosts is None else {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or let it through."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -13,9 +13,11 @@ from typing import Any
 import uvicorn
 
 from tensaku.errors import UsageError
+from tensaku.serve.guard import LOOPBACK
 
-__all__ = ["address", "listen", "run"]
+__all__ = ["address", "hosts_of", "listen", "run"]
 
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared, never taken by itself
 GRACE = 3
 """Seconds that open answers are given to end after Ctrl-C."""
 
@@ -65,9 +67,23 @@ def _what_to_do(error: OSError, port: int) -> str:
 def address(listener: socket.socket) -> str:
     """The URL of a listening socket, for a person to open."""
     host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
+    if host in EVERYWHERE:
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def hosts_of(listener: socket.socket) -> tuple[str, ...] | None:
+    """The names under which a listening socket may be asked for (see `Guard`).
+
+    On loopback, those of loopback; on one address, that address and this machine's name as well; on all addresses None,
+    which is any: pass the names that you give the machine instead, if you know them.
+    """
+    host = str(listener.getsockname()[0])
+    if host in EVERYWHERE:
+        return None
+    if host in LOOPBACK:
+        return LOOPBACK
+    return (*LOOPBACK, host, socket.gethostname(), socket.getfqdn())
 
 
 def run(

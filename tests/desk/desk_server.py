@@ -1,0 +1,59 @@
+"""A desk with a real ledger and a scripted engine, in a process of its own: python desk_server.py FOLDER PORT."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tensaku.desk import mount
+from tensaku.ledger import Ledger, NewDraft
+from tensaku.records import Message
+from tensaku.revise import Job
+from tensaku.serve import Served, build_app, run
+from tensaku.testing import ScriptedEngine, write_adapter
+
+DRAFT = "当月の国内株式市場は、日銀の政策を背景に３．２パーセント上昇した。円相場は一時的に円安とならなかった。"
+HOSTILE = "<script>window.hit=1</script><img src=x onerror=window.hit=2>当月は1.5％上昇した。</textarea><b>太字</b>"
+GOOD = "10月の国内株式市場は、日本銀行の政策を背景に3.2％上昇しました。円相場は一時的に円安になりませんでした。"
+BAD = "10月の国内株式市場は、日本銀行の政策を背景に3.8％上昇しました。円相場は一時的に円安になりませんでした。"
+
+
+def answer(messages: tuple[Message, ...]) -> str:
+    """By the fund, which stands in what the model is asked."""
+    asked = messages[-1].content
+    if "事実" in asked:
+        return BAD
+    if "<script>" in asked:
+        return HOSTILE
+    return GOOD
+
+
+def fill(ledger: Ledger) -> None:
+    for name, display in (("sato", "佐藤 美咲"), ("tanaka", "田中 健一")):
+        ledger.add_person(name, display, ("writer",))
+    for number in range(6):
+        ledger.add_draft(
+            NewDraft(DRAFT, "青葉アセット", f"国内株式{number}", "market", "2026-10", "sample", f"a{number}")
+        )
+    ledger.add_draft(NewDraft(DRAFT, "北辰投資顧問", "事実ファンド", "performance", "2026-10", "sample", "b"))
+    ledger.add_draft(NewDraft("長い原稿。" * 700, "北辰投資顧問", "長文ファンド", "outlook", "2026-10", "sample", "c"))
+    ledger.add_draft(NewDraft(HOSTILE, "<b>太字</b>社", "<i>斜体</i>", "market", "2026-09", "sample", "d"))
+
+
+def main() -> None:
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    ledger = Ledger.open(folder / "ledger.db")
+    if not ledger.people():
+        fill(ledger)
+    engine = ScriptedEngine(answer, delay=0.02, piece=1, context=3000)
+    engine.load_adapter("comment", write_adapter(folder / "adapter"))
+    names = {"日本銀行": ("日銀", "日本銀行")}
+    job = Job("直してください。", "comment", names, provenance={"release": "release-3fa9c1d2b0aa", "trial": "yes"})
+    app = build_app(engine=engine, models=[Served("comment", "release-3fa9c1d2b0aa", "comment", trial=True)])
+    mount(app, ledger=ledger, engine=engine, job=job)
+    run(app, port=port, ready=lambda url: print(url, flush=True))
+    print("ended", flush=True)
+
+
+if __name__ == "__main__":
+    main()
