@@ -138,9 +138,10 @@ def _renumbered(settings: dict[str, Any], new_of: Mapping[int, int]) -> dict[str
 
 def _lesson_texts(lessons: Artifact) -> list[str]:
     texts = []
-    for line in lessons.file("lessons.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        texts += [row["draft"], row["final"], row["fund"], row["manager"]]
+    with lessons.file("lessons.jsonl").open(encoding="utf-8") as file:  # a line may hold U+2028
+        for line in file:
+            row = json.loads(line)
+            texts += [row["draft"], row["final"], row["fund"], row["manager"]]
     return texts
 
 

@@ -39,7 +39,7 @@ class Tune(Section):
     alpha: int = Field(32, ge=1)
     """Their weight: what they add is multiplied by alpha / rank."""
     layers: int = Field(0, ge=0)
-    """How many of the last layers learn; 0 is all of them. Fewer are quicker: the backward pass ends where they begin."""
+    """How many of the last layers learn; 0 is all of them. Fewer are quicker: the backward pass ends there."""
     context: int = Field(2048, ge=16)
     """Most tokens of one lesson; a longer one is set aside and counted."""
     seed: int = 1
@@ -60,19 +60,21 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
     import torch
 
     from tensaku.models.decoder import Decoder
+    from tensaku.models.shape import Shape
     from tensaku.models.tokenizer import Tokenizer
     from tensaku.models.weights import Weights
     from tensaku.tune.loop import Plan, train
     from tensaku.tune.lora import Lora
 
     tokenizer = Tokenizer.load(base.path)
+    context = min(cfg.context, Shape.load(base.path).context)
     pairs = [from_dict(Pair, json.loads(line)) for line in _lines(lessons.file("lessons.jsonl"))]
-    examples, long = _examples(tokenizer, pairs, instruction.path.read_text(encoding="utf-8"), cfg.context)
+    examples, long = _examples(tokenizer, pairs, instruction.path.read_text(encoding="utf-8"), context)
     if not examples:
-        what = "there are no lessons to learn from" if not pairs else "every lesson is longer than tune.context"
-        raise UsageError(what, where=lessons.ref, fix="Give more pairs, or raise tune.context")
+        what = "there are no lessons to learn from" if not pairs else f"every lesson is longer than {context} tokens"
+        raise UsageError(what, where=lessons.ref, fix="Give more or shorter pairs, or raise tune.context")
     weights = Weights.load(base.path)
-    decoder = Decoder(weights, cfg.context)
+    decoder = Decoder(weights, context)
     lora = Lora(weights, rank=cfg.rank, alpha=cfg.alpha, seed=cfg.seed, layers=cfg.layers)
     steps = max(1, round(cfg.epochs * len(examples) / cfg.batch))
     plan = Plan(steps, cfg.batch, cfg.learning_rate, max(1, min(20, steps // 10)), cfg.seed)
@@ -101,7 +103,8 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+    with path.open(encoding="utf-8") as file:  # str.splitlines would cut at U+2028 inside a text
+        return list(file)
 
 
 def _examples(
