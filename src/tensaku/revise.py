@@ -33,7 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "en": {"market": "Market", "performance": "Performance", "outlook": "Outlook and policy"},
 }
 
-_LABELS = {"ja": ("原稿", "公表文"), "en": ("Draft", "Comment")}
+_ANSWER = {"ja": "公表文", "en": "Comment"}
 
 LONGEST_DRAFT = 20_000
 """Most characters of one draft: far beyond any comment, and little enough to tokenise without a wait."""
@@ -68,10 +68,9 @@ class Job:
 def messages(
     instruction: str, draft: str, *, fund: str, section: str, as_of: str, language: str = "ja"
 ) -> tuple[Message, ...]:
-    """What the model is asked: the instruction, then fund, section, month and draft, then where the comment begins."""
-    draft_label, final_label = _LABELS.get(language, _LABELS["en"])
+    """What the model is asked: the instruction, then fund, section and month, the draft, and where the comment begins."""
     named = SECTIONS.get(language, SECTIONS["en"]).get(section, section)
-    asked = f"{fund} {named} {_month(as_of, language)}\n{draft_label}: {draft}\n{final_label}:"
+    asked = f"{fund} {named} {_month(as_of, language)}\n{draft}\n{_ANSWER.get(language, _ANSWER['en'])}:"
     return Message("system", instruction.strip()), Message("user", asked)
 
 

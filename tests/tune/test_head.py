@@ -6,7 +6,7 @@ from tensaku.tune.head import mean_cross_entropy
 
 
 def test_loss_and_gradient_agree_with_autograd_in_fp64(monkeypatch):
-    monkeypatch.setattr(head, "_ROWS", 7)  # several chunks, the last one short
+    monkeypatch.setattr(head, "_CHUNK", 7 * 50)  # several chunks, the last one short
     torch.manual_seed(0)
     hidden = (torch.randn(25, 16) * 3).requires_grad_()
     weight, labels = torch.randn(50, 16), torch.randint(0, 50, (25,))

@@ -40,7 +40,7 @@ class Month:
     Attributes:
         as_of: the month, `YYYY-MM`.
         returns: percent change of the month by asset class, one decimal, never 0.
-        levels: closing levels: `nikkei` (yen), `sp500`, `jgb` and `ust` (10-year yields, percent), `usdjpy`,
+        levels: closing levels: `nikkei` (yen), `sp500`, `topix`, `tse-reit`, `jgb` and `ust` (10-year yields, percent), `usdjpy`,
             `oil` (dollars a barrel), `boj` and `fed` (policy rates, percent).
         flags: the moods of the month, such as `fed:hawk`; exactly one of each pair holds.
         up, down: segments (sectors, countries, maturities ...) by asset class that rose and fell, strongest first.
@@ -75,6 +75,8 @@ def simulate(months: list[str], segments: Mapping[str, list[str]], seed: int) ->
     level = {
         "nikkei": 36000.0,
         "sp500": 5000.0,
+        "topix": 2600.0,
+        "tse-reit": 1800.0,
         "jgb": 1.0,
         "ust": 4.0,
         "usdjpy": 145.0,
@@ -92,6 +94,8 @@ def simulate(months: list[str], segments: Mapping[str, list[str]], seed: int) ->
         returns["balanced"] = _nonzero(0.5 * returns["dm-eq"] + 0.2 * returns["jp-eq"] + 0.3 * returns["jp-bond"])
         level["nikkei"] *= 1 + returns["jp-eq"] / 100
         level["sp500"] *= 1 + returns["dm-eq"] / 100
+        level["topix"] *= 1 + returns["jp-eq"] / 100
+        level["tse-reit"] *= 1 + returns["jreit"] / 100
         level["oil"] *= 1 + returns["commodity"] * 1.2 / 100
         flags = _flags(rng, moves, returns, int(as_of[-2:]))
         up, down = _split(rng, segments, returns, flags)
@@ -189,5 +193,5 @@ def _split(
 
 
 def _rounded(level: dict[str, float]) -> dict[str, float]:
-    digits = {"nikkei": -2, "sp500": -1, "jgb": 2, "ust": 2, "usdjpy": 0, "oil": 0, "boj": 2, "fed": 2}
+    digits = {"nikkei": -2, "sp500": -1, "topix": -1, "tse-reit": -1, "jgb": 2, "ust": 2, "usdjpy": 0, "oil": 0, "boj": 2, "fed": 2}
     return {name: round(value, digits[name]) for name, value in level.items()}

@@ -21,7 +21,7 @@ from tensaku.models.tokenizer import Tokenizer
 
 __all__ = ["NativeEngine"]
 
-_REVISION = "1"
+_REVISION = "2"
 """Raised whenever answers may come out differently for the same weights."""
 
 
@@ -33,7 +33,7 @@ class NativeEngine:
 
     Args:
         base: folder with config.json, safetensors and tokenizer.json.
-        precision: "int8" (weights 8 bits per output channel, activations 7 bits per row) or "fp32".
+        precision: "int8" (weights 8 bits per output channel, activations twice 7 bits per row) or "fp32".
         context: most tokens that prompt and answer may have together; None: 2,048, or the base's own if that is less.
         slots: answers that run at once; more wait in the order in which they came.
         threads: for the int8 products; None: one for each processor, or OMP_NUM_THREADS if that is set.
