@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +95,96 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def workspace(tmp_path: Path) -> Path:
     """A folder for a store's root, not made yet."""
     return tmp_path / "workspace"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The last line of output."""
+        return json.loads(self.out.splitlines()[-1])
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Runs one command in this process. An exception that the command does not turn into a message fails the test."""
+    from tensaku.cli import main
+
+    def run(*words: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["tensaku", *map(str, words)])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code
+        caught = capsys.readouterr()
+        return Result(int(str(code or 0)), caught.out, caught.err)
+
+    return run
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a command as a process of its own, with Ctrl-C at work whatever the tests were started from."""
+    begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    running: list[subprocess.Popen[str]] = []
+
+    def run(*words: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", begin + "from tensaku.cli import main; main()", *map(str, words)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        running.append(subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True))
+        return running[-1]
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny workspace whose whole road has been walked by `tensaku run`. Not to be changed: work in a copy."""
+    from tensaku.testing import tiny_desk
+
+    folder = tiny_desk(tmp_path_factory.mktemp("road") / "desk")
+    words = [sys.executable, "-c", "from tensaku.cli import main; main()", "run", "-C", str(folder), "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder.parent)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=280)
+    (folder.parent / "out.json").write_text(done.stdout, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return folder
+
+
+@pytest.fixture
+def desk(road: Path, tmp_path: Path) -> Path:
+    """A copy of the walked workspace, to be changed at will."""
+    return Path(shutil.copytree(road, tmp_path / "desk"))
+
+
+@pytest.fixture
+def mount() -> Iterator[Callable[..., Path]]:
+    """Mounts for one test: `mount(folder, *options)`, as in `mount(disk, "-t", "tmpfs", "-o", "size=1m", "tmpfs")`."""
+    mounted: list[Path] = []
+
+    def run(folder: Path, *options: str) -> Path:
+        if os.geteuid() != 0:
+            pytest.skip("mounting needs root")
+        folder.mkdir(exist_ok=True)
+        done = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"cannot mount here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield run
+    for folder in reversed(mounted):
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
