@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from tensaku.models.base import Base, Trim, base, source_files, trim
 from tensaku.plugins import engines, gates, scorers, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
+from tensaku.text import names_from
 from tensaku.tune import Tune, tune
 
 __all__ = ["STAGES", "TASK_FILE", "Built", "Serve", "Spec", "Task", "Workspace", "build"]
@@ -153,17 +153,9 @@ class Workspace:
         """The table of names that count as facts."""
         path = self._named("names")
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"the names cannot be read: {error}", file=path) from None
-        table = found.get("names", found)
-        if not isinstance(table, dict):
-            raise DataError("the names are no table", file=path, field="names", fix='Begin it with a line "[names]"')
-        for name, forms in table.items():
-            if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
-                fix = f'Write "{name}" = ["form", "other form"]'
-                raise DataError("the forms of a name must be a list of texts", file=path, field=name, fix=fix)
-        return dict(table)
+            return names_from(path.read_text(encoding="utf-8"), where=str(path))
+        except UnicodeDecodeError:
+            raise DataError("the names are not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
     def job(self, adapter: str | None, provenance: dict[str, str] | None = None) -> Job:
         """How drafts are revised here, by the adapter loaded under this name."""

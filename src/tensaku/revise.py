@@ -68,7 +68,7 @@ class Job:
 def messages(
     instruction: str, draft: str, *, fund: str, section: str, as_of: str, language: str = "ja"
 ) -> tuple[Message, ...]:
-    """What the model is asked: the instruction, then fund, section and month, the draft, and where the comment begins."""
+    """What the model is asked: the instruction; fund, section and month; the draft; where the comment begins."""
     named = SECTIONS.get(language, SECTIONS["en"]).get(section, section)
     asked = f"{fund} {named} {_month(as_of, language)}\n{draft}\n{_ANSWER.get(language, _ANSWER['en'])}:"
     return Message("system", instruction.strip()), Message("user", asked)

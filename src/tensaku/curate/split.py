@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -195,4 +194,4 @@ def _forms(bench: Bench, asked: Sequence[Pair], taught: Sequence[Pair], names: t
 
 def _names(file: SourceFile | None) -> Mapping[str, Sequence[str]]:
     """The canonical names and their written forms: the table `names` of a TOML file."""
-    return {} if file is None else tomllib.loads(file.path.read_text(encoding="utf-8"))["names"]
+    return {} if file is None else text.names_from(file.path.read_text(encoding="utf-8"), where=str(file.path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -137,11 +136,7 @@ def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _names(file: SourceFile | None) -> text.Names:
-    if file is None:
-        return {}
-    found = tomllib.loads(file.path.read_text(encoding="utf-8"))
-    table: text.Names = found.get("names", found)
-    return table
+    return {} if file is None else text.names_from(file.path.read_text(encoding="utf-8"), where=str(file.path))
 
 
 def _sample(pairs: Sequence[Pair], n: int) -> dict[int, Pair]:

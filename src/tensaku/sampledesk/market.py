@@ -193,5 +193,16 @@ def _split(
 
 
 def _rounded(level: dict[str, float]) -> dict[str, float]:
-    digits = {"nikkei": -2, "sp500": -1, "topix": -1, "tse-reit": -1, "jgb": 2, "ust": 2, "usdjpy": 0, "oil": 0, "boj": 2, "fed": 2}
+    digits = {
+        "nikkei": -2,
+        "sp500": -1,
+        "topix": -1,
+        "tse-reit": -1,
+        "jgb": 2,
+        "ust": 2,
+        "usdjpy": 0,
+        "oil": 0,
+        "boj": 2,
+        "fed": 2,
+    }
     return {name: round(value, digits[name]) for name, value in level.items()}

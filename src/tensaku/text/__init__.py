@@ -7,6 +7,7 @@ from tensaku.text.align import doubled, dropped
 from tensaku.text.diff import apply, changes
 from tensaku.text.extract import Names, facts, mask
 from tensaku.text.guard import compare
+from tensaku.text.names import names_from
 from tensaku.text.split import Sentence, sentences
 from tensaku.text.sudachi import Word, words
 
@@ -21,6 +22,7 @@ __all__ = [
     "dropped",
     "facts",
     "mask",
+    "names_from",
     "sentences",
     "words",
 ]
