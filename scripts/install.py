@@ -18,7 +18,7 @@ def main() -> int:
     started, shown, named, installing = time.monotonic(), 0.0, set(), False
     unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}  # else pip's lines come in heaps
     with log.open("w") as file:
-        pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, env=unbuffered)  # noqa: S603 - our own words
+        pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, env=unbuffered)
         assert pip.stdout is not None
         for line in pip.stdout:
             file.write(line)
