@@ -40,8 +40,8 @@ class Month:
     Attributes:
         as_of: the month, `YYYY-MM`.
         returns: percent change of the month by asset class, one decimal, never 0.
-        levels: closing levels: `nikkei` (yen), `sp500`, `topix`, `tse-reit`, `jgb` and `ust` (10-year yields, percent), `usdjpy`,
-            `oil` (dollars a barrel), `boj` and `fed` (policy rates, percent).
+        levels: closing levels: `nikkei` (yen), `sp500`, `topix`, `tse-reit`, `jgb` and `ust` (10-year yields, percent),
+            `usdjpy`, `oil` (dollars a barrel), `boj` and `fed` (policy rates, percent).
         flags: the moods of the month, such as `fed:hawk`; exactly one of each pair holds.
         up, down: segments (sectors, countries, maturities ...) by asset class that rose and fell, strongest first.
     """
