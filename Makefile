@@ -20,7 +20,7 @@ help:
 	@echo "make test-all   the slow tests too"
 	@echo "make check      format, lint, types, layers, generated documents"
 	@echo "make format     put the code into the one form"
-	@echo "make bench      the comparisons with other tools"
+	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
 
 setup: $(STAMP)
@@ -61,9 +61,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP)
-	@found=; for script in bench/*.py; do \
-		[ -e "$$script" ] || continue; found=1; echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit $$?; \
-	done; [ -n "$$found" ] || echo "There is no comparison in bench/ yet"
+	@$(BIN)/python benchmarks/serve_quick.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
