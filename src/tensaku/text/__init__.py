@@ -5,6 +5,7 @@ Importing this package loads neither SudachiPy nor rapidfuzz; the functions that
 
 from tensaku.text.align import doubled, dropped
 from tensaku.text.diff import apply, changes
+from tensaku.text.direction import Reversal, reversals
 from tensaku.text.extract import Names, facts, mask
 from tensaku.text.guard import compare
 from tensaku.text.names import names_from
@@ -13,6 +14,7 @@ from tensaku.text.sudachi import Word, words
 
 __all__ = [
     "Names",
+    "Reversal",
     "Sentence",
     "Word",
     "apply",
@@ -23,6 +25,7 @@ __all__ = [
     "facts",
     "mask",
     "names_from",
+    "reversals",
     "sentences",
     "words",
 ]
