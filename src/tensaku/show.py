@@ -29,7 +29,8 @@ def reporter() -> Reporter:
 
 
 def _console() -> Console:
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else 160
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
@@ -44,6 +45,8 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
         shown.add_row(*row)
     console = _console()
     console.print(shown)
+    for label, signature in evaluation.facts.get("signatures", {}).items():
+        console.print(f"{label:<10}{signature}")
     for name in ("tune_seconds", "total_seconds", "decode_tokens_per_second", "form_seen_share", "matrix_gflops"):
         if name in figures:
             console.print(f"{name:<26}{_cell(figures[name])}")

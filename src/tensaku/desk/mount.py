@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -82,14 +83,17 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
     _add_page(desk, "/", "ja", sessions.add)
     _add_page(desk, "/ja", "ja", sessions.add)
     _add_page(desk, "/en", "en", sessions.add)
-    ui.run_with(
-        app,
-        title="Tensaku",
-        favicon=HERE / "static" / "seal.svg",
-        tailwind=False,
-        reconnect_timeout=6.0,
-        show_welcome_message=False,
-    )
+    with warnings.catch_warnings():
+        # NiceGUI looks at every object in memory for a running server, and torch warns when one of its own is looked at.
+        warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
+        ui.run_with(
+            app,
+            title="Tensaku",
+            favicon=HERE / "static" / "seal.svg",
+            tailwind=False,
+            reconnect_timeout=6.0,
+            show_welcome_message=False,
+        )
 
 
 def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Session], None]) -> None:
