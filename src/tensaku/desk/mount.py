@@ -83,17 +83,16 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
     _add_page(desk, "/", "ja", sessions.add)
     _add_page(desk, "/ja", "ja", sessions.add)
     _add_page(desk, "/en", "en", sessions.add)
-    with warnings.catch_warnings():
-        # NiceGUI looks at every object in memory for a running server, and torch warns when one of its own is looked at.
-        warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
-        ui.run_with(
-            app,
-            title="Tensaku",
-            favicon=HERE / "static" / "seal.svg",
-            tailwind=False,
-            reconnect_timeout=6.0,
-            show_welcome_message=False,
-        )
+    # When the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
+    warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
+    ui.run_with(
+        app,
+        title="Tensaku",
+        favicon=HERE / "static" / "seal.svg",
+        tailwind=False,
+        reconnect_timeout=6.0,
+        show_welcome_message=False,
+    )
 
 
 def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Session], None]) -> None:
