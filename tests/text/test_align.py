@@ -20,6 +20,11 @@ def test_a_lost_sentence_is_named() -> None:
     assert [s.text for s in dropped(DRAFT, FINAL, text)] == ["輸出株が買われたことから、投資家心理が改善した。"]
 
 
+def test_a_few_words_of_a_sentence_are_not_the_sentence() -> None:
+    text = "日経平均株価は3.2%上昇した。輸出株は横ばい。円安もプラスに寄与した。"
+    assert [s.start for s in dropped(DRAFT, FINAL, text)] == [FINAL.index("輸出株")]
+
+
 def test_other_words_for_the_same_content_are_no_loss() -> None:
     assert dropped(DRAFT, FINAL, DRAFT) == []
     assert dropped(DRAFT, FINAL, "輸出株が買われて投資家の心理が上向き、日経平均は3.2%の上昇。円安も寄与した。") == []
