@@ -83,7 +83,7 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
     _add_page(desk, "/", "ja", sessions.add)
     _add_page(desk, "/ja", "ja", sessions.add)
     _add_page(desk, "/en", "en", sessions.add)
-    # When the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
+    # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(
         app,
