@@ -54,7 +54,8 @@ class Job:
     """How a desk revises: the same instruction in training, evaluation and serving.
 
     `provenance` goes into every revision beside what the engine says of itself. `max_tokens` bounds an answer; it is
-    further bounded by the draft's own length, since a revision is not much longer than its draft.
+    further bounded by the draft's own length, since a revision is not much longer than its draft. `language` is that of
+    the texts, for those who show them.
     """
 
     instruction: str
@@ -65,13 +66,17 @@ class Job:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 
-def messages(
-    instruction: str, draft: str, *, fund: str, section: str, as_of: str, language: str = "ja"
-) -> tuple[Message, ...]:
+def messages(instruction: str, draft: str, *, fund: str, section: str, as_of: str) -> tuple[Message, ...]:
     """What the model is asked: the instruction; fund, section and month; the draft; where the comment begins."""
-    named = SECTIONS.get(language, SECTIONS["en"]).get(section, section)
-    asked = f"{fund} {named} {_month(as_of, language)}\n{draft}\n{_ANSWER.get(language, _ANSWER['en'])}:"
+    language = _language_of(instruction)
+    named = SECTIONS[language].get(section, section)
+    asked = f"{fund} {named} {_month(as_of, language)}\n{draft}\n{_ANSWER[language]}:"
     return Message("system", instruction.strip()), Message("user", asked)
+
+
+def _language_of(instruction: str) -> str:
+    """Japanese if the instruction has a kana. Nothing else may decide: training, evaluation and serving must agree."""
+    return "ja" if any("\u3041" <= c <= "\u30ff" for c in instruction) else "en"
 
 
 def _month(as_of: str, language: str) -> str:
@@ -150,7 +155,6 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
         fund=draft.fund,
         section=draft.section,
         as_of=draft.as_of,
-        language=job.language,
     )
     longest = min(job.max_tokens, len(draft.text) + 32)
     request = Request(asked, adapter=job.adapter, max_tokens=longest, prediction=draft.text)
