@@ -61,7 +61,7 @@ def test_from_a_first_visit_to_a_saved_comment(page: Page, server: Any) -> None:
     expect(page.locator("#difference ins").last).to_contain_text("今後を注視します")
     expect(page.locator("#saved-state")).to_contain_text("未保存")
     page.locator("#save").click()
-    expect(page.locator("#notice")).to_contain_text("保存しました")
+    expect(page.locator("#notice")).to_have_text(re.compile("^保存しました。"))
     expect(page.locator("#saved-state")).to_contain_text("佐藤 美咲 が保存")
     expect(page.locator(".item[aria-current]")).to_contain_text("保存済み")
     (final,) = server.ledger.finals(draft_id(page))
@@ -147,7 +147,7 @@ def test_two_writers_on_one_draft(page: Page, server: Any) -> None:
     assert len(server.ledger.finals(draft_id(page))) == 1
     page.get_by_role("button", name="自分の文のまま続ける").click()
     page.locator("#save").click()
-    expect(page.locator("#notice")).to_contain_text("保存しました")
+    expect(page.locator("#notice")).to_have_text(re.compile("^保存しました。"))
     newest, first = server.ledger.finals(draft_id(page))
     assert (newest.text, newest.based_on) == (GOOD, first.id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,12 @@ class Page:
 
     def all(self, what: str) -> list[Any]:
         return [values for name, values in self.sent if name == what]
+
+    async def count(self, expected: str) -> None:
+        """Wait until the comment's length is shown as `expected`."""
+        async with asyncio.timeout(5):
+            while not (seen := self.all("compared")) or seen[-1]["counts"]["final-count"] != expected:
+                await asyncio.sleep(0.005)
 
     async def until(self, what: str, n: int = 1) -> Any:
         async with asyncio.timeout(5):
@@ -176,6 +183,43 @@ def test_another_draft_may_be_opened_while_one_is_written(desk: Desk, draft: Dra
     assert page.all("open")[-1]["text"] == "当月の市場は3.8％上昇しました。"
 
 
+def test_coming_back_to_a_draft_loses_no_piece_of_it(desk: Desk, draft: DraftRow) -> None:
+    assert isinstance(desk.engine, ScriptedEngine)
+    desk.engine.delay, desk.engine.piece = 0.03, 1
+    other = desk.ledger.add_draft(NewDraft("円は下落した。", "青葉", "国内株式", "outlook", "2026-10", "sample"))
+    read = desk.ledger.people
+
+    def slowly() -> Any:
+        time.sleep(0.1)  # so that pieces come while the draft is being read
+        return read()
+
+    desk.ledger.people = slowly  # type: ignore[method-assign]
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        await page.until("append")
+        await page.do("open", draft=other.id)
+        await page.do("open", draft=draft.id)
+        await page.until("asked")
+
+    sent = run(desk, steps).sent
+    opened = max(i for i, (name, _) in enumerate(sent) if name == "open")
+    assert sent[opened][1]["asking"]
+    shown = sent[opened][1]["text"] + "".join(v["text"] for name, v in sent[opened:] if name == "append")
+    assert shown == "当月の市場は3.8％上昇しました。"
+
+
+def test_of_two_drafts_chosen_quickly_the_second_stays(desk: Desk, draft: DraftRow) -> None:
+    other = desk.ledger.add_draft(NewDraft("円は下落した。", "青葉", "国内株式", "outlook", "2026-10", "sample"))
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=None)
+        await asyncio.gather(page.do("open", draft=draft.id), page.do("open", draft=other.id))
+
+    assert [values["draft"] for values in run(desk, steps).all("open")] == [other.id]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("長" * 600, "長すぎて、モデルが一度に読めません"), ("故障した。", "モデルが応答できませんでした")],
@@ -190,7 +234,7 @@ def test_a_failure_is_a_message_and_the_page_goes_on(desk: Desk, text: str, mess
         assert message in page.all("notice")[-1]["message"]
         assert page.all("notice")[-1]["detail"]
         await page.do("text", draft=bad.id, text="自分で書いた。")
-        assert (await page.until("compared", 3))["counts"]["final-count"] == "7字"
+        await page.count("7字")
 
     run(desk, steps)
 
@@ -241,8 +285,6 @@ def test_only_the_newest_of_many_texts_is_compared_last(desk: Desk, draft: Draft
         await page.until("compared")
         for n in range(30):
             await page.do("text", draft=draft.id, text="市" * (n + 1))
-        async with asyncio.timeout(5):
-            while page.all("compared")[-1]["counts"]["final-count"] != "30字":
-                await asyncio.sleep(0.01)
+        await page.count("30字")
 
     assert len(run(desk, steps).all("compared")) < 10

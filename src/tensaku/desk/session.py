@@ -94,6 +94,7 @@ class Session:
         self._filters: Filters | None = None
         self._person: str | None = None
         self._opened: Opened | None = None
+        self._opening: int | None = None
         self._askings: dict[int, Asking] = {}
         self._text = ""
         self._comparing: asyncio.Task[None] | None = None
@@ -222,10 +223,14 @@ class Session:
         return hold(draft.text, text, self._desk.job.names, as_of=draft.as_of, writing=writing)
 
     async def _open(self, draft: int) -> None:
+        self._opening = draft
         opened = await asyncio.to_thread(self._read, draft)
+        regions = {"heading": self._views.heading(opened.draft), **await self._row_regions(opened)}
+        if self._opening != draft:
+            return  # another one was chosen meanwhile
+        # From here to the sending nothing may wait: a piece written in between would reach neither text nor page.
         asking = self._askings.get(draft)
         self._opened, self._text = opened, asking.text if asking else opened.text
-        revision = opened.revisions[0] if opened.revisions else None
         self._send(
             "open",
             {
@@ -233,12 +238,12 @@ class Session:
                 "key": opened.key,
                 "text": self._text,
                 "based_on": opened.based_on,
-                "revision": revision.id if revision else None,
+                "revision": opened.revisions[0].id if opened.revisions else None,
                 "saved": opened.finals[0].text if opened.finals else None,
                 "reasons": dict(opened.finals[0].reasons) if opened.finals else {},
                 "asking": asking is not None,
                 "draft_count": counted(self._t, "chars", len(opened.draft.text)),
-                "regions": {"heading": self._views.heading(opened.draft), **await self._row_regions(opened)},
+                "regions": regions,
             },
         )
         self._compare_soon()
