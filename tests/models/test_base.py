@@ -114,7 +114,7 @@ def test_parts_that_do_not_fit_leave_nothing_sealed(store: Store, gemma: Path, s
 def test_several_files_of_weights(store: Store, gemma: Path) -> None:
     tensors = load_file(gemma / "model.safetensors")
     (gemma / "model.safetensors").unlink()
-    index = {}
+    index: dict[str, str] = {}
     for n, part in enumerate((list(tensors)[::2], list(tensors)[1::2])):
         save_file({name: tensors[name] for name in part}, gemma / f"part-{n}.safetensors")
         index |= dict.fromkeys(part, f"part-{n}.safetensors")

@@ -127,7 +127,7 @@ def test_every_tensor_comes_back(source: tuple[Path, dict[str, torch.Tensor]]) -
 
 
 def test_the_larger_models_scale_positions(tmp_path: Path, source: tuple[Path, dict[str, torch.Tensor]]) -> None:
-    keys = {"gemma3.rope.scaling.type": "linear", "gemma3.rope.scaling.factor": 8.0}
+    keys: dict[str, Any] = {"gemma3.rope.scaling.type": "linear", "gemma3.rope.scaling.factor": 8.0}
     config = read_gemma3(write(tmp_path / "scaled.gguf", source[1], **keys))[0]
     config["layer_types"] = ["sliding_attention", "sliding_attention", "full_attention"]
     assert Shape.from_config(config).rope_scales == (1.0, 1.0, 8.0)

@@ -1,6 +1,9 @@
 """Trimming a small tokenizer of the same kind as Gemma's."""
 
+from __future__ import annotations
+
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +32,7 @@ LATIN = {
 SYMBOLS = {"..": (".", "."), "...": ("..", ".")}
 
 
-def build() -> dict:
+def build() -> dict[str, Any]:
     merges = [list(pair) for pair in (WORDS | LATIN | SYMBOLS).values()]
     single = sorted({c for word in (WORDS | LATIN | SYMBOLS) for c in word} | set("▁abcdefghijk。、0123456789％"))
     tokens = SPECIAL + [f"<0x{n:02X}>" for n in range(256)] + single + list(WORDS | LATIN | SYMBOLS)
@@ -67,18 +70,18 @@ SMALL = trim_tokenizer(FULL, KEEP)
 before, after = (Tokenizer.from_str(json.dumps(t)) for t in (FULL, SMALL))
 
 
-def kept() -> set:
+def kept() -> set[str]:
     return set(SMALL["model"]["vocab"])
 
 
-def test_japanese_symbols_and_used_words_stay_and_the_rest_goes():
+def test_japanese_symbols_and_used_words_stay_and_the_rest_goes() -> None:
     assert {"株式市場", "株式", "した", "..", "...", "the", "th"} <= kept()
     assert not {"bank", "ban", "简单", "<unused0>"} & kept()
     assert {"简", "单", "<0x00>", "<eos>"} <= kept()  # single characters, bytes and special tokens always
 
 
 @given(st.text(max_size=40))
-def test_any_string_survives(text):
+def test_any_string_survives(text: str) -> None:
     ids = after.encode(text, add_special_tokens=False).ids
     assert len(ids) == 0 or max(ids) < len(KEEP)
     assert after.decode(ids, skip_special_tokens=False) == before.decode(
@@ -87,11 +90,11 @@ def test_any_string_survives(text):
 
 
 @given(st.text(alphabet="株式市場上昇した。、...▁the0123", max_size=30))
-def test_kept_text_is_cut_as_before(text):
+def test_kept_text_is_cut_as_before(text: str) -> None:
     assert after.encode(text).tokens == before.encode(text).tokens
 
 
-def test_rows_follow_their_words():
+def test_rows_follow_their_words() -> None:
     embedding = torch.arange(len(FULL["model"]["vocab"]))[:, None].float()
     small = trim_tensors({"model.embed_tokens.weight": embedding, "other": embedding}, KEEP, len(embedding))
     for word, new in SMALL["model"]["vocab"].items():
@@ -99,7 +102,7 @@ def test_rows_follow_their_words():
     assert len(small["other"]) == len(embedding)
 
 
-def test_the_closure_is_needed(monkeypatch):
+def test_the_closure_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pieces on the way, BPE could not reach a kept word any more."""
     monkeypatch.setattr("tensaku.models.trim._closure", lambda kept, merges: set())
     monkeypatch.setattr("tensaku.models.trim._by_rule", lambda token: len(token) == 1 or token == "株式市場")

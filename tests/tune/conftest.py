@@ -31,4 +31,4 @@ def examples() -> list[Example]:
         return torch.randint(3, 97, (count,), generator=random).tolist()
 
     shared = some(9, 10)
-    return [Example(shared + [3 + n] + some(4, 20), [*some(3, 12), 1]) for n in range(10)]
+    return [Example([*shared, 3 + n, *some(4, 20)], [*some(3, 12), 1]) for n in range(10)]

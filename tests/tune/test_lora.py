@@ -1,6 +1,10 @@
 """The training step against Transformers and PEFT themselves."""
 
+from __future__ import annotations
+
 import warnings
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +14,10 @@ from tensaku.models.decoder import Decoder
 from tensaku.models.weights import Weights
 from tensaku.tune.head import mean_cross_entropy
 from tensaku.tune.lora import Lora
-from tensaku.tune.pack import PackedAttention, pack, shared_prefix
+from tensaku.tune.pack import Example, PackedAttention, pack, shared_prefix
 
 
-def started(folder):
+def started(folder: Path) -> tuple[Weights, Lora]:
     """LoRA with both matrices away from zero, so that each gradient says something."""
     weights = Weights.load(folder)
     lora = Lora(weights, rank=4, alpha=8, seed=3)
@@ -26,16 +30,16 @@ def started(folder):
     return weights, lora
 
 
-def ours(weights, lora, examples):
+def ours(weights: Weights, lora: Lora, examples: list[Example]) -> float:
     batch = pack(examples, shared_prefix(examples))
     attend = PackedAttention(weights.shape, batch)
     hidden = Decoder(weights).hidden(batch.ids, batch.positions, lora, attend, rows=batch.scored)
     loss = mean_cross_entropy(hidden, weights.head, batch.labels)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()
 
 
-def theirs(folder, adapter, examples, dtype):
+def theirs(folder: Path, adapter: Path, examples: list[Example], dtype: torch.dtype) -> tuple[float, dict[str, Any]]:
     """One pair at a time, unpacked, through Transformers and PEFT in fp64."""
     import peft
     from transformers import AutoModelForCausalLM
@@ -50,13 +54,15 @@ def theirs(folder, adapter, examples, dtype):
         ids = torch.tensor([example.prompt + example.completion])
         logits = model(ids).logits[0, len(example.prompt) - 1 : -1]
         loss = functional.cross_entropy(logits, torch.tensor(example.completion), reduction="sum") / count
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("family", ["gemma", "llama"])
-def test_loss_and_every_gradient_agree_with_peft_in_fp64(family, request, tmp_path, examples):
+def test_loss_and_every_gradient_agree_with_peft_in_fp64(
+    family: str, request: pytest.FixtureRequest, tmp_path: Path, examples: list[Example]
+) -> None:
     folder = request.getfixturevalue(family)
     weights, lora = started(folder)
     lora.save(tmp_path, str(folder))
@@ -64,7 +70,7 @@ def test_loss_and_every_gradient_agree_with_peft_in_fp64(family, request, tmp_pa
     wanted, grads = theirs(folder, tmp_path, examples, torch.float64)
     assert abs(loss - wanted) < 1e-5 * wanted
     compared = 0
-    mine = dict(lora.named_parameters())
+    mine: dict[str, Any] = dict(lora.named_parameters())
     for layer, parts in enumerate(weights.linear):
         for part in parts:
             for n, module in enumerate(lora.modules(part)):
@@ -80,14 +86,14 @@ def test_loss_and_every_gradient_agree_with_peft_in_fp64(family, request, tmp_pa
     assert compared == len(grads) == 2 * 7 * weights.shape.layers
 
 
-def test_a_saved_adapter_gives_peft_our_logits(gemma, tmp_path):
+def test_a_saved_adapter_gives_peft_our_logits(gemma: Path, tmp_path: Path) -> None:
     import peft
     from transformers import AutoModelForCausalLM
 
     weights, lora = started(gemma)
     lora.save(tmp_path, str(gemma))
     ids = torch.arange(3, 40)
-    batch = pack([type("E", (), {"prompt": ids[:20].tolist(), "completion": [*ids[20:].tolist(), 1]})()], 0)
+    batch = pack([Example(ids[:20].tolist(), [*ids[20:].tolist(), 1])], 0)
     with torch.no_grad():
         hidden = Decoder(weights).hidden(
             batch.ids, batch.positions, lora, PackedAttention(weights.shape, batch), rows=batch.scored
