@@ -20,6 +20,8 @@ def names_from(text: str, *, where: str = "names.toml") -> dict[str, list[str]]:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"the names cannot be read: {error}", file=where) from None
     table = found.get("names", found)
+    if not isinstance(table, dict):
+        raise DataError("the names are no table", file=where, field="names", fix='Begin it with a line "[names]"')
     for name, forms in table.items():
         if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
             fix = f'Write "{name}" = ["form", "other form"]'
