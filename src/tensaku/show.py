@@ -47,6 +47,9 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     console.print(shown)
     for label, signature in evaluation.facts.get("signatures", {}).items():
         console.print(f"{label:<10}{signature}")
+    facts = evaluation.facts
+    if "bleu_tuned_fp32" in facts:
+        console.print(f"int8 costs {facts['bleu_tuned_fp32'] - facts['bleu_tuned']:.2f} BLEU against weights in fp32")
     for name in ("tune_seconds", "total_seconds", "decode_tokens_per_second", "form_seen_share", "matrix_gflops"):
         if name in figures:
             console.print(f"{name:<26}{_cell(figures[name])}")

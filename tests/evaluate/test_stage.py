@@ -75,7 +75,7 @@ def run(folder: Path, cfg: Evaluate | None = None) -> tuple[Artifact, list[Scrip
     opened: list[ScriptedEngine] = []
 
     def factory(spec: Mapping[str, Any], path: Path) -> ScriptedEngine:
-        assert spec == {"engine": "native"}
+        assert spec in ({"engine": "native"}, {"engine": "native", "precision": "fp32"})
         opened.append(ScriptedEngine(untaught, by_adapter={"tuned": taught}))
         return opened[-1]
 
@@ -202,6 +202,15 @@ def test_a_sample_for_the_base_model(tmp_path: Path) -> None:
     assert sum(request.adapter is None for request in engine.requests) == 4
     assert [gain["row"] for gain in made.facts["gains"]] == ["tuned"]
     assert "等間隔に選んだ 4 件" in made.file("report.html").read_text(encoding="utf-8")
+
+
+def test_another_number_format_answers_beside(tmp_path: Path) -> None:
+    cfg = Evaluate(resamples=100, also={"fp32": {"precision": "fp32"}}, scorers=({"scorer": "chrf"},))
+    made, engines = run(tmp_path, cfg)
+    assert len(engines) == 2
+    assert made.facts["chrf_tuned_fp32"] == made.facts["chrf_tuned"]
+    assert [row[0] for row in table(made)][-1] == "調整済み fp32"
+    assert "調整済み（fp32）" in made.file("report.html").read_text(encoding="utf-8")
 
 
 def test_scorers_must_differ(tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ class Evaluate(Section):
     """What outputs are measured by; the first is what the report opens with and ranks outputs by."""
     engine: dict[str, Any] = pydantic.Field(default_factory=lambda: {"engine": "native"})
     """The engine that answers, with its settings, as in { engine = "native", precision = "fp32" }."""
+    also: dict[str, dict[str, Any]] = pydantic.Field(default_factory=dict)
+    """Further rows of the tuned model, answered with other settings of the engine: what a number format costs, as in
+    { fp32 = { precision = "fp32" } }, which makes the row tuned_fp32."""
     at_once: int = pydantic.Field(8, ge=1, le=256)
     """Answers written at the same time."""
     base_sample: int = pydantic.Field(0, ge=0)
@@ -70,7 +73,8 @@ def evaluate(
 ) -> None:
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
-    The rows: `draft` (the draft untouched), `base` (the base model, same instruction), `tuned` (with the adapter).
+    The rows: `draft` (the draft untouched), `base` (the base model, same instruction), `tuned` (with the adapter), and
+    those that `also` asks for.
     Outputs are scored as they are. Answers are kept as they come, so a killed run goes on after the last one.
 
     Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned` ...),
@@ -93,6 +97,11 @@ def evaluate(
         rows["base"] = _answered(bench, cfg, engine, job, "base", _sample(pairs, cfg.base_sample))
         tuned = replace(job, adapter=ADAPTER)
         rows["tuned"] = _answered(bench, cfg, engine, tuned, "tuned", dict(enumerate(pairs)))
+    for name, settings in cfg.also.items():
+        other = cfg.model_copy(update={"engine": {**cfg.engine, **settings}})
+        with _engine(other, base, adapter) as engine:
+            row = f"tuned_{name}"
+            rows[row] = _answered(bench, other, engine, tuned, row, dict(enumerate(pairs)))
     results = _measured(cfg, measures, rows, pairs, job.names)
     _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
     (bench.path / "scores.json").write_text(

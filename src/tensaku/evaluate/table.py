@@ -9,7 +9,12 @@ from tensaku.store import Artifact
 
 __all__ = ["table"]
 
-NAMES = {"draft": "原稿のまま draft", "base": "基盤モデル base", "tuned": "調整済み tuned"}
+NAMES = {
+    "draft": "原稿のまま draft",
+    "base": "基盤モデル base",
+    "tuned": "調整済み tuned",
+    "tuned_fp32": "調整済み fp32",
+}
 
 
 def table(artifact: Artifact) -> list[list[str]]:

@@ -13,6 +13,7 @@ ROW_NAMES = {
     "draft": ("原稿のまま", "draft, untouched"),
     "base": ("基盤モデル", "base model"),
     "tuned": ("調整済みモデル", "tuned model"),
+    "tuned_fp32": ("調整済み（fp32）", "tuned, weights in fp32"),
 }
 KIND_NAMES = {
     "number": ("数値", "number"),
