@@ -362,17 +362,19 @@ class Session:
             self._send("reasons", {"keys": [reason_key(b) for b in without]})
             self._notice("reason_needed")
             return
-        based_on = values.get("based_on")
-        newest = (await asyncio.to_thread(self._desk.ledger.finals, draft.id))[:1]
-        if newest and newest[0].id != based_on:
+        based_on, person, revision = values.get("based_on"), str(self._person), values.get("revision")
+        try:
+            final = await asyncio.to_thread(
+                lambda: self._desk.ledger.save_final(
+                    draft.id, text, person, revision_id=revision, reasons=reasons, based_on=based_on
+                )
+            )
+        except UsageError:
+            newest = (await asyncio.to_thread(self._desk.ledger.finals, draft.id))[:1]
+            if not newest or newest[0].id == based_on:
+                raise
             await self._conflict(draft.id, newest[0])
             return
-        person, revision = str(self._person), values.get("revision")
-        final = await asyncio.to_thread(
-            lambda: self._desk.ledger.save_final(
-                draft.id, text, person, revision_id=revision, reasons=reasons, based_on=based_on
-            )
-        )
         self._send("saved", {"draft": draft.id, "based_on": final.id, "text": text})
         self._notice("notice_saved", kind="good")
         await self._refresh(draft.id)

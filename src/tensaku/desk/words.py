@@ -47,6 +47,8 @@ _JA = {
     "saved": "保存済み",
     # empty page
     "pick_title": "原稿を選んでください",
+    "first_title": "最初の原稿を登録してください",
+    "first_1": "「新しい原稿」から貼り付けるか、ファイルを読み込みます。",
     "pick_1": "左の一覧から原稿を開きます。",
     "pick_2": "「Ask LLM」を押すと、社内のモデルが修正案を書き始めます。",
     "pick_3": "差分と事実の一致を確かめ、手を入れて保存します。",
@@ -198,6 +200,8 @@ _EN = {
     "revised": "Revised",
     "saved": "Saved",
     "pick_title": "Choose a draft",
+    "first_title": "Add the first draft",
+    "first_1": "Choose “New draft” and paste one, or read a file.",
     "pick_1": "Open a draft from the list on the left.",
     "pick_2": "Press “Ask LLM”: the house’s own model begins to write a revision.",
     "pick_3": "Check the difference and the facts, edit, and save.",
