@@ -83,17 +83,24 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Walk the whole road with the sample desk: raw files, tuned model, report, release, a page in your browser."""
+    started = time.monotonic()
+    if no_serve:
+        _demonstrate(folder, started, as_json)
+        return
+    from tensaku.deploy import serve_release
+    from tensaku.serve import listen
+
+    with listen("127.0.0.1", port) as listener:  # a port in use is known now, not after ten minutes of work
+        workspace, store, release = _demonstrate(folder, started, as_json)
+        serve_release(workspace, store, release, trial=True, listener=listener)
+
+
+def _demonstrate(folder: Path, started: float, as_json: bool) -> tuple[Any, Any, Any]:
+    """Walk the road and print what came of it; the workspace, its store and the release."""
     from tensaku import demo as demonstration
     from tensaku.show import print_scores, reporter
 
-    started = time.monotonic()
-    listener = None
-    if not no_serve:
-        from tensaku.serve import listen
-
-        listener = listen("127.0.0.1", port)  # a port in use is known now, not after ten minutes of work
-    say = reporter()
-    workspace, store, built = demonstration.walk(folder, say)
+    workspace, store, built = demonstration.walk(folder, reporter())
     figures = demonstration.summary(built, started)
     report = built["evaluate"].file("report.html")
     if as_json:
@@ -105,10 +112,7 @@ def demo(
         print(f"Release   {built['release'].ref}, a candidate until somebody approves it")
         print(f"People    invented for this demonstration: {people}")
         print(f"Approve   tensaku approve {built['release'].ref} --by takahashi -C {folder}")
-    if listener is not None:
-        from tensaku.deploy import serve_release
-
-        serve_release(workspace, store, built["release"], trial=True, listener=listener)
+    return workspace, store, built["release"]
 
 
 @app.command()
@@ -208,12 +212,11 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show what differs between two artifacts: settings first, then facts, then files."""
-    from tensaku.records import to_dict
     from tensaku.show import print_differences
 
     found = _store(folder).diff(old, new)
     if as_json:
-        print(json.dumps([to_dict(d) for d in found], ensure_ascii=False, default=str))
+        print(json.dumps([d._asdict() for d in found], ensure_ascii=False))
     else:
         print_differences(found)
 
@@ -286,8 +289,8 @@ def serve(
     cfg = workspace.spec.serve
     store = Store(workspace.root)
     release = release_of(store, ref)
-    listener = listen(host or cfg.host, cfg.port if port is None else port)
-    serve_release(workspace, store, release, trial=trial, listener=listener)
+    with listen(host or cfg.host, cfg.port if port is None else port) as listener:
+        serve_release(workspace, store, release, trial=trial, listener=listener)
 
 
 @user.command("add")

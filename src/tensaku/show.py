@@ -89,8 +89,8 @@ def print_differences(found: Sequence[Difference]) -> None:
     """What differs, settings first."""
     if not found:
         print("No difference.")
-    for difference in found:
-        print(difference)
+    for where, old, new in found:
+        print(f"{where}: {_side(old)} -> {_side(new)}")
 
 
 def print_revision(revision: Revision) -> None:
@@ -107,6 +107,10 @@ def print_revision(revision: Revision) -> None:
 
 def _cell(value: Any) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _side(value: Any) -> str:
+    return "(not there)" if value is None else _short(value)
 
 
 def _short(value: Any) -> str:
