@@ -110,7 +110,7 @@ def serve_release(
         try:
             made = int(datetime.fromisoformat(release.manifest["ended"]).timestamp())
             served = serve.Served(workspace.spec.task.name, release.ref, release.ref, marked, made)
-            app = serve.build_app(engine=engine, models=[served])
+            app = serve.build_app(engine=engine, models=[served], hosts=serve.hosts_of(listener))
             desk.mount(app, ledger=ledger, engine=engine, job=job, title=workspace.spec.task.name)
             serve.run(app, listener=listener, ready=_tell(marked))
         finally:
