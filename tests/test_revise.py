@@ -18,10 +18,8 @@ from tensaku.revise import (
     Job,
     check_draft,
     check_month,
-    known_section,
     messages,
     revise_many,
-    section_names,
     start,
 )
 from tensaku.testing import ScriptedEngine
@@ -225,13 +223,3 @@ def test_who_stops_reading_stops_the_engine() -> None:
     while engine.running and time.monotonic() < deadline:
         time.sleep(0.01)
     assert engine.running == 0
-
-
-def test_sections_by_any_name() -> None:
-    for table in SECTIONS.values():
-        assert set(table) == {"market", "performance", "outlook"}
-        for key, name in table.items():
-            assert known_section(name) == known_section(f" {key} ") == key
-    assert known_section("ESG") is None
-    assert section_names("ja")[0] == ("market", "市場動向")
-    assert section_names("fr") == section_names("en")

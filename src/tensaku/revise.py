@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tensaku.engines.protocol import Engine, Piece, Request, Stream
@@ -20,10 +20,8 @@ __all__ = [
     "Revising",
     "check_draft",
     "check_month",
-    "known_section",
     "messages",
     "revise_many",
-    "section_names",
     "start",
 ]
 
@@ -188,18 +186,3 @@ def revise_many(engine: Engine, job: Job, drafts: Iterable[DraftText], *, at_onc
     finally:
         for left in running:
             left.cancel()
-
-
-def known_section(name: str) -> str | None:
-    """The id of a section by its id or its name in any language, or None."""
-    wanted = name.strip()
-    for table in SECTIONS.values():
-        for key, value in table.items():
-            if wanted in (key, value):
-                return key
-    return None
-
-
-def section_names(language: str) -> Sequence[tuple[str, str]]:
-    """(id, name) of each section in `language`."""
-    return list(SECTIONS.get(language, SECTIONS["en"]).items())
