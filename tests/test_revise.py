@@ -13,7 +13,6 @@ from tensaku.errors import EngineError, UsageError
 from tensaku.records import Message
 from tensaku.revise import (
     LONGEST_DRAFT,
-    SECTIONS,
     DraftText,
     Job,
     check_draft,
