@@ -307,9 +307,9 @@ def test_a_finished_workspace_can_be_read_where_nothing_can_be_written(cli: Cli,
     assert cli("run", "evaluate", "-C", desk, "--json").code == 0
 
 
-@pytest.mark.parametrize("room", [0, 60, 250])
+@pytest.mark.parametrize("room", [0, 60, 250, 330])
 def test_a_full_disk(cli: Cli, tmp_path: Path, mount: Mount, room: int) -> None:
-    """`room` kilobytes are left: none, not enough for the base model, not enough for what is tuned on it."""
+    """`room` kilobytes are left: none, enough to begin, not enough for the base model, not enough for the adapter."""
     disk = mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs")
     folder = tiny_desk(disk / "desk")
     with (disk / "filler").open("wb", buffering=0) as filler:
@@ -321,7 +321,7 @@ def test_a_full_disk(cli: Cli, tmp_path: Path, mount: Mount, room: int) -> None:
     assert "Traceback" not in result.err
     said = [line for line in result.err.splitlines() if line.startswith("tensaku: ")]
     assert len(said) == 1
-    assert "no space left on the disk" in said[0]
+    assert "no space left on" in said[0].lower()
     assert "un again" in said[0]
     sealed = refs(folder)
     assert "tune" not in sealed
