@@ -1,14 +1,14 @@
 """The one tree of errors. The exit code of a command sits on the class.
 
-    TensakuError
-      x UsageError      you can fix this: what, where, what to do; no traceback      exit 2
-        + ConfigError   the task file
-        + NotFound      no such thing; names the nearest ones
-        + MissingExtra  a part is not installed; names the pip command
-        + DataError     a file, with its line and field
-      x GateError       a check refused the release: which, measured, wanted         exit 3
-      x StageError      the work failed; says where the scratch folder is            exit 1
-      x EngineError     a model did not answer; `retryable` is a field               exit 1
+TensakuError
+  x UsageError      you can fix this: what, where, what to do; no traceback      exit 2
+    + ConfigError   the task file
+    + NotFound      no such thing; names the nearest ones
+    + MissingExtra  a part is not installed; names the pip command
+    + DataError     a file, with its line and field
+  x GateError       a check refused the release: which, measured, wanted         exit 3
+  x StageError      the work failed; says where the scratch folder is            exit 1
+  x EngineError     a model did not answer; `retryable` is a field               exit 1
 """
 
 from __future__ import annotations
