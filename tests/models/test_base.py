@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tensaku.errors import NotFound, UsageError
+from tensaku.errors import NotFound, StageError, UsageError
 from tensaku.models.base import Base, base, source_files
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.models.weights import Weights
@@ -142,6 +142,28 @@ def test_the_hub_s_cache_is_used_and_nothing_else(
     made = bring(store, "hf:desk/tiny")
     assert made.facts["source"] == "hf:desk/tiny"
     assert made.facts["sha256"] == sha256_of(gemma / "model.safetensors")
+
+
+def test_the_network_is_asked_only_where_that_is_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    asked: list[bool] = []
+
+    def snapshot(name: str, *, local_files_only: bool, **rest: Any) -> str:
+        asked.append(local_files_only)
+        raise LocalEntryNotFoundError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with pytest.raises(UsageError, match="is not in this machine's model cache"):
+        bring(store, "hf:desk/tiny")
+    with pytest.raises(StageError, match=r"hf:desk/tiny could not be fetched \(no route to host\)"):
+        store.run(base, Base(model="hf:desk/tiny", download=True), files={})
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UsageError, match="is not in this machine's model cache"):
+        store.run(base, Base(model="hf:desk/tiny", download=True), files={})
+    assert asked == [True, False, True]
 
 
 def test_a_gguf_file_of_another_kind(store: Store, tmp_path: Path) -> None:

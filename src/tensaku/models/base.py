@@ -215,7 +215,9 @@ def _hub_folder(name: str, download: bool) -> Path:
         return Path(snapshot_download(name, allow_patterns=list(_COPIED), local_files_only=offline))
     except HFValidationError as error:
         raise UsageError(f"hf:{name} is no model name ({error})", where="base.model", fix="Write hf:org/name") from None
-    except LocalEntryNotFoundError:
+    except LocalEntryNotFoundError as error:
+        if not offline:
+            raise StageError("base", f"hf:{name} could not be fetched ({error.__cause__ or error})") from None
         fix = "Set base.download = true where that is allowed, or copy the model here and name it as path:FOLDER"
         raise UsageError(f"hf:{name} is not in this machine's model cache", where="base.model", fix=fix) from None
     except (HfHubHTTPError, OSError) as error:
