@@ -15,13 +15,14 @@ from tensaku.revise import (
     LONGEST_DRAFT,
     DraftText,
     Job,
+    Revising,
     check_draft,
     check_month,
     messages,
     revise_many,
     start,
 )
-from tensaku.testing import ScriptedEngine
+from tensaku.testing import Answer, ScriptedEngine
 
 JOB = Job(instruction="公表文に直してください。\n", provenance={"release": "release-1", "trial": "yes"})
 DRAFT = DraftText("市場は1.2パーセントの上昇となった。", "青葉ファンド", "market", "2026-09")
@@ -196,29 +197,54 @@ def test_those_before_a_wrong_draft_are_given_first(place: int) -> None:
     assert engine.running == 0
 
 
+def slow(rule: Answer) -> ScriptedEngine:
+    """An engine whose answers to `LONG` take about four seconds each, but for the short ones."""
+    return ScriptedEngine(rule, delay=0.05)
+
+
+LONG = [replace(draft, text=draft.text + "長い原稿です。" * 30) for draft in numbered(6)]
+
+
+def first_short(asked: tuple[Message, ...]) -> str:
+    return "短い。" if "第1の" in asked[-1].content else "長い" * 500
+
+
+def soon_idle(engine: ScriptedEngine) -> bool:
+    deadline = time.monotonic() + 1.5
+    while engine.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return engine.running == 0
+
+
 def test_when_one_fails_the_others_are_cancelled() -> None:
     def rule(asked: tuple[Message, ...]) -> str:
         if "第2の" in asked[-1].content:
             raise EngineError("out of memory")
-        return "長い" * 500
+        return first_short(asked)
 
-    engine = ScriptedEngine(rule, delay=0.01)
-    stream = revise_many(engine, replace(JOB, max_tokens=60), numbered(6), at_once=6)
+    engine = slow(rule)
+    stream = revise_many(engine, JOB, LONG, at_once=6)
     next(stream)
     with pytest.raises(EngineError, match="out of memory"):
         next(stream)
-    deadline = time.monotonic() + 5
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert engine.running == 0
+    assert len(engine.requests) == 6
+    assert soon_idle(engine)
 
 
 def test_who_stops_reading_stops_the_engine() -> None:
-    engine = ScriptedEngine(lambda _: "長い" * 500, delay=0.01)
-    stream = revise_many(engine, replace(JOB, max_tokens=30), numbered(6), at_once=6)
+    engine = slow(first_short)
+    stream = revise_many(engine, JOB, LONG, at_once=6)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
-    deadline = time.monotonic() + 5
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert engine.running == 0
+    assert soon_idle(engine)
+
+
+def test_ctrl_c_while_waiting_stops_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Revising) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Revising, "result", interrupted)
+    engine = slow(first_short)
+    with pytest.raises(KeyboardInterrupt):
+        next(revise_many(engine, JOB, LONG[1:], at_once=1))
+    assert soon_idle(engine)
