@@ -93,7 +93,7 @@ def test_what_stays_computes_as_before(shop: Any, given: dict[str, Any]) -> None
     assert sorted(new.values()) == list(range(len(new)))
     text = "市場は1.2%上昇した。"
     rows = [old[word] for word in sorted(new, key=lambda word: int(new[word]))]
-    assert torch.equal(logits(made.path, text), logits(whole.path, text)[:, rows])
+    assert (logits(made.path, text) - logits(whole.path, text)[:, rows]).abs().max() < 1e-5
     assert made.facts["vocabulary"] == len(new) == made.facts["vocabulary_before"] - 3
     assert made.facts["untrimmed_sha256"] == whole.facts["sha256"] != made.facts["sha256"]
     assert made.facts["licence"] == whole.facts["licence"]
