@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,13 @@ def test_cut_short_at_any_file_it_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
         Workspace.open(folder)
 
 
+def test_many_lay_out_one_folder_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(lay_out, tmp_path / "desk") for _ in range(24)]:
+            done.result()
+    assert files(tmp_path / "desk") == LAID_OUT
+
+
 @pytest.fixture
 def tiny_demo(tmp_path: Path) -> Path:
     """A tiny desk in the place where the demonstration's own would be laid out, its data beside it."""
@@ -158,6 +166,22 @@ def test_the_command_ends_with_one_line_of_json(tiny_demo: Path, cli: Callable[.
     assert approved.out == f"{release.ref}: approved\n"
     refused = cli("approve", release.ref, "--by", TUNER, "-C", tiny_demo)
     assert refused.code == 2
+
+
+def test_two_demonstrations_in_one_folder(tiny_demo: Path, start: Callable[..., Any]) -> None:
+    both = [start("demo", tiny_demo, "--no-serve", "--json") for _ in range(2)]
+    ended = [process.communicate(timeout=250) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
+    first, second = (json.loads(out) for out, _ in ended)
+    assert {k: v for k, v in first.items() if k != "total_seconds"} == {
+        k: v for k, v in second.items() if k != "total_seconds"
+    }
+    workspace = Workspace.open(tiny_demo)
+    with Ledger.open(workspace.ledger_file) as ledger:
+        assert len(ledger.people()) == len(PEOPLE)
+        assert len(ledger.drafts()) == len({draft.reference for draft in ledger.drafts()})
+        assert [release.ref for release in ledger.releases()] == [first["release"]]
+        assert ledger.verify_log() is None
 
 
 @pytest.mark.model

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import time
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def lay_out(folder: Path) -> None:
         for name in (*_DATA, *_FILES[1:], _FILES[0]):  # the task file last: it makes the folder a workspace
             target = folder / "data" / name if name in _DATA else folder / name
             if not target.exists():
-                new = target.with_name(target.name + ".new")
+                new = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")  # another may be at it too
                 with resources.as_file(sample / name) as source:
                     shutil.copyfile(source, new)
                 new.replace(target)
@@ -68,14 +68,14 @@ def lay_out(folder: Path) -> None:
 
 def _foreign(folder: Path) -> set[str]:
     """What stands in `folder` beside our own files; those alone are left where laying out was cut short."""
-    foreign = {found.name for found in folder.iterdir()} - {"data", *_ours(_FILES)}
+    foreign = {found.name for found in folder.iterdir() if not _ours(found.name, ("data", *_FILES))}
     if (folder / "data").is_dir():
-        foreign |= {found.name for found in (folder / "data").iterdir()} - _ours(_DATA)
+        foreign |= {found.name for found in (folder / "data").iterdir() if not _ours(found.name, _DATA)}
     return foreign
 
 
-def _ours(names: Sequence[str]) -> set[str]:
-    return {*names, *(f"{name}.new" for name in names)}
+def _ours(name: str, names: tuple[str, ...]) -> bool:
+    return name in names or (name.startswith(names) and name.endswith(".new"))
 
 
 def walk(folder: Path, reporter: Reporter) -> tuple[Workspace, Store, Built]:
