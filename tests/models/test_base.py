@@ -185,7 +185,9 @@ def test_the_demonstration_model_is_what_transformers_computes(store: Store) -> 
     from transformers import AutoModelForCausalLM
 
     from tensaku.models.decoder import Decoder
-    from tensaku.tune.pack import Example, PackedAttention, pack
+    from tensaku.models.products import plain
+    from tensaku.tune.attention import PackedAttention
+    from tensaku.tune.pack import Example, pack
 
     made = bring(store, "demo:gemma-3-270m")
     assert made.facts["licence"] == "Gemma Terms of Use"
@@ -200,7 +202,7 @@ def test_the_demonstration_model_is_what_transformers_computes(store: Store) -> 
         return x @ weights.linear[layer][part].T
 
     with torch.inference_mode():
-        attend = PackedAttention(weights.shape, batch)
+        attend = PackedAttention(weights.shape, batch, plain)
         hidden = Decoder(weights).hidden(batch.ids, batch.positions, plain, attend, rows=batch.scored)
         ours = hidden @ weights.head.T
         model = AutoModelForCausalLM.from_pretrained(made.path, dtype=torch.float32, local_files_only=True)
