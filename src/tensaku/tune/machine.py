@@ -11,16 +11,28 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from tensaku.models.products import Multiply, product, speed
-from tensaku.tune.section import Tune
 
-__all__ = ["How", "settle"]
+__all__ = ["How", "Settings", "settle"]
 
 _FILE = "machine.json"
+
+
+class Settings(Protocol):
+    """A section that says in which number format to train, and counts as a whole."""
+
+    @property
+    def precision(self) -> str:
+        """ "auto", "fp32" or "bf16"."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Its values, plain."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +46,7 @@ class How:
     spoken: str
 
 
-def settle(cfg: Tune, aside: Path, inputs: Mapping[str, str]) -> How:
+def settle(cfg: Settings, aside: Path, inputs: Mapping[str, str]) -> How:
     """Measure and decide, or go on as the run began.
 
     Args:
