@@ -61,7 +61,7 @@ class _Run:
         from tensaku.models.shape import Shape
         from tensaku.models.tokenizer import Tokenizer
         from tensaku.tune.lessons import taught
-        from tensaku.tune.machine import settle
+        from tensaku.tune.arithmetic import settle
 
         self.bench, self.cfg, self.base = bench, cfg, base
         context = min(cfg.context, Shape.load(base.path).context)
