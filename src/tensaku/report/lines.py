@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from tensaku.report.drawing import line, path, svg, tick_text, ticks, words
 __all__ = ["Line", "Mark", "line_chart"]
 
 _MOST = 600  # points drawn of one line; more cannot be told apart
+_MOST_DOTS = 60
 _LEFT, _RIGHT, _TOP, _FOOT = 62, 16, 16, 40
 
 Point = tuple[float, float | None]
@@ -153,17 +155,18 @@ def _marks(scale: _Scale, marks: Sequence[Mark]) -> list[Markup]:
 def _curve(scale: _Scale, held: Line, run: list[tuple[float, float]]) -> list[Markup]:
     places = [(scale.x(x), scale.y(y)) for x, y in _thinned(run)]
     parts: list[Markup] = []
+    thin = held.smooth and len(run) > 8
+    means = zip((x for x, _ in run), _smooth([y for _, y in run]), strict=True) if thin else run
+    line_places = [(scale.x(x), scale.y(y)) for x, y in _thinned(list(means))]
     if held.area and len(places) > 1:
-        foot = [(places[-1][0], scale.bottom), (places[0][0], scale.bottom)]
-        parts.append(path(f"area {held.style}", [*places, *foot]))
-    if held.dots or len(places) == 1:
+        foot = [(line_places[-1][0], scale.bottom), (line_places[0][0], scale.bottom)]
+        parts.append(path(f"area {held.style}", [*line_places, *foot]))
+    if len(places) == 1 or (held.dots and len(places) <= _MOST_DOTS):
         dot = Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{}"/>')
         parts += [dot.format(held.style, x, y, 3.5) for x, y in places]
-    thin = held.smooth and len(run) > 8
-    parts.append(path(f"curve {held.style}{' raw' if thin else ''}", places))
     if thin:
-        means = zip((x for x, _ in run), _smooth([y for _, y in run]), strict=True)
-        parts.append(path(f"curve {held.style}", [(scale.x(x), scale.y(y)) for x, y in _thinned(list(means))]))
+        parts.append(path(f"curve {held.style} raw", places))
+    parts.append(path(f"curve {held.style}", line_places))
     return parts
 
 
@@ -196,8 +199,13 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _smooth(values: Sequence[float]) -> list[float]:
-    """A centred running mean over a twentieth of the run: no lag, unlike an exponential one."""
-    reach = max(len(values) // 40, 2)
-    return [
-        math.fsum(near) / len(near) for i in range(len(values)) if (near := values[max(0, i - reach) : i + reach + 1])
-    ]
+    """A centred running mean over a twentieth of the run: no lag, unlike an exponential one. Towards the ends the
+    window narrows, so that a steep beginning is not drawn lower than it was."""
+    last, most = len(values) - 1, max(len(values) // 40, 2)
+    sums = list(itertools.accumulate(values, initial=0.0))
+    means = []
+    for i in range(len(values)):
+        reach = min(most, max(min(i, last - i), most // 8))
+        low, high = max(0, i - reach), min(last, i + reach) + 1
+        means.append((sums[high] - sums[low]) / (high - low))
+    return means

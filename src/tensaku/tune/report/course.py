@@ -57,15 +57,16 @@ class Course:
         return [(row["step"], row[key]) for row in self.steps if row.get(key) is not None]
 
     @cached_property
-    def speed(self) -> Points:
-        """Tokens a second: (seconds, rate) of every step."""
+    def speeds(self) -> list[tuple[dict[str, Any], float]]:
+        """The row of every step and its tokens a second, with whatever was done before it since the last."""
         rows = [row for row in self.steps if "seconds" in row and "tokens" in row]
-        points: Points = []
-        for before, row in itertools.pairwise([{"seconds": 0.0}, *rows]):
-            span = row["seconds"] - before["seconds"]
-            if span > 0:
-                points.append((row["seconds"], row["tokens"] / span))
-        return points
+        spans = [row["seconds"] - before["seconds"] for before, row in itertools.pairwise([{"seconds": 0.0}, *rows])]
+        return [(row, row["tokens"] / span) for row, span in zip(rows, spans, strict=True) if span > 0]
+
+    @property
+    def speed(self) -> Points:
+        """Tokens a second over the seconds of `loss.jsonl`."""
+        return [(row["seconds"], rate) for row, rate in self.speeds]
 
     def over_time(self, key: str, scale: float = 1.0) -> Points:
         """`key` of every sample times `scale`; a gap where a run was broken off."""

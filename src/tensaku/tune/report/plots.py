@@ -44,8 +44,9 @@ def machine(course: Course) -> Markup:
     """Speed, processor, memory, energy and GPUs over time; empty if nothing was told."""
     marks = [Mark(seconds, _RESUMED) for seconds in course.resumed_seconds]
 
-    def plot(title: tuple[str, str], points: Points, figure: str, style: str = "first") -> Markup:
-        return line_chart(title, [Line(points, style=style, area=True)], figure=figure, marks=marks, time=True)
+    def plot(title: tuple[str, str], points: Points, figure: str, style: str = "first", smooth: bool = True) -> Markup:
+        line = Line(points, style=style, smooth=smooth, area=True)
+        return line_chart(title, [line], figure=figure, marks=marks, time=True)
 
     speed = Line(course.speed, style="second", smooth=True)
     usual = _figure("中央値 median {:,.0f}", course.speed, statistics.median)
@@ -57,10 +58,10 @@ def machine(course: Course) -> Markup:
     charts = [
         line_chart(("処理速度", "Speed, tokens/s"), [speed], figure=usual, time=True),
         plot(("CPU 使用", "Processor, cores in use"), course.over_time("cpu"), cores),
-        plot(("メモリ", "Memory, MB"), memory, _figure("最大 max {:,.0f}", memory, max)),
+        plot(("メモリ", "Memory, MB"), memory, _figure("最大 max {:,.0f}", memory, max), smooth=False),
         plot(("消費電力", "Power, W"), course.power, took, "third"),
         plot(("GPU 使用率", "GPU in use, %"), gpu, _figure("最大 max {:.0f} %", gpu, max)),
-        plot(("GPU メモリ", "GPU memory, MB"), gpu_mb, _figure("最大 max {:,.0f}", gpu_mb, max)),
+        plot(("GPU メモリ", "GPU memory, MB"), gpu_mb, _figure("最大 max {:,.0f}", gpu_mb, max), smooth=False),
     ]
     return _plots("機械の使われ方", "Use of the machine over time", charts, _told(course))
 
