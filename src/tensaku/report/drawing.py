@@ -52,8 +52,8 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
 def tick_text(value: float, marks: list[float]) -> str:
     """A tick's value with as many decimals as its neighbours need."""
     step = abs(marks[1] - marks[0]) if len(marks) > 1 else abs(value)
-    if value and step and (step < 1e-3 or step >= 1e6):
-        return f"{value:.2g}"
+    if value and step and abs(value) < 1e-3:
+        return f"{value:.{max(2, math.floor(math.log10(abs(value))) - math.floor(math.log10(step)) + 2)}g}"
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step else 0
     if step and not math.isclose(step * 10**decimals % 1, 0, abs_tol=1e-6):
         decimals += 1  # steps of 2.5

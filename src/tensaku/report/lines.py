@@ -75,9 +75,11 @@ def line_chart(
         *title, Markup('<span class="legend">{}</span>').format(legend) if legend else "", figure
     )
     drawing = _drawn(f"{title[0]} {title[1]} {figure}".strip(), kept, marks, time, (width, height))
-    return Markup('<figure class="plot{}">{}<div class="scroll">{}</div></figure>').format(
-        " wide" if wide else "", head, drawing
-    )
+    if not wide:
+        return Markup('<figure class="plot">{}{}</figure>').format(head, drawing)
+    # a narrow screen scrolls it, and so must a keyboard
+    scroll = Markup('<div class="scroll" tabindex="0" role="group" aria-label="{} {}">{}</div>').format(*title, drawing)
+    return Markup('<figure class="plot wide">{}{}</figure>').format(head, scroll)
 
 
 class _Scale:
