@@ -137,9 +137,8 @@ def _change(difference: Difference) -> str:
     if difference.change is None:
         return ""
     share = f" ({100 * difference.change / abs(difference.old):+.1f} %)" if difference.old else ""
-    return (
-        f"{difference.change:+.4g}{share}" if isinstance(difference.change, float) else f"{difference.change:+d}{share}"
-    )
+    whole = float(difference.change).is_integer()
+    return f"{difference.change:{'+.0f' if whole else '+.4g'}}{share}"
 
 
 def _short(value: Any) -> str:

@@ -32,8 +32,8 @@ def fall(to: float, start: float = 2.5, speed: float = 8) -> Curve:
     return lambda x: to + (start - to) * math.exp(-speed * x)
 
 
-def turn(to: float, at: float, slope: float) -> Curve:
-    return lambda x: fall(to)(x) + slope * max(0.0, x - at)
+def turn(to: float, at: float, slope: float, speed: float = 8) -> Curve:
+    return lambda x: fall(to, speed=speed)(x) + slope * max(0.0, x - at)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -68,7 +68,8 @@ def test_both_signs_are_one_sentence() -> None:
         ("a copy-heavy job well learnt", fall(0.02), fall(0.04)),
         ("validation flat", fall(0.1, speed=4), fall(0.35, speed=20)),
         ("the run diverges", lambda x: 1 + 4 * x, lambda x: 1.5 + 4 * x),
-        ("a tiny rise of a tiny loss", fall(0.01), turn(0.03, 0.4, 0.012)),
+        ("a tiny rise of a tiny loss", fall(0.01, speed=4), turn(0.03, 0.4, 0.012, speed=30)),
+        ("dearer, but not four times", fall(0.045, speed=20), fall(0.16, speed=20)),
         ("no validation", fall(0.001), None),
     ],
 )

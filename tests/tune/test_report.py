@@ -164,15 +164,22 @@ def test_a_damaged_log_names_its_line(tmp_path: Path) -> None:
 
 def test_speed_and_power_come_from_differences(tmp_path: Path) -> None:
     course = Course.read(log(tmp_path, steps(3), samples(2, 2)))
-    assert course.speed == [
-        (1.5, pytest.approx(800 / 1.5)),
-        (3.0, pytest.approx(800 / 1.5)),
-        (4.5, pytest.approx(800 / 1.5)),
-    ]
+    assert [seconds for seconds, _ in course.speed] == [1.5, 3.0, 4.5]
+    assert [rate for _, rate in course.speed] == pytest.approx([800 / 1.5] * 3)
     assert course.power == [(1.0, 50.0), (2.0, 50.0), (2.0, None), (3.0, 50.0), (4.0, 50.0)]
     assert course.resumed_seconds == [2.0]
     assert course.resumed_steps == [41]
     assert [y for _, y in course.over_time("cpu")] == [1.8, 1.8, None, 1.8, 1.8]
+
+
+def test_energy_that_is_told_from_the_second_run_on(tmp_path: Path) -> None:
+    rows = [
+        *samples(1, 2, joules=False),
+        {"seconds": 2.0, "run": 2, "started": "2026-11-24T11:00:00+00:00"},
+        {"seconds": 3.0, "run": 2, "joules": 900.0},
+        {"seconds": 4.0, "run": 2, "joules": 950.0},
+    ]
+    assert Course.read(log(tmp_path, [], rows)).power == [(2.0, None), (4.0, 50.0)]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tensaku.tune import watch as watching
-from tensaku.tune.machine import Energy, Gpus, Processes
+from tensaku.tune.machine import Energy, Processes
 from tensaku.tune.watch import Watch, mean_over_time, read_usage, usage_facts
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
@@ -188,10 +188,29 @@ def test_processes_that_end_while_they_are_counted_are_left_out() -> None:
         child.wait()
 
 
-def test_gpus_are_asked_only_when_they_are_at_work() -> None:
-    import torch
+@linux
+def test_a_child_counts_while_it_works_and_after_it_has_ended() -> None:
+    processes = Processes()
+    before = processes.used()
+    child = subprocess.Popen([sys.executable, "-c", BUSY])
+    wait_until(lambda: processes.used().cpu_seconds > before.cpu_seconds + 0.2)
+    during = processes.used()
+    assert child.poll() is None
+    assert during.rss_mb is not None
+    assert before.rss_mb is not None
+    assert during.rss_mb > before.rss_mb + 4
+    child.wait()
+    assert processes.used().cpu_seconds >= during.cpu_seconds
 
-    assert Gpus().sample() == {} or torch.cuda.is_initialized()
+
+def test_gpus_are_asked_only_when_they_are_at_work() -> None:
+    """In a process of its own: neither is torch loaded for it, nor are GPUs started."""
+    script = (
+        "import sys; from tensaku.tune.machine import Gpus\n"
+        "assert Gpus().sample() == {}; assert 'torch' not in sys.modules\n"
+        "import torch; assert Gpus().sample() == {}; assert not torch.cuda.is_initialized()"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 def test_the_mean_weighs_samples_by_their_time() -> None:

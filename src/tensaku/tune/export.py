@@ -13,15 +13,16 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.store import Artifact
 from tensaku.tune.report.course import Course
 
-__all__ = ["Tool", "export", "to_mlflow", "to_tensorboard"]
+__all__ = ["HOW_TO_SHOW", "export", "to_mlflow", "to_tensorboard"]
 
-Tool = Literal["tensorboard", "mlflow"]
+HOW_TO_SHOW = {"tensorboard": "tensorboard --logdir {}", "mlflow": "mlflow ui --backend-store-uri sqlite:///{}"}
+"""The command that shows what was exported; {} is what `export` returned."""
 
 _BATCH = 1000  # MLflow takes no more metrics at once
 _LONGEST = 6000  # characters of one of its params
@@ -52,17 +53,17 @@ class _Point(NamedTuple):
     time: float
 
 
-def export(artifact: Artifact, tool: Tool, out: Path) -> Path:
-    """Export a sealed training to a tool; returns what to show it.
+def export(artifact: Artifact, tool: str, out: Path) -> Path:
+    """Export a sealed training to a tool, one of `HOW_TO_SHOW`; returns the file or folder to show.
 
     Raises:
         UsageError: there is no such tool, the artifact is no training, or `out` holds it already.
         MissingExtra: the tool's library is not installed.
         DataError: the artifact's log is damaged.
     """
-    if tool not in get_args(Tool):
-        raise UsageError(f"no tool {tool!r} to export to", fix=f"Choose {' or '.join(get_args(Tool))}")
-    return {"tensorboard": to_tensorboard, "mlflow": to_mlflow}[tool](artifact, out)
+    if tool not in HOW_TO_SHOW:
+        raise UsageError(f"no tool {tool!r} to export to", fix=f"Choose {' or '.join(HOW_TO_SHOW)}")
+    return to_tensorboard(artifact, out) if tool == "tensorboard" else to_mlflow(artifact, out)
 
 
 def to_tensorboard(artifact: Artifact, out: Path) -> Path:
