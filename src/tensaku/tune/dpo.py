@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tensaku.models.tokenizer import Tokenizer
     from tensaku.tune.loop import Outcome
     from tensaku.tune.preference import Preference, PreferenceLearner
+    from tensaku.tune.stage import Counting
 
 __all__ = ["Dpo", "dpo"]
 
@@ -67,9 +68,14 @@ def dpo(
         UsageError: there are no decisions or one alone, or what to start from is no adapter of this base.
         StageError: the loss is not a number any more, or memory or disk ran out.
     """
+    from tensaku.tune.told import finish, watched
+
     _check_start(base, adapter)
-    run = _Run(bench, cfg, base, adapter, _read(decisions), instruction.path.read_text(encoding="utf-8"))
-    bench.facts.update(run.go({"decisions": decisions.key}))
+    words = instruction.path.read_text(encoding="utf-8")
+    with watched(bench) as counting:
+        run = _Run(bench, cfg, base, adapter, _read(decisions), words)
+        outcome = run.go({"decisions": decisions.key}, counting)
+    finish(bench, cfg, outcome, None)
 
 
 def _check_start(base: Artifact, adapter: Artifact) -> None:
@@ -148,10 +154,10 @@ class _Run:
     def _reasons(self) -> dict[str, int]:
         return dict(sorted(Counter(drop.reason for drop in self.dropped).items()))
 
-    def go(self, inputs: dict[str, str]) -> dict[str, Any]:
-        """Train, save, and say what was found."""
+    def go(self, inputs: dict[str, str], counting: Counting) -> Outcome:
+        """Train, save, and note what was found."""
+        from tensaku.tune.arithmetic import settle
         from tensaku.tune.loop import Course, Places, train
-        from tensaku.tune.machine import settle
 
         cfg, bench = self.cfg, self.bench
         inputs |= {"base": self.base.key, "adapter": self.adapter.key, "instruction": self.instruction}
@@ -169,14 +175,15 @@ class _Run:
                 [lessons[name] for name in self.learn],
                 course,
                 Places(bench.path, bench.aside, how.run),
-                progress.advance,
+                counting(progress.advance),
                 validation=[lessons[name] for name in self.held],
             )
         learner.save(bench.path, self.base.ref)
         lines = (json.dumps(asdict(drop), ensure_ascii=False) + "\n" for drop in self.dropped)
         (bench.path / DROPS).write_text("".join(lines), encoding="utf-8")
         after = self._margins(learner, None)
-        return {**self._facts(learner, outcome), **self._found(before, after), **how.facts}
+        bench.facts.update({**self._facts(learner, outcome), **self._found(before, after), **how.facts})
+        return outcome
 
     def _learner(self, multiply: Any) -> PreferenceLearner:
         from tensaku.models.decoder import Decoder
@@ -216,7 +223,7 @@ class _Run:
             "start": self.adapter.ref,
             "lessons": self.adapter.facts.get("lessons"),
             "preferences": len(self.learn),
-            "held_out": len(self.held),
+            "validation_preferences": len(self.held),
             "dropped": self._reasons(),
             "trainable_parameters": sum(p.numel() for _, p in learner.named_parameters()),
             "size_mb": size_mb(self.bench.path),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["tune"]
 
+Counting = Callable[[Callable[[float, str], object]], Callable[[float, str], object]]
+"""What makes a progress's `advance` tell the watch too."""
+
 _LOOKS = 10
 """How often the held-out lessons are looked at in a run."""
 
@@ -29,19 +32,24 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
     By method: `adapter/`, a plain PEFT folder (lora, qlora); `model/`, a complete model folder (full); `prompt.json`
     and `examples.jsonl` (prompt). Lessons that were set aside are in `drops.jsonl`.
 
-    Facts: `form` ("adapter", "weights", "prompt"), `method`, `lessons`, `held_out`, `dropped` (by reason), `steps`,
-    `tune_seconds`, `first_loss`, `last_loss` (mean of the last tenth), `validation_loss`, `tokens_per_second`,
-    `peak_memory_mb`, `size_mb`, `trainable_parameters`, `precision`, `product`, `threads`, `matrix_gflops`.
+    Facts: `form` ("adapter", "weights", "prompt"), `method`, `lessons`, `validation_lessons`, `too_long` (ids of those
+    set aside), `duplicates` (answers that repeat another), `steps`, `tune_seconds`, `first_loss`, `last_loss` (mean of
+    the last tenth), `validation_loss`, `tokens_per_second`, `peak_memory_mb`, `size_mb`, `trainable_parameters`,
+    `precision`, `product`, `threads`, `matrix_gflops`, and what the machine was used for (`watch.usage_facts`).
 
     Raises:
         UsageError: there is nothing to learn from, or a setting does not fit the model.
         StageError: the loss is not a number any more, or memory or disk ran out.
     """
+    from tensaku.tune.told import finish, watched
+
     _check(cfg)
     words = instruction.path.read_text(encoding="utf-8")
-    run = _Run(bench, cfg, base, lessons, words)
-    outcome = run.go()
+    with watched(bench) as counting:
+        run = _Run(bench, cfg, base, lessons, words)
+        outcome = run.go(counting)
     bench.facts.update(run.facts(outcome))
+    finish(bench, cfg, outcome, run.taught.repeats)
 
 
 def _check(cfg: Tune) -> None:
@@ -60,8 +68,8 @@ class _Run:
     def __init__(self, bench: Bench, cfg: Tune, base: Artifact, lessons: Artifact, instruction: str) -> None:
         from tensaku.models.shape import Shape
         from tensaku.models.tokenizer import Tokenizer
+        from tensaku.tune.arithmetic import settle
         from tensaku.tune.lessons import taught
-        from tensaku.tune.machine import settle
 
         self.bench, self.cfg, self.base = bench, cfg, base
         context = min(cfg.context, Shape.load(base.path).context)
@@ -89,7 +97,7 @@ class _Run:
         prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
         return DecoderLearner(Decoder(weights, context), learns, prefix, multiply)
 
-    def go(self) -> Outcome:
+    def go(self, counting: Counting) -> Outcome:
         """Train and save."""
         from tensaku.tune.loop import Places, train
 
@@ -101,7 +109,7 @@ class _Run:
                 self.taught.learn,
                 course,
                 Places(self.bench.path, self.bench.aside, self.how.run),
-                progress.advance,
+                counting(progress.advance),
                 validation=self.taught.validation,
             )
         if outcome.early:
@@ -120,17 +128,14 @@ class _Run:
 
     def facts(self, outcome: Outcome) -> dict[str, Any]:
         """What the manifest keeps."""
-        dropped: dict[str, int] = {}
-        for drop in self.taught.dropped:
-            dropped[drop.reason] = dropped.get(drop.reason, 0) + 1
         return {
             "method": self.cfg.method,
             "form": "weights" if self.cfg.method == "full" else "adapter",
             "base": self.base.ref,
             "lessons": len(self.taught.learn),
-            "held_out": len(self.taught.validation),
-            "dropped": dropped,
-            "repeated_answers": self.taught.repeated_answers,
+            "validation_lessons": len(self.taught.validation),
+            "too_long": [drop.row["id"] for drop in self.taught.dropped],
+            "duplicates": self.taught.repeats.extra,
             "trainable_parameters": sum(p.numel() for _, p in self.learner.named_parameters()),
             "size_mb": size_mb(self.bench.path),
             **trained(outcome),
