@@ -248,11 +248,11 @@ class _Freezing:
 
     def _unique(self, found: Sequence[_Preference]) -> list[_Preference]:
         """Each preference once; none that was also decided the other way."""
-        ways = {(one.draft, one.chosen, one.rejected) for one in found}
+        ways = {(one.family, one.draft, one.chosen, one.rejected) for one in found}
         seen: set[str] = set()
         kept = []
         for one in found:
-            if (one.draft, one.rejected, one.chosen) in ways:
+            if (one.family, one.draft, one.rejected, one.chosen) in ways:
                 self._drop(asdict(one), "contradicted", "the same two texts were also preferred the other way round")
             elif one.id in seen:
                 self._drop(asdict(one), "duplicate", f"it stands there already as {one.id}")
