@@ -227,7 +227,9 @@ class _Header:
                 length, size = GGML_QUANT_SIZES[kind]
                 if columns % length:
                     raise ValueError(f"a row of {name} is no whole blocks")
-                found.append(_Matrix(name, kind.name, rows, columns, self.data + offset, rows * columns // length * size))
+                found.append(
+                    _Matrix(name, kind.name, rows, columns, self.data + offset, rows * columns // length * size)
+                )
         return found
 
 
