@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tensaku.errors import UsageError
 from tensaku.models.weights import FUSED, Weights
@@ -76,7 +80,7 @@ def loss_of(weights: BlockWeights, lora: QuantisedLora, examples: list[Example],
 
 
 def theirs(folder: Path, adapter: Path, examples: list[Example]) -> tuple[float, dict[str, Any]]:
-    """One pair at a time, unpacked, through Transformers and PEFT in fp64, the weights as model.safetensors has them."""
+    """One pair at a time, unpacked, through Transformers and PEFT in fp64; weights are those of model.safetensors."""
     import peft
     from transformers import AutoModelForCausalLM
 
@@ -176,11 +180,11 @@ def test_the_same_weights_as_in_fp32(folder: Path) -> None:
         assert all(torch.equal(held.frame.norms[layer][name], norm) for name, norm in whole.norms[layer].items())
 
 
-class Storages(torch.utils._python_dispatch.TorchDispatchMode):
+class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers the largest fp32 result of any operation, and which were as large as a matrix."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.largest = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -221,6 +225,28 @@ def test_no_weight_stays_in_full_precision(
     assert seen.largest < 4 * weights.head.shape[0] * weights.head.shape[1]
 
 
+def floats() -> int:
+    """Bytes of all fp32 storage that Python objects hold."""
+    gc.collect()
+    found = (thing for thing in gc.get_objects() if issubclass(type(thing), Tensor) and thing.device.type == "cpu")
+    held = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in found if t.is_floating_point()}
+    return sum(held.values())
+
+
+def test_nothing_of_a_weight_s_size_is_held_after_a_step(folder: Path, examples: list[Example]) -> None:
+    before = floats()
+    weights, lora = started(folder)
+    decoder = BlockDecoder(weights, context=64)
+    loss_of(weights, lora, examples[:1], decoder).backward()  # type: ignore[no-untyped-call]
+    stacks = [stack for parts in weights.linear for stack in parts.values()]
+    everything = 4 * sum(rows * columns for rows, columns in [s.shape for s in stacks] + [weights.head.shape])
+    scratch = weights.scratch.take(1, 1).untyped_storage().nbytes()
+    learnt = 2 * 4 * sum(p.numel() for _, p in lora.named_parameters())
+    small = 4 * sum(t.numel() for norms in weights.frame.norms for t in [*norms.values(), weights.frame.final_norm])
+    tables = 2 * 2 * 4 * 64 * weights.shape.head_dim
+    assert floats() - before <= scratch + learnt + small + tables < everything
+
+
 def weights_of(weights: BlockWeights) -> list[Tensor]:
     stacks = [stack for parts in weights.linear for stack in parts.values()]
     return [part.data for stack in stacks for part in stack.parts] + [weights.embedding.data, weights.head.data]
@@ -235,7 +261,7 @@ def test_a_base_without_blocks_is_told_so(tmp_path: Path) -> None:
 def test_blocks_of_a_format_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     folder = quantised_model(tmp_path / "odd")
     held = load_file(folder / "quantised.safetensors")
-    told = "{%s}" % ",".join(f'"{name}": {{"type": "IQ4_XS", "shape": [1, 32]}}' for name in held)
+    told = json.dumps({name: {"type": "IQ4_XS", "shape": [1, 32]} for name in held})
     save_file(held, folder / "quantised.safetensors", metadata={"blocks": told})
     with pytest.raises(UsageError, match=r"model\.\S+: blocks of the format IQ4_XS cannot be read"):
         BlockWeights.load(folder)
@@ -249,3 +275,58 @@ def test_a_missing_matrix_is_named(tmp_path: Path) -> None:
     save_file(held, folder / "quantised.safetensors", metadata={"blocks": json.dumps(told)})
     with pytest.raises(UsageError, match=r"layers\.1\.mlp\.up_proj\.weight is missing"):
         BlockWeights.load(folder)
+
+
+ONE_STEP = """
+import resource, sys
+from pathlib import Path
+import torch
+from tensaku.models.decoder import Decoder
+from tensaku.models.weights import Weights
+from tensaku.tune.block_head import sum_cross_entropy
+from tensaku.tune.head import mean_cross_entropy
+from tensaku.tune.lora import Lora
+from tensaku.tune.pack import Example, PackedAttention, pack
+from tensaku.tune.quantised import BlockDecoder, BlockWeights, QuantisedLora
+
+ids = torch.randint(300, 9000, (200,), generator=torch.Generator().manual_seed(1)).tolist()
+batch = pack([Example(ids[:120], ids[120:])], 0)
+
+def hidden(decoder, lora):
+    lora.merge()
+    attend = PackedAttention(decoder.shape, batch)
+    return decoder.hidden(batch.ids, batch.positions, lora, attend, rows=batch.scored)
+
+if sys.argv[1] == "lora":
+    weights = Weights.load(Path(sys.argv[2]))
+    lora = Lora(weights, rank=16, alpha=32, seed=1)
+    loss = mean_cross_entropy(hidden(Decoder(weights, 256), lora), weights.head, batch.labels)
+else:
+    held = BlockWeights.load(Path(sys.argv[2]))
+    lora = QuantisedLora(held, Lora(held.frame, rank=16, alpha=32, seed=1))
+    states = hidden(BlockDecoder(held, 256), lora)
+    loss = sum_cross_entropy(states, held.head, batch.labels, held.scratch) / len(batch.labels)
+loss.backward()
+norm = sum(float(p.grad.double().square().sum()) for _, p in lora.named_parameters()) ** 0.5
+print(loss.item(), norm, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_the_demonstration_model_in_half_the_memory(workspace: Path) -> None:
+    """Takes about a minute and a half: the same step twice, each in a process of its own, and their peak memory."""
+    from tensaku.models.base import Base, base
+    from tensaku.store import SilentReporter, Store
+
+    made = Store(workspace, SilentReporter()).run(base, Base(model="demo:gemma-3-270m"), files={})
+
+    def run(method: str) -> list[float]:
+        words = [sys.executable, "-c", ONE_STEP, method, str(made.path)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=280)
+        return [float(word) for word in done.stdout.split()]
+
+    (loss, norm, whole), (same_loss, same_norm, held) = run("lora"), run("qlora")
+    assert abs(loss - same_loss) < 1e-5 * loss
+    assert abs(norm - same_norm) < 1e-4 * norm
+    assert held < 0.55 * whole, (held, whole)

@@ -254,8 +254,8 @@ def _check_folder(path: Path) -> None:
 
 
 def _wanted(folder: Path) -> list[Path]:
-    found = {path for pattern in _COPIED for path in folder.glob(pattern) if path.is_file()}
-    found = sorted(path for path in found if path.name != BLOCKS)  # whether they belong to these weights is not known
+    every = {path for pattern in _COPIED for path in folder.glob(pattern) if path.is_file()}
+    found = sorted(path for path in every if path.name != BLOCKS)  # whether they belong to these weights is not known
     if not any(path.suffix == ".safetensors" for path in found):
         fix = "Weights are read from safetensors only; pickled weights (.bin, .pt) are refused"
         raise UsageError("this model folder has no *.safetensors", where=folder, fix=fix)

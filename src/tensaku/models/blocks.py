@@ -39,7 +39,7 @@ def _bf16(blocks: Tensor, out: Tensor) -> None:
 
 def _nibbles(codes: Tensor, run: int) -> Tensor:
     """Two codes a byte: of each `run` bytes first the low halves, then the high ones; [blocks, runs, 2, run]."""
-    split = codes.unflatten(1, (-1, run))
+    split = torch.unflatten(codes, 1, (-1, run))
     return torch.stack((split & 15, split >> 4), 2)
 
 
@@ -81,7 +81,7 @@ def _k_scales(blocks: Tensor) -> tuple[Tensor, Tensor]:
 
 def _q4_k(blocks: Tensor, out: Tensor) -> None:
     scale, least = _k_scales(blocks)
-    parts = out.unflatten(1, (8, 32))
+    parts = torch.unflatten(out, 1, (8, 32))
     parts.copy_(_nibbles(blocks[:, 16:], 32).flatten(1, 2)).mul_(scale).sub_(least)
 
 
@@ -89,37 +89,37 @@ def _q5_k(blocks: Tensor, out: Tensor) -> None:
     scale, least = _k_scales(blocks)
     codes = _nibbles(blocks[:, 48:], 32).flatten(1, 2)
     codes.add_(blocks[:, None, 16:48] >> torch.arange(8, dtype=torch.uint8)[:, None] & 1, alpha=16)
-    out.unflatten(1, (8, 32)).copy_(codes).mul_(scale).sub_(least)
+    torch.unflatten(out, 1, (8, 32)).copy_(codes).mul_(scale).sub_(least)
 
 
 def _q6_k(blocks: Tensor, out: Tensor) -> None:
     # Of each 128 codes: 64 bytes hold four low bits, in runs of 64; 32 bytes hold two high bits, in runs of 32.
-    codes = _nibbles(blocks[:, :128], 64).unflatten(3, (2, 32)).flatten(2, 3)
-    high = blocks[:, 128:192].unflatten(1, (2, 1, 32)) >> torch.arange(0, 8, 2, dtype=torch.uint8)[:, None]
+    codes = torch.unflatten(_nibbles(blocks[:, :128], 64), 3, (2, 32)).flatten(2, 3)
+    high = torch.unflatten(blocks[:, 128:192], 1, (2, 1, 32)) >> torch.arange(0, 8, 2, dtype=torch.uint8)[:, None]
     codes.add_(high.bitwise_and_(3), alpha=16)
     scale = blocks[:, 192:208].view(torch.int8).float().mul_(_half(blocks, 208))
     signed = codes.view(torch.int8).sub_(32).view(-1, 16, 16)
-    out.unflatten(1, (16, 16)).copy_(signed).mul_(scale[:, :, None])
+    torch.unflatten(out, 1, (16, 16)).copy_(signed).mul_(scale[:, :, None])
 
 
 def _q2_k(blocks: Tensor, out: Tensor) -> None:
     shifts = torch.arange(0, 8, 2, dtype=torch.uint8)[:, None]
-    codes = (blocks[:, 16:80].unflatten(1, (2, 1, 32)) >> shifts).bitwise_and_(3).view(-1, 16, 16)
+    codes = (torch.unflatten(blocks[:, 16:80], 1, (2, 1, 32)) >> shifts).bitwise_and_(3).view(-1, 16, 16)
     scale = (blocks[:, :16] & 15).float().mul_(_half(blocks, 80))
     least = (blocks[:, :16] >> 4).float().mul_(_half(blocks, 82))
-    out.unflatten(1, (16, 16)).copy_(codes).mul_(scale[:, :, None]).sub_(least[:, :, None])
+    torch.unflatten(out, 1, (16, 16)).copy_(codes).mul_(scale[:, :, None]).sub_(least[:, :, None])
 
 
 def _q3_k(blocks: Tensor, out: Tensor) -> None:
     # A set bit of the mask means that 4 is *not* taken off; a scale is four bits of one byte and two of another.
     shifts = torch.arange(0, 8, 2, dtype=torch.uint8)[:, None]
-    codes = (blocks[:, 32:96].unflatten(1, (2, 1, 32)) >> shifts).bitwise_and_(3)
+    codes = (torch.unflatten(blocks[:, 32:96], 1, (2, 1, 32)) >> shifts).bitwise_and_(3)
     mask = blocks[:, None, :32] >> torch.arange(8, dtype=torch.uint8)[:, None] & 1
     signed = codes.view(-1, 8, 32).add_(mask, alpha=4).view(torch.int8).sub_(4).view(-1, 16, 16)
     low = _nibbles(blocks[:, 96:104], 8).flatten(1)
     high = (blocks[:, None, 104:108] >> shifts).bitwise_and_(3).flatten(1)
     scale = low.add_(high, alpha=16).view(torch.int8).sub_(32).float().mul_(_half(blocks, 108))
-    out.unflatten(1, (16, 16)).copy_(signed).mul_(scale[:, :, None])
+    torch.unflatten(out, 1, (16, 16)).copy_(signed).mul_(scale[:, :, None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class BlockWeights:
 
     def embed(self, ids: Tensor) -> Tensor:
         """The rows of the embedding for `ids` [rows], each turned into fp32 once; [rows, hidden]."""
-        unique, where = ids.unique(return_inverse=True)
+        unique, where = torch.unique(ids, return_inverse=True)
         return functional.embedding(where, self.embedding.dequantise(unique))
 
     def dequantise(self, layer: int, part: str) -> Tensor:
