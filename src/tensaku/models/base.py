@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from tensaku.config import Section
 from tensaku.errors import MissingExtra, NotFound, StageError, UsageError
+from tensaku.models.block_files import FILE as BLOCKS
 from tensaku.models.shape import Shape
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
@@ -66,7 +67,7 @@ def source_files(cfg: Base, folder: Path) -> dict[str, SourceFile]:
     return {}
 
 
-@stage(version=1)
+@stage(version=2)
 def base(bench: Bench, cfg: Base, *, files: Mapping[str, SourceFile]) -> None:
     """Convert or copy the base model into the bench's folder.
 
@@ -88,11 +89,12 @@ def base(bench: Bench, cfg: Base, *, files: Mapping[str, SourceFile]) -> None:
         _describe(bench)
 
 
-@stage(version=1)
+@stage(version=2)
 def trim(bench: Bench, cfg: Trim, *, base: Artifact, lessons: Artifact, instruction: SourceFile) -> None:
     """Leave the base model with the words that Japanese, the lessons and the instruction need."""
     from safetensors.torch import save_file
 
+    from tensaku.models.block_files import trim_blocks
     from tensaku.models.trim import check_trimmable, keep_list, trim_tensors, trim_tokenizer
     from tensaku.models.weights import load_tensors
 
@@ -106,6 +108,7 @@ def trim(bench: Bench, cfg: Trim, *, base: Artifact, lessons: Artifact, instruct
         _write_json(bench.path / "tokenizer.json", small, indent=None)
         tensors = trim_tensors(load_tensors(base.path), keep, config["vocab_size"])
         save_file(tensors, bench.path / "model.safetensors", metadata={"format": "pt"})
+        trim_blocks(base.path, bench.path, keep, config["vocab_size"])
         new_of = {old: new for new, old in enumerate(keep)}
         _write_json(bench.path / "config.json", _renumbered(config, new_of) | {"vocab_size": len(keep)})
         for name in base.files:
@@ -178,11 +181,25 @@ def _from_gguf(bench: Bench, path: Path) -> None:
     bench.facts["gguf_sha256"] = sha256_of(path)
     if gguf.architecture_of(path) != "gemma3":
         _through_transformers(bench, path)
+        _keep_blocks(bench, path)
         return
     config, tensors, tokenizer, tokenizer_config = gguf.read_gemma3(path)
     _write_json(bench.path / "config.json", config)
     gguf.write_tokenizer(bench.path, tokenizer, tokenizer_config)
     save_file(tensors, bench.path / "model.safetensors", metadata={"format": "pt"})
+    _keep_blocks(bench, path)
+
+
+def _keep_blocks(bench: Bench, path: Path) -> None:
+    """Keep the GGUF file's blocks beside the fp32 weights, for `qlora`, if they stand for exactly the same numbers."""
+    from tensaku.models import block_files
+
+    if not block_files.write_blocks(path, bench.path):
+        return
+    different = block_files.differing(bench.path)
+    if different:
+        (bench.path / block_files.FILE).unlink()
+        bench.facts["blocks_left_out"] = f"{different[0]} is not what the conversion made of it"
 
 
 def _through_transformers(bench: Bench, path: Path) -> None:
@@ -237,7 +254,8 @@ def _check_folder(path: Path) -> None:
 
 
 def _wanted(folder: Path) -> list[Path]:
-    found = sorted({path for pattern in _COPIED for path in folder.glob(pattern) if path.is_file()})
+    every = {path for pattern in _COPIED for path in folder.glob(pattern) if path.is_file()}
+    found = sorted(path for path in every if path.name != BLOCKS)  # whether they belong to these weights is not known
     if not any(path.suffix == ".safetensors" for path in found):
         fix = "Weights are read from safetensors only; pickled weights (.bin, .pt) are refused"
         raise UsageError("this model folder has no *.safetensors", where=folder, fix=fix)
@@ -273,7 +291,7 @@ def _describe(bench: Bench) -> None:
     Tokenizer.load(bench.path)
     tensors: dict[str, torch.Tensor] = {}
     digests = []
-    for path in sorted(bench.path.glob("*.safetensors")):
+    for path in sorted(p for p in bench.path.glob("*.safetensors") if p.name != BLOCKS):
         digests.append(sha256_of(path))
         try:
             with safe_open(path, framework="pt") as held:
