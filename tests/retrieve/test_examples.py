@@ -28,7 +28,8 @@ def test_the_nearest_stands_next_to_the_draft_or_first() -> None:
     assert last[-1] == first[0] == asked
     assert last == first[::-1]
     assert len(last) == 3
-    assert Examples(PAIRS, 3).nearest(asked.draft, asked.section, asked.fund, 2) == last[1:]
+    assert Examples(PAIRS, 3).without_farthest(last) == last[1:]
+    assert Examples(PAIRS, 3, "nearest-first").without_farthest(first) == first[:-1]
 
 
 def test_section_and_fund_decide_between_equal_drafts() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -14,11 +14,10 @@ from typing import Any
 
 from tensaku.engines import Engine
 from tensaku.engines.resolve import open_engine
-from tensaku.errors import UsageError
 from tensaku.records import Fact, FactBreak, Finish, Pair, Verdict
-from tensaku.revise import DraftText, Job, check_draft, revise_many
+from tensaku.revise import DraftText, Job, revise_many
 
-__all__ = ["Answer", "OpenEngine", "check_drafts", "decode", "engine_from", "opener"]
+__all__ = ["Answer", "OpenEngine", "decode", "engine_from", "opener"]
 
 OpenEngine = Callable[[Mapping[str, Any], Path], Engine]
 """From `{ engine = "native", ... }` and the folder of a base model to an engine."""
@@ -56,20 +55,6 @@ class Answer:
     seconds: float
     verdict: Verdict
     provenance: dict[str, str]
-
-
-def check_drafts(pairs: Sequence[Pair]) -> None:
-    """Refuse an exam with a draft that no model can revise.
-
-    Raises:
-        UsageError: a draft is empty or too long; names the pair.
-    """
-    for pair in pairs:
-        try:
-            check_draft(pair.draft)
-        except UsageError as error:
-            fix = "Leave the steps `empty` and `long` in [curate] steps"
-            raise UsageError(error.what, where=f"exam, pair {pair.id}", fix=fix) from None
 
 
 def decode(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,23 +48,22 @@ class Examples:
             raise UsageError(what, where=folder / PROMPT, fix="Tune again by the method prompt")
         return cls(tuple(_pairs(folder / EXAMPLES)), k, cast(Order, order))
 
-    def nearest(self, draft: str, section: str, fund: str, k: int | None = None) -> list[Pair]:
-        """The pairs to quote for a draft, in the order in which they are to stand: `k` of them, or as many as there are.
-
-        Args:
-            k: another number than the prompt's own; the pairs that are least like the draft are the ones left out.
-        """
-        wanted = self.k if k is None else k
+    def nearest(self, draft: str, section: str, fund: str) -> list[Pair]:
+        """The pairs to quote for a draft, in the order in which they are to stand: `k`, or as many as there are."""
         found: list[Pair] = []
         families: set[str] = set()
-        for number in self._index.ranked(_question(draft, section, fund)) if wanted else ():
+        for number in self._index.ranked(_question(draft, section, fund)) if self.k else ():
             pair = self.pairs[number]
             if pair.family not in families:
                 families.add(pair.family)
                 found.append(pair)
-            if len(found) == wanted:
+            if len(found) == self.k:
                 break
         return found if self.order == "nearest-first" else found[::-1]
+
+    def without_farthest(self, quoted: Sequence[Pair]) -> list[Pair]:
+        """`quoted`, as `nearest` gave it, without the pair that is least like the draft."""
+        return list(quoted[:-1] if self.order == "nearest-first" else quoted[1:])
 
     @cached_property
     def _index(self) -> Index:

@@ -27,8 +27,8 @@ class Index:
 
     The score of a text is the sum over the question's terms of `idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * l / L))`
     with tf the count in the text, l its number of terms, L their mean, k1 = 1.2 and b = 0.75 (Robertson and Zaragoza,
-    The Probabilistic Relevance Framework: BM25 and Beyond, 2009), and `idf = ln(1 + (n - df + 0.5) / (df + 0.5))`, which
-    unlike theirs is never below zero.
+    The Probabilistic Relevance Framework: BM25 and Beyond, 2009), and `idf = ln(1 + (n - df + 0.5) / (df + 0.5))`,
+    which unlike theirs is never below zero.
     """
 
     def __init__(self, texts: Iterable[Sequence[str]]) -> None:
