@@ -137,7 +137,7 @@ def test_evidence_for_something_else_is_refused(store: Store, road: Road) -> Non
 
 @pytest.mark.parametrize(
     ("files", "missing"),
-    [((), "adapter_config.json"), (("adapter_config.json",), "adapter_model.safetensors")],
+    [((), "adapter/adapter_config.json"), (("adapter_config.json",), "adapter/adapter_model.safetensors")],
 )
 def test_what_is_no_adapter_is_refused(store: Store, road: Road, files: tuple[str, ...], missing: str) -> None:
     with pytest.raises(UsageError, match=f"holds no {missing}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from tensaku.errors import UsageError
 from tensaku.evaluate.scoring import label_of
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.plugins import Part, scorers
-from tensaku.records import Pair
+from tensaku.records import Pair, from_dict
 from tensaku.revise import check_draft, messages
+from tensaku.store import Artifact
 
 __all__ = ["check_drafts", "check_room", "check_scorers"]
 
@@ -50,10 +52,11 @@ def check_drafts(pairs: Sequence[Pair]) -> None:
             raise UsageError(error.what, where=f"exam, pair {pair.id}", fix=fix) from None
 
 
-def check_room(pairs: Sequence[Pair], instruction: str, specs: Sequence[Mapping[str, Any]], base: Path) -> None:
+def check_room(exam: Artifact, instruction: str, specs: Sequence[Mapping[str, Any]], base: Path) -> None:
     """Refuse an exam with a draft that leaves no room for an answer in the context of an engine that is to answer it.
 
     Args:
+        exam: what the stage `exam` left.
         instruction: what the model is told before each draft.
         specs: the engines, each as in the task file; one whose context is its own secret is let through.
         base: the folder of the base model.
@@ -61,6 +64,8 @@ def check_room(pairs: Sequence[Pair], instruction: str, specs: Sequence[Mapping[
     Raises:
         UsageError: a draft is empty or too long; names the pairs.
     """
+    with exam.file("exam.jsonl").open(encoding="utf-8") as file:
+        pairs = [from_dict(Pair, json.loads(line)) for line in file]
     check_drafts(pairs)
     contexts = [context for spec in specs if (context := context_of(spec, base)) is not None]
     if not contexts:

@@ -57,6 +57,10 @@ class Evaluate(Section):
     seed: int = 1
     """Which resamples."""
 
+    def engines(self) -> list[dict[str, Any]]:
+        """Every engine that will answer: the one, and the one with each of the settings of `also`."""
+        return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
+
 
 @stage(version=2)
 def evaluate(

@@ -14,7 +14,7 @@ from tensaku.revise.asking import (
     start,
 )
 from tensaku.revise.question import SECTIONS, messages, quoting
-from tensaku.revise.tuned import FORMS, Form, Tuned
+from tensaku.revise.tuned import FORMS, Form, Tuned, form_of
 
 __all__ = [
     "FORMS",
@@ -27,6 +27,7 @@ __all__ = [
     "Tuned",
     "check_draft",
     "check_month",
+    "form_of",
     "messages",
     "quoting",
     "revise_many",

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from tensaku.engines.protocol import Engine, Piece, Request, Stream
 from tensaku.errors import EngineError, UsageError
@@ -133,12 +134,12 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
 
 def _asked(engine: Engine, job: Job, draft: DraftText, longest: int) -> tuple[tuple[Message, ...], int]:
     """The question, and how many examples it quotes: as many of the job's as leave room for an answer of `longest`."""
-    told = {"fund": draft.fund, "section": draft.section, "as_of": draft.as_of}
+    ask = partial(messages, job.instruction, draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
     if job.examples is None:
-        return messages(job.instruction, draft.text, **told), 0
+        return ask(), 0
     quoted = job.examples.nearest(draft.text, draft.section, draft.fund)
     while True:
-        asked = messages(job.instruction, draft.text, **told, examples=quoted)
+        asked = ask(examples=quoted)
         if not quoted or engine.measure(asked) + longest <= engine.context:
             return asked, len(quoted)
         quoted = job.examples.without_farthest(quoted)

@@ -81,8 +81,10 @@ class Tuned:
         pair = min(self.examples.pairs, key=lambda pair: len(pair.draft) + len(pair.final), default=None)
         if pair is None:
             raise UsageError("the prompt has no pairs to quote", where=self.folder / EXAMPLES, fix="Tune again")
-        told = {"fund": pair.fund, "section": pair.section, "as_of": pair.as_of}
-        taken = engine.measure(messages(instruction, pair.draft, **told, examples=[pair]))
+        asked = messages(
+            instruction, pair.draft, fund=pair.fund, section=pair.section, as_of=pair.as_of, examples=[pair]
+        )
+        taken = engine.measure(asked)
         if taken >= engine.context:
             what = (
                 f"the prompt's examples do not fit: the shortest draft with the shortest example takes {taken:,} "

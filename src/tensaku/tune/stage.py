@@ -26,8 +26,9 @@ __all__ = ["Tune", "tune"]
 class Tune(Section):
     """How to teach the base model one job."""
 
-    method: Literal["lora"] = "lora"
-    """What is trained: `lora`, thin matrices beside every projection of the frozen base."""
+    method: Literal["prompt", "lora", "qlora", "full", "dpo"] = "lora"
+    """What is trained: `prompt`, nothing, past pairs are quoted; `lora`, thin matrices beside every projection of the
+    frozen base."""
     epochs: float = Field(2.0, gt=0)
     """Passes over the lessons; the one dial most people turn."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -57,6 +58,13 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
         UsageError: there are no lessons that fit.
         StageError: the loss is not a number any more.
     """
+    if cfg.method == "prompt":
+        from tensaku.tune.prompt import search
+
+        search(bench, cfg, base=base, lessons=lessons, instruction=instruction)
+        return
+    if cfg.method != "lora":
+        raise UsageError(f"the method {cfg.method!r} is not there yet", where="tune.method", fix="Use lora or prompt")
     import torch
 
     from tensaku.models.decoder import Decoder

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,6 @@ from tensaku.evaluate.results import Results
 from tensaku.store import Artifact
 
 __all__ = ["write_report"]
-
-_PAGE = Markup(
-    '<!doctype html>\n<html lang="ja">\n<head>\n<meta charset="utf-8">\n'
-    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-    '<meta name="color-scheme" content="light dark">\n'
-    "<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-)
 
 
 def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], worst: int) -> None:
@@ -50,13 +41,8 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         origins.lineage_section(lineage, results),
         sections.reading_section(results),
     ]
-    style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
-    page = _PAGE.format(
-        title="添削 評価報告書 Tensaku evaluation",
-        style=Markup(style),  # noqa: S704  our own file
-        body=Markup("\n").join(part for part in parts if part),
-    )
-    path.write_text(page, encoding="utf-8")
+    body = Markup("\n").join(part for part in parts if part)
+    path.write_text(pieces.page("添削 評価報告書 Tensaku evaluation", body), encoding="utf-8")
 
 
 def _loss(adapter: Artifact) -> Markup:

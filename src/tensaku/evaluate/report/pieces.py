@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 from typing import Any
 
 from markupsafe import Markup
 
-__all__ = ["KIND_NAMES", "ROW_NAMES", "count", "grid", "percent", "row_name", "scorer_name", "section"]
+__all__ = ["KIND_NAMES", "ROW_NAMES", "count", "grid", "page", "percent", "row_name", "scorer_name", "section"]
 
+_PAGE = Markup(
+    '<!doctype html>\n<html lang="ja">\n<head>\n<meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+    '<meta name="color-scheme" content="light dark">\n'
+    "<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+)
 ROW_NAMES = {
     "draft": ("原稿のまま", "draft, untouched"),
     "base": ("基盤モデル", "base model"),
@@ -24,6 +32,12 @@ KIND_NAMES = {
     "negation": ("否定", "negation"),
 }
 SCORER_NAMES = {"bleu": "BLEU（語）", "bleu-char": "BLEU（文字）", "chrf": "chrF", "exact": "完全一致 %"}
+
+
+def page(title: str, body: Markup) -> str:
+    """A whole page that needs nothing else."""
+    style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
+    return str(_PAGE.format(title=title, style=Markup(style), body=body))  # noqa: S704  our own file
 
 
 def section(title: str, english: str, body: Markup) -> Markup:
