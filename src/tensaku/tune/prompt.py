@@ -100,9 +100,10 @@ def search(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instru
 def slice_of(pairs: Sequence[Pair]) -> Slice | None:
     """The newest months of `pairs`, families whole, and the rest; None if that leaves too few on either side.
 
-    Months are taken until they hold a quarter of the pairs or `MOST`; of more than that, those at even distances.
+    Months are taken until they hold a quarter of the pairs, and `LEAST` to `MOST` of them; where a month brings more,
+    those at even distances are asked.
     """
-    wanted = min(MOST, len(pairs) // 4)
+    wanted = max(LEAST, min(MOST, len(pairs) // 4))
     newest: list[Pair] = []
     for month in sorted({pair.as_of for pair in pairs}, reverse=True):
         if len(newest) >= wanted:
