@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -289,6 +291,7 @@ def climb(store: Store, workspace: Workspace) -> Artifact:
     for number, (model, method) in enumerate(plan, start=1):
         store.reporter.say(f"ladder, rung {number} of {len(plan)}: {method} on {model}")
         failed = ""
+        _forget_peak()
         try:
             rung = workspace._rung(model, method)
             tuned[str(number)] = _last(build(store, rung, _TUNED[-1]).artifacts, _TUNED)
@@ -298,6 +301,13 @@ def climb(store: Store, workspace: Workspace) -> Artifact:
             store.reporter.say(f"ladder, rung {number} of {len(plan)} failed: {failed}")
         found.append(Rung(base=model, method=method, failed=failed))
     return store.run(ladder, Rungs(rungs=tuple(found)), exam=exam, tuned=tuned, evaluations=evaluations)
+
+
+def _forget_peak() -> None:
+    """Start the measure of this process's peak memory anew, so that no rung is told another's; where the system can."""
+    gc.collect()
+    with contextlib.suppress(OSError):  # Linux alone has it
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _place(model: str, folder: Path) -> str:

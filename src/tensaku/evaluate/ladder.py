@@ -164,5 +164,5 @@ def _cost(tuned: Artifact) -> dict[str, Any]:
         "form": facts.get("form", "adapter"),
         "seconds": facts.get("tune_seconds"),
         "memory_mb": facts.get("peak_memory_mb"),
-        "size_mb": facts.get("size_mb", round(size / 1e6, 1)),
+        "size_mb": facts.get("size_mb", round(size / 1e6, 3)),
     }

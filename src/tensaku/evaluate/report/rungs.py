@@ -44,7 +44,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
 
 def _costs(row: Mapping[str, Any]) -> list[str]:
     found = [row.get(name) for name in ("seconds", "memory_mb", "size_mb")]
-    return [DASH if value is None else f"{value:,.{1 if name == 2 else 0}f}" for name, value in enumerate(found)]
+    return [DASH if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in found]
 
 
 def write_page(path: Path, found: Mapping[str, Any]) -> None:
