@@ -66,6 +66,11 @@ class Examples:
         return list(quoted[:-1] if self.order == "nearest-first" else quoted[1:])
 
     @cached_property
+    def one_line(self) -> bool:
+        """True if no final has more than one line."""
+        return not any("\n" in pair.final.strip() for pair in self.pairs)
+
+    @cached_property
     def _index(self) -> Index:
         return Index(_question(pair.draft, pair.section, pair.fund) for pair in self.pairs)
 

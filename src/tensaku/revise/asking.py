@@ -12,7 +12,7 @@ from tensaku.engines.protocol import Engine, Piece, Request, Stream
 from tensaku.errors import EngineError, UsageError
 from tensaku.records import Message, Revision
 from tensaku.retrieve import Examples
-from tensaku.revise.question import ROOM, messages
+from tensaku.revise.question import ROOM, language_of, messages, stops
 from tensaku.text import Names, compare
 
 __all__ = [
@@ -127,7 +127,8 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
     check_month(draft.as_of)
     longest = min(job.max_tokens, len(draft.text) + ROOM)
     asked, quoted = _asked(engine, job, draft, longest)
-    request = Request(asked, adapter=job.adapter, max_tokens=longest, prediction=draft.text)
+    stop = () if job.examples is None else stops(job.examples, language_of(job.instruction))
+    request = Request(asked, adapter=job.adapter, max_tokens=longest, stop=stop, prediction=draft.text)
     more = {} if job.examples is None else {"examples": str(quoted)}
     return Revising(engine.submit(request), engine, job, draft, more)
 

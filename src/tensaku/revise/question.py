@@ -9,7 +9,7 @@ from tensaku.engines.protocol import Engine, Request
 from tensaku.records import Message, Pair
 from tensaku.retrieve import Examples
 
-__all__ = ["ROOM", "SECTIONS", "language_of", "messages", "question", "quoting"]
+__all__ = ["ROOM", "SECTIONS", "language_of", "messages", "question", "quoting", "stops"]
 
 #: Section ids and what a reader calls them, by language.
 SECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -55,6 +55,15 @@ def _month(as_of: str, language: str) -> str:
     return as_of
 
 
+def stops(examples: Examples, language: str) -> tuple[str, ...]:
+    """What ends an answer to a question with examples, beside the model's own end.
+
+    A model that was only shown how to answer, and never taught, may go on to a next question: its answer ends at the
+    end of the line if every final of the examples is one line, else where a next answer begins.
+    """
+    return ("\n",) if examples.one_line else (f"\n{_ANSWER[language]}:",)
+
+
 def quoting(engine: Engine, request: Request, examples: Examples) -> Request:
     """`request` with past pairs quoted before its question, as many as leave room for an answer of the same length.
 
@@ -65,14 +74,15 @@ def quoting(engine: Engine, request: Request, examples: Examples) -> Request:
         return request
     language = language_of(before[0].content if before else last.content)
     room = engine.context - min(request.max_tokens, len(last.content) + ROOM)
+    stop = (*request.stop, *stops(examples, language))
     quoted = examples.nearest(last.content, "", "")
     while quoted:
         turns = [turn for pair in quoted for turn in _turns(pair, language)]
         asked = (*before, *turns, last)
         if engine.measure(asked) <= room:
-            return replace(request, messages=asked)
+            return replace(request, messages=asked, stop=stop)
         quoted = examples.without_farthest(quoted)
-    return request
+    return replace(request, stop=stop)
 
 
 def _turns(pair: Pair, language: str) -> tuple[Message, Message]:
