@@ -100,11 +100,9 @@ def test_the_best_number_and_order_are_found(store: Store, gemma: Path, scripted
         (0, "nearest-last"),
         (1, "nearest-last"),
         (2, "nearest-last"),
-        (2, "nearest-first"),
         (4, "nearest-last"),
-        (4, "nearest-first"),
         (8, "nearest-last"),
-        (8, "nearest-first"),
+        (4, "nearest-first"),
     ]
     scores = {(row["k"], row["order"]): row["score"] for row in told["searched"]}
     assert scores[4, "nearest-last"] == 100
@@ -113,7 +111,7 @@ def test_the_best_number_and_order_are_found(store: Store, gemma: Path, scripted
     assert list(Examples.load(made.path).pairs) == PAIRS
     facts = made.facts
     assert (facts["method"], facts["form"], facts["steps"], facts["trainable_parameters"]) == ("prompt", "prompt", 0, 0)
-    assert (facts["k"], facts["order"], facts["validation_score"], facts["searched"]) == (4, "nearest-last", 100, 8)
+    assert (facts["k"], facts["order"], facts["validation_score"], facts["searched"]) == (4, "nearest-last", 100, 6)
     assert facts["lessons"] == 24
     assert facts["first_loss"] is None
     assert facts["size_mb"] > 0
@@ -124,14 +122,14 @@ def test_the_best_number_and_order_are_found(store: Store, gemma: Path, scripted
 def test_no_draft_sees_its_own_family_nor_another_that_is_asked(store: Store, gemma: Path, scripted: Scripted) -> None:
     # a second draft of the newest month's family stands in an old month: it must not be quoted either
     strays = [replace(PAIRS[-1], id="stray", draft=PAIRS[-1].draft + "以上です。", as_of="2025-01")]
-    opened = scripted(lambda messages: messages[-1].content)
+    opened = scripted(lambda messages: of_draft(messages[-1].content).final if len(quoted(messages)) == 8 else "")
     store.run(tune, SETTINGS, **given(store, gemma, [*strays, *PAIRS]))
     apart = prompt.slice_of([*strays, *PAIRS])
     assert apart is not None
     assert {pair.id for pair in apart.asked} >= {"stray", PAIRS[-1].id}
     asked = {pair.family for pair in apart.asked}
     requests = opened[0].requests
-    assert len(requests) == 8 * len(apart.asked)
+    assert len(requests) == 6 * len(apart.asked)
     assert max(len(quoted(request.messages)) for request in requests) == 8
     for request in requests:
         assert not {pair.family for pair in quoted(request.messages)} & asked
@@ -153,11 +151,11 @@ def test_a_search_goes_on_where_it_was_stopped(store: Store, gemma: Path, script
     with pytest.raises(Exception, match="the power went"):
         store.run(tune, SETTINGS, **inputs)
     (journal,) = store.root.glob("scratch/tune-*.aside/search.jsonl")
-    assert len(journal.read_text().splitlines()) == 4 * 6
+    assert len(journal.read_text().splitlines()) == 3 * 6
     journal.write_bytes(journal.read_bytes()[:-20])  # as a kill in the middle of a line leaves it
     opened = scripted(best_with_four_last)
     made = store.run(tune, SETTINGS, **inputs)
-    assert len(opened[0].requests) == 8 * 6 - 4 * 6 + 1
+    assert len(opened[0].requests) == 6 * 6 - 3 * 6 + 1
     whole = Store(store.root.parent / "whole", SilentReporter()).run(tune, SETTINGS, **inputs)
     for row in (told := [read(made, "prompt.json"), read(whole, "prompt.json")])[0]["searched"] + told[1]["searched"]:
         del row["seconds"]
@@ -177,7 +175,7 @@ def test_our_own_engine_searches_too(store: Store, gemma: Path) -> None:
     pairs = tiny_pairs(8)
     made = store.run(tune, SETTINGS, **given(store, gemma, pairs))
     told = read(made, "prompt.json")
-    assert [row["k"] for row in told["searched"]] == [0, 1, 2, 2, 4, 4]
+    assert [row["k"] for row in told["searched"]][:4] == [0, 1, 2, 4]
     assert told["validation"]["drafts"] == told["validation"]["quoted_from"] == 4
     assert made.facts["tokens_per_second"] > 0
     assert made.facts["tune_seconds"] > 0

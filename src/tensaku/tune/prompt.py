@@ -2,7 +2,8 @@
 
 The search sets the newest months of the lessons aside, families whole, and quotes from the rest alone: so no pair of
 a draft's own family is ever before it. Every candidate answers the same drafts, greedily, by our own engine on the road
-that serves; the one with the highest score is kept. The prompt that is left may quote all lessons.
+that serves; the one with the highest score is kept. First every number of pairs is tried with the nearest last, then
+the best number in the other order. The prompt that is left may quote all lessons.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tensaku.engines import Engine
     from tensaku.tune.stage import Tune
 
-__all__ = ["DEFAULT_K", "Slice", "candidates", "search", "slice_of"]
+__all__ = ["DEFAULT_K", "Slice", "search", "slice_of"]
 
 KS = (0, 1, 2, 4, 8)
 """How many pairs are tried."""
@@ -44,13 +45,6 @@ class Slice(NamedTuple):
 
     asked: list[Pair]
     quoted: list[Pair]
-
-
-class Candidate(NamedTuple):
-    """One way to quote."""
-
-    k: int
-    order: Order
 
 
 @dataclass(frozen=True)
@@ -119,19 +113,10 @@ def slice_of(pairs: Sequence[Pair]) -> Slice | None:
     return Slice(asked, rest)
 
 
-def candidates(families: int) -> Iterator[Candidate]:
-    """Every way to quote up to as many pairs as there are families, fewest first; one pair has no order."""
-    for k in KS:
-        for order in ORDERS if k > 1 else ORDERS[:1]:
-            if k <= families:
-                yield Candidate(k, order)
-
-
 def _try(bench: Bench, cfg: Tune, base: Path, instruction: str, apart: Slice) -> list[Trial]:
-    """Have every candidate answer what is asked."""
-    score = _scorer()
-    plan = list(candidates(_families(apart.quoted)))
-    journal = Journal(bench.aside / "search.jsonl")
+    """Have every number of pairs up to as many as there are families answer what is asked, then the other order."""
+    numbers = [k for k in KS if k <= _families(apart.quoted)]
+    score, journal = _scorer(), Journal(bench.aside / "search.jsonl")
     kept = journal.read()
     opened: list[Engine] = []
 
@@ -140,22 +125,26 @@ def _try(bench: Bench, cfg: Tune, base: Path, instruction: str, apart: Slice) ->
             opened.append(_open(cfg, base))
         return opened[0]
 
-    trials = []
+    def tried(k: int, order: Order) -> Trial:
+        job = Job(instruction, examples=Examples(tuple(apart.quoted), k, order))
+        held = [record for record in kept if (record["k"], record["order"]) == (k, order)]
+        bar.advance(len(held), f"k {k}, {order}")
+        for record in _answers(engine, job, apart.asked[len(held) :]):
+            held.append({"k": k, "order": order, **record})
+            journal.append(held[-1])
+            bar.advance(1, f"k {k}, {order}")
+        return _trial(k, order, held, score([r["text"] for r in held], [p.final for p in apart.asked]))
+
     try:
-        with bench.progress("search examples", len(plan) * len(apart.asked)) as bar:
-            for k, order in plan:
-                job = Job(instruction, examples=Examples(tuple(apart.quoted), k, order))
-                held = [record for record in kept if (record["k"], record["order"]) == (k, order)]
-                bar.advance(len(held), f"k {k}, {order}")
-                for record in _answers(engine, job, apart.asked[len(held) :]):
-                    held.append({"k": k, "order": order, **record})
-                    journal.append(held[-1])
-                    bar.advance(1, f"k {k}, {order}")
-                trials.append(_trial(k, order, held, score([r["text"] for r in held], [p.final for p in apart.asked])))
+        with bench.progress("search examples", (len(numbers) + 1) * len(apart.asked)) as bar:
+            trials = [tried(k, ORDERS[0]) for k in numbers]
+            best = max(trials, key=lambda trial: trial.score)
+            if best.k > 1:  # one pair has no order
+                trials.append(tried(best.k, ORDERS[1]))
+            return trials
     finally:
         for running in opened:
             running.close()
-    return trials
 
 
 def _open(cfg: Tune, base: Path) -> Engine:
