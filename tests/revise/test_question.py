@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def job(k: int, pairs: tuple[object, ...] = PAIRS[:11]) -> Job:
 
 
 def test_an_example_is_asked_in_the_words_of_the_question_and_answered_with_its_final() -> None:
-    told = {"fund": ASKED.fund, "section": ASKED.section, "as_of": ASKED.as_of}
+    told: dict[str, Any] = {"fund": ASKED.fund, "section": ASKED.section, "as_of": ASKED.as_of}
     pair = PAIRS[3]
     system, user, assistant, last = messages("直して。", ASKED.draft, **told, examples=[pair])
     alone = messages("直して。", pair.draft, fund=pair.fund, section=pair.section, as_of=pair.as_of)
