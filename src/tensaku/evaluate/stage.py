@@ -114,19 +114,18 @@ class _Opened:
     spec: Mapping[str, Any]
     folder: Path
     job: Job
-    tuned: Tuned | None
+    tuned: Tuned
     engine: Engine | None = None
 
     def __call__(self) -> Engine:
         if self.engine is None:
             self.engine = opener()(self.spec, self.folder)
-            if self.tuned is not None:
-                self.tuned.load(self.engine, TUNED, self.job.instruction)
+            self.tuned.load(self.engine, TUNED, self.job.instruction)
         return self.engine
 
 
 @contextmanager
-def _engine(spec: Mapping[str, Any], folder: Path, job: Job, tuned: Tuned | None) -> Iterator[_Opened]:
+def _engine(spec: Mapping[str, Any], folder: Path, job: Job, tuned: Tuned) -> Iterator[_Opened]:
     opened = _Opened(spec, folder, job, tuned)
     try:
         yield opened
@@ -139,7 +138,7 @@ def _rows(bench: Bench, cfg: Evaluate, job: Job, tuned: Tuned, base: Artifact, p
     """What the base answers and what the tuned model does; both from one engine if both are over one model."""
     rows: dict[str, Row] = {}
     together = tuned.model == base.path
-    with _engine(cfg.engine, base.path, job, tuned if together else None) as engine:
+    with _engine(cfg.engine, base.path, job, tuned) as engine:
         rows["base"] = _answered(bench, cfg, engine, job, "base", _sample(pairs, cfg.base_sample))
         if together:
             rows[TUNED] = _answered(bench, cfg, engine, tuned.job(job, TUNED), TUNED, dict(enumerate(pairs)))
