@@ -283,16 +283,14 @@ def _describe(bench: Bench) -> None:
     import torch
     from safetensors import SafetensorError, safe_open
 
+    from tensaku.models.fingerprint import weights_hash
     from tensaku.models.tokenizer import Tokenizer
     from tensaku.models.weights import Weights
-    from tensaku.store.artifact import sha256_of
 
     shape = Shape.load(bench.path)
     Tokenizer.load(bench.path)
     tensors: dict[str, torch.Tensor] = {}
-    digests = []
     for path in sorted(p for p in bench.path.glob("*.safetensors") if p.name != BLOCKS):
-        digests.append(sha256_of(path))
         try:
             with safe_open(path, framework="pt") as held:
                 for name in held.keys():  # noqa: SIM118 - not a dictionary
@@ -301,8 +299,7 @@ def _describe(bench: Bench) -> None:
             raise UsageError(f"the weights cannot be read ({error})", where=path) from None
     Weights.from_tensors(shape, tensors, where=bench.facts["source"])  # names and sizes only: nothing is computed
     parameters = sum(tensor.numel() for tensor in tensors.values())
-    sha = digests[0] if len(digests) == 1 else "+".join(digests)
-    bench.facts.update({"sha256": sha, "family": shape.family})
+    bench.facts.update({"sha256": weights_hash(bench.path), "family": shape.family})
     bench.facts.update({"vocabulary": shape.vocabulary, "parameters": parameters})
 
 

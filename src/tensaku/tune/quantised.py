@@ -1,18 +1,14 @@
 """LoRA beside weights that stay as a GGUF file holds them (as QLoRA, Dettmers et al. 2023).
 
 Every matrix is held in blocks. A projection is turned into fp32 for one product, in one scratch buffer that the next
-projection overwrites, on the way forward and again on the way back; nothing of it is kept for autograd. With x the
-input, G = dL/dy and s the adapter's scale:
-
-    y = x W' + s (x A') B'      dx = G W + s (G B) A      dA = s (G B)' x      dB = s G' (x A')
+projection overwrites, on the way forward and again on the way back; nothing of it is kept for autograd. The adapter is
+merged in that buffer, so it learns exactly as over weights in fp32 (`lora.MergedLora`), DoRA included.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -21,15 +17,12 @@ from torch.nn import functional
 from tensaku.models.block_files import load_blocks
 from tensaku.models.blocks import BlockMatrix, BlockStack
 from tensaku.models.decoder import Decoder
+from tensaku.models.products import Multiply
 from tensaku.models.shape import Shape
 from tensaku.models.weights import FUSED, Weights, load_tensors
+from tensaku.tune.lora import LoraSettings, MergedLora
 
-__all__ = ["BlockDecoder", "BlockWeights", "QuantisedLora", "Scratch", "multiply"]
-
-
-def multiply(x: Tensor, w: Tensor) -> Tensor:
-    """x w', for x [rows, in] and w [out, in]."""
-    return x @ w.T
+__all__ = ["BlockDecoder", "BlockLora", "BlockRows", "BlockWeights", "Scratch"]
 
 
 class Scratch:
@@ -105,118 +98,45 @@ class BlockDecoder(Decoder):
 
     def __init__(self, weights: BlockWeights, context: int | None = None) -> None:
         super().__init__(weights.frame, context)
-        self.blocks = weights
+        self._held = weights
 
     def embed(self, ids: Tensor) -> Tensor:
         """[rows] token ids to [rows, hidden]."""
-        return self.blocks.embed(ids) * self.shape.embed_scale
+        return self._held.embed(ids) * self.shape.embed_scale
 
 
-class Adapter(Protocol):
-    """What is asked of whatever makes and saves the thin matrices (`lora.Lora`).
+class BlockRows:
+    """A head held in blocks, as the loss asks for it."""
 
-    Under `{layer}.{part}.a` stand the A of every adapted module of a fused projection, stacked, [modules * rank, in];
-    under `{layer}.{part}.b{n}` the B [out, rank] of its module n.
-    """
+    def __init__(self, held: BlockMatrix, scratch: Scratch) -> None:
+        self._held, self._scratch = held, scratch
 
-    scale: float
+    def __len__(self) -> int:
+        return self._held.shape[0]
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every trainable matrix under a stable name."""
-        ...
-
-    def save(self, folder: Path, base: str) -> None:
-        """Write the adapter's files."""
-        ...
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        if isinstance(rows, Tensor):
+            return self._held.dequantise(rows)
+        count = len(range(*rows.indices(len(self))))
+        return self._held.dequantise(rows, out=self._scratch.take(count, self._held.shape[1]))
 
 
-class _Beside(NamedTuple):
-    """The adapter of one fused projection: A, and for each adapted module its B and the first row it adds to."""
+class BlockLora(MergedLora):
+    """LoRA over block-held weights: W' is made for each product in the scratch buffer, and again on the way back."""
 
-    a: Tensor
-    bs: list[Tensor]
-    starts: list[int]
+    def __init__(self, weights: BlockWeights, settings: LoraSettings, multiply: Multiply) -> None:
+        self._held = weights
+        super().__init__(weights.frame, settings, multiply)
 
+    def frozen(self, layer: int, part: str) -> Tensor:
+        """The base's own weight in fp32, good until the next is asked for."""
+        return self._held.dequantise(layer, part)
 
-class QuantisedLora:
-    """The trainable matrices of `adapter` beside block-held weights, and the linear operation that uses them."""
+    def merged(self, layer: int, part: str) -> Tensor:
+        """W' in fp32, good until the next is asked for."""
+        weight = self.frozen(layer, part)
+        self._merge(layer, part, weight, weight)
+        return weight
 
-    def __init__(self, weights: BlockWeights, adapter: Adapter) -> None:
-        self._weights, self._adapter = weights, adapter
-        parameters = dict(adapter.named_parameters())
-        self._beside: dict[tuple[int, str], _Beside] = {}
-        for layer, parts in enumerate(weights.linear):
-            for part, stack in parts.items():
-                a = parameters.get(f"{layer}.{part}.a")
-                if a is not None:
-                    bs, starts, at = [], [], 0
-                    for n, matrix in enumerate(stack.parts):
-                        b = parameters.get(f"{layer}.{part}.b{n}")
-                        if b is not None:
-                            bs.append(b)
-                            starts.append(at)
-                        at += matrix.shape[0]
-                    self._beside[layer, part] = _Beside(a, bs, starts)
-
-    def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
-        """x W' + s (x A') B' with gradients for x, A and B."""
-        beside = self._beside.get((layer, part))
-        matrices = () if beside is None else (beside.a, *beside.bs)
-        call = _Call(self._weights, layer, part, self._adapter.scale, () if beside is None else tuple(beside.starts))
-        out: Tensor = _BlockLinear.apply(call, x, *matrices)  # type: ignore[no-untyped-call]
-        return out
-
-    def merge(self) -> None:
-        """Nothing to do: adapter and weights stay apart."""
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every trainable matrix under a stable name."""
-        return self._adapter.named_parameters()
-
-    def save(self, folder: Path, base: str) -> None:
-        """Write the adapter as a plain PEFT folder; `base` names the model tuned."""
-        self._adapter.save(folder, base)
-
-
-class _Call(NamedTuple):
-    weights: BlockWeights
-    layer: int
-    part: str
-    scale: float
-    starts: tuple[int, ...]
-
-
-class _BlockLinear(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, call: _Call, x: Tensor, *matrices: Tensor) -> Tensor:
-        ctx.call = call
-        out = multiply(x, call.weights.dequantise(call.layer, call.part))
-        if not matrices:
-            return out
-        ctx.save_for_backward(x, *matrices)
-        a, *bs = matrices
-        down = multiply(x, a)
-        for n, (b, start) in enumerate(zip(bs, call.starts, strict=True)):
-            own = down[:, n * b.shape[1] : (n + 1) * b.shape[1]]
-            out[:, start : start + b.shape[0]].addmm_(own, b.T, alpha=call.scale)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        call: _Call = ctx.call
-        x_grad = None
-        if ctx.needs_input_grad[1]:
-            x_grad = multiply(grad, call.weights.dequantise(call.layer, call.part).T)
-        if not ctx.saved_tensors:
-            return None, x_grad
-        x, a, *bs = ctx.saved_tensors
-        down = multiply(x, a)
-        up, b_grads = [], []
-        for n, (b, start) in enumerate(zip(bs, call.starts, strict=True)):
-            g = grad[:, start : start + b.shape[0]]
-            b_grads.append((g.T @ down[:, n * b.shape[1] : (n + 1) * b.shape[1]]).mul_(call.scale))
-            up.append(g @ b)
-        joined = torch.cat(up, 1).mul_(call.scale)
-        if x_grad is not None:
-            x_grad.addmm_(joined, a)
-        return None, x_grad, joined.T @ x, *b_grads
+    def _room(self) -> dict[tuple[int, str], Tensor]:
+        return {}
