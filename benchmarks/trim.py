@@ -4,9 +4,9 @@
 
 MODEL is a folder in Hugging Face form (a sealed `base` is one). DATA holds published texts in folders of their own, any
 of which may be missing: `fomc_statements` (English, joined to sentences), `chabsa`, `jglue` and `keigo_transfer`
-(Japanese, marks of the data set left out). They are measured and never decide what is kept; that do the rules and the sample desk's pairs and
-instruction, as in the stage. The rows marked + take the earlier half of the English statements as lessons too, and
-every row measures the later half only. Prints a table and, last, one JSON line.
+(Japanese, marks of the data set left out). They are measured and never decide what is kept: the rules do, and the
+sample desk's pairs and instruction, as in the stage. The rows marked + take the earlier half of the English statements
+as lessons too, and every row measures the later half only. Prints a table and, last, one JSON line.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tokenizers import Tokenizer
 
 from tensaku import sampledesk
 from tensaku.models.trim import trim_tokenizer
-from tensaku.models.trim_keep import FIRST, keep_list, read_tokenizer
+from tensaku.models.trim_keep import FIRST, Language, keep_list, read_tokenizer
 
 
 def statements(data: Path) -> list[list[str]]:
@@ -47,7 +47,10 @@ def japanese(data: Path) -> Iterator[tuple[str, list[str]]]:
     if path.exists():
         articles = json.loads(path.read_text(encoding="utf-8"))["data"]
         passages = [p for article in articles for p in article["paragraphs"]]
-        yield "jglue", [t for p in passages for t in (*p["context"].split(" [SEP] "), *(q["question"] for q in p["qas"]))]
+        yield (
+            "jglue",
+            [t for p in passages for t in (*p["context"].split(" [SEP] "), *(q["question"] for q in p["qas"]))],
+        )
     path = data / "keigo_transfer" / "annot_data_1.csv"
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
@@ -80,7 +83,7 @@ def main() -> None:
     rows = []
     for keep, first, texts in plans(given.keep, given.first, early):
         began = time.perf_counter()
-        ids = keep_list(tokenizer, keep.removesuffix("+"), [*own_texts(), *texts], first=first)
+        ids = keep_list(tokenizer, cast("Language", keep.removesuffix("+")), [*own_texts(), *texts], first=first)
         small = Tokenizer.from_str(json.dumps(trim_tokenizer(tokenizer, ids)))
         row: dict[str, Any] = {"keep": keep, "first": first, "words": len(ids)}
         row["seconds"] = round(time.perf_counter() - began, 1)

@@ -75,7 +75,7 @@ def gguf_name(name: str, family: str) -> str:
     if stem in outer:
         return f"{outer[stem]}.{suffix}"
     _, _, layer, part = stem.split(".", 3)
-    return f"blk.{layer}.{ {theirs: ours for ours, theirs in _layer_names(family).items()}[part]}.{suffix}"
+    return f"blk.{layer}.{ {theirs: ours for ours, theirs in _layer_names(family).items()}[part] }.{suffix}"
 
 
 def row_order(name: str, shape: Shape) -> NDArray[np.intp] | None:

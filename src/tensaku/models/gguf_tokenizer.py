@@ -54,7 +54,7 @@ def tokenizer_from(get: Callable[[str], Any]) -> dict[str, Any] | None:
         if kinds[i] in (CONTROL, USER)
     ]
     frame = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "post_processor": None}
-    if get("model") == "llama" and get("add_space_prefix") in (False, None):
+    if get("model") == "llama" and get("add_space_prefix") is False:
         skip = {token for i, token in enumerate(tokens) if kinds[i] in (CONTROL, USER, BYTE, UNUSED)}
         return frame | _pieces(vocab, _merges(vocab, get("scores"), skip))
     if get("model") == "gpt2" and get("pre") in _CUTS:
@@ -62,8 +62,9 @@ def tokenizer_from(get: Callable[[str], Any]) -> dict[str, Any] | None:
     return None
 
 
-def _model(vocab: dict[str, int], merges: list[list[str]], **how: Any) -> dict[str, Any]:
+def _model(vocab: dict[str, int], merges: list[list[str]], unk: str | None, **how: bool) -> dict[str, Any]:
     fixed = {"type": "BPE", "dropout": None, "continuing_subword_prefix": None, "end_of_word_suffix": None}
+    fixed["unk_token"] = unk
     return fixed | how | {"vocab": vocab, "merges": merges}
 
 
@@ -74,7 +75,7 @@ def _pieces(vocab: dict[str, int], merges: list[list[str]]) -> dict[str, Any]:
         "normalizer": _REPLACE,
         "pre_tokenizer": cut,
         "decoder": {"type": "Sequence", "decoders": [back, {"type": "ByteFallback"}, {"type": "Fuse"}]},
-        "model": _model(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True, ignore_merges=False),
+        "model": _model(vocab, merges, unk="<unk>", fuse_unk=True, byte_fallback=True, ignore_merges=False),
     }
 
 
@@ -89,7 +90,7 @@ def _bytes(
         "normalizer": normalizer,
         "pre_tokenizer": cuts[0] if len(cuts) == 1 else {"type": "Sequence", "pretokenizers": cuts},
         "decoder": _byte_level(True),
-        "model": _model(vocab, merges, unk_token=None, fuse_unk=False, byte_fallback=False, ignore_merges=whole),
+        "model": _model(vocab, merges, unk=None, fuse_unk=False, byte_fallback=False, ignore_merges=whole),
     }
 
 
@@ -182,7 +183,7 @@ def same_tokenizer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         for left, right in tokenizer["model"]["merges"]:
             made.setdefault(left + right, []).append(left)
         if not tokenizer["model"].get("byte_fallback"):
-            return vocab, {t["content"]: t["special"] for t in added}, [(p, m) for p, m in made.items()]
+            return vocab, {t["content"]: t["special"] for t in added}, list(made.items())
         return vocab, {t["content"]: t["special"] for t in added}, [(p, sorted(m)) for p, m in made.items()]
 
     return words(one) == words(other)

@@ -152,19 +152,23 @@ def _taken_over(quantised: Path, model: Path, shape: Shape, tokenizer: dict[str,
     from gguf import dequantize
 
     reader = open_gguf(quantised)
-    where = {"where": quantised, "fix": "Name the GGUF file that this model was made from"}
+    fix = "Name the GGUF file that this model was made from"
     row_of = {token: row for row, token in enumerate(field(reader, "tokenizer.ggml.tokens", []))}
     vocab = {token["content"]: token["id"] for token in tokenizer["added_tokens"]} | tokenizer["model"]["vocab"]
     words = sorted(vocab, key=lambda word: vocab[word])
     theirs = {tensor.name: tensor for tensor in reader.tensors}
     for name, values in _values(model, shape):
         if name not in theirs or not set(words) <= row_of.keys():
-            raise UsageError(f"this GGUF file is of another model: {name} or some of its words are missing", **where)
+            raise UsageError(
+                f"this GGUF file is of another model: {name} or some of its words are missing", where=quantised, fix=fix
+            )
         data, kind = theirs[name].data, theirs[name].tensor_type
         if name in _WORDS:
             data = data[[row_of[word] for word in words]]
         if not np.allclose(dequantize(data, kind), values, rtol=0, atol=1e-6):  # 1 + w loses the last bits of w
-            raise UsageError(f"this GGUF file is of another model: {name} holds other numbers", **where)
+            raise UsageError(
+                f"this GGUF file is of another model: {name} holds other numbers", where=quantised, fix=fix
+            )
         yield _Part(name, data, kind)
 
 
@@ -176,7 +180,9 @@ def _check(part: Path, shape: Shape, tokenizer: dict[str, Any]) -> None:
     other = Shape.from_config(config)
     for name in (one.name for one in dataclasses.fields(Shape)):
         if getattr(shape, name) != getattr(other, name):
-            what = f"GGUF cannot say this model's {name}: {getattr(shape, name)} would be read as {getattr(other, name)}"
+            what = (
+                f"GGUF cannot say this model's {name}: {getattr(shape, name)} would be read as {getattr(other, name)}"
+            )
             raise UsageError(what, where="config.json", fix="Work with the Hugging Face form of this model")
     if not same_tokenizer(tokenizer, again):
         what = "GGUF cannot say this tokenizer: its merges are not those that scores give"

@@ -1,7 +1,7 @@
 """Which words of a vocabulary stay: what the language, the house's own texts and the model's own settings need.
 
-Decided by rule and by the given texts alone. Always kept: every single character, every byte and every piece that is
-not whole characters, special tokens, numbers, punctuation. By language: for Japanese, pieces of several characters that
+Decided by rule and by the given texts alone. Always kept: every single character, every byte and every part of a
+character, special tokens, numbers, punctuation. By language: for Japanese, pieces of several characters that
 hold kana or kanji and that Shift_JIS can write, and abbreviations in capitals (GDP, EU) among the first `FIRST` pieces
 in the order of merging; for English, all pieces of plain letters among those. Then what the texts use, and the closure
 under BPE: each piece that merging makes on the way to a kept piece. BPE joins by rank (Sennrich et al. 2016), so a text
@@ -32,6 +32,7 @@ FIRST = 50_000
 _JAPANESE = re.compile("[\u3005-\u3007\u3040-\u30ff\u4e00-\u9fff\uff10-\uff5a\uff66-\uff9f]")
 _LETTERS = re.compile(" ?['\u2019]?[A-Za-z]+")
 _CAPITALS = re.compile("[A-Z]{2,6}")
+_BROKEN = "\ufffd"
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _RESERVED = re.compile(r"<unused\d+>|<\|reserved_special_token_\d+\|>")
 
@@ -46,10 +47,12 @@ def read_tokenizer(path: Path) -> dict[str, Any]:
         tokenizer = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"the tokenizer cannot be read ({error})", where=path) from None
+    if not isinstance(tokenizer, dict) or not isinstance(tokenizer.get("model"), dict):
+        raise UsageError("the tokenizer cannot be read (it describes no model)", where=path)
     kind_of(tokenizer, path)
     model = tokenizer["model"]  # merges were once written as one text, "a b"
     model["merges"] = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
-    return dict(tokenizer)
+    return tokenizer
 
 
 def kind_of(tokenizer: dict[str, Any], where: Path | str | None = None) -> Kind:
@@ -58,8 +61,7 @@ def kind_of(tokenizer: dict[str, Any], where: Path | str | None = None) -> Kind:
     Raises:
         UsageError: it is neither BPE over characters with byte fallback nor BPE over bytes.
     """
-    model = tokenizer.get("model") if isinstance(tokenizer, dict) else None
-    model = model if isinstance(model, dict) else {}
+    model = tokenizer.get("model") or {}
     found = str(model.get("type"))
     if found == "BPE" and not (model.get("continuing_subword_prefix") or model.get("end_of_word_suffix")):
         if model.get("byte_fallback"):
@@ -106,9 +108,9 @@ def keep_list(
     latin = _LETTERS if "en" in language else _CAPITALS
     kept = {token for token in added if not _RESERVED.fullmatch(token)}
     for piece in model["vocab"]:
-        if _always(text := text_of(piece, kind), piece) or ("ja" in language and text and _japanese(text)):
-            kept.add(piece)
-        elif text and piece in early and latin.fullmatch(text):
+        text = text_of(piece, kind)
+        spoken = ("ja" in language and _japanese(text)) or (piece in early and latin.fullmatch(text))
+        if spoken or _always(text, piece):
             kept.add(piece)
     word_of = {number: piece for piece, number in vocab.items()}
     kept |= {word_of[number] for number in {*also, *_used(tokenizer, texts)} if number in word_of}
@@ -126,20 +128,18 @@ def _letters() -> dict[str, int]:
 _BYTE_OF = _letters()
 
 
-def text_of(piece: str, kind: Kind) -> str | None:
-    """What a piece writes; None where that is no whole characters."""
+def text_of(piece: str, kind: Kind) -> str:
+    """What a piece writes, with U+FFFD for a part of a character."""
     if kind == "characters":
         return piece.replace("▁", " ")
     try:
-        return bytes(_BYTE_OF[letter] for letter in piece).decode("utf-8")
+        return bytes(_BYTE_OF[letter] for letter in piece).decode("utf-8", errors="replace")
     except KeyError:
         return piece  # an added token is written as it is
-    except UnicodeDecodeError:
-        return None
 
 
-def _always(text: str | None, piece: str) -> bool:
-    if text is None or len(piece) == 1 or len(text) == 1 or _BYTE.fullmatch(piece):
+def _always(text: str, piece: str) -> bool:
+    if len(piece) == 1 or len(text) == 1 or not text.strip(_BROKEN) or _BYTE.fullmatch(piece):
         return True
     if text.isascii() and len(text.removeprefix(" ")) == 1:
         return True
@@ -151,7 +151,7 @@ def _japanese(text: str) -> bool:
     if not _JAPANESE.search(text):
         return False
     try:
-        text.encode("cp932")
+        text.replace(_BROKEN, "").encode("cp932")
     except UnicodeEncodeError:
         return False
     return True

@@ -77,7 +77,9 @@ def trim(
         tokenizer = read_tokenizer(base.path / "tokenizer.json")
         settings = {n: _json(base, n) for n in ("config.json", "generation_config.json") if n in base.files}
         rows = settings["config.json"]["vocab_size"]
-        texts = itertools.chain([instruction.path.read_text(encoding="utf-8")], _lessons(lessons), _documents(documents))
+        texts = itertools.chain(
+            [instruction.path.read_text(encoding="utf-8")], _lessons(lessons), _documents(documents)
+        )
         also = set().union(_turns(base.path), *map(ids_in, settings.values()))
         keep = keep_list(tokenizer, cfg.keep, texts, also=also, rows=rows)
         write_json(bench.path / "tokenizer.json", trim_tokenizer(tokenizer, keep), indent=None)
