@@ -19,7 +19,7 @@ from tensaku.config import load as load_config
 from tensaku.errors import ConfigError, DataError, NotFound, TensakuError, UsageError
 from tensaku.evaluate import Evaluate, Ladder, Rung, Rungs, check_room, check_scorers, evaluate, ladder
 from tensaku.govern import Gate, Release, release
-from tensaku.models.base import Base, Trim, base, source_files, trim
+from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
@@ -129,7 +129,15 @@ class Workspace:
     def check(self) -> None:
         """Resolve every file and part that the task file names."""
         faults = []
-        for check in (self._sources, self._base, self.instruction, self.names, *self._parts(), *self._rungs()):
+        for check in (
+            self._sources,
+            self._base,
+            self._trim,
+            self.instruction,
+            self.names,
+            *self._parts(),
+            *self._rungs(),
+        ):
             try:
                 check()
             except ConfigError as error:
@@ -144,6 +152,9 @@ class Workspace:
 
     def _base(self) -> dict[str, SourceFile]:
         return source_files(self.spec.base, self.folder)
+
+    def _trim(self) -> None:
+        check_trim(self.spec.base.model, self.spec.trim, self.folder)
 
     def _parts(self) -> Iterator[Callable[[], object]]:
         """The checks of every plug-in part that is named, so that no misspelt one is found after the tuning."""
