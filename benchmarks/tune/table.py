@@ -1,0 +1,112 @@
+"""From what the variants did to what is printed and kept: medians, ratios, and whether all did the same sums."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.tune.trial import VARIANTS, Failed, Row
+
+__all__ = ["apart", "check", "figures", "loss_lines", "ratios", "speed_lines"]
+
+REFERENCE = "hf"
+TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2}
+"""Largest relative difference of a step's loss from plain Hugging Face in fp32 that is still the same mathematics."""
+
+
+def apart(losses: Sequence[float], others: Sequence[float]) -> float:
+    """The largest relative difference between two courses of losses, step by step."""
+    return max((abs(a - b) / abs(b) for a, b in zip(losses, others, strict=True)), default=0.0)
+
+
+def check(rows: Mapping[str, Row]) -> dict[str, float]:
+    """How far each variant's losses are from plain Hugging Face's.
+
+    Raises:
+        Failed: further than the precision explains, or packages differ: the figures would compare different things.
+    """
+    reference = rows[REFERENCE]
+    found = {}
+    for name, row in rows.items():
+        if row.missing is not None:
+            continue
+        found[name] = apart(row.losses, reference.losses)
+        allowed = TOLERANCE[VARIANTS[name].precision]
+        if not found[name] <= allowed:
+            raise Failed(f"{name}: losses differ from {REFERENCE} by {found[name]:.1e} relative, more than {allowed}")
+        same = {package: row.versions[package] for package in reference.versions if package in row.versions}
+        odd = {p: v for p, v in same.items() if p != "trl" and v != reference.versions[p]}
+        if odd:
+            raise Failed(f"{name} runs with {odd}, {REFERENCE} with {reference.versions}")
+    return found
+
+
+def ratios(rows: Mapping[str, Row], ours: str = "ours") -> dict[str, Any]:
+    """How many times faster ours is: median seconds a step of each peer over ours, None where one is missing.
+
+    `vs_trl` compares with the faster of TRL's two precisions; which one that was stands in `trl_setting`.
+    """
+    middle = {name: statistics.median(row.seconds) for name, row in rows.items() if row.seconds}
+    own = middle.get(ours)
+    suffix = ours.removeprefix("ours")
+
+    def times(name: str) -> float | None:
+        return round(middle[name] / own, 2) if own is not None and name in middle else None
+
+    settings = sorted((middle[name], name) for name in ("trl", "trl_bf16") if name in middle)
+    quickest = settings[0][1] if settings else None
+    return {
+        "vs_trl": times(quickest) if quickest else None,
+        "vs_hf": times(f"hf{suffix}"),
+        "vs_hf_tuned": times(f"hf_tuned{suffix}"),
+        "vs_trl_fp32": times("trl"),
+        "vs_trl_bf16": times("trl_bf16"),
+        "trl_setting": VARIANTS[quickest].precision if quickest else None,
+    }
+
+
+def figures(rows: Mapping[str, Row], differences: Mapping[str, float]) -> dict[str, Any]:
+    """Everything that is kept of a trial beside the ratios."""
+    return {
+        "seconds_per_step": {name: _rounded(row.seconds) for name, row in rows.items()},
+        "all_seconds": {name: [round(s, 3) for s in row.seconds] for name, row in rows.items()},
+        "loss_difference": dict(differences),
+        "losses": {name: row.losses for name, row in rows.items()},
+        "missing": {name: row.missing for name, row in rows.items() if row.missing is not None},
+    }
+
+
+def _rounded(seconds: Sequence[float]) -> float | None:
+    return round(statistics.median(seconds), 3) if seconds else None
+
+
+def speed_lines(title: str, rows: Mapping[str, Row], differences: Mapping[str, float]) -> list[str]:
+    """The table of a trial."""
+    own = rows["ours"].seconds
+    lines = [
+        f"## {title}",
+        "",
+        "| | seconds a step | least to most | ours is faster by | peak memory, MB | loss apart by |",
+    ]
+    lines.append("|---|--:|--:|--:|--:|--:|")
+    for name, row in rows.items():
+        words = VARIANTS[name].words
+        if row.missing is not None:
+            lines.append(f"| {words} | {row.missing} | | | | |")
+            continue
+        middle = statistics.median(row.seconds)
+        times = f"{middle / statistics.median(own):.2f} times" if own else ""
+        spread = f"{min(row.seconds):.2f} to {max(row.seconds):.2f}"
+        figures = f"{middle:.2f} | {spread} | {times} | {row.peak_mb:,} | {differences[name]:.0e}"
+        lines.append(f"| {words} | {figures} |")
+    return [*lines, ""]
+
+
+def loss_lines(rows: Mapping[str, Row]) -> list[str]:
+    """Every step's loss of every variant, nats a token before the update."""
+    there = [row for row in rows.values() if row.missing is None]
+    lines = ["Loss of each step, nats a token:", "step  " + "  ".join(f"{row.name:>16}" for row in there)]
+    for step, losses in enumerate(zip(*(row.losses for row in there), strict=True), 1):
+        lines.append(f"{step:>4}  " + "  ".join(f"{loss:>16.6f}" for loss in losses))
+    return [*lines, ""]
