@@ -15,6 +15,7 @@ import argparse
 import datetime
 import json
 import os
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -92,11 +93,21 @@ class Bench:
         title = _TITLES[part].format(batch=size, steps=rounds * steps)
         print("\n".join([*table.loss_lines(rows), *table.speed_lines(title, rows, differences)]), flush=True)
         found = table.ratios(rows) | {"batch": size, "counted_steps": rounds * steps, "rounds": rounds}
+        if part == "trimmed":
+            found["gain_of_trimming"] = self._gain(rows)
         self.kept[part] = found | self._stamp() | table.figures(rows, differences)
-        if rows.get("ours_bf16") and rows["ours_bf16"].missing is None:
-            self.kept.setdefault("bf16", {})[part] = table.ratios(rows, "ours_bf16")
+        if "ours_bf16" in rows and rows["ours_bf16"].missing is None:
+            self.kept.setdefault("bf16", {})[part] = table.ratios(rows, "ours_bf16") | self._stamp()
         self.kept.setdefault("peak_mb", {})[part] = {n: r.peak_mb for n, r in rows.items() if r.missing is None}
         self.kept["versions"] = rows["trl"].versions
+
+    def _gain(self, rows: dict[str, Row]) -> float | None:
+        """How many times faster ours trains on the trimmed vocabulary; None unless both were measured alike."""
+        whole = self.kept.get("lora", {})
+        if not rows["ours"].seconds or whole.get("quick") != self.quick or not whole["all_seconds"]["ours"]:
+            return None
+        before: list[float] = whole["all_seconds"]["ours"]
+        return round(statistics.median(before) / statistics.median(rows["ours"].seconds), 2)
 
     def _taken(self, part: str, names: Sequence[str], courses: Sequence[Course]) -> dict[str, Row]:
         def say(line: str) -> None:
@@ -139,8 +150,13 @@ class Bench:
                 cells = [_times(found[key]) for key in ("vs_trl", "vs_hf", "vs_hf_tuned")]
                 kind = "quick" if found["quick"] else "full"
                 lines.append(f"| {part} | {' | '.join(cells)} | {found['measured']}, {kind} run |")
-        reached = self.kept.get("seconds_to_bleu80")
+        for part, found in self.kept.get("bf16", {}).items():
+            cells = [_times(found[key]) for key in ("vs_trl_bf16", "vs_hf", "vs_hf_tuned")]
+            lines.append(f"| {part}, all in bf16 | {' | '.join(cells)} | {found['measured']} |")
         lines.append("")
+        if gain := self.kept.get("trimmed", {}).get("gain_of_trimming"):
+            lines.append(f"Ours on the trimmed vocabulary is {gain:.2f} times as fast as on the whole one")
+        reached = self.kept.get("seconds_to_bleu80")
         if reached is None:
             lines.append("Seconds to BLEU 80: not measured yet (only the full run does)")
         else:
@@ -161,7 +177,7 @@ _TITLES = {
 
 
 def _times(ratio: float | None) -> str:
-    return "not there yet" if ratio is None else f"{ratio:.2f} times"
+    return "not measured" if ratio is None else f"{ratio:.2f} times"
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,8 +17,9 @@ TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2}
 
 
 def apart(losses: Sequence[float], others: Sequence[float]) -> float:
-    """The largest relative difference between two courses of losses, step by step."""
-    return max((abs(a - b) / abs(b) for a, b in zip(losses, others, strict=True)), default=0.0)
+    """The largest relative difference between two courses of losses, step by step; NaN where a loss is."""
+    found = [abs(a - b) / abs(b) for a, b in zip(losses, others, strict=True)]
+    return math.nan if any(map(math.isnan, found)) else max(found, default=0.0)
 
 
 def check(rows: Mapping[str, Row]) -> dict[str, float]:
