@@ -160,8 +160,9 @@ class Bench:
         if reached is None:
             lines.append("Seconds to BLEU 80: not measured yet (only the full run does)")
         else:
-            when = f"full run of {reached['measured']}"
-            lines.append(f"Seconds to BLEU 80: ours {reached['ours']}, TRL {reached['trl']} ({when})")
+            own, peer = (reached[name] or "not reached" for name in ("ours", "trl"))
+            within = f"{reached['planned_steps']} steps planned, full run of {reached['measured']}"
+            lines.append(f"Seconds to BLEU 80: ours {own}, TRL {peer} ({within})")
         if "loss_curve" in self.kept:
             furthest, when = self.kept["loss_curve_max_relative_difference"], self.kept["loss_curve"]["measured"]
             lines.append(f"Losses of 50 steps, ours and plain Hugging Face: {furthest:.1e} apart at most ({when})")
