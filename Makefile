@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 BROWSER := $(VENV)/.browser
-EXTRAS := curate,tune,evaluate,serve,desk,demo,dev
+EXTRAS := curate,tune,evaluate,export,serve,desk,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
 

@@ -123,8 +123,10 @@ def test_diff(cli: Cli, desk: Path) -> None:
     [new] = {entry["ref"] for entry in cli("list", "lessons", "-C", desk, "--json").json} - {old}
     result = cli("diff", old, new, "-C", desk)
     assert result.code == 0
-    assert "config.near: 0.9 -> 0.95\n" in result.out
-    assert {"where": "config.near", "old": 0.9, "new": 0.95} in cli("diff", old, new, "-C", desk, "--json").json
+    assert result.out.startswith("settings")
+    assert re.search(r"^near +0\.9 +0\.95 +\+0\.05 \(\+5\.6 %\)", result.out, re.MULTILINE)
+    [first, *_] = cli("diff", old, new, "-C", desk, "--json").json
+    assert first == {"where": "config.near", "old": 0.9, "new": 0.95, "change": pytest.approx(0.05)}
     assert cli("diff", old, old, "-C", desk).out == "No difference.\n"
 
 

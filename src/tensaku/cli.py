@@ -204,6 +204,25 @@ def show(
         raise UsageError(f"{len(faults)} faults since it was sealed", where=artifact.path, fix="Restore it")
 
 
+@app.command("export")
+def export_(
+    ref: Annotated[str, typer.Argument(help="A tune artifact, or the first letters of its name.")],
+    to: Annotated[str, typer.Option("--to", help="tensorboard or mlflow.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write into; made if it is not there.")],
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Export the curves, settings and figures of a training to TensorBoard or MLflow, on this machine alone."""
+    from tensaku.tune.export import HOW_TO_SHOW, export
+
+    artifact = _store(folder).get(ref)
+    made = export(artifact, to, out)
+    if as_json:
+        print(json.dumps({"ref": artifact.ref, "to": to, "out": str(made)}, ensure_ascii=False))
+    else:
+        print(f"{made}\nShow it with: {HOW_TO_SHOW[to].format(made)}")
+
+
 @app.command()
 def diff(
     old: Annotated[str, typer.Argument(help="An artifact.")],

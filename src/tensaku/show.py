@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +23,8 @@ __all__ = [
     "print_scores",
     "reporter",
 ]
+
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 def reporter() -> Reporter:
@@ -86,11 +90,22 @@ def print_artifact(artifact: Artifact, lineage: Sequence[str], faults: Sequence[
 
 
 def print_differences(found: Sequence[Difference]) -> None:
-    """What differs, settings first."""
+    """What differs, a table for each part: settings first, then figures with their change, inputs, files."""
     if not found:
         print("No difference.")
-    for where, old, new in found:
-        print(f"{where}: {_side(old)} -> {_side(new)}")
+        return
+    console = _console()
+    parts = {"config": "settings", "facts": "what came of it", "inputs": "made from", "files": "files"}
+    for part, rows in itertools.groupby(found, lambda difference: difference.where.partition(".")[0]):
+        shown = Table(title=parts.get(part, part), title_justify="left", title_style="bold", box=None, pad_edge=False)
+        shown.add_column(overflow="fold", min_width=28)
+        for name in ("old", "new", "change"):
+            shown.add_column(name, justify="right", overflow="fold", max_width=48)
+        for row in rows:
+            name = row.where.partition(".")[2] or row.where
+            shown.add_row(Text(name), Text(_side(row.old)), Text(_side(row.new)), _change(row))
+        console.print(shown)
+        console.print()
 
 
 def print_revision(revision: Revision) -> None:
@@ -110,7 +125,20 @@ def _cell(value: Any) -> str:
 
 
 def _side(value: Any) -> str:
-    return "(not there)" if value is None else _short(value)
+    if value is None:
+        return "(not there)"
+    if isinstance(value, str) and _HASH.fullmatch(value):
+        return value[:12]
+    return f"{value:.6g}" if isinstance(value, float) else _short(value)
+
+
+def _change(difference: Difference) -> str:
+    """By how much a number changed, and in percent of what it was."""
+    if difference.change is None:
+        return ""
+    share = f" ({100 * difference.change / abs(difference.old):+.1f} %)" if difference.old else ""
+    whole = float(difference.change).is_integer()
+    return f"{difference.change:{'+.0f' if whole else '+.4g'}}{share}"
 
 
 def _short(value: Any) -> str:

@@ -188,7 +188,7 @@ def test_the_report_is_whole_loads_nothing_and_shows_markup_as_text(
     assert EVIL in shown
     for words in ("評価報告書", "調整済みモデル", "学習の経過", "同じ対の重複", "年月が読めない行", "系譜", "9.9"):
         assert words in shown
-    assert written.count("<svg") == 4
+    assert written.count("<svg") == 5
 
 
 def test_the_worst_come_first_by_broken_facts(made: tuple[Artifact, list[ScriptedEngine]]) -> None:

@@ -69,7 +69,9 @@ def given(shop: Any, gemma: Path, tmp_path: Path) -> dict[str, Any]:
 
 def logits(folder: Path, text: str) -> torch.Tensor:
     from tensaku.models.decoder import Decoder
-    from tensaku.tune.pack import Example, PackedAttention, pack
+    from tensaku.models.products import plain
+    from tensaku.tune.attention import PackedAttention
+    from tensaku.tune.pack import Example, pack
 
     weights, ids = Weights.load(folder), Tokenizer.load(folder).encode(text)
     batch = pack([Example(ids[:1], [*ids[1:], 1])], 0)
@@ -78,7 +80,7 @@ def logits(folder: Path, text: str) -> torch.Tensor:
             batch.ids,
             batch.positions,
             lambda layer, part, x: x @ weights.linear[layer][part].T,
-            PackedAttention(weights.shape, batch),
+            PackedAttention(weights.shape, batch, plain),
             rows=batch.scored,
         )
         return hidden @ weights.head.T

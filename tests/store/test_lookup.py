@@ -119,9 +119,9 @@ def test_diff_gives_config_first_then_facts(store: Store, family: list[Artifact]
     other = store.run(pool, Knobs(epochs=5.0, use=("x",)), rows=SourceFile(tmp_path / "rows"))
     found = store.diff(family[0].ref, other.ref)
     assert found == [
-        Difference("config.epochs", 2.0, 5.0),
+        Difference("config.epochs", 2.0, 5.0, 3.0),
         Difference("config.use", [], ["x"]),
-        Difference("facts.rows", 2, 5),
+        Difference("facts.rows", 2, 5, 3),
     ]
     assert [d.where for d in store.diff(family[1].ref, family[2].ref)] == ["config.epochs", "files.weights"]
     assert store.diff(other.ref, other.ref) == []

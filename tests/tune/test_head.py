@@ -1,4 +1,4 @@
-"""The loss over chunks of rows against autograd in double precision."""
+"""The loss over blocks of words against autograd in double precision."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tensaku.models.products import plain
 from tensaku.tune import head
-from tensaku.tune.head import mean_cross_entropy
+from tensaku.tune.head import cross_entropy, losses_of
 
 
-def test_loss_and_gradient_agree_with_autograd_in_fp64(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "_CHUNK", 7 * 50)  # several chunks, the last one short
+def test_losses_and_gradients_agree_with_autograd_in_fp64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head, "_LEAST", 16)  # several blocks, the last one short
+    monkeypatch.setattr(head, "_TILE", 16)
+    monkeypatch.setattr(head, "_KEPT", 50 * 7)  # several turns, the last one short
     torch.manual_seed(0)
-    hidden = (torch.randn(25, 16) * 3).requires_grad_()
-    weight, labels = torch.randn(50, 16), torch.randint(0, 50, (25,))
-    loss = mean_cross_entropy(hidden, weight, labels)
-    (loss * 2).backward()  # type: ignore[no-untyped-call]
+    hidden, weight = torch.randn(25, 16) * 3, torch.randn(50, 16)
+    labels = torch.randint(0, 50, (25,))
+    for_head = torch.ones(50, 16)
+    losses, grad = cross_entropy(hidden, weight, labels, terms=40, multiply=plain, head_grad=for_head)
 
-    exact = hidden.detach().double().requires_grad_()
-    wanted = functional.cross_entropy(exact @ weight.double().T, labels)
-    (wanted * 2).backward()  # type: ignore[no-untyped-call]
-    assert abs(loss.item() - wanted.item()) < 1e-6
-    assert hidden.grad is not None
+    exact, exact_head = hidden.double().requires_grad_(), weight.double().requires_grad_()
+    wanted = functional.cross_entropy(exact @ exact_head.T, labels, reduction="none")
+    (wanted.sum() / 40).backward()  # type: ignore[no-untyped-call]
     assert exact.grad is not None
-    assert (hidden.grad - exact.grad).abs().max() < 1e-6 * exact.grad.abs().max()
+    assert exact_head.grad is not None
+    assert (losses - wanted).abs().max() < 1e-5
+    assert (grad - exact.grad).norm() < 1e-6 * exact.grad.norm()
+    assert ((for_head - 1) - exact_head.grad).norm() < 1e-5 * exact_head.grad.norm()
+    assert torch.equal(losses_of(hidden, weight, labels, plain), losses)
 
 
 def test_a_hopeless_word_keeps_the_loss_finite() -> None:
-    hidden = torch.tensor([[100.0, 0.0]])
-    weight = torch.tensor([[10.0, 0.0], [-10.0, 0.0]])
-    loss = mean_cross_entropy(hidden, weight, torch.tensor([1]))
-    assert loss.item() == 2000.0
+    hidden, weight = torch.tensor([[100.0, 0.0]]), torch.tensor([[10.0, 0.0], [-10.0, 0.0]])
+    losses, grad = cross_entropy(hidden, weight, torch.tensor([1]), terms=1, multiply=plain)
+    assert losses.tolist() == [2000.0]
+    assert grad.tolist() == [[20.0, 0.0]]

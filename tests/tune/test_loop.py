@@ -9,28 +9,36 @@ import torch
 
 from tensaku.errors import StageError
 from tensaku.models.decoder import Decoder
+from tensaku.models.products import plain
 from tensaku.models.weights import Weights
 from tensaku.tune import checkpoints, loop
-from tensaku.tune.loop import Plan, Step, order, train
-from tensaku.tune.lora import Lora
-from tensaku.tune.pack import Example
+from tensaku.tune.learner import DecoderLearner
+from tensaku.tune.log import Step
+from tensaku.tune.loop import Course, Places, order, train
+from tensaku.tune.lora import LoraSettings, MergedLora
+from tensaku.tune.pack import Example, shared_prefix
+
+
+def learner_over(model: Path, examples: list[Example]) -> DecoderLearner:
+    weights = Weights.load(model)
+    lora = MergedLora(weights, LoraSettings(rank=4, alpha=8, seed=3), plain)
+    return DecoderLearner(Decoder(weights), lora, shared_prefix(examples), plain)
 
 
 def run(
     folder: Path, model: Path, examples: list[Example], steps: int = 12
 ) -> tuple[list[Step], dict[str, torch.Tensor]]:
     folder.mkdir(exist_ok=True)
-    weights = Weights.load(model)
-    lora = Lora(weights, rank=4, alpha=8, seed=3)
-    log = train(Decoder(weights), lora, examples, Plan(steps, 3, 0.01, 2, 5), folder, folder, lambda n, s: None)
-    return log, dict(lora.named_parameters())
+    learner = learner_over(model, examples)
+    outcome = train(learner, examples, Course(steps, 3, 0.01, 2, 5), Places(folder, folder), lambda n, s: None)
+    return outcome.log, dict(learner.named_parameters())
 
 
 def test_the_loss_falls(gemma: Path, examples: list[Example], tmp_path: Path) -> None:
     log, _ = run(tmp_path, gemma, examples, steps=30)
     assert log[-1].loss < 0.7 * log[0].loss
-    assert log[0].rate < log[1].rate
-    assert log[-1].rate < 0.01 * log[2].rate
+    assert log[0].lr < log[1].lr
+    assert log[-1].lr < 0.01 * log[2].lr
 
 
 def test_each_pass_sees_every_lesson_once_in_its_own_order() -> None:
@@ -43,6 +51,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     gemma: Path, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_CHECKPOINT_SHARE", 1e9)
     whole, wanted = run(tmp_path / "whole", gemma, examples)
 
     stops = iter([3, 4, 6])
@@ -57,24 +66,22 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     folder = tmp_path / "stopped"
     folder.mkdir()
     for _ in range(10):
-        weights = Weights.load(gemma)
-        lora = Lora(weights, rank=4, alpha=8, seed=3)
+        learner = learner_over(gemma, examples)
         try:
-            log = train(Decoder(weights), lora, examples, Plan(12, 3, 0.01, 2, 5), folder, folder, stop)
+            outcome = train(learner, examples, Course(12, 3, 0.01, 2, 5), Places(folder, folder), stop)
             break
         except KeyboardInterrupt:
             continue
-    assert [(s.step, s.loss, s.rate) for s in log] == [(s.step, s.loss, s.rate) for s in whole]
-    for name, p in lora.named_parameters():
+    assert [(s.step, s.loss, s.lr) for s in outcome.log] == [(s.step, s.loss, s.lr) for s in whole]
+    for name, p in learner.named_parameters():
         assert torch.equal(p, wanted[name]), name
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(gemma: Path, examples: list[Example], tmp_path: Path) -> None:
-    weights = Weights.load(gemma)
-    lora = Lora(weights, rank=4, alpha=8, seed=3)
-    weights.final_norm[0] = float("nan")
+    learner = learner_over(gemma, examples)
+    learner.decoder.weights.final_norm[0] = float("nan")
     with pytest.raises(StageError, match=r"the loss of step 1 is not a number.*learning_rate"):
-        train(Decoder(weights), lora, examples, Plan(3, 3, 0.01, 1, 5), tmp_path, tmp_path, lambda n, s: None)
+        train(learner, examples, Course(3, 3, 0.01, 1, 5), Places(tmp_path, tmp_path), lambda n, s: None)
 
 
 def test_a_damaged_checkpoint_means_starting_again(gemma: Path, examples: list[Example], tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensaku.models.decoder import Decoder
+from tensaku.models.products import plain
 from tensaku.models.weights import Weights
-from tensaku.tune.pack import Example, PackedAttention, pack, shared_prefix
+from tensaku.tune.attention import PackedAttention
+from tensaku.tune.pack import Example, pack, shared_prefix
 
 
 def test_the_shared_prefix_is_the_longest_and_leaves_each_prompt_a_token() -> None:
@@ -51,7 +53,7 @@ def hidden_states(folder: Path, examples: list[Example]) -> torch.Tensor:
     def linear(layer: int, part: str, x: torch.Tensor) -> torch.Tensor:
         return x @ weights.linear[layer][part].T
 
-    attend = PackedAttention(weights.shape, batch)
+    attend = PackedAttention(weights.shape, batch, plain)
     with torch.no_grad():
         return decoder.hidden(batch.ids, batch.positions, linear, attend, rows=batch.scored)
 

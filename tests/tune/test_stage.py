@@ -64,7 +64,8 @@ def test_what_it_says_and_leaves(store: Store, gemma: Path) -> None:
     assert facts["last_loss"] < facts["first_loss"]
     for name in ("tune_seconds", "tokens_per_second", "peak_memory_mb", "matrix_gflops"):
         assert facts[name] > 0, name
-    assert made.files == ["adapter/adapter_config.json", "adapter/adapter_model.safetensors", "loss.jsonl"]
+    adapter = ["adapter/adapter_config.json", "adapter/adapter_model.safetensors"]
+    assert made.files == [*adapter, "drops.jsonl", "loss.jsonl", "report.html", "usage.jsonl"]
     rows = [json.loads(line) for line in made.file("loss.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[0]["loss"] == facts["first_loss"]
@@ -78,16 +79,19 @@ def test_the_words_taught_are_the_words_served(store: Store, gemma: Path, monkey
     seen: list[Any] = []
     train = loop.train
 
-    def spy(*args: Any) -> Any:
-        seen.extend(args[2])
-        return train(*args)
+    def spy(*args: Any, **more: Any) -> Any:
+        seen.extend(args[1])
+        return train(*args, **more)
 
     monkeypatch.setattr(loop, "train", spy)
-    pairs = [replace(tiny_pairs(1)[0], draft="市場は<eos>上昇。", final="市場は上昇しました。<eos>")]
+    pairs = [
+        replace(p, draft="市場は<eos>上昇。", final=f"市場は{n}上昇しました。<eos>")
+        for n, p in enumerate(tiny_pairs(2))
+    ]
     store.run(tune, Tune(epochs=1), **given(store, gemma, pairs))
-    tokenizer, [pair] = Tokenizer.load(gemma), pairs
+    tokenizer, pair = Tokenizer.load(gemma), pairs[0]
     asked = messages(INSTRUCTION, pair.draft, fund=pair.fund, section=pair.section, as_of=pair.as_of)
-    [example] = seen
+    example = seen[0]
     assert example.prompt == tokenizer.chat(asked)
     assert example.completion[-1] in tokenizer.eos
     assert not set(example.completion[:-1]) & tokenizer.eos
@@ -137,13 +141,16 @@ def test_lessons_too_long_are_set_aside_and_named(store: Store, gemma: Path) -> 
     made = store.run(tune, Tune(epochs=1, context=512), **given(store, gemma, pairs))
     assert made.facts["too_long"] == [pairs[1].id, pairs[3].id]
     assert made.facts["lessons"] == 2
+    drops = [json.loads(line) for line in made.file("drops.jsonl").read_text().splitlines()]
+    assert [drop["row"]["id"] for drop in drops] == [pairs[1].id, pairs[3].id]
+    assert "the context holds 512" in drops[0]["detail"]
 
 
 def test_the_model_s_own_context_counts(store: Store, gemma: Path, tmp_path: Path) -> None:
     model = tiny_model(tmp_path / "short" / "model")
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 400}))
-    pairs = tiny_pairs(2)
+    pairs = tiny_pairs(3)
     pairs[1] = replace(pairs[1], draft=pairs[1].draft * 4)
     made = store.run(tune, Tune(epochs=1, context=2048), **given(store, model, pairs))
     assert made.facts["too_long"] == [pairs[1].id]
@@ -159,6 +166,11 @@ def test_nothing_to_learn_from(store: Store, gemma: Path) -> None:
         store.run(tune, Tune(), **given(store, gemma, []))
     with pytest.raises(UsageError, match=r"every lesson is longer than 64 tokens.*raise tune\.context"):
         store.run(tune, Tune(context=64), **given(store, gemma, tiny_pairs(3)))
+    with pytest.raises(UsageError, match="there is only one lesson"):
+        store.run(tune, Tune(), **given(store, gemma, tiny_pairs(1)))
+    same = [replace(pair, final="同じ。") for pair in tiny_pairs(3)]
+    with pytest.raises(UsageError, match=r"all 3 lessons have the same answer.*columns"):
+        store.run(tune, Tune(), **given(store, gemma, same))
     assert store.list("tune") == []
 
 

@@ -24,7 +24,7 @@ from torch.nn import functional
 from tensaku.models.shape import Shape
 from tensaku.models.weights import Weights
 
-__all__ = ["Attend", "Decoder", "Linear", "Rope", "rotate"]
+__all__ = ["Attend", "Decoder", "Glue", "Linear", "Rope", "rotate"]
 
 
 class Linear(Protocol):
@@ -75,15 +75,35 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.addcmul(x * cos, torch.cat([x[..., half:], x[..., :half]], -1), sin)
 
 
+class Glue:
+    """What stands between the products, in plain operators. Training brings its own, with backward passes by hand."""
+
+    def norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        """RMSNorm over the last dimension."""
+        return functional.rms_norm(x, (x.shape[-1],), weight, eps)
+
+    def gated(self, gate_up: Tensor, activation: str) -> Tensor:
+        """act(gate) up, for [rows, 2 inner] to [rows, inner]; `activation` is "gelu" (by tanh) or "silu"."""
+        gate, up = gate_up.chunk(2, -1)
+        act = functional.gelu(gate, approximate="tanh") if activation == "gelu" else functional.silu(gate)
+        return act * up
+
+    def rotate(self, x: Tensor, cos: Tensor, sin: Tensor, scale: float = 1.0) -> Tensor:
+        """The rotary embedding of [rows, heads, head_dim], times `scale`."""
+        turned = rotate(x, cos, sin)
+        return turned * scale if scale != 1.0 else turned
+
+
 class Decoder:
     """The block structure of a model over `weights`, whose norms and embedding it uses directly.
 
     `context` is the largest number of positions (at most the model's own).
     """
 
-    def __init__(self, weights: Weights, context: int | None = None) -> None:
+    def __init__(self, weights: Weights, context: int | None = None, glue: Glue | None = None) -> None:
         self.shape = shape = weights.shape
         self.weights = weights
+        self.glue = glue or Glue()
         self.context = min(context or shape.context, shape.context)
         self.rope = Rope(shape, self.context)
 
@@ -104,7 +124,18 @@ class Decoder:
 
         The last layer computes queries, feed-forward and norm for `rows` alone: no other row is looked at after it.
         """
-        x = self.embed(ids)
+        return self.blocks(self.embed(ids), positions, linear, attend, rows=rows)
+
+    def blocks(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        linear: Linear,
+        attend: Attend,
+        *,
+        rows: Tensor | None = None,
+    ) -> Tensor:
+        """`hidden` from embedded tokens x, [rows, hidden], on."""
         ropes = self.rope.rows(positions)
         for layer in range(self.shape.layers):
             only = rows if layer == self.shape.layers - 1 else None
@@ -114,7 +145,7 @@ class Decoder:
         return self._norm(x, self.weights.final_norm)
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
-        return functional.rms_norm(x, (x.shape[-1],), weight, self.shape.eps)
+        return self.glue.norm(x, weight, self.shape.eps)
 
     def _layer(
         self,
@@ -131,9 +162,8 @@ class Decoder:
             x = x[only]
         mixed = linear(layer, "o", mixed)
         x = x + (self._norm(mixed, norms["post_attention"]) if shape.sandwich else mixed)
-        gate, up = linear(layer, "gate_up", self._norm(x, norms["pre_feedforward"])).chunk(2, -1)
-        act = functional.gelu(gate, approximate="tanh") if shape.activation == "gelu" else functional.silu(gate)
-        fed = linear(layer, "down", act * up)
+        gate_up = linear(layer, "gate_up", self._norm(x, norms["pre_feedforward"]))
+        fed = linear(layer, "down", self.glue.gated(gate_up, shape.activation))
         return x + (self._norm(fed, norms["post_feedforward"]) if shape.sandwich else fed)
 
     def _attention(
@@ -158,5 +188,5 @@ class Decoder:
             q, q_cos, q_sin = q[only], cos[only], sin[only]
         if shape.qk_norm:
             q, k = self._norm(q, norms["q"]), self._norm(k, norms["k"])
-        q = rotate(q, q_cos, q_sin) * shape.attention_scale
-        return attend(layer, q, rotate(k, cos, sin), v)
+        q = self.glue.rotate(q, q_cos, q_sin, shape.attention_scale)
+        return attend(layer, q, self.glue.rotate(k, cos, sin), v)

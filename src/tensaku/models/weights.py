@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from tensaku.errors import UsageError
 from tensaku.models.shape import Shape
 
-__all__ = ["FUSED", "Weights", "load_tensors"]
+__all__ = ["FUSED", "Sizes", "Weights", "load_tensors", "sizes_of", "unfused"]
 
 #: The Hugging Face modules that are stacked in each fused projection, in order.
 FUSED = {
@@ -22,6 +23,24 @@ FUSED = {
     "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
     "down": ("mlp.down_proj",),
 }
+
+
+class Sizes(NamedTuple):
+    """Columns and rows of a fused projection: `into` inputs, `outs` outputs of each module in it."""
+
+    into: int
+    outs: tuple[int, ...]
+
+
+def sizes_of(shape: Shape, part: str) -> Sizes:
+    """The sizes of the fused projection `part`."""
+    q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    return {
+        "qkv": Sizes(shape.hidden, (q, kv, kv)),
+        "o": Sizes(q, (shape.hidden,)),
+        "gate_up": Sizes(shape.hidden, (shape.intermediate, shape.intermediate)),
+        "down": Sizes(shape.intermediate, (shape.hidden,)),
+    }[part]
 
 
 def load_tensors(folder: Path) -> dict[str, Tensor]:
@@ -106,31 +125,21 @@ class Weights:
         def norm(name: str, width: int) -> Tensor:
             return take(name, width) + shape.norm_offset
 
-        hidden, inner = shape.hidden, shape.intermediate
-        q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-        sizes = {
-            "q_proj": (q, hidden),
-            "k_proj": (kv, hidden),
-            "v_proj": (kv, hidden),
-            "o_proj": (hidden, q),
-        }
-        sizes |= {
-            "gate_proj": (inner, hidden),
-            "up_proj": (inner, hidden),
-            "down_proj": (hidden, inner),
-        }
+        hidden = shape.hidden
         linear, norms, biases = [], [], []
         for i in range(shape.layers):
             at = f"layers.{i}"
             fused = {}
             for part, modules in FUSED.items():
-                stack = [take(f"{at}.{m}.weight", *sizes[m.split(".")[1]]) for m in modules]
+                into, outs = sizes_of(shape, part)
+                stack = [take(f"{at}.{m}.weight", out, into) for m, out in zip(modules, outs, strict=True)]
                 fused[part] = torch.cat(stack) if len(stack) > 1 else stack[0]
             linear.append(fused)
             norms.append(_norms(shape, at, norm))
             bias = None
             if shape.qkv_bias:
-                bias = torch.cat([take(f"{at}.{m}.bias", sizes[m.split(".")[1]][0]) for m in FUSED["qkv"]])
+                each = zip(FUSED["qkv"], sizes_of(shape, "qkv").outs, strict=True)
+                bias = torch.cat([take(f"{at}.{m}.bias", out) for m, out in each])
             biases.append(bias)
         embedding = take("embed_tokens.weight", shape.vocabulary, hidden)
         head = embedding if shape.tied else take("lm_head.weight", shape.vocabulary, hidden)
@@ -150,3 +159,36 @@ def _norms(shape: Shape, at: str, norm: Callable[[str, int], Tensor]) -> dict[st
         found["q"] = norm(f"{at}.self_attn.q_norm.weight", shape.head_dim)
         found["k"] = norm(f"{at}.self_attn.k_norm.weight", shape.head_dim)
     return found
+
+
+def unfused(weights: Weights) -> dict[str, Tensor]:
+    """The tensors under the names of Hugging Face checkpoints: what `from_tensors` reads, each a tensor of its own."""
+    shape = weights.shape
+    found = {
+        "model.embed_tokens.weight": weights.embedding,
+        "model.norm.weight": weights.final_norm - shape.norm_offset,
+    }
+    if not shape.tied:
+        found["lm_head.weight"] = weights.head
+    for i in range(shape.layers):
+        at = f"model.layers.{i}"
+        for part, modules in FUSED.items():
+            pieces = torch.split(weights.linear[i][part], list(sizes_of(shape, part).outs))
+            found |= {f"{at}.{m}.weight": piece for m, piece in zip(modules, pieces, strict=True)}
+        names = _NORM_NAMES if shape.sandwich else {**_NORM_NAMES, "pre_feedforward": "post_attention_layernorm"}
+        found |= {f"{at}.{names[k]}.weight": norm - shape.norm_offset for k, norm in weights.norms[i].items()}
+        bias = weights.biases[i]
+        if bias is not None:
+            pieces = torch.split(bias, list(sizes_of(shape, "qkv").outs))
+            found |= {f"{at}.{m}.bias": piece for m, piece in zip(FUSED["qkv"], pieces, strict=True)}
+    return {name: tensor.detach().contiguous().clone() for name, tensor in found.items()}
+
+
+_NORM_NAMES = {
+    "input": "input_layernorm",
+    "post_attention": "post_attention_layernorm",
+    "pre_feedforward": "pre_feedforward_layernorm",
+    "post_feedforward": "post_feedforward_layernorm",
+    "q": "self_attn.q_norm",
+    "k": "self_attn.k_norm",
+}

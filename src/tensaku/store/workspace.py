@@ -11,7 +11,7 @@ from tensaku.config import Section
 from tensaku.errors import NotFound, UsageError
 from tensaku.store.artifact import Artifact
 from tensaku.store.bench import Stage
-from tensaku.store.differences import Difference, differences
+from tensaku.store.differences import Difference, counterparts, differences
 from tensaku.store.keys import Input
 from tensaku.store.progress import Reporter, reporter_for
 from tensaku.store.seal import faults_of, open_artifact
@@ -127,8 +127,9 @@ class Store:
         return sorted(found, key=lambda artifact: (artifact.manifest["ended"], artifact.ref))
 
     def diff(self, old: str, new: str) -> _Differences:
-        """What differs between two artifacts: config first, then inputs and facts, then files."""
-        return differences(self.get(old), self.get(new))
+        """What differs between two artifacts and what was made of each: see `differences`."""
+        one, other = self.get(old), self.get(new)
+        return differences(one, other, counterparts(one, other, self.list()))
 
     def verify(self, ref: str) -> _Lines:
         """Everything in the artifact that is not as it was sealed, one line each; empty if not a byte was altered.

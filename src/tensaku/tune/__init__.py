@@ -1,5 +1,6 @@
 """Tuning: fit a base model to one writing job."""
 
-from tensaku.tune.stage import Tune, tune
+from tensaku.tune.section import Tune
+from tensaku.tune.stage import tune
 
 __all__ = ["Tune", "tune"]

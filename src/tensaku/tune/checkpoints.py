@@ -4,46 +4,106 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-__all__ = ["FILE", "restore", "save"]
+from tensaku.errors import UsageError
+
+__all__ = ["FILE", "Position", "peek", "restore", "save", "write_tensors"]
 
 FILE = "checkpoint.safetensors"
+_RANDOM = "torch.random"
 
 
-def save(folder: Path, step: int, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """Write the state after `step` steps; a kill at any moment leaves this or the one before."""
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a run stands: `step` steps done; `best` validation loss so far, at step `best_step`, `worse` validations
+    ago; `resumed` the steps after which it was taken up again; `run` names what decides the result, so that no other
+    run goes on from here."""
+
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    worse: int = 0
+    resumed: tuple[int, ...] = ()
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(folder: Path, at: Position, parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """Write the state at `at`; a kill at any moment leaves this or the one before.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the checkpoint before stays.
+    """
     tensors = {f"p.{name}": p.detach() for name, p in parameters.items()}
     for name, p in parameters.items():
         for key, value in optimizer.state[p].items():
             tensors[f"o.{key}.{name}"] = value
-    new = folder / (FILE + ".new")
-    save_file(tensors, new, metadata={"step": json.dumps(step)})
-    with new.open("rb") as written:
-        os.fsync(written.fileno())
-    new.replace(folder / FILE)
+    tensors[_RANDOM] = torch.get_rng_state()
+    write_tensors(folder / FILE, tensors, {"position": json.dumps(asdict(at), sort_keys=True)})
 
 
-def restore(folder: Path, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
-    """Put the last state back, if there is one; returns how many steps it had done (0: none)."""
-    path = folder / FILE
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file so that it is there whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    new = path.with_name(path.name + ".new")
     try:
-        with safe_open(path, framework="pt") as found:
-            step = int(json.loads(found.metadata()["step"]))
-            names = set(found.keys())
-            with torch.no_grad():
-                for name, p in parameters.items():
-                    p.copy_(found.get_tensor(f"p.{name}"))
-                    keys = [k for k in ("step", "exp_avg", "exp_avg_sq") if f"o.{k}.{name}" in names]
-                    optimizer.state[p] = {k: found.get_tensor(f"o.{k}.{name}") for k in keys}
+        save_file(tensors, new, metadata=metadata)
+        with new.open("rb") as written:
+            os.fsync(written.fileno())
+        new.replace(path)
+    except SafetensorError as error:  # its own word for what the operating system said
+        new.unlink(missing_ok=True)
+        raise OSError(f"{path.name} could not be written: {error}") from None
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def peek(folder: Path) -> Position:
+    """Where the last checkpoint stands; the beginning if there is none that can be read."""
+    try:
+        with safe_open(folder / FILE, framework="pt") as found:
+            values = json.loads(found.metadata()["position"])
+            return Position(**values | {"resumed": tuple(values["resumed"])})
     except FileNotFoundError:
-        return 0
-    except SafetensorError:
-        path.unlink()  # written by another hand: begin again rather than go on from something unknown
-        return 0
-    return step
+        return Position()
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        (folder / FILE).unlink()  # written by another hand: begin again rather than go on from something unknown
+        return Position()
+
+
+def restore(
+    folder: Path, parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, run: Mapping[str, Any]
+) -> Position:
+    """Put the last state back, if there is one; returns where it stands.
+
+    Raises:
+        UsageError: the checkpoint is of another run.
+    """
+    at = peek(folder)
+    if at.step == 0:
+        return at
+    differs = sorted(k for k in {*at.run, *run} if at.run.get(k) != run.get(k))
+    if differs:
+        named = ", ".join(f"{k} {at.run.get(k)!r}, now {run.get(k)!r}" for k in differs)
+        fix = "Delete the file to begin anew, or go back to the settings that it was made with"
+        raise UsageError(f"the checkpoint is of another run ({named})", where=folder / FILE, fix=fix)
+    with safe_open(folder / FILE, framework="pt") as found, torch.no_grad():
+        names = set(found.keys())
+        for name, p in parameters.items():
+            p.copy_(found.get_tensor(f"p.{name}"))
+            keys = [k for k in ("step", "exp_avg", "exp_avg_sq") if f"o.{k}.{name}" in names]
+            optimizer.state[p] = {k: found.get_tensor(f"o.{k}.{name}") for k in keys}
+        torch.set_rng_state(found.get_tensor(_RANDOM))
+    return replace(at, resumed=(*at.resumed, at.step))

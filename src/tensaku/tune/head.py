@@ -1,50 +1,111 @@
-"""Cross-entropy over a large vocabulary, some rows at a time, its gradient computed on the way forward.
+"""Cross-entropy over a large vocabulary, some words at a time, its gradient computed on the way forward.
 
-Logits of all rows never exist together: a chunk of rows is multiplied by the head, turned into probabilities in place,
-and multiplied back. Softmax cross-entropy: L = mean(logsumexp(z) - z[y]); dL/dh = (softmax(z) - onehot(y)) W / n.
+The logits of all words never exist together. A block of the head's rows is multiplied, turned into probabilities where
+it lies in the cache, and multiplied back, with a running maximum and sum as in online softmax (Milakov and Gimelshein
+2018); the head is read once. Softmax cross-entropy: L = logsumexp(z) - z[y]; dL/dh = (softmax(z) - onehot(y)) W and,
+where the head learns too, dL/dW = (softmax(z) - onehot(y))' h.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-__all__ = ["mean_cross_entropy"]
+from tensaku.models.products import Multiply
 
-_FLOOR = -60.0  # exp(-60) is nothing beside 1, and keeps the product clear of denormal numbers, which are slow
-_CHUNK = 1 << 26  # logits at a time: 256 MB, a whole step of a trimmed model, 256 rows of 262,144 words
+__all__ = ["cross_entropy", "losses_of"]
 
-
-class _MeanCrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
-        count = hidden.shape[0]
-        grad = torch.empty_like(hidden)
-        total = torch.zeros((), dtype=torch.float64)
-        step = max(1, _CHUNK // head.shape[0])
-        for start in range(0, count, step):
-            rows = slice(start, start + step)
-            target = labels[rows, None]
-            z = hidden[rows] @ head.T
-            at_label = z.gather(1, target)
-            peak = z.amax(1, keepdim=True)
-            z.sub_(peak).clamp_min_(_FLOOR).exp_()
-            norm = z.sum(1, keepdim=True)
-            total += (norm.log() + peak - at_label).sum(dtype=torch.float64)
-            torch.mm(z.div_(norm), head, out=grad[rows])
-            grad[rows] -= head[labels[rows]]
-        ctx.save_for_backward(grad.div_(count))
-        return (total / count).to(hidden.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-        (grad,) = ctx.saved_tensors
-        return grad * upstream, None, None
+_FLOOR = -60.0  # exp(-60) is nothing beside 1, and keeps the products clear of denormal numbers, which are slow
+_TILE = 1 << 22
+"""Logits at a time: 16 MB, so that they stay in the last cache between the passes over them."""
+_LEAST = 1024
+_KEPT = 1 << 28
+"""Logits kept for the head's own gradient: 1 GB; more rows are taken in turns."""
 
 
-def mean_cross_entropy(hidden: Tensor, head: Tensor, labels: Tensor) -> Tensor:
-    """Mean negative log-likelihood of `labels` [rows] in nats, for hidden states [rows, width] and a frozen head
-    [vocabulary, width]. The gradient flows to `hidden` only."""
-    return _MeanCrossEntropy.apply(hidden, head, labels)  # type: ignore[no-any-return,no-untyped-call]
+@torch.no_grad()
+def cross_entropy(
+    hidden: Tensor, head: Tensor, labels: Tensor, *, terms: int, multiply: Multiply, head_grad: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each label, and the gradient of their sum over `terms`.
+
+    Args:
+        hidden: [rows, width].
+        head: [vocabulary, width].
+        labels: the right word of each row, [rows].
+        terms: what the sum is divided by in the gradients: the scored tokens of the whole step.
+        multiply: the matrix product to use.
+        head_grad: [vocabulary, width]; the head's gradient is added to it, if given.
+
+    Returns:
+        The losses in nats, [rows] in fp64, and the gradient with respect to `hidden`, [rows, width].
+    """
+    turn = len(hidden) if head_grad is None else max(1, _KEPT // len(head))
+    losses, grads = [], []
+    for start in range(0, len(hidden), turn):
+        rows = slice(start, start + turn)
+        loss, grad = _with_gradient(hidden[rows], head, labels[rows], terms, multiply, head_grad)
+        losses.append(loss)
+        grads.append(grad)
+    return torch.cat(losses), torch.cat(grads)
+
+
+@torch.no_grad()
+def losses_of(hidden: Tensor, head: Tensor, labels: Tensor, multiply: Multiply) -> Tensor:
+    """The losses of `cross_entropy` alone, [rows] in fp64."""
+    online = _Online(hidden, labels)
+    for words in _blocks(head, len(hidden)):
+        online.add(multiply(hidden, head[words]), words)
+    return online.losses()
+
+
+class _Online:
+    """Softmax over blocks of words as they come: running maximum `peak` and sum `norm`, each [rows, 1]."""
+
+    def __init__(self, hidden: Tensor, labels: Tensor) -> None:
+        self.peak = hidden.new_full((len(hidden), 1), -torch.inf)
+        self.norm = hidden.new_zeros((len(hidden), 1))
+        self._labels, self._at_label = labels, hidden.new_zeros(len(hidden))
+
+    def add(self, z: Tensor, words: slice) -> Tensor:
+        """Turn logits z [rows, words] into exp(z - peak) in place; returns what earlier sums must be multiplied by."""
+        here = ((self._labels >= words.start) & (self._labels < words.stop)).nonzero()[:, 0]
+        self._at_label[here] = z[here, self._labels[here] - words.start]
+        higher = torch.maximum(self.peak, z.amax(1, keepdim=True))
+        fade = (self.peak - higher).exp_()
+        z.sub_(higher).clamp_min_(_FLOOR).exp_()
+        self.norm.mul_(fade).add_(z.sum(1, keepdim=True))
+        self.peak = higher
+        return fade
+
+    def losses(self) -> Tensor:
+        return (self.norm.double().log() + self.peak.double())[:, 0] - self._at_label.double()
+
+
+def _blocks(head: Tensor, rows: int) -> Iterator[slice]:
+    step = max(_LEAST, _TILE // max(1, rows))
+    for start in range(0, len(head), step):
+        yield slice(start, min(start + step, len(head)))
+
+
+def _with_gradient(
+    hidden: Tensor, head: Tensor, labels: Tensor, terms: int, multiply: Multiply, head_grad: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    online = _Online(hidden, labels)
+    grad = torch.zeros_like(hidden)
+    kept: list[tuple[slice, Tensor, Tensor]] = []
+    for words in _blocks(head, len(hidden)):
+        z = multiply(hidden, head[words])
+        fade = online.add(z, words)
+        grad.mul_(fade).add_(multiply(z, head[words].T))
+        if head_grad is not None:
+            kept.append((words, z, online.peak))
+    grad.div_(online.norm).sub_(head[labels]).div_(terms)
+    if head_grad is not None:
+        for words, z, then in kept:
+            weighted = hidden * ((then - online.peak).exp_() / online.norm / terms)
+            head_grad[words] += multiply(z.T, weighted.T)
+        head_grad.index_add_(0, labels, hidden, alpha=-1 / terms)
+    return online.losses(), grad

@@ -1,39 +1,53 @@
-"""The training loop: order, schedule, step, log, checkpoint. Same inputs, same bytes, interrupted or not."""
+"""The training loop: order, schedule, step, validation, checkpoint. Same inputs, same bytes, interrupted or not."""
 
 from __future__ import annotations
 
-import json
 import math
 import resource
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
+from safetensors.torch import load_file
 
 from tensaku.errors import StageError
-from tensaku.models.decoder import Decoder
 from tensaku.tune import checkpoints
-from tensaku.tune.head import mean_cross_entropy
-from tensaku.tune.lora import Lora
-from tensaku.tune.pack import Example, PackedAttention, pack, shared_prefix
+from tensaku.tune.checkpoints import write_tensors
+from tensaku.tune.faults import explained
+from tensaku.tune.group import Alone, Group
+from tensaku.tune.learner import Learner, Measured
+from tensaku.tune.log import Log, Step
 
-__all__ = ["Plan", "Step", "train"]
+__all__ = ["Course", "Outcome", "Places", "train"]
 
-_CHECKPOINT_SECONDS = 20.0  # one costs under 0.2 s, so under 1 % of the time
+E = TypeVar("E")
+
+_CHECKPOINT_SECONDS = 20.0
+_CHECKPOINT_SHARE = 0.02
+"""Checkpoints come no nearer than these seconds, and so far apart that writing them takes no more than this share."""
+
 _CLIP = 1.0  # largest norm of the gradient over all parameters
+_BEST = "best.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How long and how fast to learn. `batch` is pairs a step; `steps` all of them; `warmup` those that rise."""
+class Course:
+    """How long and how fast to learn.
+
+    `batch` is lessons a step; `steps` all of them; `warmup` those that rise; `validate_every` steps between two looks
+    at the validation slice (0: none); `patience` looks without improvement before the end (0: no early end).
+    """
 
     steps: int
     batch: int
     learning_rate: float
     warmup: int
     seed: int
+    validate_every: int = 0
+    patience: int = 0
 
     def rate(self, step: int) -> float:
         """Learning rate of step `step` (from 0): linear rise, then a half cosine down to nothing."""
@@ -44,15 +58,25 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What one step did. `loss` in nats a token; `seconds` since training began, over all runs."""
+class Places:
+    """Where a run keeps things: `folder` what stays (loss.jsonl), `aside` checkpoints. `run` names what decides the
+    result; a checkpoint of another run is refused."""
 
-    step: int
-    loss: float
-    rate: float
-    tokens: int
-    seconds: float
-    memory_mb: int
+    folder: Path
+    aside: Path
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run was: its log; the step whose parameters were kept; whether it ended early; at which steps it was
+    taken up again; seconds spent on checkpoints."""
+
+    log: list[Step]
+    kept_step: int
+    early: bool
+    resumed: list[int]
+    checkpoint_seconds: float
 
 
 def order(count: int, batch: int, step: int, seed: int) -> list[int]:
@@ -69,88 +93,132 @@ def _shuffle(count: int, seed: int) -> list[int]:
 
 
 def train(
-    decoder: Decoder,
-    lora: Lora,
-    examples: Sequence[Example],
-    plan: Plan,
-    folder: Path,
-    aside: Path,
+    learner: Learner[E],
+    lessons: Sequence[E],
+    course: Course,
+    places: Places,
     advance: Callable[[float, str], object],
-) -> list[Step]:
-    """Train `lora` on `examples`; keeps `loss.jsonl` in `folder` and goes on from a checkpoint in `aside`.
+    *,
+    validation: Sequence[E] = (),
+    group: Group | None = None,
+) -> Outcome:
+    """Let `learner` learn `lessons`; keeps `loss.jsonl` and goes on from a checkpoint.
 
-    `advance(1, note)` is called after each step.
+    `advance(1, note)` is called after each step. With `patience`, the parameters of the best validation are put back
+    at the end.
 
     Raises:
-        StageError: the loss is not a number any more; the last good checkpoint is kept.
+        StageError: the loss is not a number any more, memory or disk ran out; the last good checkpoint is kept.
+        UsageError: the checkpoint is of another run.
     """
-    prefix = shared_prefix(examples)
-    parameters = dict(lora.named_parameters())
-    optimizer = torch.optim.AdamW(parameters.values(), lr=plan.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    done = checkpoints.restore(aside, parameters, optimizer)
-    steps = _read_log(folder / "loss.jsonl", done)
-    started = time.perf_counter() - (steps[-1].seconds if steps else 0.0)
-    saved = time.perf_counter()
-    with (folder / "loss.jsonl").open("a", encoding="utf-8") as log:
-        for number in range(done, plan.steps):
-            picked = [examples[i] for i in order(len(examples), plan.batch, number, plan.seed)]
-            loss, tokens = _step(decoder, lora, picked, prefix, optimizer, plan.rate(number))
-            if not math.isfinite(loss):
-                why = f"the loss of step {number + 1} is not a number"
-                raise StageError("tune", why, scratch=folder, fix="Lower tune.learning_rate")
-            seconds = time.perf_counter() - started
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            step = Step(number + 1, loss, plan.rate(number), tokens, round(seconds, 3), memory)
-            log.write(json.dumps(_row(step)) + "\n")
-            log.flush()
-            steps.append(step)
-            advance(1, f"loss {loss:.3f}")
-            if time.perf_counter() - saved > _CHECKPOINT_SECONDS and number + 1 < plan.steps:
-                checkpoints.save(aside, number + 1, parameters, optimizer)
+    with explained(places.folder):
+        return _Run(learner, lessons, course, places, validation, group or Alone()).go(advance)
+
+
+class _Run(Generic[E]):
+    def __init__(
+        self,
+        learner: Learner[E],
+        lessons: Sequence[E],
+        course: Course,
+        places: Places,
+        validation: Sequence[E],
+        group: Group,
+    ) -> None:
+        self.learner, self.lessons, self.course, self.places = learner, lessons, course, places
+        self.validation, self.group = validation, group
+        self.parameters = dict(learner.named_parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=course.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        )
+        self.at = checkpoints.restore(places.aside, self.parameters, self.optimizer, places.run)
+        self.log = Log(places.folder / "loss.jsonl", self.at.step, writing=group.rank == 0)
+        self.saving = 0.0
+
+    def go(self, advance: Callable[[float, str], object]) -> Outcome:
+        course, saved = self.course, time.perf_counter()
+        done = self.at.step
+        while done < course.steps and not self._over():
+            step = self._step(done)
+            done += 1
+            self.at = replace(self.at, step=done, run=self.places.run)
+            looked = bool(course.validate_every) and bool(self.validation)
+            if looked and (done % course.validate_every == 0 or done == course.steps):
+                step = step.validated(self._validate(done))
+            self.log.write(step)
+            advance(1, self.log.note(course.steps))
+            pause = max(_CHECKPOINT_SECONDS, self.saving / _CHECKPOINT_SHARE)
+            if time.perf_counter() - saved > pause and done < course.steps and not self._over():
+                self._checkpoint()
                 saved = time.perf_counter()
-    return steps
+        kept = self._put_back_best(done)
+        return Outcome(self.log.steps, kept, done < course.steps, list(self.at.resumed), self.log.checkpoint_seconds)
 
+    def _over(self) -> bool:
+        return bool(self.course.patience) and self.at.worse >= self.course.patience
 
-def _step(
-    decoder: Decoder,
-    lora: Lora,
-    picked: list[Example],
-    prefix: int,
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-) -> tuple[float, int]:
-    """One update; returns the loss before it and the tokens that went through."""
-    batch = pack(picked, prefix)
-    lora.merge()
-    attend = PackedAttention(decoder.shape, batch)
-    hidden = decoder.hidden(batch.ids, batch.positions, lora, attend, rows=batch.scored)
-    loss = mean_cross_entropy(hidden, decoder.weights.head, batch.labels)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    group = optimizer.param_groups[0]
-    torch.nn.utils.clip_grad_norm_(group["params"], _CLIP)
-    group["lr"] = rate
-    optimizer.step()
-    return loss.item(), len(batch.ids)
+    def _step(self, number: int) -> Step:
+        """One update; what it reports is the loss before it."""
+        course, group = self.course, self.group
+        picked = [self.lessons[i] for i in order(len(self.lessons), course.batch, number, course.seed)]
+        terms = self.learner.count(picked)
+        self.optimizer.zero_grad(set_to_none=True)
+        own = picked[group.rank :: group.size]
+        measured = self.learner.gradients(own, terms) if own else Measured(0.0, 0, 0)
+        measured = group.sum(measured)
+        loss = measured.loss / terms
+        if not math.isfinite(loss):
+            raise self._not_a_number(number, "loss")
+        group.sum_gradients(self.parameters.values())
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), _CLIP))
+        if not math.isfinite(norm):
+            raise self._not_a_number(number, "gradient")
+        self.optimizer.param_groups[0]["lr"] = course.rate(number)
+        self.optimizer.step()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        return Step(number + 1, loss, course.rate(number), measured.tokens, self.log.seconds(), memory, norm)
 
+    def _not_a_number(self, number: int, what: str) -> StageError:
+        why = f"the {what} of step {number + 1} is not a number; the last good checkpoint is of step {self._kept()}"
+        fix = "Lower tune.learning_rate, or look for a lesson that is not text; then run again"
+        return StageError("tune", why, scratch=self.places.folder, fix=fix)
 
-def _row(step: Step) -> dict[str, float | int]:
-    return {
-        "step": step.step,
-        "loss": step.loss,
-        "lr": step.rate,
-        "tokens": step.tokens,
-        "seconds": step.seconds,
-        "memory_mb": step.memory_mb,
-    }
+    def _kept(self) -> int:
+        return checkpoints.peek(self.places.aside).step
 
+    def _validate(self, done: int) -> float:
+        """Mean loss on the validation slice; remembers the best parameters where an early end may want them."""
+        group, batch = self.group, self.course.batch
+        seen = Measured(0.0, 0, 0)
+        for start in range(group.rank * batch, len(self.validation), batch * group.size):
+            seen += self.learner.loss(self.validation[start : start + batch])
+        seen = group.sum(seen)
+        loss = seen.loss / seen.scored
+        best = self.at.best
+        if best is None or loss < best:
+            self.at = replace(self.at, best=loss, best_step=done, worse=0)
+            if self.course.patience and group.rank == 0:
+                tensors = {name: p.detach() for name, p in self.parameters.items()}
+                write_tensors(self.places.aside / _BEST, tensors, {"step": str(done)})
+        else:
+            self.at = replace(self.at, worse=self.at.worse + 1)
+        return loss
 
-def _read_log(path: Path, done: int) -> list[Step]:
-    """The log of the first `done` steps; what a killed run wrote after its last checkpoint is cut off."""
-    rows = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines()[:done]:
-            r = json.loads(line)
-            rows.append(Step(r["step"], r["loss"], r["lr"], r["tokens"], r["seconds"], r["memory_mb"]))
-    path.write_text("".join(json.dumps(_row(s)) + "\n" for s in rows), encoding="utf-8")
-    return rows
+    def _put_back_best(self, done: int) -> int:
+        """With `patience`, the parameters of the best validation; returns the step that they are of."""
+        if not self.course.patience or self.at.best is None or self.at.best_step == done:
+            return done
+        self.group.barrier()
+        best = load_file(self.places.aside / _BEST)
+        with torch.no_grad():
+            for name, p in self.parameters.items():
+                p.copy_(best[name])
+        return self.at.best_step
+
+    def _checkpoint(self) -> None:
+        started = time.perf_counter()
+        if self.group.rank == 0:
+            checkpoints.save(self.places.aside, self.at, self.parameters, self.optimizer)
+        self.group.barrier()
+        self.saving = time.perf_counter() - started
+        self.log.checkpoint_seconds += self.saving

@@ -1,147 +1,241 @@
-"""LoRA on the fused projections of the decoder, merged once a step, saved as a plain PEFT folder.
+"""LoRA beside frozen weights: rank, scale, targets, rsLoRA and DoRA as PEFT defines them; saved as a plain PEFT folder.
 
-LoRA (Hu et al. 2021): W' = W + s B A, s = alpha / rank. Here W' is formed once a step, so the forward pass costs one
-product, and the backward pass gets A's and B's gradients from thin products: with G = dL/dy and x the input,
-dB = s G' (x A'), dA = s (G B)' x, dx = G W'.
+LoRA (Hu et al. 2021): W' = W + s B A with s = alpha / rank, or alpha / sqrt(rank) (rsLoRA, Kalajdzievski 2023). W' is
+formed once a step, so the forward pass costs one product, and the backward pass gets A's and B's gradients from thin
+products: with G = dL/dy and x the input, dB = s G' (x A'), dA = s (G B)' x, dx = G W'.
+
+DoRA (Liu et al. 2024): each row of W' is brought to a learnt length m, W'' = m W' / |W'|, the length |W'| taken as a
+constant in the gradient (their section 4.3, as PEFT does it): with D = G m / |W'|, the above holds for D, and
+dm = sum(G y) / m.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from tensaku.models.weights import FUSED, Weights
+from tensaku.errors import UsageError
+from tensaku.models.products import Multiply
+from tensaku.models.shape import Shape
+from tensaku.models.weights import FUSED, Weights, sizes_of
+from tensaku.tune.peft_folder import write_adapter
 
-__all__ = ["Lora"]
+__all__ = ["TARGETS", "Lora", "LoraSettings", "MergedLora", "Thin"]
+
+#: The names of single projections, as a task file writes them, and the module that each stands for.
+TARGETS = {module.split(".")[1].removesuffix("_proj"): module for modules in FUSED.values() for module in modules}
 
 
-class _MergedLinear(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, merged: Tensor, scale: float, a: Tensor, *bs: Tensor) -> Tensor:
-        ctx.save_for_backward(x, merged, a, *bs)
-        ctx.scale = scale
-        return x @ merged.T
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """`layers`: only the last so many have LoRA (0: all). `targets`: names of `TARGETS` (empty: all)."""
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, merged, a, *bs = ctx.saved_tensors
-        down = x @ a.T
-        rank = a.shape[0] // len(bs)
-        at = 0
-        up, b_grads = [], []
-        for n, b in enumerate(bs):
-            g = grad[:, at : at + b.shape[0]]
-            at += b.shape[0]
-            b_grads.append((g.T @ down[:, n * rank : (n + 1) * rank]).mul_(ctx.scale))
-            up.append(g @ b)
-        a_grad = (torch.cat(up, 1).T @ x).mul_(ctx.scale)
-        x_grad = grad @ merged if ctx.needs_input_grad[0] else None
-        return x_grad, None, None, a_grad, *b_grads
+    rank: int = 16
+    alpha: float = 32.0
+    layers: int = 0
+    targets: tuple[str, ...] = ()
+    rslora: bool = False
+    dora: bool = False
+    seed: int = 1
+
+    @property
+    def scale(self) -> float:
+        """What B A is multiplied by."""
+        return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
+
+
+@dataclass(slots=True)
+class Thin:
+    """The trainable matrices of one fused projection: those of its modules that are targets.
+
+    `out` is how many columns the fused projection has; `a` is [modules * rank, in], theirs stacked; `bs[n]` is
+    [out of module n, rank], and changes the output columns `spans[n]`; `magnitudes[n]` is [out of module n] with DoRA.
+    """
+
+    modules: tuple[str, ...]
+    out: int
+    spans: list[slice]
+    a: Tensor
+    bs: list[Tensor]
+    magnitudes: list[Tensor]
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every trainable tensor under a stable name."""
+        yield "a", self.a
+        for n, b in enumerate(self.bs):
+            yield f"b{n}", b
+        for n, m in enumerate(self.magnitudes):
+            yield f"m{n}", m
+
+    @torch.no_grad()
+    def diagonal(self) -> Tensor:
+        """All B in one, [out, modules * rank], zero where column and module do not meet."""
+        whole = self.a.new_zeros(self.out, len(self.a))
+        for n, (b, span) in enumerate(zip(self.bs, self.spans, strict=True)):
+            whole[span, n * b.shape[1] : (n + 1) * b.shape[1]] = b
+        return whole
+
+    def down(self, n: int) -> Tensor:
+        """A of module n, [rank, in]."""
+        rank = self.bs[n].shape[1]
+        return self.a[n * rank : (n + 1) * rank]
 
 
 class Lora:
-    """The trainable matrices beside frozen `weights`, and the linear operation that uses them.
+    """The trainable matrices beside a model of `shape`. A starts as in PEFT (uniform in +-1/sqrt(in)), B at zero.
 
-    Only the last `layers` layers have them (0: all): the backward pass then ends where they begin.
-
-    A fused projection of k modules has one A [k * rank, in] (theirs stacked) and k matrices B [out of each, rank].
-    A starts as PEFT starts it (uniform in +-1/sqrt(in)), B at zero.
+    Raises:
+        UsageError: rank or targets make no sense.
     """
 
-    def __init__(self, weights: Weights, *, rank: int, alpha: float, seed: int, layers: int = 0) -> None:
-        self._weights = weights
-        self.rank, self.alpha = rank, alpha
-        self.scale = alpha / rank
-        random = torch.Generator().manual_seed(seed)
-        self._a: dict[tuple[int, str], Tensor] = {}
-        self._b: dict[tuple[int, str], list[Tensor]] = {}
-        self._merged: dict[tuple[int, str], Tensor] = {}
-        count = len(weights.linear)
-        self._layers = range(max(0, count - layers) if layers else 0, count)
-        for layer in self._layers:
-            for part, weight in weights.linear[layer].items():
-                modules = FUSED[part]
-                bound = 1 / math.sqrt(weight.shape[1])
-                a = torch.empty(len(modules) * rank, weight.shape[1]).uniform_(-bound, bound, generator=random)
-                self._a[layer, part] = a.requires_grad_()
-                self._b[layer, part] = [
-                    torch.zeros(size, rank, requires_grad=True) for size in _sizes(weights, part, weight)
-                ]
-                self._merged[layer, part] = torch.empty_like(weight)
+    def __init__(self, shape: Shape, settings: LoraSettings) -> None:
+        _check(shape, settings)
+        self.shape, self.settings = shape, settings
+        random = torch.Generator().manual_seed(settings.seed)
+        first = max(0, shape.layers - settings.layers) if settings.layers else 0
+        wanted = {TARGETS[name] for name in settings.targets or TARGETS}
+        self.thin: dict[tuple[int, str], Thin] = {}
+        for layer in range(first, shape.layers):
+            for part, modules in FUSED.items():
+                chosen = tuple(m for m in modules if m in wanted)
+                if chosen:
+                    self.thin[layer, part] = _started(shape, part, chosen, settings, random)
+
+    def start_magnitudes(self, rows_of: Any) -> None:
+        """With DoRA, let lengths start as those of the frozen rows; `rows_of(layer, part)` is the weight [out, in]."""
+        for (layer, part), thin in self.thin.items():
+            weight = rows_of(layer, part)
+            for m, span in zip(thin.magnitudes, thin.spans, strict=True):
+                m.data.copy_(torch.linalg.vector_norm(weight[span], dim=1))
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Every trainable tensor under a stable name."""
+        for (layer, part), thin in self.thin.items():
+            for name, tensor in thin.tensors():
+                yield f"{layer}.{part}.{name}", tensor
+
+    def save(self, folder: Path, base: str) -> None:
+        """Write `adapter/` in PEFT's layout; `base` names the model tuned."""
+        write_adapter(folder / "adapter", self, base)
+
+
+def _check(shape: Shape, settings: LoraSettings) -> None:
+    if settings.rank < 1:
+        raise UsageError(f"the rank is {settings.rank}", where="tune.rank", fix="Set it to 1 or more")
+    unknown = [name for name in settings.targets if name not in TARGETS]
+    if unknown:
+        what = f"no layer has a projection called {', '.join(map(repr, unknown))}"
+        raise UsageError(what, where="tune.targets", fix=f"Known are {', '.join(TARGETS)}; leave it empty for all")
+    if settings.layers > shape.layers:
+        what = f"the model has {shape.layers} layers, {settings.layers} are asked to learn"
+        raise UsageError(what, where="tune.layers", fix="Name fewer, or 0 for all of them")
+
+
+def _started(shape: Shape, part: str, chosen: Sequence[str], settings: LoraSettings, random: torch.Generator) -> Thin:
+    sizes = sizes_of(shape, part)
+    bound = 1 / math.sqrt(sizes.into)
+    a = torch.empty(len(chosen) * settings.rank, sizes.into).uniform_(-bound, bound, generator=random)
+    spans, at = [], 0
+    for module, out in zip(FUSED[part], sizes.outs, strict=True):
+        if module in chosen:
+            spans.append(slice(at, at + out))
+        at += out
+    widths = [span.stop - span.start for span in spans]
+    bs = [torch.zeros(width, settings.rank, requires_grad=True) for width in widths]
+    magnitudes = [torch.ones(width, requires_grad=True) for width in widths] if settings.dora else []
+    return Thin(tuple(chosen), sum(sizes.outs), spans, a.requires_grad_(), bs, magnitudes)
+
+
+class MergedLora(Lora):
+    """LoRA over weights in fp32, merged once a step."""
+
+    embedding_grad: Tensor | None = None
+    head_grad: Tensor | None = None
+
+    def __init__(self, weights: Weights, settings: LoraSettings, multiply: Multiply) -> None:
+        super().__init__(weights.shape, settings)
+        self._weights, self._multiply = weights, multiply
+        self._merged = {(layer, part): weights.linear[layer][part].clone() for layer, part in self.thin}
+        self._lengths: dict[tuple[int, str], Tensor] = {}
+        if settings.dora:
+            self.start_magnitudes(lambda layer, part: weights.linear[layer][part])
 
     def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
-        """x W' with gradients for A and B; `merge` must have been called."""
-        at = layer, part
-        if layer not in self._layers:
-            return x @ self._weights.linear[layer][part].T
-        out: Tensor = _MergedLinear.apply(x, self._merged[at], self.scale, self._a[at], *self._b[at])  # type: ignore[no-untyped-call]
+        """x W' with gradients for A and B; `prepare` must have been called."""
+        thin = self.thin.get((layer, part))
+        if thin is None:
+            frozen: Tensor = _Frozen.apply(x, self._weights.linear[layer][part], self._multiply)  # type: ignore[no-untyped-call]
+            return frozen
+        merged = self._merged[layer, part]
+        how = _How(self.settings.scale, self._multiply, thin.spans, thin.diagonal(), self._lengths.get((layer, part)))
+        out: Tensor = _Merged.apply(x, merged, how, thin.a, *thin.bs, *thin.magnitudes)  # type: ignore[no-untyped-call]
         return out
 
     @torch.no_grad()
-    def merge(self) -> None:
-        """Form W + s B A of every projection; call once after each change of A and B."""
-        for (layer, part), merged in self._merged.items():
-            weight, a, at = self._weights.linear[layer][part], self._a[layer, part], 0
-            for n, b in enumerate(self._b[layer, part]):
-                rows = slice(at, at + b.shape[0])
-                own = a[n * self.rank : (n + 1) * self.rank]
-                torch.addmm(weight[rows], b, own, alpha=self.scale, out=merged[rows])
-                at += b.shape[0]
+    def prepare(self) -> None:
+        """Form W' of every projection."""
+        for (layer, part), thin in self.thin.items():
+            weight, merged = self._weights.linear[layer][part], self._merged[layer, part]
+            for n, (b, span) in enumerate(zip(thin.bs, thin.spans, strict=True)):
+                torch.addmm(weight[span], b, thin.down(n), alpha=self.settings.scale, out=merged[span])
+            if thin.magnitudes:
+                self._lengths[layer, part] = lengths = torch.linalg.vector_norm(merged, dim=1)
+                for m, span in zip(thin.magnitudes, thin.spans, strict=True):
+                    merged[span] *= (m / lengths[span])[:, None]
+
+
+@dataclass(slots=True)
+class _How:
+    scale: float
+    multiply: Multiply
+    spans: list[slice]
+    diagonal: Tensor
+    lengths: Tensor | None
+
+
+class _Frozen(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, multiply: Multiply) -> Tensor:
+        ctx.weight, ctx.multiply = weight, multiply
+        return multiply(x, weight)
 
     @staticmethod
-    def modules(part: str) -> tuple[str, ...]:
-        """The modules that the fused projection `part` stands for, in the order of their matrices."""
-        return FUSED[part]
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Every trainable matrix under a stable name."""
-        for (layer, part), a in self._a.items():
-            yield f"{layer}.{part}.a", a
-            for n, b in enumerate(self._b[layer, part]):
-                yield f"{layer}.{part}.b{n}", b
-
-    def save(self, folder: Path, base: str) -> None:
-        """Write adapter_config.json and adapter_model.safetensors as PEFT does; `base` names the model tuned."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {}
-        for (layer, part), a in self._a.items():
-            for n, (module, b) in enumerate(zip(FUSED[part], self._b[layer, part], strict=True)):
-                name = f"base_model.model.model.layers.{layer}.{module}"
-                tensors[f"{name}.lora_A.weight"] = a.detach()[n * self.rank : (n + 1) * self.rank].contiguous()
-                tensors[f"{name}.lora_B.weight"] = b.detach().contiguous()
-        save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-        config = {
-            "peft_type": "LORA",
-            "task_type": "CAUSAL_LM",
-            "base_model_name_or_path": base,
-            "r": self.rank,
-            "lora_alpha": self.alpha,
-            "lora_dropout": 0.0,
-            "bias": "none",
-            "fan_in_fan_out": False,
-            "inference_mode": True,
-            "target_modules": sorted(m.split(".")[1] for modules in FUSED.values() for m in modules),
-            "use_rslora": False,
-            "use_dora": False,
-        }
-        if len(self._layers) < len(self._weights.linear):
-            config["layers_to_transform"] = list(self._layers)
-        (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.multiply(grad, ctx.weight.T), None, None
 
 
-def _sizes(weights: Weights, part: str, weight: Tensor) -> list[int]:
-    """Output rows of each module in a fused projection."""
-    shape = weights.shape
-    if part == "qkv":
-        kv = shape.kv_heads * shape.head_dim
-        return [shape.heads * shape.head_dim, kv, kv]
-    if part == "gate_up":
-        return [shape.intermediate, shape.intermediate]
-    return [weight.shape[0]]
+class _Merged(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, merged: Tensor, how: _How, a: Tensor, *rest: Tensor) -> Tensor:
+        y = how.multiply(x, merged)
+        ctx.how, ctx.merged = how, merged
+        ctx.save_for_backward(x, a, y if how.lengths is not None else None, *rest)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        how, (x, a, y, *rest) = ctx.how, ctx.saved_tensors
+        bs, magnitudes = rest[: len(how.spans)], rest[len(how.spans) :]
+        multiply, rank = how.multiply, bs[0].shape[1]
+        m_grads = []
+        direct = grad
+        if magnitudes:
+            direct = grad.clone()
+            for m, span in zip(magnitudes, how.spans, strict=True):
+                m_grads.append((grad[:, span] * y[:, span]).sum(0) / m)
+                direct[:, span] *= m / how.lengths[span]
+        # One product for all modules of the projection: what falls beside the diagonal is thrown away, and costs less
+        # than slices, whose rows do not lie one after the other.
+        crossed = multiply(multiply(x, a).T, direct.T)
+        b_grads = [
+            crossed[n * rank : (n + 1) * rank, span].T.contiguous().mul_(how.scale) for n, span in enumerate(how.spans)
+        ]
+        a_grad = multiply(multiply(direct, how.diagonal.T).T, x.T).mul_(how.scale)
+        x_grad = multiply(grad, ctx.merged.T) if ctx.needs_input_grad[0] else None
+        return x_grad, None, None, a_grad, *b_grads, *m_grads

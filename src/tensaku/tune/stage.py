@@ -2,137 +2,179 @@
 
 from __future__ import annotations
 
-import json
 import math
-import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from tensaku.config import Section
 from tensaku.errors import UsageError
-from tensaku.records import Pair, from_dict
-from tensaku.revise import messages
 from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.tune.section import Tune
 
 if TYPE_CHECKING:
-    from tensaku.models.tokenizer import Tokenizer
-    from tensaku.tune.pack import Example
+    from tensaku.tune.learner import DecoderLearner
+    from tensaku.tune.lessons import Taught
+    from tensaku.tune.loop import Course, Outcome
 
-__all__ = ["Tune", "tune"]
+__all__ = ["tune"]
 
+Counting = Callable[[Callable[[float, str], object]], Callable[[float, str], object]]
+"""What makes a progress's `advance` tell the watch too."""
 
-class Tune(Section):
-    """How to teach the base model one job."""
-
-    method: Literal["lora"] = "lora"
-    """What is trained: `lora`, thin matrices beside every projection of the frozen base."""
-    epochs: float = Field(2.0, gt=0)
-    """Passes over the lessons; the one dial most people turn."""
-    learning_rate: float = Field(1e-3, gt=0)
-    """Largest step size of AdamW; it rises over the first steps and then falls to nothing."""
-    batch: int = Field(4, ge=1)
-    """Pairs a step."""
-    rank: int = Field(16, ge=1)
-    """Width of the thin matrices."""
-    alpha: int = Field(32, ge=1)
-    """Their weight: what they add is multiplied by alpha / rank."""
-    layers: int = Field(0, ge=0)
-    """How many of the last layers learn; 0 is all of them. Fewer are quicker: the backward pass ends there."""
-    context: int = Field(2048, ge=16)
-    """Most tokens of one lesson; a longer one is set aside and counted."""
-    seed: int = 1
-    """Where the shuffling and the first values start."""
+_LOOKS = 10
+"""How often the held-out lessons are looked at in a run."""
 
 
-@stage(version=1)
+@stage(version=2)
 def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruction: SourceFile) -> None:
-    """Leave `adapter/`, a plain PEFT folder, and `loss.jsonl` in the bench's folder.
+    """Leave what was learnt in the bench's folder, beside `loss.jsonl`, `usage.jsonl` and `report.html`.
 
-    Facts: `steps`, `tune_seconds`, `first_loss`, `last_loss` (mean of the last tenth), `tokens_per_second`,
-    `peak_memory_mb`, `lessons`, `too_long`, `matrix_gflops` (a plain product timed beside the training).
+    By method: `adapter/`, a plain PEFT folder (lora, qlora); `model/`, a complete model folder (full); `prompt.json`
+    and `examples.jsonl` (prompt). Lessons that were set aside are in `drops.jsonl`.
+
+    Facts: `form` ("adapter", "weights", "prompt"), `method`, `lessons`, `validation_lessons`, `too_long` (ids of those
+    set aside), `duplicates` (answers that repeat another), `steps`, `tune_seconds`, `first_loss`, `last_loss` (mean of
+    the last tenth), `validation_loss`, `tokens_per_second`, `peak_memory_mb`, `size_mb`, `trainable_parameters`,
+    `precision`, `product`, `threads`, `matrix_gflops`, and what the machine was used for (`watch.usage_facts`).
 
     Raises:
-        UsageError: there are no lessons that fit.
-        StageError: the loss is not a number any more.
+        UsageError: there is nothing to learn from, or a setting does not fit the model.
+        StageError: the loss is not a number any more, or memory or disk ran out.
     """
-    import torch
+    from tensaku.tune.told import finish, watched
 
-    from tensaku.models.decoder import Decoder
-    from tensaku.models.shape import Shape
-    from tensaku.models.tokenizer import Tokenizer
-    from tensaku.models.weights import Weights
-    from tensaku.tune.loop import Plan, train
-    from tensaku.tune.lora import Lora
-
-    tokenizer = Tokenizer.load(base.path)
-    context = min(cfg.context, Shape.load(base.path).context)
-    pairs = [from_dict(Pair, json.loads(line)) for line in _lines(lessons.file("lessons.jsonl"))]
-    examples, long = _examples(tokenizer, pairs, instruction.path.read_text(encoding="utf-8"), context)
-    if not examples:
-        what = "there are no lessons to learn from" if not pairs else f"every lesson is longer than {context} tokens"
-        raise UsageError(what, where=lessons.ref, fix="Give more or shorter pairs, or raise tune.context")
-    weights = Weights.load(base.path)
-    decoder = Decoder(weights, context)
-    lora = Lora(weights, rank=cfg.rank, alpha=cfg.alpha, seed=cfg.seed, layers=cfg.layers)
-    steps = max(1, round(cfg.epochs * len(examples) / cfg.batch))
-    plan = Plan(steps, cfg.batch, cfg.learning_rate, max(1, min(20, steps // 10)), cfg.seed)
-    gflops = _matrix_gflops()
-    with bench.progress("tune", steps) as progress:
-        log = train(decoder, lora, examples, plan, bench.path, bench.aside, progress.advance)
-    lora.save(bench.path / "adapter", base.ref)
-    tail = log[-max(1, len(log) // 10) :]
-    bench.facts.update(
-        {
-            "method": cfg.method,
-            "base": base.ref,
-            "lessons": len(examples),
-            "too_long": long,
-            "steps": steps,
-            "trainable_parameters": sum(p.numel() for _, p in lora.named_parameters()),
-            "first_loss": log[0].loss,
-            "last_loss": math.fsum(s.loss for s in tail) / len(tail),
-            "tune_seconds": log[-1].seconds,
-            "tokens_per_second": sum(s.tokens for s in log) / log[-1].seconds,
-            "peak_memory_mb": max(s.memory_mb for s in log),
-            "matrix_gflops": gflops,
-            "threads": torch.get_num_threads(),
-        }
-    )
+    _check(cfg)
+    words = instruction.path.read_text(encoding="utf-8")
+    with watched(bench) as counting:
+        run = _Run(bench, cfg, base, lessons, words)
+        outcome = run.go(counting)
+    bench.facts.update(run.facts(outcome))
+    finish(bench, cfg, outcome, run.taught.repeats)
 
 
-def _lines(path: Path) -> list[str]:
-    with path.open(encoding="utf-8") as file:  # str.splitlines would cut at U+2028 inside a text
-        return list(file)
+def _check(cfg: Tune) -> None:
+    """Refuse settings that contradict each other."""
+    if cfg.dropout and cfg.core != "transformers":
+        what = "dropout would differ between the lessons that share one computed prefix, so the own core refuses it"
+        raise UsageError(what, where="tune.dropout", fix='Set it to 0, or set tune.core = "transformers"')
+    if cfg.patience and not cfg.validation:
+        what = "an early end needs held-out lessons to judge by"
+        raise UsageError(what, where="tune.patience", fix="Set tune.validation too, as in 0.1")
 
 
-def _examples(
-    tokenizer: Tokenizer, pairs: list[Pair], instruction: str, context: int
-) -> tuple[list[Example], list[str]]:
-    """Lessons as tokens, and the ids of those that do not fit into `context`."""
-    from tensaku.tune.pack import Example
+class _Run:
+    """One training over our own decoder."""
 
-    end = min(tokenizer.eos)
-    fitting, long = [], []
-    for p in pairs:
-        asked = messages(instruction, p.draft, fund=p.fund, section=p.section, as_of=p.as_of)
-        example = Example(tokenizer.chat(asked), [*tokenizer.encode(tokenizer.plain(p.final)), end])
-        if len(example.prompt) + len(example.completion) > context:
-            long.append(p.id)
+    def __init__(self, bench: Bench, cfg: Tune, base: Artifact, lessons: Artifact, instruction: str) -> None:
+        from tensaku.models.shape import Shape
+        from tensaku.models.tokenizer import Tokenizer
+        from tensaku.tune.arithmetic import settle
+        from tensaku.tune.lessons import taught
+
+        self.bench, self.cfg, self.base = bench, cfg, base
+        context = min(cfg.context, Shape.load(base.path).context)
+        tokenizer = Tokenizer.load(base.path)
+        self.taught: Taught = taught(tokenizer, lessons, instruction, context=context, validation=cfg.validation)
+        self.taught.write_drops(bench.path)
+        self.how = settle(cfg, bench.aside, {"base": base.key, "lessons": lessons.key, "instruction": instruction})
+        self.learner: DecoderLearner = self._learner(context)
+
+    def _learner(self, context: int) -> DecoderLearner:
+        from tensaku.models.decoder import Decoder
+        from tensaku.models.weights import Weights
+        from tensaku.tune.full import Full
+        from tensaku.tune.learner import DecoderLearner
+        from tensaku.tune.lora import MergedLora
+        from tensaku.tune.pack import shared_prefix
+
+        multiply = self.how.multiply
+        weights = Weights.load(self.base.path)
+        learns: Any
+        if self.cfg.method == "full":
+            learns = Full(weights, multiply, self.base.path)
         else:
-            fitting.append(example)
-    return fitting, long
+            learns = MergedLora(weights, lora_settings(self.cfg), multiply)
+        prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
+        return DecoderLearner(Decoder(weights, context), learns, prefix, multiply)
+
+    def go(self, counting: Counting) -> Outcome:
+        """Train and save."""
+        from tensaku.tune.loop import Places, train
+
+        course = self.course()
+        self.bench.say(f"tune: {self.how.spoken}")
+        with self.bench.progress("tune", course.steps) as progress:
+            outcome = train(
+                self.learner,
+                self.taught.learn,
+                course,
+                Places(self.bench.path, self.bench.aside, self.how.run),
+                counting(progress.advance),
+                validation=self.taught.validation,
+            )
+        if outcome.early:
+            self.bench.say(f"tune: ended early, the held-out lessons were best at step {outcome.kept_step}")
+        self.learner.save(self.bench.path, self.base.ref)
+        return outcome
+
+    def course(self) -> Course:
+        """How long and how fast."""
+        from tensaku.tune.loop import Course
+
+        cfg = self.cfg
+        steps = max(1, round(cfg.epochs * len(self.taught.learn) / cfg.batch))
+        every = max(1, math.ceil(steps / _LOOKS)) if self.taught.validation else 0
+        return Course(steps, cfg.batch, cfg.rate, max(1, min(20, steps // 10)), cfg.seed, every, cfg.patience)
+
+    def facts(self, outcome: Outcome) -> dict[str, Any]:
+        """What the manifest keeps."""
+        return {
+            "method": self.cfg.method,
+            "form": "weights" if self.cfg.method == "full" else "adapter",
+            "base": self.base.ref,
+            "lessons": len(self.taught.learn),
+            "validation_lessons": len(self.taught.validation),
+            "too_long": [drop.row["id"] for drop in self.taught.dropped],
+            "duplicates": self.taught.repeats.extra,
+            "trainable_parameters": sum(p.numel() for _, p in self.learner.named_parameters()),
+            "size_mb": size_mb(self.bench.path),
+            **trained(outcome),
+            **self.how.facts,
+        }
 
 
-def _matrix_gflops() -> float:
-    """Speed of a plain fp32 product on this machine now, in GFLOP/s: the yardstick beside a training time."""
-    import torch
+def lora_settings(cfg: Tune) -> Any:
+    """The section's settings of thin matrices."""
+    from tensaku.tune.lora import LoraSettings
 
-    a, b = torch.ones(1024, 640), torch.ones(640, 4096)
-    best = math.inf
-    for _ in range(5):
-        started = time.perf_counter()
-        a @ b
-        best = min(best, time.perf_counter() - started)
-    return round(2 * 1024 * 640 * 4096 / best / 1e9, 1)
+    return LoraSettings(cfg.rank, cfg.alpha, cfg.layers, cfg.targets, cfg.rslora, cfg.dora, cfg.seed)
+
+
+def trained(outcome: Outcome) -> dict[str, Any]:
+    """The facts that a training's log holds."""
+    log = outcome.log
+    tail = log[-max(1, len(log) // 10) :]
+    looks = [(s.validation_loss, s.step) for s in log if s.validation_loss is not None]
+    return {
+        "steps": len(log),
+        "kept_step": outcome.kept_step,
+        "ended_early": outcome.early,
+        "resumed_at": outcome.resumed,
+        "first_loss": log[0].loss,
+        "last_loss": _mean([s.loss for s in tail]),
+        "validation_loss": next((loss for loss, step in looks if step == outcome.kept_step), None),
+        "tune_seconds": log[-1].seconds,
+        "tokens_per_second": sum(s.tokens for s in log) / log[-1].seconds,
+        "checkpoint_seconds": round(outcome.checkpoint_seconds, 3),
+        "peak_memory_mb": max(s.memory_mb for s in log),
+    }
+
+
+def size_mb(folder: Path) -> float:
+    """Megabytes of what was learnt, in `adapter/` or `model/`."""
+    files = [f for name in ("adapter", "model") for f in (folder / name).rglob("*") if f.is_file()]
+    return round(sum(f.stat().st_size for f in files) / 1e6, 1)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)

@@ -13,21 +13,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tensaku.evaluate.report import origins, pieces, sections
-from tensaku.evaluate.report.charts import loss_chart
+from tensaku.evaluate.report import origins, sections
 from tensaku.evaluate.report.worst import worst_outputs
 from tensaku.evaluate.results import Results
+from tensaku.report import Line, line_chart, page, section
 from tensaku.store import Artifact
 
 __all__ = ["write_report"]
-
-_PAGE = Markup(
-    '<!doctype html>\n<html lang="ja">\n<head>\n<meta charset="utf-8">\n'
-    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-    '<meta name="color-scheme" content="light dark">\n'
-    "<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-)
 
 
 def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], worst: int) -> None:
@@ -50,12 +42,7 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         sections.reading_section(results),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
-    page = _PAGE.format(
-        title="添削 評価報告書 Tensaku evaluation",
-        style=Markup(style),  # noqa: S704  our own file
-        body=Markup("\n").join(part for part in parts if part),
-    )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page("添削 評価報告書 Tensaku evaluation", parts, style), encoding="utf-8")
 
 
 def _loss(adapter: Artifact) -> Markup:
@@ -66,4 +53,9 @@ def _loss(adapter: Artifact) -> Markup:
     steps: list[dict[str, Any]] = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     if len(steps) < 2:
         return Markup()
-    return pieces.section("学習の経過", "Training", loss_chart(steps) + sections.training_facts(adapter.facts))
+    losses = Line([(step["step"], step["loss"]) for step in steps], ("学習", "training"), smooth=True)
+    rates = Line([(step["step"], step.get("lr")) for step in steps], style="second")
+    charts = line_chart(("損失", "Loss, nats a token"), [losses], wide=True)
+    charts += line_chart(("学習率", "Learning rate"), [rates], wide=True, height=110)
+    body = Markup('<div class="plots">{}</div>').format(charts)
+    return section("学習の経過", "Training", body + sections.training_facts(adapter.facts))

@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tensaku.evaluate.report.pieces import count, grid, section
 from tensaku.evaluate.results import Results
+from tensaku.report import count, grid, section
 from tensaku.store import Artifact
 
 __all__ = ["data_section", "lineage_section"]

@@ -1,13 +1,10 @@
-"""The pieces that sections are made of: headings, tables, figures, and what things are called."""
+"""What the rows, facts and scorers of an evaluation are called in its report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from markupsafe import Markup
 
-__all__ = ["KIND_NAMES", "ROW_NAMES", "count", "grid", "percent", "row_name", "scorer_name", "section"]
+__all__ = ["KIND_NAMES", "ROW_NAMES", "row_name", "scorer_name"]
 
 ROW_NAMES = {
     "draft": ("原稿のまま", "draft, untouched"),
@@ -24,39 +21,6 @@ KIND_NAMES = {
     "negation": ("否定", "negation"),
 }
 SCORER_NAMES = {"bleu": "BLEU（語）", "bleu-char": "BLEU（文字）", "chrf": "chrF", "exact": "完全一致 %"}
-
-
-def section(title: str, english: str, body: Markup) -> Markup:
-    """A section with its heading in both languages."""
-    return Markup('<section class="part"><h2>{}<small>{}</small></h2>{}</section>').format(title, english, body)
-
-
-def grid(heads: Sequence[Any], rows: Sequence[Sequence[Any]], numbers_from: int = 1) -> Markup:
-    """A table; columns from `numbers_from` on are set as figures, flush right."""
-
-    def style(place: int) -> str:
-        return "n" if place >= numbers_from else "w"
-
-    cell = Markup('<td class="{}">{}</td>')
-    head = Markup().join(Markup('<th class="{}">{}</th>').format(style(i), value) for i, value in enumerate(heads))
-    body = Markup().join(
-        Markup("<tr>{}</tr>").format(Markup().join(cell.format(style(i), value) for i, value in enumerate(row)))
-        for row in rows
-    )
-    return Markup('<div class="scroll"><table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
-        head, body
-    )
-
-
-def count(n: float) -> str:
-    """A whole number with its thousands set apart."""
-    return f"{n:,.0f}"
-
-
-def percent(share: float) -> str:
-    """A share of 0 to 1 in percent with one decimal; 100 only if it is all."""
-    shown = f"{100 * share:.1f}"
-    return f"{'99.9' if shown == '100.0' and share < 1 else shown} %"
 
 
 def row_name(name: str) -> Markup:

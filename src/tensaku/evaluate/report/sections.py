@@ -8,19 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.findings import KINDS
-from tensaku.evaluate.report.charts import Bar, bar_chart
-from tensaku.evaluate.report.pieces import (
-    KIND_NAMES,
-    ROW_NAMES,
-    count,
-    grid,
-    percent,
-    row_name,
-    scorer_name,
-    section,
-)
+from tensaku.evaluate.report.pieces import KIND_NAMES, ROW_NAMES, row_name, scorer_name
 from tensaku.evaluate.results import Results, Row
 from tensaku.evaluate.scoring import Gain
+from tensaku.report import Bar, Figure, bar_chart, cards, count, grid, percent, section, strip
 
 __all__ = ["edit_section", "fact_section", "opening", "reading_section", "score_section", "training_facts"]
 
@@ -35,37 +26,33 @@ def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
     months = exam.get("months", {})
     span = f"{months.get('first', '')} – {months.get('last', '')}" if months else ""
     figures = [
-        (
+        Figure(
             scorer_name(first),
             f"{tuned.scores[first].value:.1f}",
             f"原稿のまま {draft.scores[first].value:.1f} から",
             "from the untouched draft",
         ),
-        (
+        Figure(
             "事実の保持",
             percent(tuned.summary["facts_kept"]),
             "数値・日付・名称・否定がすべて残った出力",
             "outputs that keep every fact",
         ),
-        (
+        Figure(
             "欠落と重複",
             f"{tuned.summary['dropped_sentences']} + {tuned.summary['doubled_sentences']}",
             f"試験 {count(len(results.pairs))} 件の中の文の数",
             "sentences dropped + doubled",
         ),
-        ("完全一致", percent(tuned.summary["exact"]), "公表文と一字も違わない出力", "outputs equal to the reference"),
+        Figure(
+            "完全一致", percent(tuned.summary["exact"]), "公表文と一字も違わない出力", "outputs equal to the reference"
+        ),
     ]
-    cards = Markup().join(
-        Markup('<div class="card"><span class="label">{}</span><b>{}</b><span>{}</span><small>{}</small></div>').format(
-            *figure
-        )
-        for figure in figures
-    )
     return Markup(
         '<header class="opening"><p class="brand">添削<small>Tensaku</small></p>'
         "<h1>評価報告書<small>Evaluation report</small></h1>"
-        '<p class="lead">試験 {} 件{}</p></header><div class="cards">{}</div>{}'
-    ).format(count(len(results.pairs)), f"（{span}）" if span else "", cards, _statement(results))
+        '<p class="lead">試験 {} 件{}</p></header>{}{}'
+    ).format(count(len(results.pairs)), f"（{span}）" if span else "", cards(figures), _statement(results))
 
 
 def _statement(results: Results) -> Markup:
@@ -208,9 +195,7 @@ def training_facts(facts: Mapping[str, Any]) -> Markup:
         ("peak_memory_mb", "最大メモリ MB", "{:,.0f}"),
     ]
     held = [(label, form.format(facts[key])) for key, label, form in named if isinstance(facts.get(key), int | float)]
-    return Markup('<dl class="strip">{}</dl>').format(
-        Markup().join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(label, value) for label, value in held)
-    )
+    return strip(held)
 
 
 def reading_section(results: Results) -> Markup:

@@ -8,8 +8,9 @@ from markupsafe import Markup, escape
 
 from tensaku import text
 from tensaku.evaluate.findings import Finding
-from tensaku.evaluate.report.pieces import KIND_NAMES, section
+from tensaku.evaluate.report.pieces import KIND_NAMES
 from tensaku.evaluate.results import Results
+from tensaku.report import section
 from tensaku.revise import SECTIONS
 
 __all__ = ["marked", "worst_outputs"]

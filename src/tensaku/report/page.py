@@ -1,0 +1,30 @@
+"""The page itself: one file, no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+
+from markupsafe import Markup
+
+__all__ = ["page"]
+
+_PAGE = Markup(
+    '<!doctype html>\n<html lang="ja">\n<head>\n<meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+    '<meta name="color-scheme" content="light dark">\n'
+    "<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+)
+
+
+def page(title: str, parts: Iterable[Markup], style: str = "") -> str:
+    """A whole page with the parts that are not empty.
+
+    Args:
+        title: in both languages.
+        style: more style sheet, for what only this report has; the project's own text, never data.
+    """
+    common = resources.files("tensaku.report").joinpath("style.css").read_text(encoding="utf-8")
+    body = Markup("\n").join(part for part in parts if part)
+    return _PAGE.format(title=title, style=Markup(common + style), body=body)  # noqa: S704  our own files

@@ -1,0 +1,68 @@
+"""How this machine trains: which product, which number format, how many threads. Settled once a run, then kept.
+
+Products round differently by library, format and threads. A run that is taken up again therefore goes on as it began,
+whatever a new measurement would say; so the same inputs give the same bytes on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tensaku.models.products import Multiply, product, speed
+from tensaku.tune.section import Tune
+
+__all__ = ["How", "settle"]
+
+_FILE = "machine.json"
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """`run` decides the result and is kept with each checkpoint; `facts` go into the manifest; `spoken` to the person
+    at the terminal."""
+
+    multiply: Multiply
+    run: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    spoken: str
+
+
+def settle(cfg: Tune, aside: Path, inputs: Mapping[str, str]) -> How:
+    """Measure and decide, or go on as the run began.
+
+    Args:
+        cfg: what was asked for.
+        aside: where a run keeps what it needs to be taken up again.
+        inputs: what else decides the result.
+    """
+    measured = speed()
+    path = aside / _FILE
+    if path.exists():
+        chosen = json.loads(path.read_text(encoding="utf-8"))
+        torch.set_num_threads(chosen["threads"])
+    else:
+        name = measured.fastest if cfg.precision != "bf16" else "bf16"
+        chosen = {"product": name, "threads": torch.get_num_threads()}
+        path.write_text(json.dumps(chosen), encoding="utf-8")
+    digest = hashlib.sha256(json.dumps([cfg.model_dump(mode="json"), dict(inputs)], sort_keys=True).encode())
+    run = {**chosen, "torch": torch.__version__, "settings": digest.hexdigest()[:16]}
+    name = chosen["product"]
+    precision = "bf16" if name == "bf16" else "fp32"
+    facts = {
+        "precision": precision,
+        "product": name,
+        "threads": chosen["threads"],
+        "matrix_gflops": measured.plain,
+        "matrix_gflops_by": measured._asdict(),
+    }
+    by = {"plain": "torch's own product", "onednn": "oneDNN", "bf16": "bf16 units"}[name]
+    found = f"{measured.plain:.0f} plain, {measured.onednn:.0f} oneDNN, {measured.bf16:.0f} bf16"
+    spoken = f"{precision} by {by} on {chosen['threads']} threads (GFLOP/s here: {found})"
+    return How(product(name), run, facts, spoken)
