@@ -17,11 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Course", "Lesson", "NotThere", "Watch", "main"]
-
-
-class NotThere(Exception):
-    """This variant cannot take this course; says why."""
+__all__ = ["Course", "Lesson", "Watch", "main"]
 
 
 class Lesson(NamedTuple):
@@ -43,6 +39,7 @@ class Course:
     Args:
         model: folder in Hugging Face form.
         adapter: PEFT folder with the first values of LoRA, or None to train all weights.
+        rank, alpha: of LoRA, as that folder has them.
         precision: "fp32" or "bf16" (products in bf16, weights and optimiser in fp32).
         batches: the lessons of each step.
         rates: the learning rate of each step.
@@ -58,6 +55,8 @@ class Course:
     batches: list[list[Lesson]]
     rates: list[float]
     folder: str
+    rank: int = 16
+    alpha: int = 32
     beta2: float = 0.99
     clip: float = 1.0
     save_every: int = 0
@@ -112,13 +111,9 @@ def main(run: Callable[[Course, Watch], None]) -> None:
     options = parser.parse_args()
     course = Course.read(options.course)
     watch = Watch(course)
-    result: dict[str, Any] = {}
-    try:
-        run(course, watch)
-    except NotThere as reason:
-        result["missing"] = str(reason)
+    run(course, watch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    result |= {"losses": watch.losses, "seconds": watch.seconds, "saved": watch.saved, "peak_mb": peak}
+    result: dict[str, Any] = {"losses": watch.losses, "seconds": watch.seconds, "saved": watch.saved, "peak_mb": peak}
     result["versions"] = dict(_versions())
     options.result.write_text(json.dumps(result), encoding="utf-8")
 

@@ -19,8 +19,8 @@ from tensaku.demo import lay_out
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.pipeline import Built, Workspace, build
 from tensaku.records import Pair, from_dict
-from tensaku.revise import messages
 from tensaku.store import PlainReporter, Store
+from tensaku.tune.lessons import read_pairs, to_example
 
 __all__ = ["ALPHA", "RANK", "Desk", "batches", "first_adapter"]
 
@@ -50,21 +50,13 @@ class Desk:
         """Every lesson as the stage `tune` would learn it."""
         tokenizer = Tokenizer.load(self.model(trimmed))
         instruction = self.workspace.instruction()
-        end = min(tokenizer.eos)
-        made = []
-        for p in self._pairs("lessons"):
-            asked = messages(instruction, p.draft, fund=p.fund, section=p.section, as_of=p.as_of)
-            made.append(Lesson(tokenizer.chat(asked), [*tokenizer.encode(tokenizer.plain(p.final)), end]))
-        return made
+        return [Lesson(*to_example(tokenizer, pair, instruction)) for pair in read_pairs(self.built["lessons"])]
 
     def exam(self, n: int) -> list[Pair]:
         """`n` pairs of the exam at even distances."""
-        pairs = self._pairs("exam")
+        with self.built["exam"].file("exam.jsonl").open(encoding="utf-8") as file:
+            pairs = [from_dict(Pair, json.loads(line)) for line in file]
         return [pairs[round(at * (len(pairs) - 1) / (n - 1))] for at in range(n)]
-
-    def _pairs(self, stage: str) -> list[Pair]:
-        with self.built[stage].file(f"{stage}.jsonl").open(encoding="utf-8") as file:
-            return [from_dict(Pair, json.loads(line)) for line in file]
 
 
 def batches(lessons: Sequence[Lesson], size: int, count: int, first: int = 0) -> list[list[Lesson]]:

@@ -2,85 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from benchmarks.tune.course import Course, NotThere, Watch, main
+from benchmarks.tune.course import Course, Watch, main
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from tensaku.tune.learner import DecoderLearner
+    from tensaku.tune.lora import Lora
 
-class _Learner:
-    """The one place that knows Tensaku's training functions."""
 
-    def __init__(self, course: Course) -> None:
-        from safetensors.torch import load_file
+def _learner(course: Course) -> DecoderLearner:
+    """What the stage `tune` trains with here: the product by whichever library is faster, or in bf16 if asked."""
+    from tensaku.models.decoder import Decoder
+    from tensaku.models.products import product, speed
+    from tensaku.models.weights import Weights
+    from tensaku.tune.full import Full
+    from tensaku.tune.learner import DecoderLearner
+    from tensaku.tune.lora import LoraSettings, MergedLora
+    from tensaku.tune.pack import Example, shared_prefix
 
-        from tensaku.models.decoder import Decoder
-        from tensaku.models.weights import Weights
-        from tensaku.tune.lora import Lora
-        from tensaku.tune.pack import Example, shared_prefix
+    lessons = [Example(*lesson) for batch in course.batches for lesson in batch]
+    multiply = product("bf16" if course.precision == "bf16" else speed().fastest)
+    weights = Weights.load(Path(course.model))
+    learns: Any
+    if course.adapter is None:
+        learns = Full(weights, multiply, Path(course.model))
+    else:
+        learns = MergedLora(weights, LoraSettings(rank=course.rank, alpha=course.alpha), multiply)
+        _begin(learns, Path(course.adapter))
+    context = max(len(lesson.prompt) + len(lesson.completion) for lesson in lessons)
+    return DecoderLearner(Decoder(weights, context), learns, shared_prefix(lessons), multiply)
 
-        if course.adapter is None:
-            raise NotThere("full fine-tuning is not there yet")
-        if course.precision != "fp32":
-            raise NotThere("bf16 is not there yet")
-        self._batches = [[Example(*lesson) for lesson in batch] for batch in course.batches]
-        lessons = [lesson for batch in self._batches for lesson in batch]
-        self._prefix = shared_prefix(lessons)
-        weights = Weights.load(Path(course.model))
-        self._decoder = Decoder(weights, max(len(e.prompt) + len(e.completion) for e in lessons))
-        self._lora = Lora(weights, rank=16, alpha=32, seed=0)
-        self._begin(load_file(Path(course.adapter) / "adapter_model.safetensors"))
 
-    @torch.no_grad()
-    def _begin(self, first: dict[str, Tensor]) -> None:
-        """Start from the values that every variant starts from."""
-        for name, p in self.parameters():
-            layer, part, kind = name.split(".")
-            modules = self._lora.modules(part)
-            if kind.startswith("b"):
-                p.copy_(first[f"base_model.model.model.layers.{layer}.{modules[int(kind[1:])]}.lora_B.weight"])
-            else:
-                keys = [f"base_model.model.model.layers.{layer}.{module}.lora_A.weight" for module in modules]
-                p.copy_(torch.cat([first[key] for key in keys]))
+@torch.no_grad()
+def _begin(lora: Lora, adapter: Path) -> None:
+    """Start from the values that every variant starts from."""
+    from safetensors.torch import load_file
 
-    def parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """What learns."""
-        return self._lora.named_parameters()
+    first = load_file(adapter / "adapter_model.safetensors")
 
-    def gradients(self, step: int) -> float:
-        """Put the gradients of a step in place; returns its mean loss."""
-        from tensaku.tune.head import mean_cross_entropy
-        from tensaku.tune.pack import PackedAttention, pack
+    def value(layer: int, module: str, matrix: str) -> Tensor:
+        return first[f"base_model.model.model.layers.{layer}.{module}.lora_{matrix}.weight"]
 
-        batch = pack(self._batches[step], self._prefix)
-        self._lora.merge()
-        attend = PackedAttention(self._decoder.shape, batch)
-        hidden = self._decoder.hidden(batch.ids, batch.positions, self._lora, attend, rows=batch.scored)
-        loss = mean_cross_entropy(hidden, self._decoder.weights.head, batch.labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.item()
-
-    def save(self, folder: Path) -> None:
-        """Write the PEFT folder."""
-        self._lora.save(folder, "base")
+    for (layer, _), thin in lora.thin.items():
+        thin.a.copy_(torch.cat([value(layer, module, "A") for module in thin.modules]))
+        for b, module in zip(thin.bs, thin.modules, strict=True):
+            b.copy_(value(layer, module, "B"))
 
 
 def run(course: Course, watch: Watch) -> None:
     """Take the course."""
-    learner = _Learner(course)
-    parameters = [p for _, p in learner.parameters()]
-    settings = {"betas": (0.9, course.beta2), "eps": 1e-8, "weight_decay": 0.0}
-    optimizer = torch.optim.AdamW(parameters, lr=course.rates[0], **settings)  # type: ignore[arg-type]
+    from tensaku.tune.pack import Example
+    from tensaku.tune.peft_folder import write_adapter
+
+    learner = _learner(course)
+    batches = [[Example(*lesson) for lesson in batch] for batch in course.batches]
+    parameters = [p for _, p in learner.named_parameters()]
+    settings: dict[str, Any] = {"betas": (0.9, course.beta2), "eps": 1e-8, "weight_decay": 0.0}
+    optimizer = torch.optim.AdamW(parameters, lr=course.rates[0], fused=True, **settings)
+
+    def save(folder: Path) -> None:
+        write_adapter(folder, learner.trainable, course.model)  # type: ignore[arg-type]
+
     watch.start()
-    for step, rate in enumerate(course.rates):
+    for batch, rate in zip(batches, course.rates, strict=True):
+        terms = learner.count(batch)
         optimizer.zero_grad(set_to_none=True)
-        loss = learner.gradients(step)
+        measured = learner.gradients(batch, terms)
         torch.nn.utils.clip_grad_norm_(parameters, course.clip)
         optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
-        watch.step(loss, learner.save)
+        watch.step(measured.loss / terms, save)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,6 @@ def check(rows: Mapping[str, Row]) -> dict[str, float]:
     reference = rows[REFERENCE]
     found = {}
     for name, row in rows.items():
-        if row.missing is not None:
-            continue
         found[name] = apart(row.losses, reference.losses)
         allowed = TOLERANCE[VARIANTS[name].precision]
         if not found[name] <= allowed:
@@ -49,12 +47,11 @@ def ratios(rows: Mapping[str, Row], ours: str = "ours") -> dict[str, Any]:
 
     `vs_trl` compares with the faster of TRL's two precisions; which one that was stands in `trl_setting`.
     """
-    middle = {name: statistics.median(row.seconds) for name, row in rows.items() if row.seconds}
-    own = middle.get(ours)
+    middle = {name: statistics.median(row.seconds) for name, row in rows.items()}
     suffix = ours.removeprefix("ours")
 
     def times(name: str) -> float | None:
-        return round(middle[name] / own, 2) if own is not None and name in middle else None
+        return round(middle[name] / middle[ours], 2) if name in middle else None
 
     settings = sorted((middle[name], name) for name in ("trl", "trl_bf16") if name in middle)
     quickest = settings[0][1] if settings else None
@@ -71,21 +68,16 @@ def ratios(rows: Mapping[str, Row], ours: str = "ours") -> dict[str, Any]:
 def figures(rows: Mapping[str, Row], differences: Mapping[str, float]) -> dict[str, Any]:
     """Everything that is kept of a trial beside the ratios."""
     return {
-        "seconds_per_step": {name: _rounded(row.seconds) for name, row in rows.items()},
+        "seconds_per_step": {name: round(statistics.median(row.seconds), 3) for name, row in rows.items()},
         "all_seconds": {name: [round(s, 3) for s in row.seconds] for name, row in rows.items()},
         "loss_difference": dict(differences),
         "losses": {name: row.losses for name, row in rows.items()},
-        "missing": {name: row.missing for name, row in rows.items() if row.missing is not None},
     }
-
-
-def _rounded(seconds: Sequence[float]) -> float | None:
-    return round(statistics.median(seconds), 3) if seconds else None
 
 
 def speed_lines(title: str, rows: Mapping[str, Row], differences: Mapping[str, float]) -> list[str]:
     """The table of a trial."""
-    own = rows["ours"].seconds
+    own = statistics.median(rows["ours"].seconds)
     lines = [
         f"## {title}",
         "",
@@ -94,11 +86,8 @@ def speed_lines(title: str, rows: Mapping[str, Row], differences: Mapping[str, f
     lines.append("|---|--:|--:|--:|--:|--:|")
     for name, row in rows.items():
         words = VARIANTS[name].words
-        if row.missing is not None:
-            lines.append(f"| {words} | {row.missing} | | | | |")
-            continue
         middle = statistics.median(row.seconds)
-        times = f"{middle / statistics.median(own):.2f} times" if own else ""
+        times = f"{middle / own:.2f} times"
         spread = f"{min(row.seconds):.2f} to {max(row.seconds):.2f}"
         figures = f"{middle:.2f} | {spread} | {times} | {row.peak_mb:,} | {differences[name]:.0e}"
         lines.append(f"| {words} | {figures} |")
@@ -107,7 +96,7 @@ def speed_lines(title: str, rows: Mapping[str, Row], differences: Mapping[str, f
 
 def loss_lines(rows: Mapping[str, Row]) -> list[str]:
     """Every step's loss of every variant, nats a token before the update."""
-    there = [row for row in rows.values() if row.missing is None]
+    there = list(rows.values())
     lines = ["Loss of each step, nats a token:", "step  " + "  ".join(f"{row.name:>16}" for row in there)]
     for step, losses in enumerate(zip(*(row.losses for row in there), strict=True), 1):
         lines.append(f"{step:>4}  " + "  ".join(f"{loss:>16.6f}" for loss in losses))

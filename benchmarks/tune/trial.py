@@ -69,7 +69,6 @@ class Row:
     losses: list[float] = field(default_factory=list)
     peak_mb: int = 0
     versions: dict[str, str] = field(default_factory=dict)
-    missing: str | None = None
 
 
 def take(variant: Variant, course: Course, folder: Path, peers: Path) -> dict[str, Any]:
@@ -105,14 +104,11 @@ def trial(
     rows = {name: Row(name) for name in names}
     for number, course in enumerate(courses, 1):
         for name, row in rows.items():
-            if row.missing is not None:
-                continue
             result = take(VARIANTS[name], course, folder / name, peers)
-            row.missing, row.versions = result.get("missing"), result["versions"]
-            if row.missing is None:
-                row.seconds += result["seconds"][1:]
-                row.losses += result["losses"]
-                row.peak_mb = max(row.peak_mb, result["peak_mb"])
-            steps = " ".join(f"{s:.2f}" for s in result["seconds"][1:]) or row.missing
+            row.versions = result["versions"]
+            row.seconds += result["seconds"][1:]
+            row.losses += result["losses"]
+            row.peak_mb = max(row.peak_mb, result["peak_mb"])
+            steps = " ".join(f"{s:.2f}" for s in result["seconds"][1:])
             say(f"round {number} of {len(courses)}  {name:16}  {steps}")
     return rows
