@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,10 +100,19 @@ def take(variant: Variant, course: Course, folder: Path, peers: Path) -> dict[st
 
 
 def trial(
-    names: Sequence[str], courses: Sequence[Course], folder: Path, peers: Path, say: Callable[[str], None]
+    names: Sequence[str],
+    courses: Sequence[Course],
+    folder: Path,
+    peers: Path,
+    say: Callable[[str], None],
+    allowance: float = math.inf,
 ) -> dict[str, Row]:
-    """Every variant takes every course, in turn; the first step of each is its warm-up. `say` hears of each turn."""
+    """Every variant takes every course, in turn; the first step of each is its warm-up.
+
+    `say` hears of each turn. No round begins that would end after `allowance` seconds, but one is taken in any case.
+    """
     rows = {name: Row(name) for name in names}
+    started = time.monotonic()
     for number, course in enumerate(courses, 1):
         for name, row in rows.items():
             result = take(VARIANTS[name], course, folder / name, peers)
@@ -111,4 +122,6 @@ def trial(
             row.peak_mb = max(row.peak_mb, result["peak_mb"])
             steps = " ".join(f"{s:.2f}" for s in result["seconds"][1:])
             say(f"round {number} of {len(courses)}  {name:16}  {steps}")
+        if (time.monotonic() - started) * (number + 1) / number > allowance:
+            break
     return rows
