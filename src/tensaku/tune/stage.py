@@ -162,7 +162,7 @@ def trained(outcome: Outcome) -> dict[str, Any]:
 def size_mb(folder: Path) -> float:
     """Megabytes of what was learnt, in `adapter/` or `model/`."""
     files = [f for name in ("adapter", "model") for f in (folder / name).rglob("*") if f.is_file()]
-    return round(sum(f.stat().st_size for f in files) / 1e6, 1)
+    return round(sum(f.stat().st_size for f in files) / 1e6, 3)
 
 
 def _mean(values: Sequence[float]) -> float:
