@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 
@@ -24,9 +24,11 @@ from tensaku.curate.rows import JsonlWriter, PairFile, read_jsonl
 from tensaku.curate.split import EXAM
 from tensaku.curate.turned import Kind, turned
 from tensaku.errors import UsageError
-from tensaku.ledger import Ledger
 from tensaku.records import Change, Drop, Pair
 from tensaku.store import Artifact, Bench, SourceFile, stage
+
+if TYPE_CHECKING:
+    from tensaku.ledger import Ledger
 
 __all__ = ["PREFERENCES", "Decisions", "decisions", "slice_file", "slice_of"]
 
