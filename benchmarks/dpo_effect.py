@@ -6,13 +6,15 @@ WORKSPACE is a task's folder whose road was walked up to `trim`; everything made
 writers in it, so their part is played by what was published: an adapter tuned on the older lessons revises drafts of
 newer ones, the published text is saved as the writer's final, and the ledger finds out what was accepted, rejected and
 altered. The decisions are frozen, the adapter learns on from them, and both sit the same part of the exam. Each arm is
-a weight of the chosen text's own loss.
+a weight of the chosen text's own loss. With --control, the finals are
+taught as further lessons instead, from the beginning.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,11 @@ from tensaku.revise import DraftText, revise_many
 from tensaku.store import Artifact, Bench, SourceFile, Store, stage
 from tensaku.tune import Tune, tune
 from tensaku.tune.dpo import Dpo, dpo
+
+LEARNT = (
+    *("preferences", "steps", "tune_seconds", "peak_memory_mb", "accuracy_before", "accuracy_after"),
+    *("margin_before", "margin_after", "first_loss", "last_loss"),
+)
 
 
 class Part(Section):
@@ -45,6 +52,17 @@ def part(bench: Bench, cfg: Part, *, whole: Artifact) -> None:
     (bench.path / cfg.file).write_text("".join(line + "\n" for line in lines[: cfg.n] if line), encoding="utf-8")
 
 
+class Nothing(Section):
+    """No settings."""
+
+
+@stage(version=1)
+def joined(bench: Bench, cfg: Nothing, *, older: Artifact, newer: Artifact) -> None:
+    """Both parts as lessons."""
+    parts = (held.file("lessons.jsonl").read_text(encoding="utf-8") for held in (older, newer))
+    (bench.path / "lessons.jsonl").write_text("".join(parts), encoding="utf-8")
+
+
 def pairs_of(artifact: Artifact) -> list[Pair]:
     """The pairs of a part of the lessons."""
     lines = artifact.file("lessons.jsonl").read_text(encoding="utf-8").split("\n")
@@ -58,7 +76,9 @@ def write_ledger(path: Path, workspace: Workspace, base: Artifact, adapter: Arti
     drafts = [DraftText(p.draft, p.fund, p.section, p.as_of) for p in pairs]
     with Ledger.open(path, names=workspace.names()) as ledger:
         ledger.add_person("published", "公表文", ("writer",))
-        for pair, revision in zip(pairs, revise_many(engine, workspace.job("tuned"), drafts), strict=True):
+        for pair, revision in zip(
+            pairs, revise_many(engine, replace(workspace.job(), adapter="tuned"), drafts), strict=True
+        ):
             new = NewDraft(pair.draft, pair.manager, pair.fund, pair.section, pair.as_of, "benchmark", pair.id)
             draft = ledger.add_draft(new)
             made = ledger.add_revision(draft.id, revision, by="published")
@@ -87,6 +107,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=Dpo().learning_rate)
     parser.add_argument("--beta", type=float, default=Dpo().beta)
     parser.add_argument("--epochs", type=float, default=Dpo().epochs)
+    parser.add_argument("--control", action="store_true", help="also teach the finals as lessons")
     asked = parser.parse_args()
     workspace = Workspace.open(asked.workspace)
     store = Store(workspace.root)
@@ -108,14 +129,16 @@ def main() -> None:
     print(json.dumps({"decisions": frozen.facts}, ensure_ascii=False), flush=True)
     given = {"exam": asked_exam, "lessons": lessons, "instruction": instruction, "names": names}
     print(json.dumps({"arm": "tuned", **examined(store, base, adapter, given)}), flush=True)
-    learnt = ("preferences", "steps", "tune_seconds", "peak_memory_mb", "accuracy_before", "accuracy_after")
-    learnt += ("margin_before", "margin_after", "first_loss", "last_loss")
     for weight in map(float, asked.arms.split(",")):
         cfg = Dpo(sft_weight=weight, learning_rate=asked.rate, beta=asked.beta, epochs=asked.epochs)
         made = store.run(dpo, cfg, base=base, adapter=adapter, decisions=frozen, instruction=instruction)
-        facts = {name: made.facts.get(name) for name in learnt}
+        facts = {name: made.facts.get(name) for name in LEARNT}
         arm = f"dpo sft={weight} lr={asked.rate} beta={asked.beta}"
         print(json.dumps({"arm": arm, **examined(store, base, made, given), **facts}), flush=True)
+    if asked.control:
+        more = store.run(joined, Nothing(), older=older, newer=newer)
+        made = store.run(tune, settings, base=base, lessons=more, instruction=instruction)
+        print(json.dumps({"arm": "tuned on both", **examined(store, base, made, given)}), flush=True)
 
 
 if __name__ == "__main__":
