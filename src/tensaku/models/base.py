@@ -2,7 +2,7 @@
 
 A base artifact is a Hugging Face folder: config.json, *.safetensors, tokenizer.json, tokenizer_config.json (with a chat
 template), and the licence texts that came with it. Facts: `source`, `sha256` (of the weights), `licence`, `family`,
-`vocabulary`, `parameters`.
+`vocabulary`, `parameters`, `core` ("own" where the decoder computes it, "transformers" where only Transformers does).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from tensaku.config import Section
 from tensaku.errors import MissingExtra, NotFound, StageError, UsageError
-from tensaku.models.shape import Shape
+from tensaku.models.shape import Shape, UnknownFamily
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["DEMO_MODELS", "Base", "Trim", "base", "source_files", "trim"]
@@ -230,10 +230,22 @@ def _check_folder(path: Path) -> None:
     if not (path / "config.json").is_file():
         fix = "Name a folder in Hugging Face form: config.json, *.safetensors, tokenizer.json"
         raise UsageError("this folder is no model: it has no config.json", where=path, fix=fix)
-    Shape.load(path)
+    _check_family(path)
     if not (path / "tokenizer.json").is_file():
         fix = "Copy it from the model; other forms of tokenizer (sentencepiece, vocab.txt) are not read"
         raise UsageError("this model folder has no tokenizer.json", where=path, fix=fix)
+
+
+def _check_family(folder: Path) -> bool:
+    """Whether the decoder computes the model; what it does not, Transformers must know."""
+    try:
+        Shape.load(folder)
+    except UnknownFamily:
+        from tensaku.models.foreign import check_known
+
+        check_known(folder)
+        return False
+    return True
 
 
 def _wanted(folder: Path) -> list[Path]:
@@ -269,7 +281,7 @@ def _describe(bench: Bench) -> None:
     from tensaku.models.weights import Weights
     from tensaku.store.artifact import sha256_of
 
-    shape = Shape.load(bench.path)
+    own = _check_family(bench.path)
     Tokenizer.load(bench.path)
     tensors: dict[str, torch.Tensor] = {}
     digests = []
@@ -281,11 +293,17 @@ def _describe(bench: Bench) -> None:
                     tensors[name] = torch.empty(held.get_slice(name).get_shape(), device="meta")
         except SafetensorError as error:
             raise UsageError(f"the weights cannot be read ({error})", where=path) from None
+    sha = digests[0] if len(digests) == 1 else "+".join(digests)
+    bench.facts.update({"sha256": sha, "core": "own" if own else "transformers"})
+    if not own:
+        from tensaku.models.foreign import describe
+
+        bench.facts.update(describe(bench.path)._asdict())
+        return
+    shape = Shape.load(bench.path)
     Weights.from_tensors(shape, tensors, where=bench.facts["source"])  # names and sizes only: nothing is computed
     parameters = sum(tensor.numel() for tensor in tensors.values())
-    sha = digests[0] if len(digests) == 1 else "+".join(digests)
-    bench.facts.update({"sha256": sha, "family": shape.family})
-    bench.facts.update({"vocabulary": shape.vocabulary, "parameters": parameters})
+    bench.facts.update({"family": shape.family, "vocabulary": shape.vocabulary, "parameters": parameters})
 
 
 def _write_json(path: Path, content: Any, indent: int | None = 2) -> None:
