@@ -217,14 +217,13 @@ class _Writer:
 
     @torch.inference_mode()
     def _write(self, answer: Answer, adapter: str) -> None:
-        if adapter and self._tuned is not None:
-            self._tuned.set_adapter(adapter)
-            self._generate(answer)
-        elif self._tuned is not None:
-            with self._tuned.disable_adapter():
-                self._generate(answer)
-        else:
-            self._generate(answer)
+        if self._tuned is not None:
+            if adapter:
+                self._tuned.set_adapter(adapter)
+                self._tuned.base_model.enable_adapter_layers()
+            else:
+                self._tuned.base_model.disable_adapter_layers()
+        self._generate(answer)
         if answer.finish is None:
             if self._closing:
                 answer.fail("the engine was closed while it wrote this answer", retryable=True)
@@ -244,10 +243,9 @@ class _Writer:
             return torch.tensor([over])
 
         ids = torch.tensor([answer.tokens])
-        with quiet():
-            self._model.generate(
-                ids, attention_mask=torch.ones_like(ids), max_new_tokens=answer.limit, stopping_criteria=[ends]
-            )
+        self._model.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=answer.limit, stopping_criteria=[ends]
+        )
 
     def _drop_cancelled(self) -> None:
         with self._wake:
