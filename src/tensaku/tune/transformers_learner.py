@@ -162,7 +162,6 @@ class TransformersLearner:
             target = folder / "model"
             target.mkdir(parents=True, exist_ok=True)
             copy_model_files(self._base, target)
-            self.model.set_attn_implementation(self._attention)
             self.model.save_pretrained(target)
 
     def _packs(self, lessons: Sequence[Example]) -> Iterator[Pack]:
