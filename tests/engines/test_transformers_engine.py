@@ -94,7 +94,12 @@ def test_answers_are_those_of_transformers_and_peft(
         assert stream.finish == "length" or wanted[len(got)] in opened._tokenizer.eos
     assert len({tuple(stream.tokens) for stream in streams}) == 3
     identity = opened.identity("two")
-    assert identity == {"adapter": hashes["two"], "base": identity["base"], "engine": "transformers", "version": "1-fp32"}
+    assert identity == {
+        "adapter": hashes["two"],
+        "base": identity["base"],
+        "engine": "transformers",
+        "version": "1-fp32",
+    }
     assert len(identity["base"]) == 64
     assert opened.identity(None)["adapter"] == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ SPOKEN = {
     "gemma2": "one lesson at a time; scored rows",  # scores in its attention are squashed
     "bloom": "one lesson at a time; loss in blocks on scored rows",  # it counts positions in a mask
 }
-LORAS = {
+LORAS: dict[str, dict[str, Any]] = {
     "lora": {"rank": 4, "alpha": 8},
     "rslora": {"rank": 3, "alpha": 8, "rslora": True},
     "dora": {"rank": 4, "alpha": 8, "dora": True, "layers": 1},
@@ -132,7 +133,8 @@ def test_every_weight_of_any_family(foreign: Any, family: str, examples: list[Ex
 
 
 def test_the_other_product_teaches_the_same(foreign: Any, examples: list[Example], tmp_path: Path) -> None:
-    for n, settings in enumerate((LORAS["lora"], {"method": "full"})):
+    kinds: list[dict[str, Any]] = [LORAS["lora"], {"method": "full"}]
+    for n, settings in enumerate(kinds):
         learner = opened(foreign("gpt2"), examples, "onednn", **settings)
         learner.save(tmp_path / str(n), "base-1")
         agree(learner, examples, foreign("gpt2"), None if n else tmp_path / "0" / "adapter")
@@ -187,7 +189,7 @@ def test_many_lessons_are_taken_in_turns(foreign: Any, examples: list[Example], 
 
 def test_a_window_that_only_a_mask_knows_is_not_packed(foreign: Any, examples: list[Example], monkeypatch: Any) -> None:
     """A trial shorter than the window would not show it."""
-    from transformers.models.mistral import modeling_mistral
+    modeling_mistral: Any = importlib.import_module("transformers.models.mistral.modeling_mistral")
 
     folder = foreign("mistral")
     path = folder / "config.json"
@@ -232,7 +234,7 @@ def test_taken_up_again_the_result_has_the_same_bytes(
 ) -> None:
     monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(loop, "_CHECKPOINT_SHARE", 1e9)
-    settings = {"dropout": dropout, "rank": 4}
+    settings: dict[str, Any] = {"dropout": dropout, "rank": 4}
     whole = run(opened(foreign("gpt2"), examples, **settings), examples, tmp_path / "whole", tmp_path / "w")
     with pytest.raises(KeyboardInterrupt):
         run(opened(foreign("gpt2"), examples, **settings), examples, tmp_path / "cut", tmp_path / "c", kill_at=5)
@@ -291,7 +293,10 @@ def test_only_what_is_asked_for_learns(foreign: Any, examples: list[Example]) ->
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        ({"targets": ("q",)}, r"tune.targets: no projection of this model is 'q' alone\. It has q, k, v in one, o, up, down"),
+        (
+            {"targets": ("q",)},
+            r"tune.targets: no projection of this model is 'q' alone\. It has q, k, v in one, o, up, down",
+        ),
         ({"targets": ("o", "gate")}, "no projection of this model is 'gate' alone"),
         ({"layers": 4}, "the model has 3 layers, 4 are asked to learn"),
         ({"method": "qlora"}, "'qlora' is not done through Transformers"),

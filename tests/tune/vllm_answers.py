@@ -1,4 +1,4 @@
-"""Answers of vLLM: MODEL [ADAPTER], prompts as JSON (lists of token ids) on stdin, ids of the answers as JSON on stdout.
+"""Answers of vLLM: MODEL [ADAPTER], prompts (lists of token ids) as JSON on stdin, answers in the same way on stdout.
 
 Run by the Python of vLLM's own environment, which knows nothing of this project.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import threading
@@ -126,10 +127,11 @@ class _Writer:
     """The model, and the thread that writes the answers handed to `add`."""
 
     def __init__(self, model: Any) -> None:
-        from transformers import GenerationConfig
+        transformers: Any = importlib.import_module("transformers")
 
-        model.generation_config = GenerationConfig(do_sample=False)  # not what the folder would like
-        self._model, self._tuned = model, None
+        model.generation_config = transformers.GenerationConfig(do_sample=False)  # not what the folder would like
+        self._model = model
+        self._tuned: Any = None
         self._turn = threading.Lock()
         """Held by whoever uses or changes the model."""
         self._wake = threading.Condition()
@@ -258,8 +260,7 @@ class _Writer:
 
 def _lora_config(folder: Path) -> Any:
     """PEFT's settings of the adapter in `folder`, read here so that PEFT looks for nothing elsewhere."""
-    import peft
-
+    peft: Any = importlib.import_module("peft")
     path = folder / "adapter_config.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ Weights come from safetensors alone, nothing is fetched, and no code that a mode
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def check_known(folder: Path) -> str:
     """Make sure, from the configuration alone, that Transformers computes this model by itself; returns its family.
 
     Raises:
-        UsageError: it does not know the family, it would need the model's own code, or the weights are quantised.
+        UsageError: it does not know the family, it would need code from elsewhere, or the weights are quantised.
     """
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))  # read and found to be an object by `Shape.load`
@@ -58,8 +59,13 @@ def check_known(folder: Path) -> str:
         if "AutoModelForCausalLM" in (config.get("auto_map") or {}):
             what = f"the model family {family!r} needs code that comes with the model, and such code is never run"
             raise UsageError(what, where=path, fix=fix)
-        what = f"the model family {family!r} is not known, neither to the decoder nor to Transformers as one that writes"
+        what = (
+            f"the model family {family!r} is not known, neither to the decoder nor to Transformers as one that writes"
+        )
         raise UsageError(what, where=path, fix=fix)
+    if fetched := next(_kernels(config), None):
+        what = f"the configuration names code to be fetched ({fetched}), and such code is never run"
+        raise UsageError(what, where=path, fix="Take the key out of config.json")
     if config.get("quantization_config"):
         fix = "Use the model as it was before quantising"
         raise UsageError("the weights are quantised, and cannot be tuned", where=path, fix=fix)
@@ -86,13 +92,12 @@ def load_causal(folder: Path) -> Any:
         UsageError: Transformers does not know it, or its weights are incomplete.
     """
     check_known(folder)
-    from transformers import AutoModelForCausalLM
-
+    transformers: Any = importlib.import_module("transformers")
     last: Exception | None = None
-    for attention in ("sdpa", "eager"):  # named here, so that no configuration can name one to be fetched
+    for attention in ("sdpa", "eager"):  # named here, whatever the configuration would like
         try:
             with quiet():
-                model, found = AutoModelForCausalLM.from_pretrained(
+                model, found = transformers.AutoModelForCausalLM.from_pretrained(
                     folder,
                     dtype=torch.float32,
                     local_files_only=True,
@@ -134,7 +139,7 @@ def describe(folder: Path) -> Described:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Transformers and PEFT do not warn or draw bars while the body runs: what matters is checked and said here."""
-    from transformers.utils import logging
+    logging: Any = importlib.import_module("transformers.utils.logging")
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -155,6 +160,15 @@ def _known() -> set[str]:
     except ImportError:
         raise MissingExtra("transformers", "tune") from None
     return set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
+def _kernels(config: Any) -> Iterator[str]:
+    """Implementations that a configuration names by a place they would be fetched from, as in `somebody/kernel`."""
+    for key, value in config.items() if isinstance(config, dict) else ():
+        yield from _kernels(value)
+        named = value.values() if isinstance(value, dict) else [value]
+        if key.endswith("_implementation"):
+            yield from (f"{key} {one}" for one in named if isinstance(one, str) and "/" in one)
 
 
 def _configuration(folder: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import warnings
@@ -18,7 +19,8 @@ Family = Literal["gpt2", "gpt_neox", "phi", "mistral", "qwen2_moe", "gemma2", "g
 def tiny_foreign_model(folder: Path, family: Family, *, seed: int = 0) -> Path:
     """Write a model folder of `family`: two or three layers of width 32, the tokenizer of `tiny_model`."""
     import torch
-    import transformers
+
+    transformers: Any = importlib.import_module("transformers")
 
     own = tiny_model(folder.with_name(folder.name + "-own"))
     words = json.loads((own / "config.json").read_text(encoding="utf-8"))["vocab_size"]

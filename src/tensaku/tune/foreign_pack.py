@@ -31,7 +31,7 @@ _HARMLESS = {"dropout", "scaling", "sliding_window", "position_ids", "use_cache"
 _HARMLESS |= {"is_causal", "output_hidden_states", "return_dict", "output_router_logits"}
 
 
-class NotPackable(Exception):  # noqa: N818 - an answer, not a fault
+class NotPackable(Exception):
     """The model's attention does something that the one here does not."""
 
 

@@ -17,8 +17,7 @@ _PARTS = {
     "k": ("self_attn.k_proj", "attn.k_proj", "attention.k_proj", "attention.key", "k_proj"),
     "v": ("self_attn.v_proj", "attn.v_proj", "attention.v_proj", "attention.value", "v_proj"),
     "q k v": ("attn.c_attn", "attention.query_key_value", "self_attention.query_key_value", "qkv_proj", "attn.Wqkv"),
-    "o": ("o_proj", "attn.c_proj", "attention.dense", "self_attn.dense", "self_attention.dense", "attn.out_proj")
-    + ("attention.out_proj",),
+    "o": ("o_proj", "attn.c_proj", "attention.dense", "self_attn.dense", "self_attention.dense", "out_proj"),
     "gate": ("gate_proj",),
     "gate up": ("gate_up_proj",),
     "up": ("up_proj", "mlp.c_fc", "mlp.fc1", "mlp.fc_in", "dense_h_to_4h", "fc1"),

@@ -67,7 +67,9 @@ def open_learner(cfg: Tune, base: Path, prefix: int, multiply: Multiply) -> Tran
     """
     if cfg.method not in ("lora", "full"):
         what = f"{cfg.method!r} is not done through Transformers"
-        raise UsageError(what, where="tune.method", fix='Use "lora" or "full", or a base model of a family of the own core')
+        raise UsageError(
+            what, where="tune.method", fix='Use "lora" or "full", or a base model of a family of the own core'
+        )
     if cfg.method == "full" and cfg.dropout:
         what = "dropout is of thin matrices, and full fine-tuning has none"
         raise UsageError(what, where="tune.dropout", fix="Set it to 0")
@@ -101,9 +103,7 @@ class TransformersLearner:
         seed: where dropout starts.
     """
 
-    def __init__(
-        self, model: Any, adapted: Any, base: Path, prefix: int, multiply: Multiply, *, seed: int = 0
-    ) -> None:
+    def __init__(self, model: Any, adapted: Any, base: Path, prefix: int, multiply: Multiply, *, seed: int = 0) -> None:
         self.model, self.adapted = model, adapted
         self._base, self._prefix, self._multiply, self._seed = base, prefix, multiply, seed
         self._head = model.get_output_embeddings()
@@ -122,7 +122,9 @@ class TransformersLearner:
             parts.append("lessons packed" + (", their common prefix computed once" if self._prefix else ""))
         else:
             parts.append("one lesson at a time")
-        parts.append("loss in blocks on scored rows" if way.blocks else "scored rows" if way.chosen else "all rows scored")
+        parts.append(
+            "loss in blocks on scored rows" if way.blocks else "scored rows" if way.chosen else "all rows scored"
+        )
         return f"Transformers and PEFT on {self.model.config.model_type}: {'; '.join(parts)}"
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:

@@ -97,7 +97,9 @@ def load_adapter(folder: Path, shape: Shape, weight_of: WeightOf | None = None) 
             if any(one.lengths is not None for one in found.values()):
                 if weight_of is None:
                     fix = "Load it into an engine"
-                    raise UsageError("DoRA is computed with the base's weights, which are not here", where=where, fix=fix)
+                    raise UsageError(
+                        "DoRA is computed with the base's weights, which are not here", where=where, fix=fix
+                    )
                 gains[layer][part] = _gain(found, part, shape, weight_of(layer, part))
     return Adapter(_hash(contents), layers, gains)
 
@@ -128,7 +130,9 @@ def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
     }
     used = [name for name, value in asked.items() if value]
     if used:
-        raise UsageError(f"the adapter uses {', '.join(used)}", where=where, fix="The engine runs plain LoRA and DoRA only")
+        raise UsageError(
+            f"the adapter uses {', '.join(used)}", where=where, fix="The engine runs plain LoRA and DoRA only"
+        )
 
 
 def _matrices(path: Path, content: bytes, shape: Shape, config: dict[str, Any]) -> dict[tuple[int, str], _Thin]:
