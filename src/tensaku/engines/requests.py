@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 from tensaku.engines.protocol import Request
 from tensaku.errors import UsageError
+from tensaku.models.fingerprint import weights_hash
 
 __all__ = ["base_hash", "check_fits", "check_request"]
 
@@ -45,15 +45,10 @@ def check_fits(request: Request, length: int, context: int) -> None:
 
 
 def base_hash(base: Path) -> str:
-    """Content hash of a base: as its artifact's manifest says, else SHA-256 over what the answers depend on."""
+    """The hash of a base's weights, from its artifact's manifest if it has one."""
     manifest = base / "manifest.json"
     if manifest.exists():
         facts = json.loads(manifest.read_text(encoding="utf-8")).get("facts", {})
-        if isinstance(facts.get("hash"), str):
-            return str(facts["hash"])
-    digest = hashlib.sha256()
-    files = [base / "config.json", base / "tokenizer.json", *sorted(base.glob("*.safetensors"))]
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+        if isinstance(facts.get("sha256"), str):
+            return str(facts["sha256"])
+    return weights_hash(base)

@@ -12,7 +12,10 @@ from tensaku.engines.protocol import Engine
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.models.shape import Shape, UnknownFamily
 
-__all__ = ["open_engine"]
+__all__ = ["CONTEXT", "context_of", "open_engine"]
+
+CONTEXT = 2048
+"""Most tokens of prompt and answer together in our own engine, if nobody says."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,3 +83,18 @@ def _for_base(use: dict[str, Any], base: Path) -> dict[str, Any]:
     except UsageError:
         pass  # the engine says it better
     return use
+
+
+def context_of(spec: Mapping[str, Any], base: Path) -> int | None:
+    """The context that the engine which `spec` names will have over `base`; None where only the engine knows."""
+    if spec.get("engine") not in ("native", "transformers"):
+        return None
+    asked = spec.get("context")
+    if asked is not None:
+        return int(asked)
+    try:
+        return min(CONTEXT, Shape.load(base).context)
+    except UnknownFamily:
+        from tensaku.models.foreign import context_of as of_base
+
+        return min(CONTEXT, of_base(base))

@@ -17,9 +17,11 @@ from tensaku.engines.native.adapter import adapter_hash
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
+from tensaku.engines.resolve import CONTEXT
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.models.foreign import context_of, load_causal, quiet
 from tensaku.models.tokenizer import Tokenizer
+from tensaku.records import Message
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +30,6 @@ __all__ = ["TransformersEngine"]
 
 _REVISION = "1-fp32"
 """Raised whenever answers may come out differently for the same weights."""
-_CONTEXT = 2048
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class TransformersEngine:
         if not base.is_dir():
             raise UsageError("there is no such folder", where=base, fix="Name the folder of a base model")
         most = context_of(base)
-        self.context = min(_CONTEXT, most) if context is None else context
+        self.context = min(CONTEXT, most) if context is None else context
         if not 16 <= self.context <= most:
             what = f"a context of {self.context} tokens does not fit the base, which was made for {most}"
             raise UsageError(what, where=base, fix=f"Set context to 16 or more, at most {most}")
@@ -79,6 +80,10 @@ class TransformersEngine:
         answer = Answer(request, prompt, None, self._tokenizer, self.context - len(prompt))
         self._writer.add(answer, adapter)
         return answer
+
+    def measure(self, messages: tuple[Message, ...]) -> int:
+        """How many tokens of the context a conversation takes, up to where its answer begins."""
+        return len(self._tokenizer.chat(messages))
 
     def load_adapter(self, name: str, folder: Path) -> str:
         """Load a PEFT folder under `name`, after the answer being written; returns its content hash (SHA-256, hex).

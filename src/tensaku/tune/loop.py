@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from tensaku.tune.faults import explained
 from tensaku.tune.group import Alone, Group
 from tensaku.tune.learner import Learner, Measured
 from tensaku.tune.log import Log, Step
+from tensaku.tune.machine import peak_memory_mb
 
 __all__ = ["Course", "Outcome", "Places", "train"]
 
@@ -175,8 +175,8 @@ class _Run(Generic[E]):
             raise self._not_a_number(number, "gradient")
         self.optimizer.param_groups[0]["lr"] = course.rate(number)
         self.optimizer.step()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        return Step(number + 1, loss, course.rate(number), measured.tokens, self.log.seconds(), memory, norm)
+        seconds, memory = self.log.seconds(), peak_memory_mb()
+        return Step(number + 1, loss, course.rate(number), measured.tokens, seconds, memory, norm)
 
     def _not_a_number(self, number: int, what: str) -> StageError:
         why = f"the {what} of step {number + 1} is not a number; the last good checkpoint is of step {self._kept()}"

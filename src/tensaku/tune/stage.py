@@ -44,6 +44,13 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
     from tensaku.tune.told import finish, watched
 
     _check(cfg)
+    if cfg.method == "prompt":
+        from tensaku.tune.prompt import search
+
+        with watched(bench):
+            search(bench, cfg, base=base, lessons=lessons, instruction=instruction)
+        finish(bench, cfg, None, None)
+        return
     words = instruction.path.read_text(encoding="utf-8")
     with watched(bench) as counting:
         run = _Run(bench, cfg, base, lessons, words)
@@ -80,22 +87,11 @@ class _Run:
         self.learner: DecoderLearner = self._learner(context)
 
     def _learner(self, context: int) -> DecoderLearner:
-        from tensaku.models.decoder import Decoder
-        from tensaku.models.weights import Weights
-        from tensaku.tune.full import Full
-        from tensaku.tune.learner import DecoderLearner
-        from tensaku.tune.lora import MergedLora
+        from tensaku.tune.own import open_learner
         from tensaku.tune.pack import shared_prefix
 
-        multiply = self.how.multiply
-        weights = Weights.load(self.base.path)
-        learns: Any
-        if self.cfg.method == "full":
-            learns = Full(weights, multiply, self.base.path)
-        else:
-            learns = MergedLora(weights, lora_settings(self.cfg), multiply)
         prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
-        return DecoderLearner(Decoder(weights, context), learns, prefix, multiply)
+        return open_learner(self.cfg, self.base.path, context, prefix, self.how.multiply)
 
     def go(self, counting: Counting) -> Outcome:
         """Train and save."""
@@ -143,13 +139,6 @@ class _Run:
         }
 
 
-def lora_settings(cfg: Tune) -> Any:
-    """The section's settings of thin matrices."""
-    from tensaku.tune.lora import LoraSettings
-
-    return LoraSettings(cfg.rank, cfg.alpha, cfg.layers, cfg.targets, cfg.rslora, cfg.dora, cfg.seed)
-
-
 def trained(outcome: Outcome) -> dict[str, Any]:
     """The facts that a training's log holds."""
     log = outcome.log
@@ -173,7 +162,7 @@ def trained(outcome: Outcome) -> dict[str, Any]:
 def size_mb(folder: Path) -> float:
     """Megabytes of what was learnt, in `adapter/` or `model/`."""
     files = [f for name in ("adapter", "model") for f in (folder / name).rglob("*") if f.is_file()]
-    return round(sum(f.stat().st_size for f in files) / 1e6, 1)
+    return round(sum(f.stat().st_size for f in files) / 1e6, 3)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
 from tensaku.errors import NotFound, UsageError
 from tensaku.models.tokenizer import Tokenizer
+from tensaku.records import Message
 
 __all__ = ["NativeEngine"]
 
@@ -80,6 +81,10 @@ class NativeEngine:
         answer = Answer(request, prompt, adapter, self._tokenizer, self.context - len(prompt))
         self._loop.add(answer)
         return answer
+
+    def measure(self, messages: tuple[Message, ...]) -> int:
+        """How many tokens of the context a conversation takes, up to where its answer begins."""
+        return len(self._tokenizer.chat(messages))
 
     def load_adapter(self, name: str, folder: Path) -> str:
         """Load a PEFT folder under `name` while requests run; returns its content hash (SHA-256, hex).
