@@ -252,8 +252,10 @@ def test_taken_up_again_the_result_has_the_same_bytes(
 def test_dropout_is_there_while_it_learns_and_nowhere_else(foreign: Any, examples: list[Example]) -> None:
     still, dropping = (opened(foreign("gpt2"), examples, dropout=d) for d in (0.0, 0.5))
     before = torch.random.get_rng_state()
-    one, two = (dropping.gradients(examples, 1).loss for _ in range(2))
+    one = dropping.gradients(examples, 1).loss
     assert torch.equal(before, torch.random.get_rng_state())
+    torch.manual_seed(99)  # what else the process draws makes no difference
+    two = dropping.gradients(examples, 1).loss
     assert one == two
     assert one != pytest.approx(still.gradients(examples, 1).loss, rel=1e-4)
     assert dropping.loss(examples).loss == pytest.approx(still.loss(examples).loss, rel=1e-6)
