@@ -26,7 +26,9 @@ from tensaku.store import Artifact, Bench, SilentReporter, SourceFile, Store, st
 from tensaku.testing import tiny_pairs
 from tensaku.tune import Tune, tune
 
-PYTHON = Path(os.environ.get("TENSAKU_VLLM_PYTHON", "/tmp/venv-vllm/bin/python"))  # before the tests' own home hides it
+PYTHON = Path(
+    os.environ.get("TENSAKU_VLLM_PYTHON", "TENSAKU_VLLM_PYTHON is not set")
+)  # before the tests' own home hides it
 SCRIPT = Path(__file__).with_name("vllm_answers.py")
 INSTRUCTION = "公表文に直してください。\n"
 

@@ -12,9 +12,10 @@ from tensaku.store import Artifact, Bench, SourceFile, stage
 from tensaku.tune.section import Tune
 
 if TYPE_CHECKING:
-    from tensaku.tune.learner import DecoderLearner
+    from tensaku.tune.learner import Learner
     from tensaku.tune.lessons import Taught
     from tensaku.tune.loop import Course, Outcome
+    from tensaku.tune.pack import Example
 
 __all__ = ["tune"]
 
@@ -73,24 +74,32 @@ class _Run:
     """One training over our own decoder."""
 
     def __init__(self, bench: Bench, cfg: Tune, base: Artifact, lessons: Artifact, instruction: str) -> None:
-        from tensaku.models.shape import Shape
+        from tensaku.models.foreign import context_of
         from tensaku.models.tokenizer import Tokenizer
         from tensaku.tune.arithmetic import settle
         from tensaku.tune.lessons import taught
 
         self.bench, self.cfg, self.base = bench, cfg, base
-        context = min(cfg.context, Shape.load(base.path).context)
+        context = min(cfg.context, context_of(base.path))
         tokenizer = Tokenizer.load(base.path)
         self.taught: Taught = taught(tokenizer, lessons, instruction, context=context, validation=cfg.validation)
         self.taught.write_drops(bench.path)
         self.how = settle(cfg, bench.aside, {"base": base.key, "lessons": lessons.key, "instruction": instruction})
-        self.learner: DecoderLearner = self._learner(context)
+        self.core = "own"
+        self.learner: Learner[Example] = self._learner(context)
 
-    def _learner(self, context: int) -> DecoderLearner:
+    def _learner(self, context: int) -> Learner[Example]:
         from tensaku.tune.own import open_learner
         from tensaku.tune.pack import shared_prefix
+        from tensaku.tune.transformers_learner import fallback_reason
+        from tensaku.tune.transformers_learner import open_learner as open_fallback
 
         prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
+        if why := fallback_reason(self.cfg, self.base.path):
+            fallback = open_fallback(self.cfg, self.base.path, prefix, self.how.multiply)
+            self.core = "transformers"
+            self.bench.say(f"tune: {fallback.spoken} (since {why})")
+            return fallback
         return open_learner(self.cfg, self.base.path, context, prefix, self.how.multiply)
 
     def go(self, counting: Counting) -> Outcome:
@@ -127,6 +136,7 @@ class _Run:
         return {
             "method": self.cfg.method,
             "form": "weights" if self.cfg.method == "full" else "adapter",
+            "core": self.core,
             "base": self.base.ref,
             "lessons": len(self.taught.learn),
             "validation_lessons": len(self.taught.validation),
