@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tensaku.errors import UsageError
 from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.tune.group import current
+from tensaku.tune.processes import share
 from tensaku.tune.section import Tune
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
         StageError: the loss is not a number any more, or memory or disk ran out.
     """
     _check(cfg)
+    if cfg.processes > 1 and current().size == 1:  # each of them comes through here again, in a group
+        share(tune, bench, cfg, base=base, lessons=lessons, instruction=instruction)
+        return
     words = instruction.path.read_text(encoding="utf-8")
     run = _Run(bench, cfg, base, lessons, words)
     outcome = run.go()
@@ -106,7 +111,8 @@ class _Run:
             )
         if outcome.early:
             self.bench.say(f"tune: ended early, the held-out lessons were best at step {outcome.kept_step}")
-        self.learner.save(self.bench.path, self.base.ref)
+        if current().rank == 0:
+            self.learner.save(self.bench.path, self.base.ref)
         return outcome
 
     def course(self) -> Course:
