@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class Job:
         """Do the share of this process, one of `group`; the facts that the stage found.
 
         Process 0 works in the job's folder. What another one writes falls into a folder of its own beside the
-        checkpoints and is thrown away with them.
+        checkpoints and is thrown away.
         """
         fn, section = _named(self.stage), _named(self.section)
         folder, aside = Path(self.folder), Path(self.aside)
@@ -73,8 +74,12 @@ class Job:
             folder.mkdir(exist_ok=True)
         bench = Bench(folder, aside, reporter=reporter)
         inputs = {name: _read(held) for name, held in self.inputs.items()}
-        with joined(group):
-            fn(bench, section.model_validate(dict(self.settings)), **inputs)
+        try:
+            with joined(group):
+                fn(bench, section.model_validate(dict(self.settings)), **inputs)
+        finally:
+            if group.rank > 0:
+                shutil.rmtree(folder, ignore_errors=True)
         return bench.facts
 
 

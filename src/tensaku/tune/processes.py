@@ -81,6 +81,7 @@ def _nobody_else(path: Path) -> Iterator[int]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield handle
     finally:
+        path.unlink(missing_ok=True)  # all workers have ended, and the store's own lock lets nobody else wait for it
         os.close(handle)
 
 
