@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -24,6 +25,7 @@ from typing import Any
 import torch
 
 from tensaku.config import Section
+from tensaku.errors import TensakuError
 from tensaku.models.base import Base, base, source_files
 from tensaku.records import to_dict
 from tensaku.store import Artifact, Bench, Progress, SilentReporter, SourceFile, Store, stage
@@ -56,7 +58,12 @@ class Telling(SilentReporter):
     def advance(self, n: float = 1, note: str = "") -> None:
         """Tell the number of the step that was just logged."""
         [log] = self.root.glob("scratch/tune-*/loss.jsonl")
-        print("step", len(log.read_text().splitlines()), flush=True)
+        step = len(log.read_text().splitlines())
+        print("step", step, flush=True)
+        if os.environ.get("STARVE_AT") == str(step):  # from now on there is not enough memory for a step
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            limit = pages * resource.getpagesize() + 8_000_000
+            resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 class _Silent:
@@ -164,7 +171,10 @@ def main() -> None:
     """Do what the words say."""
     what, model, folder, settings = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
     if what == "once":
-        work(folder, model, settings)
+        try:
+            work(folder, model, settings)
+        except TensakuError as error:
+            sys.exit(f"{type(error).__name__}: {error}")
         return
     os.environ["TENSAKU_CHECKPOINT_SECONDS"] = "0"
     folder.mkdir(parents=True, exist_ok=True)
