@@ -59,9 +59,7 @@ def wanted(tmp_path: Path, gemma: Path, inputs_of: Inputs) -> bytes:
     return content(store.run(tune, Tune(epochs=4, rank=4), **inputs_of(store, gemma)))
 
 
-def test_a_full_disk(
-    tmp_path: Path, gemma: Path, inputs_of: Inputs, wanted: bytes, mount: Callable[..., Path]
-) -> None:
+def test_a_full_disk(tmp_path: Path, gemma: Path, inputs_of: Inputs, wanted: bytes, mount: Callable[..., Path]) -> None:
     disk = mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=3m", "tmpfs")
 
     def fill() -> None:

@@ -125,7 +125,9 @@ def test_a_killed_worker_ends_the_run_which_goes_on_later(
     heard = Heard({7: kill})
     store = Store(tmp_path / "killed", heard)
     given = inputs_of(store, gemma)
-    with pytest.raises(StageError, match=rf"process {rank} of 2 \(pid \d+\) was killed by SIGKILL.*Run again") as caught:
+    with pytest.raises(
+        StageError, match=rf"process {rank} of 2 \(pid \d+\) was killed by SIGKILL.*Run again"
+    ) as caught:
         store.run(tune, cfg, **given)
     assert time.monotonic() - seen["at"] < 10
     assert str(seen["workers"][rank]) in str(caught.value)
@@ -157,9 +159,7 @@ def test_what_a_worker_finds_wrong_is_said_once(workspace: Path, gemma: Path, in
     assert list((workspace / "scratch").iterdir()) == []
 
 
-def test_nothing_listens_but_on_loopback(
-    workspace: Path, gemma: Path, inputs_of: Inputs, workers_of: Workers
-) -> None:
+def test_nothing_listens_but_on_loopback(workspace: Path, gemma: Path, inputs_of: Inputs, workers_of: Workers) -> None:
     found: list[str] = []
 
     def look() -> None:
@@ -177,7 +177,9 @@ def listening(pid: int) -> list[str]:
     for handle in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
             inodes.add(os.readlink(handle).removeprefix("socket:[").removesuffix("]"))
-    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()]
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()
+    ]
     return [line[1].partition(":")[0] for line in lines if len(line) > 9 and line[9] in inodes]
 
 
