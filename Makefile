@@ -3,16 +3,19 @@
 # The set-up happens once; a stamp in .venv says that it is done. It asks nothing.
 
 VENV := .venv
+PEERS := .venv-bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 BROWSER := $(VENV)/.browser
-EXTRAS := curate,tune,evaluate,serve,desk,demo,dev
+EXTRAS := curate,tune,evaluate,export,serve,desk,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
+PARTS ?=
+QUICK ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench setup clean
+.PHONY: help run test test-all check format bench bench-tune setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
@@ -20,6 +23,7 @@ help:
 	@echo "make test-all   the slow tests too"
 	@echo "make check      format, lint, types, layers, generated documents"
 	@echo "make format     put the code into the one form"
+	@echo "make bench-tune training beside TRL and Hugging Face (QUICK=1: ten minutes)"
 	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
 
@@ -63,5 +67,14 @@ format: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/serve_quick.py $(ARGS)
 
+$(PEERS)/.set-up: constraints.txt benchmarks/tune/requirements.txt | $(STAMP)
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@echo "Installing what the benchmark compares with (once)"
+	@$(PEERS)/bin/python scripts/install.py constraints.txt $(PEERS)/install.log -r benchmarks/tune/requirements.txt
+	@touch $@
+
+bench-tune: $(STAMP) $(PEERS)/.set-up
+	@$(BIN)/python -m benchmarks.tune.run --peers $(PEERS)/bin/python $(if $(QUICK),--quick) $(if $(PARTS),--parts $(PARTS))
+
 clean:
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(PEERS) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

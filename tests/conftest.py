@@ -188,3 +188,26 @@ def mount() -> Iterator[Callable[..., Path]]:
     yield run
     for folder in reversed(mounted):
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def every_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The road with a stage `tune` that knows every form: `full` leaves the base's own weights; `qlora` fails."""
+    from tensaku import pipeline
+    from tensaku.errors import StageError
+    from tensaku.store import Artifact, Bench, SourceFile, stage
+    from tensaku.tune import Tune, tune
+
+    @stage(version=1, name="tune")
+    def copying(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruction: SourceFile) -> None:
+        if cfg.method == "qlora":
+            raise StageError("tune", "the disk is full")
+        if cfg.method != "full":
+            tune(bench, cfg, base=base, lessons=lessons, instruction=instruction)
+            return
+        (bench.path / "model").mkdir(exist_ok=True)
+        for name in base.files:
+            shutil.copyfile(base.file(name), bench.path / "model" / name)
+        bench.facts.update(method="full", form="weights", tune_seconds=1.5, peak_memory_mb=321.0, size_mb=12.25)
+
+    monkeypatch.setattr(pipeline, "tune", copying)

@@ -177,8 +177,8 @@ def test_a_table_of_names_without_a_heading_will_do(tmp_path: Path) -> None:
 
 def test_a_job_speaks_for_the_workspace(road: Path) -> None:
     workspace = Workspace.open(road)
-    job = workspace.job("tuned", {"release": "release-1"})
-    assert (job.adapter, job.provenance) == ("tuned", {"release": "release-1"})
+    job = workspace.job({"release": "release-1"})
+    assert (job.adapter, job.provenance) == (None, {"release": "release-1"})
     assert job.instruction == (road / "instruction.md").read_text(encoding="utf-8").strip()
     assert job.names == workspace.names()
 

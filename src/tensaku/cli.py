@@ -139,6 +139,10 @@ def run(
     stage: Annotated[str, typer.Argument(help="Stop after this stage.")] = "release",
     folder: Folder = HERE,
     sets: Set = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="Tune by every method of [ladder], on every base of it; compare them.")
+    ] = False,
+    processes: Annotated[int | None, typer.Option(help="Tune with so many processes; sets tune.processes.")] = None,
     by: By = "",
     as_json: Json = False,
 ) -> None:
@@ -148,7 +152,13 @@ def run(
     from tensaku.show import print_artifacts, print_scores, reporter
     from tensaku.store import Store
 
-    workspace = Workspace.open(folder, sets or [])
+    if ladder and stage != "tune":
+        raise UsageError(f"the ladder is no part of the way to {stage!r}", fix="Write: tensaku run tune --ladder")
+    alone = [] if processes is None else [f"tune.processes={processes}"]
+    workspace = Workspace.open(folder, [*(sets or []), *alone])
+    if ladder:
+        _climb(workspace, as_json)
+        return
     if by:
         check_person(workspace, by)
     built = build(Store(workspace.root, reporter()), workspace, stage)
@@ -163,6 +173,23 @@ def run(
     print_artifacts(list(built.artifacts.values()))
 
 
+def _climb(workspace: Any, as_json: bool) -> None:
+    """Walk the ladder and show it; exit code 1 if a rung failed."""
+    from tensaku.pipeline import climb
+    from tensaku.show import print_ladder, reporter
+    from tensaku.store import Store
+
+    made = climb(Store(workspace.root, reporter()), workspace)
+    if as_json:
+        found = json.loads(made.file("ladder.json").read_text(encoding="utf-8"))
+        print(json.dumps({"ref": made.ref, **found}, ensure_ascii=False))
+    else:
+        print_ladder(made)
+        print(f"Page      {made.file('ladder.html')}")
+    if made.facts["failed"]:
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_(
     stage: Annotated[str | None, typer.Argument(help="Only what this stage made.")] = None,
@@ -170,13 +197,13 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List everything sealed in this workspace, oldest first."""
-    from tensaku.pipeline import STAGES
+    from tensaku.pipeline import LADDER, STAGES
     from tensaku.show import print_artifacts
 
-    if stage is not None and stage not in STAGES:
+    if stage is not None and stage not in (*STAGES, LADDER):
         from tensaku.errors import NotFound
 
-        raise NotFound("stage", stage, STAGES)
+        raise NotFound("stage", stage, (*STAGES, LADDER))
     found = _store(folder).list(stage)
     if as_json:
         print(json.dumps([{"ref": a.ref, "stage": a.stage, "facts": a.facts} for a in found], ensure_ascii=False))
@@ -202,6 +229,25 @@ def show(
         print_artifact(artifact, lineage, faults)
     if faults:
         raise UsageError(f"{len(faults)} faults since it was sealed", where=artifact.path, fix="Restore it")
+
+
+@app.command("export")
+def export_(
+    ref: Annotated[str, typer.Argument(help="A tune artifact, or the first letters of its name.")],
+    to: Annotated[str, typer.Option("--to", help="tensorboard or mlflow.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write into; made if it is not there.")],
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Export the curves, settings and figures of a training to TensorBoard or MLflow, on this machine alone."""
+    from tensaku.tune.export import HOW_TO_SHOW, export
+
+    artifact = _store(folder).get(ref)
+    made = export(artifact, to, out)
+    if as_json:
+        print(json.dumps({"ref": artifact.ref, "to": to, "out": str(made)}, ensure_ascii=False))
+    else:
+        print(f"{made}\nShow it with: {HOW_TO_SHOW[to].format(made)}")
 
 
 @app.command()

@@ -118,6 +118,6 @@ def summary(built: Built, started: float) -> dict[str, Any]:
         "tune_seconds": tuned["tune_seconds"],
         "total_seconds": round(time.monotonic() - started, 1),
         "decode_tokens_per_second": scores["decode_tokens_per_second"],
-        "matrix_gflops": tuned["matrix_gflops"],
+        "matrix_gflops": tuned.get("matrix_gflops"),
         "release": built["release"].ref,
     }

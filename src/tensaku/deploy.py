@@ -19,7 +19,7 @@ from tensaku.store import Artifact, Reporter, Store
 
 if TYPE_CHECKING:
     from tensaku.engines import Engine
-    from tensaku.revise import Job
+    from tensaku.revise import Job, Tuned
 
 __all__ = ["check_person", "opened", "register_release", "release_of", "serve_release"]
 
@@ -85,7 +85,7 @@ def opened(
     release = release_of(store, ref)
     with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
         marked = require_approved(ledger, release.ref, trial=trial)
-    engine, job = _load(workspace, store, release, marked)
+    engine, job, _ = _load(workspace, store, release, marked)
     try:
         yield engine, job
     finally:
@@ -106,11 +106,13 @@ def serve_release(
     try:
         marked = require_approved(ledger, release.ref, trial=trial)
         with store.reporter.task("load the model"):
-            engine, job = _load(workspace, store, release, marked)
+            engine, job, tuned = _load(workspace, store, release, marked)
         try:
             made = int(datetime.fromisoformat(release.manifest["ended"]).timestamp())
-            served = serve.Served(workspace.spec.task.name, release.ref, release.ref, marked, made)
-            app = serve.build_app(engine=engine, models=[served], hosts=serve.hosts_of(listener))
+            name, examples = workspace.spec.task.name, tuned.examples
+            served = serve.Served(name, release.ref, job.adapter, marked, made, tuned.made_by, examples)
+            is_base = tuned.form != "weights"
+            app = serve.build_app(engine=engine, models=[served], base=is_base, hosts=serve.hosts_of(listener))
             desk.mount(app, ledger=ledger, engine=engine, job=job, title=workspace.spec.task.name)
             serve.run(app, listener=listener, ready=_tell(marked))
         finally:
@@ -128,12 +130,17 @@ def _tell(marked: bool) -> Callable[[str], None]:
     return ready
 
 
-def _load(workspace: Workspace, store: Store, release: Artifact, trial: bool) -> tuple[Engine, Job]:
+def _load(workspace: Workspace, store: Store, release: Artifact, trial: bool) -> tuple[Engine, Job, Tuned]:
     from tensaku.engines import open_engine
+    from tensaku.revise import Tuned
 
     cfg = workspace.spec.serve
-    base = store.get(release.inputs["base"])
-    engine = open_engine("native", base.path, precision=cfg.precision, context=cfg.context, slots=cfg.at_once)
-    engine.load_adapter(release.ref, release.path / "adapter")
-    provenance = {"release": release.ref, "trial": "yes" if trial else "no"}
-    return engine, workspace.job(release.ref, provenance)
+    tuned = Tuned.of(release, store.get(release.inputs["base"]))
+    job = workspace.job({"release": release.ref, "trial": "yes" if trial else "no"})
+    engine = open_engine("native", tuned.model, precision=cfg.precision, context=cfg.context, slots=cfg.at_once)
+    try:
+        tuned.load(engine, release.ref, job.instruction)
+    except BaseException:
+        engine.close()
+        raise
+    return engine, tuned.job(job, release.ref), tuned

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import gc
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,22 +16,30 @@ from pydantic import Field
 from tensaku import curate as curation
 from tensaku.config import Section
 from tensaku.config import load as load_config
-from tensaku.errors import ConfigError, DataError, NotFound, UsageError
-from tensaku.evaluate import Evaluate, evaluate
+from tensaku.errors import ConfigError, DataError, NotFound, TensakuError, UsageError
+from tensaku.evaluate import Evaluate, Ladder, Rung, Rungs, check_room, check_scorers, evaluate, ladder
 from tensaku.govern import Gate, Release, release
-from tensaku.models.base import Base, Trim, base, source_files, trim
-from tensaku.plugins import engines, gates, scorers, steps
+from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
+from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.text import names_from
 from tensaku.tune import Tune, tune
 
-__all__ = ["STAGES", "TASK_FILE", "Built", "Serve", "Spec", "Task", "Workspace", "build"]
+__all__ = ["LADDER", "STAGES", "TASK_FILE", "Built", "Serve", "Spec", "Task", "Workspace", "build", "climb"]
 
 TASK_FILE = "tensaku.toml"
 
 STAGES = ("ingest", "curate", "exam", "lessons", "base", "trim", "tune", "evaluate", "release")
-"""Every stage in the order of the road."""
+"""Every stage in the order of the road. A stage that is switched off hands on what the one before it left."""
+
+LADDER = "ladder"
+"""The stage beside the road that puts several walks of it side by side."""
+
+_MODEL = ("base", "trim")
+"""The stages that make the model to tune; the last one walked made the one that is tuned."""
+_TUNED = ("tune",)
+"""The stages that tune it; the last one walked made the one that is examined and released."""
 
 
 class Task(Section):
@@ -71,6 +82,7 @@ class Spec(Section):
     trim: Trim = Trim()
     tune: Tune = Tune()
     evaluate: Evaluate = Evaluate()
+    ladder: Ladder = Ladder()
     gate: Gate = Gate()
     serve: Serve = Serve()
 
@@ -81,6 +93,7 @@ class Workspace:
 
     folder: Path
     spec: Spec
+    overrides: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, folder: Path, overrides: Sequence[str] = ()) -> Workspace:
@@ -90,10 +103,18 @@ class Workspace:
             ConfigError: the task file is wrong.
             UsageError: a file it names is missing, or a part it names is unknown.
         """
-        spec = load_config(folder / TASK_FILE, Spec, overrides)
-        workspace = cls(folder, spec)
+        workspace = cls(folder, load_config(folder / TASK_FILE, Spec, overrides), tuple(overrides))
         workspace.check()
         return workspace
+
+    def altered(self, *overrides: str) -> Workspace:
+        """The same workspace with more settings changed.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        sets = (*self.overrides, *overrides)
+        return Workspace(self.folder, load_config(self.folder / TASK_FILE, Spec, sets), sets)
 
     @property
     def root(self) -> Path:
@@ -108,7 +129,15 @@ class Workspace:
     def check(self) -> None:
         """Resolve every file and part that the task file names."""
         faults = []
-        for check in (self._sources, self._base, self.instruction, self.names, *self._parts()):
+        for check in (
+            self._sources,
+            self._base,
+            self._trim,
+            self.instruction,
+            self.names,
+            *self._parts(),
+            *self._rungs(),
+        ):
             try:
                 check()
             except ConfigError as error:
@@ -124,13 +153,33 @@ class Workspace:
     def _base(self) -> dict[str, SourceFile]:
         return source_files(self.spec.base, self.folder)
 
+    def _trim(self) -> None:
+        check_trim(self.spec.base.model, self.spec.trim, self.folder)
+
     def _parts(self) -> Iterator[Callable[[], object]]:
         """The checks of every plug-in part that is named, so that no misspelt one is found after the tuning."""
         spec = self.spec
-        named = [(steps, use) for use in spec.curate.steps] + [(scorers, use) for use in spec.evaluate.scorers]
-        named += [(engines, spec.evaluate.engine)] + [(gates, use) for use in spec.gate.need]
+        yield partial(check_scorers, spec.evaluate.scorers)
+        named = [(steps, use) for use in spec.curate.steps] + [(gates, use) for use in spec.gate.need]
+        named += [(engines, use) for use in spec.evaluate.engines()]
         for door, use in named:
             yield partial(door.build, use)
+
+    def _rungs(self) -> Iterator[Callable[[], object]]:
+        """The checks of the ladder: every base model is there and is another one, every method's settings are right."""
+        bases = self.spec.ladder.bases
+        for model in bases:
+            yield partial(source_files, Base(model=model), self.folder)
+        if len({_place(model, self.folder) for model in bases}) < len(bases):
+            yield _refuse_equal_bases
+        for method in self.spec.ladder.settings:
+            yield partial(self._rung, "", method)
+
+    def _rung(self, model: str, method: str) -> Workspace:
+        """The workspace for one rung of the ladder: another method, its settings, and another base if one is named."""
+        sets = [f"base.model={json.dumps(model, ensure_ascii=False)}"] if model else []
+        told = {"method": method, **self.spec.ladder.settings.get(method, {})}
+        return self.altered(*sets, *(f"tune.{key}={json.dumps(value)}" for key, value in told.items()))
 
     def _instruction(self) -> SourceFile:
         return SourceFile(self._named("instruction"))
@@ -157,10 +206,10 @@ class Workspace:
         except UnicodeDecodeError:
             raise DataError("the names are not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
-    def job(self, adapter: str | None, provenance: dict[str, str] | None = None) -> Job:
-        """How drafts are revised here, by the adapter loaded under this name."""
-        task = self.spec.task
-        return Job(self.instruction(), adapter, self.names(), task.language, provenance=provenance or {})
+    def job(self, provenance: Mapping[str, str] | None = None) -> Job:
+        """How drafts are revised here, by the base model alone; `Tuned.job` says how by a tuned one."""
+        names, language = self.names(), self.spec.task.language
+        return Job(self.instruction(), names=names, language=language, provenance=provenance or {})
 
 
 @dataclass(frozen=True)
@@ -211,12 +260,74 @@ def _one(stage: str, store: Store, workspace: Workspace, done: dict[str, Artifac
             given = {"base": done["base"], "lessons": done["lessons"], "instruction": instruction}
             return store.run(trim, spec.trim, **given)
         case "tune":
-            given = {"base": done["trim"], "lessons": done["lessons"], "instruction": instruction}
+            given = {"base": _last(done, _MODEL), "lessons": done["lessons"], "instruction": instruction}
+            if not store.has(tune, spec.tune, **given):
+                _check_exam(workspace, done)
             return store.run(tune, spec.tune, **given)
         case "evaluate":
-            given = {"exam": done["exam"], "lessons": done["lessons"], "base": done["trim"], "adapter": done["tune"]}
-            return store.run(evaluate, spec.evaluate, **given, instruction=instruction, names=names)
+            given = {"exam": done["exam"], "lessons": done["lessons"], "instruction": instruction, "names": names}
+            return store.run(evaluate, spec.evaluate, **given, base=_last(done, _MODEL), adapter=_last(done, _TUNED))
         case _:
-            given = {"adapter": done["tune"], "evaluation": done["evaluate"], "base": done["trim"]}
-            given |= {"lessons": done["lessons"], "exam": done["exam"]}
-            return store.run(release, Release(task=spec.task, gate=spec.gate), **given, instruction=instruction)
+            given = {"evaluation": done["evaluate"], "lessons": done["lessons"], "exam": done["exam"]}
+            given |= {"adapter": _last(done, _TUNED), "base": _last(done, _MODEL), "instruction": instruction}
+            return store.run(release, Release(task=spec.task, gate=spec.gate), **given)
+
+
+def _last(done: Mapping[str, Artifact], stages: Sequence[str]) -> Artifact:
+    """What the last of `stages` that was walked left."""
+    return next(done[stage] for stage in reversed(stages) if stage in done)
+
+
+def _check_exam(workspace: Workspace, done: Mapping[str, Artifact]) -> None:
+    """Find out before the tuning what would stop the examination after it."""
+    model = _last(done, _MODEL)
+    check_room(done["exam"], workspace.instruction(), workspace.spec.evaluate.engines(), model.path)
+
+
+def climb(store: Store, workspace: Workspace) -> Artifact:
+    """Walk every rung of the ladder up to its examination, and put them side by side; the sealed ladder.
+
+    Rungs are every method on every candidate of base model, on the same lessons and the same exam. A rung that fails is
+    kept with its reason, and the others go on.
+
+    Raises:
+        UsageError, StageError: what all rungs share could not be made.
+    """
+    exam = build(store, workspace, "lessons")["exam"]
+    cfg = workspace.spec.ladder
+    plan = [(model, method) for model in cfg.bases or [workspace.spec.base.model] for method in cfg.methods]
+    found: list[Rung] = []
+    tuned: dict[str, Artifact] = {}
+    evaluations: dict[str, Artifact] = {}
+    for number, (model, method) in enumerate(plan, start=1):
+        store.reporter.say(f"ladder, rung {number} of {len(plan)}: {method} on {model}")
+        failed = ""
+        _forget_peak()
+        try:
+            rung = workspace._rung(model, method)
+            tuned[str(number)] = _last(build(store, rung, _TUNED[-1]).artifacts, _TUNED)
+            evaluations[str(number)] = build(store, rung, "evaluate")["evaluate"]
+        except TensakuError as error:
+            failed = str(error)
+            store.reporter.say(f"ladder, rung {number} of {len(plan)} failed: {failed}")
+        found.append(Rung(base=model, method=method, failed=failed))
+    return store.run(ladder, Rungs(rungs=tuple(found)), exam=exam, tuned=tuned, evaluations=evaluations)
+
+
+def _forget_peak() -> None:
+    """Start the measure of this process's peak memory anew, so that no rung is told another's; where the system can."""
+    gc.collect()
+    with contextlib.suppress(OSError):  # Linux alone has it
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _place(model: str, folder: Path) -> str:
+    """`model` with the file or folder it names written in one way."""
+    kind, colon, name = model.partition(":")
+    if kind in ("path", "gguf"):
+        return kind + colon + str((folder / Path(name).expanduser()).resolve())
+    return model
+
+
+def _refuse_equal_bases() -> None:
+    raise UsageError("two candidates are the same model", where="[ladder] bases", fix="Name every base model once")

@@ -19,6 +19,7 @@ __all__ = [
     "print_artifact",
     "print_artifacts",
     "print_differences",
+    "print_ladder",
     "print_revision",
     "print_scores",
     "reporter",
@@ -57,6 +58,24 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     for name in ("tune_seconds", "total_seconds", "decode_tokens_per_second", "form_seen_share", "matrix_gflops"):
         if name in figures:
             console.print(f"{name:<26}{_cell(figures[name])}")
+
+
+def print_ladder(ladder: Artifact) -> None:
+    """Every rung beside the untouched draft and the base models, and why those that failed did."""
+    from tensaku.evaluate import ladder_table
+
+    heads, *rows = ladder_table(ladder)
+    title = f"Ladder: {ladder.facts['exam_n']} drafts, {ladder.facts['scorer'] or 'no rung was examined'}"
+    shown = Table(title=title, title_justify="left")
+    for number, name in enumerate(heads):
+        shown.add_column(name, justify="left" if number < 2 else "right")
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    console = _console()
+    console.print(shown)
+    for rung in ladder.config["rungs"]:
+        if rung["failed"]:
+            console.print(Text(f"{rung['method']} on {rung['base']} failed: {rung['failed']}"))
 
 
 def print_artifacts(artifacts: Sequence[Artifact]) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tensaku.errors import EngineError, UsageError
-from tensaku.evaluate.decoding import check_drafts, decode, read_answers
+from tensaku.evaluate.checks import check_drafts
+from tensaku.evaluate.decoding import decode, read_answers
 from tensaku.records import Message, Pair
 from tensaku.revise import Job
 from tensaku.testing import ScriptedEngine, tiny_pairs

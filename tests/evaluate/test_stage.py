@@ -214,5 +214,5 @@ def test_another_number_format_answers_beside(tmp_path: Path) -> None:
 
 
 def test_scorers_must_differ(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="all different"):
+    with pytest.raises(UsageError, match="the scorer chrf is named twice"):
         run(tmp_path, Evaluate(scorers=({"scorer": "chrf"}, {"scorer": "chrf"})))

@@ -8,7 +8,7 @@ import pytest
 from tensaku.config import Section
 from tensaku.errors import GateError, UsageError
 from tensaku.govern import Gate, Release, release
-from tensaku.store import Artifact, SourceFile, Store
+from tensaku.store import Artifact, Bench, SourceFile, Store, stage
 from tensaku.store.artifact import sha256_of
 
 Road = Callable[..., dict[str, Artifact]]
@@ -137,12 +137,37 @@ def test_evidence_for_something_else_is_refused(store: Store, road: Road) -> Non
 
 @pytest.mark.parametrize(
     ("files", "missing"),
-    [((), "adapter_config.json"), (("adapter_config.json",), "adapter_model.safetensors")],
+    [((), "adapter/adapter_config.json"), (("adapter_config.json",), "adapter/adapter_model.safetensors")],
 )
 def test_what_is_no_adapter_is_refused(store: Store, road: Road, files: tuple[str, ...], missing: str) -> None:
     with pytest.raises(UsageError, match=f"holds no {missing}"):
         store.run(release, Release(), **road(files=files))
     assert store.list("release") == []
+
+
+@stage(version=1)
+def dpo(bench: Bench, cfg: Section, *, adapter: Artifact, base: Artifact) -> None:
+    (bench.path / "adapter").mkdir(exist_ok=True)
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (bench.path / "adapter" / name).write_text(f"more of {name}")
+
+
+@stage(version=1, name="evaluate")
+def evaluate_again(bench: Bench, cfg: Section, *, adapter: Artifact, base: Artifact, exam: Artifact) -> None:
+    for name in ("report.html", "scores.json"):
+        (bench.path / name).write_text("{}")
+    bench.facts.update(bleu_draft=50.0, bleu_tuned=80.0, facts_kept=1.0)
+
+
+def test_an_adapter_tuned_on_top_of_another_has_its_lessons(store: Store, road: Road) -> None:
+    ours, other = road(), road(files=("adapter_config.json", "adapter_model.safetensors"))
+    top = store.run(dpo, Section(), adapter=ours["adapter"], base=ours["base"])
+    measured = store.run(evaluate_again, Section(), adapter=top, base=ours["base"], exam=ours["exam"])
+    found = store.run(release, Release(), **{**ours, "adapter": top, "evaluation": measured})
+    assert found.inputs["adapter"] == top.ref
+    assert ours["adapter"].ref in found.file("lineage.json").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="tuned on other lessons"):
+        store.run(release, Release(), **{**other, "adapter": top, "evaluation": measured, "lessons": ours["exam"]})
 
 
 def test_a_figure_that_was_not_measured_stops_the_release(store: Store, road: Road) -> None:

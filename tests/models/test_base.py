@@ -198,12 +198,12 @@ def test_the_demonstration_model_is_what_transformers_computes(store: Store) -> 
     ids = [2, *Tokenizer.load(made.path).encode("2026年9月の国内株式市場は、前月末比で1.2%上昇した。")]
     batch = pack([Example(ids[:1], [*ids[1:], 1])], 0)
 
-    def plain(layer: int, part: str, x: torch.Tensor) -> torch.Tensor:
+    def linear(layer: int, part: str, x: torch.Tensor) -> torch.Tensor:
         return x @ weights.linear[layer][part].T
 
     with torch.inference_mode():
         attend = PackedAttention(weights.shape, batch, plain)
-        hidden = Decoder(weights).hidden(batch.ids, batch.positions, plain, attend, rows=batch.scored)
+        hidden = Decoder(weights).hidden(batch.ids, batch.positions, linear, attend, rows=batch.scored)
         ours = hidden @ weights.head.T
         model = AutoModelForCausalLM.from_pretrained(made.path, dtype=torch.float32, local_files_only=True)
         theirs = model(torch.tensor([ids])).logits[0]

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer as Core
 
 from tensaku.errors import UsageError
-from tensaku.models.gguf import read_gemma3
+from tensaku.models.gguf import CHAT_TEMPLATE, GgufModel, read
 from tensaku.models.shape import Shape
 from tensaku.models.weights import Weights
 from tensaku.testing import tiny_model
@@ -64,7 +64,9 @@ def gguf_name(name: str) -> str:
     return f"blk.{layer}.{NAMES[part]}.weight"
 
 
-def write(path: Path, tensors: dict[str, torch.Tensor], *, architecture: str = "gemma3", **keys: Any) -> Path:
+def write(
+    path: Path, tensors: dict[str, torch.Tensor], *, architecture: str = "gemma3", prefix: bool = False, **keys: Any
+) -> Path:
     writer: Any = gguf.GGUFWriter(path, architecture)
     writer.add_block_count(3)
     writer.add_context_length(512)
@@ -80,6 +82,9 @@ def write(path: Path, tensors: dict[str, torch.Tensor], *, architecture: str = "
     for name, value in keys.items():
         writer.add_string(name, value) if isinstance(value, str) else writer.add_float32(name, value)
     writer.add_tokenizer_model("llama")
+    writer.add_add_space_prefix(prefix)
+    for part, number in (("bos", 2), ("eos", 1), ("pad", 0), ("unk", 3)):
+        getattr(writer, f"add_{part}_token_id")(number)
     writer.add_token_list(TOKENS)
     writer.add_token_scores(SCORES)
     writer.add_token_types(KINDS)
@@ -97,6 +102,12 @@ def write(path: Path, tensors: dict[str, torch.Tensor], *, architecture: str = "
     return path
 
 
+def gemma(path: Path) -> GgufModel:
+    found = read(path)
+    assert found is not None
+    return found
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, torch.Tensor]]:
     folder = tmp_path_factory.mktemp("gguf")
@@ -105,7 +116,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, to
 
 
 def test_the_configuration_is_the_file_s(source: tuple[Path, dict[str, torch.Tensor]]) -> None:
-    config = read_gemma3(source[0])[0]
+    config = gemma(source[0]).config
     shape = Shape.from_config(config)
     assert (shape.layers, shape.hidden, shape.heads, shape.kv_heads, shape.head_dim) == (3, 32, 4, 2, 8)
     assert (shape.intermediate, shape.vocabulary, shape.context, shape.eps) == (48, len(TOKENS), 512, 1e-6)
@@ -115,7 +126,7 @@ def test_the_configuration_is_the_file_s(source: tuple[Path, dict[str, torch.Ten
 
 
 def test_every_tensor_comes_back(source: tuple[Path, dict[str, torch.Tensor]]) -> None:
-    config, found, _, _ = read_gemma3(source[0])
+    config, found, _, _ = gemma(source[0])
     assert found.keys() == source[1].keys()
     for name, tensor in source[1].items():
         if name == "model.embed_tokens.weight":
@@ -128,14 +139,14 @@ def test_every_tensor_comes_back(source: tuple[Path, dict[str, torch.Tensor]]) -
 
 def test_the_larger_models_scale_positions(tmp_path: Path, source: tuple[Path, dict[str, torch.Tensor]]) -> None:
     keys: dict[str, Any] = {"gemma3.rope.scaling.type": "linear", "gemma3.rope.scaling.factor": 8.0}
-    config = read_gemma3(write(tmp_path / "scaled.gguf", source[1], **keys))[0]
+    config = gemma(write(tmp_path / "scaled.gguf", source[1], **keys)).config
     config["layer_types"] = ["sliding_attention", "sliding_attention", "full_attention"]
     assert Shape.from_config(config).rope_scales == (1.0, 1.0, 8.0)
 
 
 @pytest.fixture(scope="module")
 def core(source: tuple[Path, dict[str, torch.Tensor]]) -> Core:
-    return Core.from_str(json.dumps(read_gemma3(source[0])[2]))
+    return Core.from_str(json.dumps(gemma(source[0]).tokenizer))
 
 
 def by_score(text: str) -> list[int]:
@@ -177,14 +188,30 @@ def test_what_is_no_gemma_3(tmp_path: Path, source: tuple[Path, dict[str, torch.
     (tmp_path / "cut.gguf").write_bytes(raw[: len(raw) // 2])
     for name in ("text", "empty", "cut", "missing"):
         with pytest.raises(UsageError, match=r"this is no GGUF file") as caught:
-            read_gemma3(tmp_path / f"{name}.gguf")
+            read(tmp_path / f"{name}.gguf")
         assert caught.value.where == str(tmp_path / f"{name}.gguf")
-    with pytest.raises(UsageError, match="the GGUF architecture is 'llama', not 'gemma3'"):
-        read_gemma3(write(tmp_path / "llama.gguf", source[1], architecture="llama"))
+
+
+def test_what_only_transformers_may_know(tmp_path: Path, source: tuple[Path, dict[str, torch.Tensor]]) -> None:
+    """An architecture that our decoder has not, and sentencepiece with a space put before the text."""
+    assert read(write(tmp_path / "phi3.gguf", source[1], architecture="phi3")) is None
+    assert read(write(tmp_path / "prefix.gguf", source[1], prefix=True)) is None
+
+
+def test_settings(source: tuple[Path, dict[str, torch.Tensor]]) -> None:
+    found = gemma(source[0])
+    assert [found.config[f"{part}_token_id"] for part in ("bos", "eos", "pad")] == [2, 1, 0]
+    assert [found.settings[f"{part}_token"] for part in ("bos", "eos", "pad", "unk")] == [
+        "<bos>",
+        "<eos>",
+        "<pad>",
+        "<unk>",
+    ]
+    assert found.settings["chat_template"] == CHAT_TEMPLATE  # the file has none
 
 
 def test_a_tensor_that_gemma_3_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NAMES, "mlp.up_proj", "ffn_up_exps")
     path = write(tmp_path / "experts.gguf", tensors_of(tmp_path / "tiny"))
-    with pytest.raises(UsageError, match=r"not as Gemma 3's are .*ffn_up_exps"):
-        read_gemma3(path)
+    with pytest.raises(UsageError, match=r"not as those of gemma3 are .*ffn_up_exps"):
+        read(path)

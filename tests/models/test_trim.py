@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from tensaku.models.trim import keep_list, trim_tensors, trim_tokenizer
+from tensaku.errors import UsageError
+from tensaku.models.trim import ids_in, renumbered, trim_tensors, trim_tokenizer
+from tensaku.models.trim_keep import keep_list
 
 SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>", "<unused0>"]
 WORDS = {
@@ -65,7 +67,7 @@ def build() -> dict[str, Any]:
 
 
 FULL = build()
-KEEP = keep_list(FULL, ["the"])
+KEEP = keep_list(FULL, "ja", ["the"])
 SMALL = trim_tokenizer(FULL, KEEP)
 before, after = (Tokenizer.from_str(json.dumps(t)) for t in (FULL, SMALL))
 
@@ -104,9 +106,43 @@ def test_rows_follow_their_words() -> None:
 
 def test_the_closure_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pieces on the way, BPE could not reach a kept word any more."""
-    monkeypatch.setattr("tensaku.models.trim._closure", lambda kept, merges: set())
-    monkeypatch.setattr("tensaku.models.trim._by_rule", lambda token: len(token) == 1 or token == "株式市場")
-    broken = Tokenizer.from_str(json.dumps(trim_tokenizer(FULL, keep_list(FULL, []))))
+    monkeypatch.setattr("tensaku.models.trim_keep._closure", lambda kept, merges: set())
+    monkeypatch.setattr("tensaku.models.trim_keep._always", lambda text, piece: len(piece) == 1)
+    monkeypatch.setattr("tensaku.models.trim_keep._japanese", lambda text: text == "株式市場")
+    broken = Tokenizer.from_str(json.dumps(trim_tokenizer(FULL, keep_list(FULL, "ja", []))))
     assert broken.encode("株式市場").tokens != before.encode("株式市場").tokens
     with pytest.raises(KeyError):
         SMALL["model"]["vocab"]["<unused0>"]
+
+
+def test_what_surrounds_a_text_is_renumbered() -> None:
+    bos, new = FULL["model"]["vocab"]["<bos>"], SMALL["model"]["vocab"]["<bos>"]
+    template: dict[str, Any] = {
+        "type": "TemplateProcessing",
+        "pair": [],
+        "single": [{"SpecialToken": {"id": "<bos>", "type_id": 0}}],
+    }
+    template["single"].append({"Sequence": {"id": "A", "type_id": 0}})
+    template["special_tokens"] = {"<bos>": {"id": "<bos>", "ids": [bos], "tokens": ["<bos>"]}}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    around = {"type": "Sequence", "processors": [byte_level, template]}
+    keep = [n for n in KEEP if n != 0]  # so that the number changes
+    made = trim_tokenizer(FULL | {"post_processor": around}, keep)
+    assert Tokenizer.from_str(json.dumps(made)).encode("株式").ids[0] == keep.index(bos) != new
+    named = {"type": "RobertaProcessing", "sep": ["<eos>", 1], "cls": ["<bos>", bos]}
+    assert trim_tokenizer(FULL | {"post_processor": named}, keep)["post_processor"]["cls"] == ["<bos>", keep.index(bos)]
+    template["special_tokens"]["<bos>"]["ids"] = [10**6]
+    with pytest.raises(UsageError, match=r"names the id 1000000, which is not there.*trim\.keep"):
+        trim_tokenizer(FULL | {"post_processor": around}, keep)
+
+
+def test_ids_in_settings() -> None:
+    settings = {"eos_token_id": [1, 9], "bos_token_id": 2, "pad_token_id": None, "suppress_tokens": [7, 9], "n": 3}
+    assert ids_in(settings) == {1, 2, 9}
+    assert renumbered(settings, {1: 0, 2: 1, 9: 2}) == {
+        "eos_token_id": [0, 2],
+        "bos_token_id": 1,
+        "pad_token_id": None,
+        "suppress_tokens": [2],
+        "n": 3,
+    }

@@ -10,12 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tensaku.errors import UsageError
-from tensaku.models.base import Base, Trim, base, source_files, trim
+from tensaku.config import Section
+from tensaku.errors import DataError, UsageError
+from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.models.weights import Weights
 from tensaku.records import Message
-from tensaku.store import Artifact, SourceFile
+from tensaku.store import Artifact, Bench, SourceFile, stage
 from tensaku.testing import tiny_pairs
 from tensaku.tune import Tune, tune
 
@@ -46,7 +47,8 @@ def widen(folder: Path) -> Path:
     tensors["model.embed_tokens.weight"] = torch.cat([old, more])
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     merge(folder / "config.json", vocab_size=len(vocab), eos_token_id=[1, vocab["<turn>"]])
-    merge(folder / "generation_config.json", eos_token_id=[1, vocab["<turn>"], vocab["the"]], max_new_tokens=7)
+    merge(folder / "generation_config.json", eos_token_id=[1, vocab["<turn>"]], max_new_tokens=7)
+    merge(folder / "generation_config.json", suppress_tokens=[vocab["the"], vocab["<turn>"]])
     merge(folder / "tokenizer_config.json", added_tokens_decoder={str(vocab["<turn>"]): {"content": "<turn>"}})
     return folder
 
@@ -65,6 +67,21 @@ def given(shop: Any, gemma: Path, tmp_path: Path) -> dict[str, Any]:
         "lessons": shop.lessons(tiny_pairs(8)),
         "instruction": SourceFile(tmp_path / "instruction.md"),
     }
+
+
+class Rows(Section):
+    """Lines as they are."""
+
+    lines: tuple[str, ...]
+
+
+@stage(version=1, name="documents")
+def _documents(bench: Bench, cfg: Rows) -> None:
+    (bench.path / "documents.jsonl").write_text("".join(f"{line}\n" for line in cfg.lines), encoding="utf-8")
+
+
+def vocabulary(made: Artifact) -> set[str]:
+    return set(json.loads(made.file("tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
 
 
 def logits(folder: Path, text: str) -> torch.Tensor:
@@ -111,7 +128,7 @@ def test_every_setting_speaks_of_the_new_numbers(shop: Any, given: dict[str, Any
     )
     assert json.loads(made.file("config.json").read_text())["eos_token_id"] == [1, turn]
     generation = json.loads(made.file("generation_config.json").read_text())
-    assert generation == {"eos_token_id": [1, turn], "max_new_tokens": 7}
+    assert generation == {"eos_token_id": [1, turn], "max_new_tokens": 7, "suppress_tokens": [turn]}
     assert "added_tokens_decoder" not in json.loads(made.file("tokenizer_config.json").read_text())
     tokenizer = Tokenizer.load(made.path)
     assert tokenizer.eos == {1, turn}
@@ -140,7 +157,65 @@ def test_merges_in_the_old_spelling(shop: Any, given: dict[str, Any], gemma: Pat
     assert len(Tokenizer.load(made.path).encode("市場")) == 1
 
 
-def test_another_kind_of_vocabulary_is_refused(shop: Any, given: dict[str, Any], gemma: Path) -> None:
+def test_english_and_house_documents(shop: Any, given: dict[str, Any]) -> None:
+    """`the` and `ne` are English by rule; for Japanese they stay where a house document uses them."""
+    words = {"th", "the", "ne"}
+    assert words <= vocabulary(shop.store.run(trim, Trim(keep="en"), **given))
+    assert words <= vocabulary(shop.store.run(trim, Trim(keep="ja+en"), **given))
+    documents = shop.store.run(_documents, Rows(lines=('{"text": "ne\u2028", "source": "x"}', '{"text": "市場"}')))
+    made = shop.store.run(trim, Trim(), **given, documents=documents)
+    assert words & vocabulary(made) == {"ne"}
+    assert made.inputs["documents"] == documents.ref
+
+
+@pytest.mark.parametrize("line", ["{", '{"body": "x"}', "[]"])
+def test_documents_that_are_none(shop: Any, given: dict[str, Any], line: str) -> None:
+    documents = shop.store.run(_documents, Rows(lines=('{"text": "市場"}', line)))
+    with pytest.raises(DataError, match=r"documents\.jsonl, line 2: this line is no document"):
+        shop.store.run(trim, Trim(), **given, documents=documents)
+
+
+def test_what_ends_an_answer_is_kept_whatever_it_is(shop: Any, given: dict[str, Any], gemma: Path) -> None:
+    number = json.loads((gemma / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]["the"]
+    merge(gemma / "generation_config.json", eos_token_id=[1, number])
+    cfg = Base(model=f"path:{gemma}")
+    other = shop.store.run(base, cfg, files=source_files(cfg, Path()))
+    made = shop.store.run(trim, Trim(), **given | {"base": other})
+    tokenizer = Tokenizer.load(made.path)
+    assert tokenizer.eos == {1, *tokenizer.encode("the")}
+
+
+def test_there_is_nothing_to_trim(shop: Any, given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="there is nothing to trim"):
+        shop.store.run(trim, Trim(keep="all"), **given)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda model: model | {"byte_fallback": False}, "BPE without bytes"),
+        (lambda model: model | {"end_of_word_suffix": "</w>"}, "BPE"),
+        (lambda model: {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]]}, "Unigram"),
+        (lambda model: {"type": "WordPiece", "unk_token": "[UNK]", "vocab": model["vocab"]}, "WordPiece"),
+    ],
+)
+def test_another_kind_of_vocabulary_is_refused_before_any_work(gemma: Path, spoil: Any, kind: str) -> None:
+    content = json.loads((gemma / "tokenizer.json").read_text(encoding="utf-8"))
+    content["model"] = spoil(content["model"])
+    (gemma / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    what = rf'vocabulary cannot be cut: its tokenizer is of the kind {kind}\..*Set trim\.keep = "all"'
+    with pytest.raises(UsageError, match=what) as caught:
+        check_trim(f"path:{gemma.name}", Trim(), gemma.parent)
+    assert str(gemma / "tokenizer.json") in str(caught.value)
+    check_trim(f"path:{gemma.name}", Trim(keep="all"), gemma.parent)
+
+
+def test_what_is_not_cheap_to_know_is_left_to_the_stage(tmp_path: Path, gemma: Path) -> None:
+    for model in ("demo:gemma-3-270m", "hf:a/b", "gguf:x.gguf", "path:nowhere", f"path:{gemma}"):
+        check_trim(model, Trim(), tmp_path)
+
+
+def test_the_stage_refuses_it_too(shop: Any, given: dict[str, Any], gemma: Path) -> None:
     content = json.loads((gemma / "tokenizer.json").read_text(encoding="utf-8"))
     content["model"]["byte_fallback"] = False
     (gemma / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
@@ -148,3 +223,6 @@ def test_another_kind_of_vocabulary_is_refused(shop: Any, given: dict[str, Any],
     other = shop.store.run(base, cfg, files=source_files(cfg, Path()))
     with pytest.raises(UsageError, match=r'vocabulary cannot be cut.*Set trim\.keep = "all"'):
         shop.store.run(trim, Trim(), **given | {"base": other})
+    (gemma / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match="the tokenizer cannot be read"):
+        check_trim(f"path:{gemma}", Trim(), Path())

@@ -1,7 +1,7 @@
 """Tunes the tiny model through a store in processes of its own and kills them at random moments.
 
     stage_kills.py once MODEL ROOT SETTINGS             tune once, saying "step N" as it goes
-    stage_kills.py kill MODEL FOLDER SETTINGS KILLS     kill so often, in as many rounds as it takes; what came of it, as JSON
+    stage_kills.py kill MODEL FOLDER SETTINGS KILLS     kill so often; what came of it, as JSON
 
 A round is one piece of work in a workspace of its own: started, killed after a random time, started again, until it is
 sealed; then the next one begins, until there were so many kills.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -52,6 +53,13 @@ def content(made: Artifact) -> bytes:
     return made.file("adapter/adapter_model.safetensors").read_bytes()
 
 
+def fill(disk: Path) -> None:
+    """Leave no room."""
+    with (disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
 @pytest.fixture
 def wanted(tmp_path: Path, gemma: Path, inputs_of: Inputs) -> bytes:
     """The adapter that nothing went wrong with."""
@@ -62,15 +70,7 @@ def wanted(tmp_path: Path, gemma: Path, inputs_of: Inputs) -> bytes:
 def test_a_full_disk(tmp_path: Path, gemma: Path, inputs_of: Inputs, wanted: bytes, mount: Callable[..., Path]) -> None:
     disk = mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=3m", "tmpfs")
 
-    def fill() -> None:
-        with (disk / "ballast").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
-
-    store, cfg = Store(disk / "ws", At(5, fill)), Tune(epochs=4, rank=4)
+    store, cfg = Store(disk / "ws", At(5, lambda: fill(disk))), Tune(epochs=4, rank=4)
     given = inputs_of(store, gemma)
     with pytest.raises(StageError, match=r"no space left on the disk.*the last good one is kept.*Free some") as caught:
         store.run(tune, cfg, **given)
@@ -91,9 +91,7 @@ def test_a_disk_that_is_full_from_the_start(
     work = Work(store.root, tune, cfg, given)
     for folder in (work.scratch, work.aside):
         folder.mkdir(parents=True)
-    with (disk / "ballast").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-        while True:
-            file.write(bytes(4096))
+    fill(disk)
     with pytest.raises((StageError, UsageError), match=r"no space left on the disk|The disk is full"):
         store.run(tune, cfg, **given)
     (disk / "ballast").unlink()

@@ -1,4 +1,4 @@
-"""Several processes train as one does; whichever of them is lost, the run ends cleanly and goes on to the same bytes."""
+"""Several processes train as one does; whichever is lost, the run ends cleanly and goes on to the same bytes."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def listening(pid: int) -> list[str]:
     inodes = set()
     for handle in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
-            inodes.add(os.readlink(handle).removeprefix("socket:[").removesuffix("]"))
+            inodes.add(str(handle.readlink()).removeprefix("socket:[").removesuffix("]"))
     lines = [
         line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()
     ]

@@ -55,13 +55,13 @@ def store(workspace: Path) -> Store:
 def test_what_it_says_and_leaves(store: Store, gemma: Path) -> None:
     made = store.run(tune, Tune(epochs=2, rank=4, learning_rate=0.01), **given(store, gemma, tiny_pairs(12)))
     facts = made.facts
-    assert (facts["lessons"], facts["steps"], facts["dropped"]) == (12, 6, {})
+    assert (facts["lessons"], facts["steps"], facts["too_long"]) == (12, 6, [])
     assert facts["trainable_parameters"] == 3 * 4 * (3 * 32 + 64 + 32 + 32 + 2 * 32 + 2 * 48 + 48 + 32)
     assert facts["last_loss"] < facts["first_loss"]
     for name in ("tune_seconds", "tokens_per_second", "peak_memory_mb", "matrix_gflops"):
         assert facts[name] > 0, name
     adapter = ["adapter/adapter_config.json", "adapter/adapter_model.safetensors"]
-    assert made.files == [*adapter, "drops.jsonl", "loss.jsonl"]
+    assert made.files == [*adapter, "drops.jsonl", "loss.jsonl", "report.html", "usage.jsonl"]
     rows = [json.loads(line) for line in made.file("loss.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[0]["loss"] == facts["first_loss"]
@@ -135,7 +135,7 @@ def test_lessons_too_long_are_set_aside_and_named(store: Store, gemma: Path) -> 
     pairs[1] = replace(pairs[1], draft=pairs[1].draft * 20)
     pairs[3] = replace(pairs[3], final=pairs[3].final * 20)
     made = store.run(tune, Tune(epochs=1, context=512), **given(store, gemma, pairs))
-    assert made.facts["dropped"] == {"too-long": 2}
+    assert made.facts["too_long"] == [pairs[1].id, pairs[3].id]
     assert made.facts["lessons"] == 2
     drops = [json.loads(line) for line in made.file("drops.jsonl").read_text().splitlines()]
     assert [drop["row"]["id"] for drop in drops] == [pairs[1].id, pairs[3].id]
@@ -149,7 +149,7 @@ def test_the_model_s_own_context_counts(store: Store, gemma: Path, tmp_path: Pat
     pairs = tiny_pairs(3)
     pairs[1] = replace(pairs[1], draft=pairs[1].draft * 4)
     made = store.run(tune, Tune(epochs=1, context=2048), **given(store, model, pairs))
-    assert made.facts["dropped"] == {"too-long": 1}
+    assert made.facts["too_long"] == [pairs[1].id]
 
 
 def test_a_line_separator_inside_a_text_is_no_end_of_line(store: Store, gemma: Path) -> None:

@@ -73,6 +73,10 @@ class Engine(Protocol):
         """
         ...
 
+    def measure(self, messages: tuple[Message, ...]) -> int:
+        """How many tokens of the context a conversation takes, up to where its answer begins."""
+        ...
+
     def load_adapter(self, name: str, folder: Path) -> str:
         """Load a PEFT folder under `name` while requests run; returns its content hash (SHA-256, hex).
 

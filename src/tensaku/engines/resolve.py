@@ -9,8 +9,12 @@ from typing import Any, Literal, cast
 from tensaku import plugins
 from tensaku.engines.protocol import Engine
 from tensaku.errors import MissingExtra
+from tensaku.models.shape import Shape
 
-__all__ = ["open_engine"]
+__all__ = ["CONTEXT", "context_of", "open_engine"]
+
+CONTEXT = 2048
+"""Most tokens of prompt and answer together in our own engine, if nobody says."""
 
 
 @plugins.engines.register("native")
@@ -47,3 +51,11 @@ def open_engine(spec: str | Mapping[str, Any], base: Path, **options: Any) -> En
     """
     use = {"engine": spec} if isinstance(spec, str) else dict(spec)
     return cast(Engine, plugins.engines.build(use | options)(base))
+
+
+def context_of(spec: Mapping[str, Any], base: Path) -> int | None:
+    """The context that the engine which `spec` names will have over `base`; None where only the engine knows."""
+    if spec.get("engine") != "native":
+        return None
+    asked = spec.get("context")
+    return int(asked) if asked is not None else min(CONTEXT, Shape.load(base).context)

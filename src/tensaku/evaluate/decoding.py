@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -14,11 +12,11 @@ from typing import Any
 
 from tensaku.engines import Engine
 from tensaku.engines.resolve import open_engine
-from tensaku.errors import UsageError
 from tensaku.records import Fact, FactBreak, Finish, Pair, Verdict
-from tensaku.revise import DraftText, Job, check_draft, revise_many
+from tensaku.revise import DraftText, Job, revise_many
+from tensaku.store import Journal
 
-__all__ = ["Answer", "OpenEngine", "check_drafts", "decode", "engine_from", "opener"]
+__all__ = ["Answer", "OpenEngine", "decode", "engine_from", "opener"]
 
 OpenEngine = Callable[[Mapping[str, Any], Path], Engine]
 """From `{ engine = "native", ... }` and the folder of a base model to an engine."""
@@ -58,20 +56,6 @@ class Answer:
     provenance: dict[str, str]
 
 
-def check_drafts(pairs: Sequence[Pair]) -> None:
-    """Refuse an exam with a draft that no model can revise.
-
-    Raises:
-        UsageError: a draft is empty or too long; names the pair.
-    """
-    for pair in pairs:
-        try:
-            check_draft(pair.draft)
-        except UsageError as error:
-            fix = "Leave the steps `empty` and `long` in [curate] steps"
-            raise UsageError(error.what, where=f"exam, pair {pair.id}", fix=fix) from None
-
-
 def decode(
     engine: Callable[[], Engine],
     job: Job,
@@ -96,47 +80,29 @@ def decode(
     left = [number for number in asked if number not in done]
     if left:
         drafts = [DraftText(p.draft, p.fund, p.section, p.as_of) for p in (asked[number] for number in left)]
-        before = time.perf_counter()
-        with log.open("ab") as file:
-            for number, revision in zip(left, revise_many(engine(), job, drafts, at_once=at_once), strict=True):
-                now = time.perf_counter()
-                answer = Answer(
-                    row=row,
-                    number=number,
-                    text=revision.text,
-                    finish=revision.finish,
-                    tokens=revision.usage.completion,
-                    seconds=now - before,
-                    verdict=revision.verdict,
-                    provenance=revision.provenance,
-                )
-                _append(file.fileno(), answer)
-                done[number] = answer
-                before = now
-                advance(1, "")
+        journal, before = Journal(log), time.perf_counter()
+        for number, revision in zip(left, revise_many(engine(), job, drafts, at_once=at_once), strict=True):
+            now = time.perf_counter()
+            answer = Answer(
+                row=row,
+                number=number,
+                text=revision.text,
+                finish=revision.finish,
+                tokens=revision.usage.completion,
+                seconds=now - before,
+                verdict=revision.verdict,
+                provenance=revision.provenance,
+            )
+            journal.append(asdict(answer))
+            done[number] = answer
+            before = now
+            advance(1, "")
     return [done[number] for number in asked]
-
-
-def _append(handle: int, answer: Answer) -> None:
-    os.write(handle, (json.dumps(asdict(answer), ensure_ascii=True) + "\n").encode("ascii"))
-    os.fsync(handle)
 
 
 def read_answers(log: Path) -> list[Answer]:
     """The answers kept in `log`. What a kill left of an unfinished last line is cut off the file."""
-    if not log.exists():
-        return []
-    answers: list[Answer] = []
-    good = 0
-    raw = log.read_bytes()
-    for line in raw.splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            break
-        answers.append(_answer(json.loads(line)))
-        good += len(line)
-    if good < len(raw):
-        os.truncate(log, good)
-    return answers
+    return [_answer(values) for values in Journal(log).read()]
 
 
 def _answer(values: dict[str, Any]) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,19 @@ import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
 from tensaku import text
 from tensaku.config import Section
 from tensaku.engines import Engine
-from tensaku.errors import UsageError
-from tensaku.evaluate.decoding import Answer, check_drafts, decode, opener
+from tensaku.evaluate.checks import check_drafts, check_scorers
+from tensaku.evaluate.decoding import Answer, decode, opener
 from tensaku.evaluate.findings import fact_table, find, summary
 from tensaku.evaluate.report import write_report
 from tensaku.evaluate.results import Results, Row
-from tensaku.evaluate.scoring import Scorer, Texts, label_of, score_rows
-from tensaku.plugins import scorers
+from tensaku.evaluate.scoring import Scorer, Texts, score_rows
 from tensaku.records import Pair, Verdict, from_dict
-from tensaku.revise import Job
+from tensaku.revise import Job, Tuned
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Evaluate", "evaluate"]
 
-ADAPTER = "tuned"
+TUNED = "tuned"
 ANSWERS = "answers.jsonl"
 
 
@@ -58,8 +57,12 @@ class Evaluate(Section):
     seed: int = 1
     """Which resamples."""
 
+    def engines(self) -> list[dict[str, Any]]:
+        """Every engine that will answer: the one, and the one with each of the settings of `also`."""
+        return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
 
-@stage(version=1)
+
+@stage(version=2)
 def evaluate(
     bench: Bench,
     cfg: Evaluate,
@@ -73,35 +76,25 @@ def evaluate(
 ) -> None:
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
-    The rows: `draft` (the draft untouched), `base` (the base model, same instruction), `tuned` (with the adapter), and
-    those that `also` asks for.
+    The rows: `draft` (the draft untouched), `base` (the base model, same instruction), `tuned` (what `adapter` holds,
+    in whatever form: with the adapter, with weights of its own, or with examples), and those that `also` asks for.
     Outputs are scored as they are. Answers are kept as they come, so a killed run goes on after the last one.
 
     Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned` ...),
     `facts_kept` and `facts_kept_base` (shares of outputs, no guard between), `dropped_sentences`, `doubled_sentences`,
-    `form_seen_share`, `decode_tokens_per_second`, `signatures`.
+    `form_seen_share`, `decode_tokens_per_second`, `signatures`, `form`; for a prompt `fewer_examples`, the number of
+    drafts for which the context held fewer examples than the prompt quotes.
 
     Raises:
         NotFound, UsageError: a scorer or the engine is unknown, or the exam cannot be used.
         EngineError: a model failed.
     """
-    parts = [scorers.build(use) for use in cfg.scorers]
-    measures = {label_of(part): part() for part in parts}
-    if len(measures) != len(parts) or not parts:
-        raise UsageError("the scorers must be at least one, and all different", where="[evaluate] scorers")
+    measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
     pairs = [from_dict(Pair, values) for values in _jsonl(exam.file("exam.jsonl"))]
     check_drafts(pairs)
     job = Job(instruction.path.read_text(encoding="utf-8").strip(), names=_names(names))
-    rows = {"draft": _untouched(pairs)}
-    with _engine(cfg, base, adapter) as engine:
-        rows["base"] = _answered(bench, cfg, engine, job, "base", _sample(pairs, cfg.base_sample))
-        tuned = replace(job, adapter=ADAPTER)
-        rows["tuned"] = _answered(bench, cfg, engine, tuned, "tuned", dict(enumerate(pairs)))
-    for name, settings in cfg.also.items():
-        other = cfg.model_copy(update={"engine": {**cfg.engine, **settings}})
-        with _engine(other, base, adapter) as engine:
-            row = f"tuned_{name}"
-            rows[row] = _answered(bench, other, engine, tuned, row, dict(enumerate(pairs)))
+    tuned = Tuned.of(adapter, base)
+    rows = {"draft": _untouched(pairs), **_rows(bench, cfg, job, tuned, base, pairs)}
     results = _measured(cfg, measures, rows, pairs, job.names)
     _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
     (bench.path / "scores.json").write_text(
@@ -109,33 +102,55 @@ def evaluate(
     )
     lineage = {"exam": exam, "lessons": lessons, "base": base, "adapter": adapter}
     write_report(bench.path / "report.html", results, lineage, cfg.worst)
-    bench.facts.update(results.facts(), form_seen_share=lessons.facts.get("form_seen_share"))
+    bench.facts.update(results.facts(), form=tuned.form, form_seen_share=lessons.facts.get("form_seen_share"))
+    if tuned.examples is not None:
+        bench.facts["fewer_examples"] = _fewer_examples(rows[TUNED], tuned.examples.k)
 
 
 @dataclass
 class _Opened:
     """An engine that is opened when the first answer is asked for: a finished evaluation needs none."""
 
-    cfg: Evaluate
-    base: Artifact
-    adapter: Artifact
+    spec: Mapping[str, Any]
+    folder: Path
+    job: Job
+    tuned: Tuned
     engine: Engine | None = None
 
     def __call__(self) -> Engine:
         if self.engine is None:
-            self.engine = opener()(self.cfg.engine, self.base.path)
-            self.engine.load_adapter(ADAPTER, self.adapter.path / "adapter")
+            self.engine = opener()(self.spec, self.folder)
+            self.tuned.load(self.engine, TUNED, self.job.instruction)
         return self.engine
 
 
 @contextmanager
-def _engine(cfg: Evaluate, base: Artifact, adapter: Artifact) -> Iterator[_Opened]:
-    opened = _Opened(cfg, base, adapter)
+def _engine(spec: Mapping[str, Any], folder: Path, job: Job, tuned: Tuned) -> Iterator[_Opened]:
+    opened = _Opened(spec, folder, job, tuned)
     try:
         yield opened
     finally:
         if opened.engine is not None:
             opened.engine.close()
+
+
+def _rows(bench: Bench, cfg: Evaluate, job: Job, tuned: Tuned, base: Artifact, pairs: Sequence[Pair]) -> dict[str, Row]:
+    """What the base answers and what the tuned model does; both from one engine if both are over one model."""
+    rows: dict[str, Row] = {}
+    together = tuned.model == base.path
+    with _engine(cfg.engine, base.path, job, tuned) as engine:
+        rows["base"] = _answered(bench, cfg, engine, job, "base", _sample(pairs, cfg.base_sample))
+        if together:
+            rows[TUNED] = _answered(bench, cfg, engine, tuned.job(job, TUNED), TUNED, dict(enumerate(pairs)))
+    others = {f"{TUNED}_{name}": settings for name, settings in cfg.also.items()}
+    for row, settings in (others if together else {TUNED: {}, **others}).items():
+        with _engine({**cfg.engine, **settings}, tuned.model, job, tuned) as engine:
+            rows[row] = _answered(bench, cfg, engine, tuned.job(job, TUNED), row, dict(enumerate(pairs)))
+    return rows
+
+
+def _fewer_examples(row: Row, k: int) -> int:
+    return sum(int(answer.provenance["examples"]) < k for answer in row.answers.values())
 
 
 def _jsonl(path: Path) -> Iterator[dict[str, Any]]:

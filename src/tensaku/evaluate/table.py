@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tensaku.evaluate.report.rungs import HEADS, cells
 from tensaku.store import Artifact
 
-__all__ = ["table"]
+__all__ = ["ladder_table", "table"]
 
 NAMES = {
     "draft": "原稿のまま draft",
@@ -38,3 +39,13 @@ def table(artifact: Artifact) -> list[list[str]]:
 
 def _figure(score: dict[str, Any]) -> str:
     return f"{score['value']:.1f} ({score['low']:.1f}-{score['high']:.1f})"
+
+
+def ladder_table(artifact: Artifact) -> list[list[str]]:
+    """The first row names the columns; then the untouched draft, the base models, and every rung. All cells are text.
+
+    Args:
+        artifact: what the stage `ladder` left.
+    """
+    found: dict[str, Any] = json.loads(artifact.file("ladder.json").read_text(encoding="utf-8"))
+    return [[english for _, english in HEADS], *(cells(row) for row in found["rows"])]

@@ -8,6 +8,7 @@ from typing import Any
 from tensaku.govern.gates import GateResult
 from tensaku.govern.lineage import Evidence
 from tensaku.govern.sections import Gate
+from tensaku.revise import form_of
 
 __all__ = ["write_card"]
 
@@ -34,6 +35,9 @@ JA = {
     "task": "業務",
     "owner": "責任者",
     "adapter": "アダプター",
+    "weights": "調整した重み",
+    "prompt": "プロンプト",
+    "quoted": "引用する過去の対の数と順",
     "method": "調整方法",
     "base": "基盤モデル",
     "source": "入手元",
@@ -75,6 +79,9 @@ EN = {
     "task": "Task",
     "owner": "Owner",
     "adapter": "Adapter",
+    "weights": "Tuned weights",
+    "prompt": "Prompt",
+    "quoted": "Past pairs quoted, and their order",
     "method": "Tuned by",
     "base": "Base model",
     "source": "Source",
@@ -128,18 +135,20 @@ def _page(task: str, gate: Gate, e: Evidence, results: Sequence[GateResult], w: 
 
 
 def _subject(task: str, gate: Gate, e: Evidence, w: Mapping[str, str]) -> list[tuple[str, str]]:
-    base = e.base.facts
+    base, tuned = e.base.facts, e.adapter.facts
     rows = [
         (w["task"], task),
         (w["owner"], gate.owner or UNKNOWN),
-        (w["adapter"], e.adapter.ref),
-        (w["method"], _text(e.adapter.facts.get("method"))),
+        (w[form_of(e.adapter)], e.adapter.ref),
+        (w["method"], _text(tuned.get("method"))),
         (w["base"], e.base.ref),
         (w["source"], _text(base.get("source"))),
         (w["licence"], _text(base.get("licence"))),
         (w["hash"], _text(base.get("sha256"))),
         (w["parameters"], _text(base.get("parameters"))),
     ]
+    if "k" in tuned:
+        rows.append((w["quoted"], f"{tuned['k']}, {_text(tuned.get('order'))}"))
     if "untrimmed_sha256" in base:
         rows.append((w["untrimmed"], _text(base["untrimmed_sha256"])))
     return rows

@@ -79,16 +79,27 @@ def check_kinship(evidence: Evidence) -> None:
             other lessons, or was handed the exam.
     """
     adapter, evaluation, exam = evidence.adapter, evidence.evaluation, evidence.exam
+    measured, taught = list(evaluation.inputs.values()), _taught_with(adapter)
     pairs = (
-        (evaluation, adapter, "measured another adapter"),
-        (evaluation, evidence.base, "measured over another base"),
-        (evaluation, exam, "was not made on this exam"),
-        (adapter, evidence.base, "was tuned over another base"),
-        (adapter, evidence.lessons, "was tuned on other lessons"),
+        (evaluation, measured, adapter, "measured another adapter"),
+        (evaluation, measured, evidence.base, "measured over another base"),
+        (evaluation, measured, exam, "was not made on this exam"),
+        (adapter, taught, evidence.base, "was tuned over another base"),
+        (adapter, taught, evidence.lessons, "was tuned on other lessons"),
     )
-    for child, parent, what in pairs:
-        if parent.ref not in child.inputs.values():
-            fix = f"Expected {parent.ref} among its inputs: {', '.join(child.inputs.values()) or 'none'}"
-            raise UsageError(f"{child.ref} {what}", fix=fix)
-    if exam.ref in adapter.inputs.values():
+    for child, inputs, parent, what in pairs:
+        if parent.ref not in inputs:
+            raise UsageError(
+                f"{child.ref} {what}", fix=f"Expected {parent.ref} among its inputs: {', '.join(inputs) or 'none'}"
+            )
+    if exam.ref in taught:
         raise UsageError(f"{adapter.ref} was tuned with the exam in hand", fix="Tune on the lessons alone")
+
+
+def _taught_with(adapter: Artifact) -> list[str]:
+    """The inputs of what was tuned, and of every adapter that it was tuned on top of."""
+    inputs = list(adapter.inputs.values())
+    below = adapter.inputs.get("adapter")
+    if below is not None:
+        inputs += _taught_with(Store(adapter.path.parent.parent, SilentReporter()).get(below))
+    return inputs

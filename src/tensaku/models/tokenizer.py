@@ -11,7 +11,7 @@ from typing import Any
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.records import Message
 
-__all__ = ["Tokenizer"]
+__all__ = ["Tokenizer", "special_tokens"]
 
 
 class Tokenizer:
@@ -47,7 +47,7 @@ class Tokenizer:
             raise UsageError(f"the tokenizer cannot be read ({error})", where=path) from None
         config = _json(folder / "tokenizer_config.json")
         template = _template(folder, config)
-        special = {name: _content(config[name]) for name in ("bos_token", "eos_token") if config.get(name)}
+        special = {f"{name}_token": token for name, token in special_tokens(folder).items() if name in ("bos", "eos")}
         eos = _eos_ids(folder, core, special)
         if not eos:
             raise UsageError("the model names no end-of-text token", where=folder, fix="Set eos_token in its files")
@@ -87,6 +87,18 @@ class Tokenizer:
         except TemplateError as error:
             raise UsageError(f"the model's chat template refuses these messages ({error})") from None
         return self.encode(text)
+
+
+def special_tokens(folder: Path) -> dict[str, str]:
+    """What a model folder says stands for the beginning (`bos`), the end (`eos`), padding (`pad`) and the unknown
+    (`unk`), as far as it says so.
+
+    Raises:
+        UsageError: tokenizer_config.json is damaged.
+    """
+    config = _json(folder / "tokenizer_config.json")
+    names = ("bos", "eos", "pad", "unk")
+    return {name: _content(config[f"{name}_token"]) for name in names if config.get(f"{name}_token")}
 
 
 def _marks(core: Any) -> re.Pattern[str] | None:

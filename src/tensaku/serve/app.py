@@ -10,8 +10,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from tensaku.engines.protocol import Engine
+from tensaku.engines.protocol import Engine, Stream
+from tensaku.engines.protocol import Request as Asked
 from tensaku.errors import EngineError, NotFound, UsageError
+from tensaku.revise import quoting
 from tensaku.serve.answer import Answering
 from tensaku.serve.guard import LOOPBACK, Guard
 from tensaku.serve.models import Served, find, offered, provenance
@@ -26,6 +28,7 @@ def build_app(
     *,
     engine: Engine,
     models: Sequence[Served] = (),
+    base: bool = True,
     hosts: Collection[str] | None = LOOPBACK,
     max_tokens: int = 1024,
     max_body: int = 4 * 2**20,
@@ -38,6 +41,7 @@ def build_app(
     Args:
         engine: answers; it stays the caller's to close.
         models: what is on offer beside "base"; read at each request, so a list that grows is served at once.
+        base: whether the engine without an adapter is the base model, so that "base" may be asked for.
         hosts: host names by which this server may be called; None takes any.
         max_tokens: bound of an answer whose asker names none.
         max_body: largest request, in bytes.
@@ -55,17 +59,17 @@ def build_app(
     everything = {"engine": lambda: engine.identity(None), **(checks or {})}
 
     async def models_list(request: Request) -> Response:
-        cards = [_card(engine, name, model) for name, model in offered(models)]
+        cards = [_card(engine, name, model) for name, model in offered(models, base)]
         return JSONResponse({"object": "list", "data": cards})
 
     async def models_one(request: Request) -> Response:
         name = request.path_params["name"]
-        return JSONResponse(_card(engine, name, find(models, name)))
+        return JSONResponse(_card(engine, name, find(models, name, base)))
 
     async def chat(request: Request) -> Response:
         ask = parse(await _body(request, max_body))
-        model = find(models, ask.model)
-        stream = await asyncio.to_thread(engine.submit, ask.request(model.adapter, max_tokens))
+        model = find(models, ask.model, base)
+        stream = await asyncio.to_thread(_submit, engine, ask.request(model.adapter, max_tokens), model)
         answering = Answering(stream, ask, provenance(engine, model))
         answers.add(answering)
         return answering.streamed() if ask.stream else await answering.whole(request)
@@ -121,6 +125,10 @@ async def _body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise WireError(413, f"the request is larger than {limit} bytes; shorten the text", code="too_large")
     return bytes(body)
+
+
+def _submit(engine: Engine, request: Asked, model: Served) -> Stream:
+    return engine.submit(request if model.examples is None else quoting(engine, request, model.examples))
 
 
 def _card(engine: Engine, name: str, model: Served) -> dict[str, Any]:

@@ -12,6 +12,7 @@ run of the same work starts in it.
 from tensaku.store.artifact import Artifact, SourceFile
 from tensaku.store.bench import Bench, Stage, stage
 from tensaku.store.differences import Difference
+from tensaku.store.journal import Journal
 from tensaku.store.keys import Input
 from tensaku.store.progress import PlainReporter, Progress, Reporter, RichReporter, SilentReporter, reporter_for
 from tensaku.store.workspace import Store
@@ -21,6 +22,7 @@ __all__ = [
     "Bench",
     "Difference",
     "Input",
+    "Journal",
     "PlainReporter",
     "Progress",
     "Reporter",

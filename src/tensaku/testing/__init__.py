@@ -156,7 +156,7 @@ class ScriptedEngine:
             raise EngineError("the engine is closed")
         if request.adapter is not None and request.adapter not in self._adapters:
             raise NotFound("adapter", request.adapter, self._adapters)
-        prompt = sum(len(m.content) for m in request.messages)
+        prompt = self.measure(request.messages)
         if prompt >= self.context:
             raise UsageError(
                 f"the text is too long: {prompt} tokens, and the model holds {self.context} with its answer",
@@ -169,6 +169,10 @@ class ScriptedEngine:
             self._running.add(stream)
         stream._thread.start()
         return stream
+
+    def measure(self, messages: tuple[Message, ...]) -> int:
+        """How many characters a conversation has."""
+        return sum(len(m.content) for m in messages)
 
     def load_adapter(self, name: str, folder: Path) -> str:
         """Take the PEFT folder's content hash under `name`.

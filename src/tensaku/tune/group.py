@@ -132,7 +132,7 @@ def _reduce_flat(gradients: list[Tensor]) -> None:
         return
     flat = torch.cat([g.reshape(-1) for g in gradients])
     _reduce(flat)
-    for g, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+    for g, summed in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         g.copy_(summed.view_as(g))
 
 

@@ -9,17 +9,31 @@ where the head learns too, dL/dW = (softmax(z) - onehot(y))' h.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from tensaku.models.products import Multiply
 
-__all__ = ["cross_entropy", "losses_of"]
+__all__ = ["Rows", "cross_entropy", "losses_of"]
+
+
+class Rows(Protocol):
+    """A head of [vocabulary, width] that hands out rows: a tensor, or blocks that become numbers when asked for."""
+
+    def __len__(self) -> int:
+        """The vocabulary."""
+        ...
+
+    def __getitem__(self, rows: slice | Tensor, /) -> Tensor:
+        """Some rows in fp32, good until others are asked for."""
+        ...
+
 
 _FLOOR = -60.0  # exp(-60) is nothing beside 1, and keeps the products clear of denormal numbers, which are slow
 _TILE = 1 << 22
-"""Logits at a time: 16 MB, so that they stay in the last cache between the passes over them."""
+"""Numbers at a time, of logits or of the head, whichever are more: 16 MB, so that both stay in the last cache."""
 _LEAST = 1024
 _KEPT = 1 << 28
 """Logits kept for the head's own gradient: 1 GB; more rows are taken in turns."""
@@ -27,13 +41,13 @@ _KEPT = 1 << 28
 
 @torch.no_grad()
 def cross_entropy(
-    hidden: Tensor, head: Tensor, labels: Tensor, *, terms: int, multiply: Multiply, head_grad: Tensor | None = None
+    hidden: Tensor, head: Rows, labels: Tensor, *, terms: int, multiply: Multiply, head_grad: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood of each label, and the gradient of their sum over `terms`.
 
     Args:
         hidden: [rows, width].
-        head: [vocabulary, width].
+        head: [vocabulary, width], or what hands out its rows.
         labels: the right word of each row, [rows].
         terms: what the sum is divided by in the gradients: the scored tokens of the whole step.
         multiply: the matrix product to use.
@@ -53,10 +67,10 @@ def cross_entropy(
 
 
 @torch.no_grad()
-def losses_of(hidden: Tensor, head: Tensor, labels: Tensor, multiply: Multiply) -> Tensor:
+def losses_of(hidden: Tensor, head: Rows, labels: Tensor, multiply: Multiply) -> Tensor:
     """The losses of `cross_entropy` alone, [rows] in fp64."""
     online = _Online(hidden, labels)
-    for words in _blocks(head, len(hidden)):
+    for words in _blocks(head, *hidden.shape):
         online.add(multiply(hidden, head[words]), words)
     return online.losses()
 
@@ -84,22 +98,23 @@ class _Online:
         return (self.norm.double().log() + self.peak.double())[:, 0] - self._at_label.double()
 
 
-def _blocks(head: Tensor, rows: int) -> Iterator[slice]:
-    step = max(_LEAST, _TILE // max(1, rows))
+def _blocks(head: Rows, rows: int, width: int) -> Iterator[slice]:
+    step = max(_LEAST, _TILE // max(rows, width))
     for start in range(0, len(head), step):
         yield slice(start, min(start + step, len(head)))
 
 
 def _with_gradient(
-    hidden: Tensor, head: Tensor, labels: Tensor, terms: int, multiply: Multiply, head_grad: Tensor | None
+    hidden: Tensor, head: Rows, labels: Tensor, terms: int, multiply: Multiply, head_grad: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     online = _Online(hidden, labels)
     grad = torch.zeros_like(hidden)
     kept: list[tuple[slice, Tensor, Tensor]] = []
-    for words in _blocks(head, len(hidden)):
-        z = multiply(hidden, head[words])
+    for words in _blocks(head, *hidden.shape):
+        some = head[words]
+        z = multiply(hidden, some)
         fade = online.add(z, words)
-        grad.mul_(fade).add_(multiply(z, head[words].T))
+        grad.mul_(fade).add_(multiply(z, some.T))
         if head_grad is not None:
             kept.append((words, z, online.peak))
     grad.div_(online.norm).sub_(head[labels]).div_(terms)

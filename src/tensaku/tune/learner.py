@@ -13,7 +13,7 @@ from tensaku.models.decoder import Decoder, Linear
 from tensaku.models.products import Multiply
 from tensaku.tune.attention import PackedAttention
 from tensaku.tune.glue import TrainingGlue
-from tensaku.tune.head import cross_entropy, losses_of
+from tensaku.tune.head import Rows, cross_entropy, losses_of
 from tensaku.tune.pack import Example, Pack, pack
 
 __all__ = ["DecoderLearner", "Learner", "Measured", "Trainable"]
@@ -92,12 +92,21 @@ class DecoderLearner:
         trainable: what learns.
         prefix: first tokens that every prompt has in common.
         multiply: the matrix product.
+        head: what maps to the vocabulary, where it is not the weights' own.
     """
 
-    def __init__(self, decoder: Decoder, trainable: Trainable, prefix: int, multiply: Multiply) -> None:
+    def __init__(
+        self, decoder: Decoder, trainable: Trainable, prefix: int, multiply: Multiply, head: Rows | None = None
+    ) -> None:
         self.decoder, self.trainable = decoder, trainable
+        self._head = head
         self.decoder.glue = TrainingGlue()
         self._prefix, self._multiply = prefix, multiply
+
+    @property
+    def head(self) -> Rows:
+        """What maps to the vocabulary."""
+        return self.decoder.weights.head if self._head is None else self._head
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Every trainable tensor under a stable name."""
@@ -119,7 +128,7 @@ class DecoderLearner:
         hidden = self._hidden(x, batch)
         losses, grad = cross_entropy(
             hidden.detach(),
-            self.decoder.weights.head,
+            self.head,
             batch.labels,
             terms=terms,
             multiply=self._multiply,
@@ -137,7 +146,7 @@ class DecoderLearner:
         batch = pack(lessons, self._prefix)
         self.trainable.prepare()
         hidden = self._hidden(self.decoder.embed(batch.ids), batch)
-        losses = losses_of(hidden, self.decoder.weights.head, batch.labels, self._multiply)
+        losses = losses_of(hidden, self.head, batch.labels, self._multiply)
         return Measured(float(losses.sum()), len(batch.labels), len(batch.ids))
 
     def save(self, folder: Path, base: str) -> None:

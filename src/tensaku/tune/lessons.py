@@ -13,6 +13,7 @@ from tensaku.errors import UsageError
 from tensaku.records import Drop, Pair, from_dict
 from tensaku.revise import messages
 from tensaku.store import Artifact
+from tensaku.tune.memorised import Repeats, repeats
 
 if TYPE_CHECKING:
     from tensaku.models.tokenizer import Tokenizer
@@ -30,7 +31,7 @@ class Taught:
     learn: list[Example]
     validation: list[Example]
     dropped: list[Drop]
-    repeated_answers: int
+    repeats: Repeats
 
     def write_drops(self, folder: Path) -> None:
         """Keep what was set aside, a JSON line each."""
@@ -96,9 +97,8 @@ def taught(tokenizer: Tokenizer, lessons: Artifact, instruction: str, *, context
             examples[pair.id] = example
     _check(fitting, lessons.ref, context)
     learn, held = hold_out(fitting, validation)
-    answers = Counter(pair.final for pair in fitting)
-    repeated = sum(count - 1 for count in answers.values())
-    return Taught([examples[p.id] for p in learn], [examples[p.id] for p in held], dropped, repeated)
+    again = repeats(pair.final for pair in fitting)
+    return Taught([examples[p.id] for p in learn], [examples[p.id] for p in held], dropped, again)
 
 
 def _check(fitting: Sequence[Pair], where: str, context: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from tensaku.tune.faults import explained
 from tensaku.tune.group import Group, current
 from tensaku.tune.learner import Learner, Measured
 from tensaku.tune.log import Log, Step
+from tensaku.tune.machine import peak_memory_mb
 
 __all__ = ["Course", "Outcome", "Places", "train"]
 
@@ -105,9 +105,9 @@ def train(
 ) -> Outcome:
     """Let `learner` learn `lessons`; keeps `loss.jsonl` and goes on from a checkpoint.
 
-    `group` is the processes that share each step, by default the one that this process has joined; its process 0 writes,
-    and the others wait for it in the next sum. `advance(1, note)` is called after each step. With `patience`, the parameters of the best validation are put back
-    at the end.
+    `group` is the processes that share each step, by default the one that this process has joined; its process 0
+    writes, and the others wait for it in the next sum. `advance(1, note)` is called after each step. With `patience`,
+    the parameters of the best validation are put back at the end.
 
     Raises:
         StageError: the loss is not a number any more, memory or disk ran out; the last good checkpoint is kept.
@@ -186,8 +186,8 @@ class _Run(Generic[E]):
             raise self._not_a_number(number, "gradient")
         self.optimizer.param_groups[0]["lr"] = course.rate(number)
         self.optimizer.step()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        return Step(number + 1, loss, course.rate(number), measured.tokens, self.log.seconds(), memory, norm)
+        seconds, memory = self.log.seconds(), peak_memory_mb()
+        return Step(number + 1, loss, course.rate(number), measured.tokens, seconds, memory, norm)
 
     def _not_a_number(self, number: int, what: str) -> StageError:
         why = f"the {what} of step {number + 1} is not a number; the last good checkpoint is of step {self._kept()}"

@@ -12,8 +12,9 @@ dm = sum(G y) / m.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def _started(shape: Shape, part: str, chosen: Sequence[str], settings: LoraSetti
 
 
 class MergedLora(Lora):
-    """LoRA over weights in fp32, merged once a step."""
+    """LoRA over frozen weights in fp32, merged once a step."""
 
     embedding_grad: Tensor | None = None
     head_grad: Tensor | None = None
@@ -161,61 +162,81 @@ class MergedLora(Lora):
     def __init__(self, weights: Weights, settings: LoraSettings, multiply: Multiply) -> None:
         super().__init__(weights.shape, settings)
         self._weights, self._multiply = weights, multiply
-        self._merged = {(layer, part): weights.linear[layer][part].clone() for layer, part in self.thin}
         self._lengths: dict[tuple[int, str], Tensor] = {}
+        self._merged: dict[tuple[int, str], Tensor] = self._room()
         if settings.dora:
-            self.start_magnitudes(lambda layer, part: weights.linear[layer][part])
+            self.start_magnitudes(self.frozen)
 
     def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
         """x W' with gradients for A and B; `prepare` must have been called."""
         thin = self.thin.get((layer, part))
         if thin is None:
-            frozen: Tensor = _Frozen.apply(x, self._weights.linear[layer][part], self._multiply)  # type: ignore[no-untyped-call]
-            return frozen
-        merged = self._merged[layer, part]
-        how = _How(self.settings.scale, self._multiply, thin.spans, thin.diagonal(), self._lengths.get((layer, part)))
-        out: Tensor = _Merged.apply(x, merged, how, thin.a, *thin.bs, *thin.magnitudes)  # type: ignore[no-untyped-call]
+            y: Tensor = _Frozen.apply(x, partial(self.frozen, layer, part), self._multiply)  # type: ignore[no-untyped-call]
+            return y
+        at = layer, part
+        merged = partial(self.merged, layer, part)
+        how = _How(self.settings.scale, self._multiply, merged, thin.spans, thin.diagonal(), self._lengths, at)
+        out: Tensor = _Beside.apply(x, how, thin.a, *thin.bs, *thin.magnitudes)  # type: ignore[no-untyped-call]
         return out
 
-    @torch.no_grad()
+    def frozen(self, layer: int, part: str) -> Tensor:
+        """The base's own weight, [out, in]."""
+        return self._weights.linear[layer][part]
+
+    def merged(self, layer: int, part: str) -> Tensor:
+        """W', [out, in]."""
+        return self._merged[layer, part]
+
     def prepare(self) -> None:
         """Form W' of every projection."""
-        for (layer, part), thin in self.thin.items():
-            weight, merged = self._weights.linear[layer][part], self._merged[layer, part]
-            for n, (b, span) in enumerate(zip(thin.bs, thin.spans, strict=True)):
-                torch.addmm(weight[span], b, thin.down(n), alpha=self.settings.scale, out=merged[span])
-            if thin.magnitudes:
-                self._lengths[layer, part] = lengths = torch.linalg.vector_norm(merged, dim=1)
-                for m, span in zip(thin.magnitudes, thin.spans, strict=True):
-                    merged[span] *= (m / lengths[span])[:, None]
+        for (layer, part), merged in self._merged.items():
+            self._merge(layer, part, self.frozen(layer, part), merged)
+
+    def _room(self) -> dict[tuple[int, str], Tensor]:
+        return {(layer, part): self.frozen(layer, part).clone() for layer, part in self.thin}
+
+    @torch.no_grad()
+    def _merge(self, layer: int, part: str, weight: Tensor, merged: Tensor) -> None:
+        """Write W' into `merged`, which holds W already where no module is a target; may be `weight` itself."""
+        thin = self.thin[layer, part]
+        for n, (b, span) in enumerate(zip(thin.bs, thin.spans, strict=True)):
+            torch.addmm(weight[span], b, thin.down(n), alpha=self.settings.scale, out=merged[span])
+        if thin.magnitudes:
+            self._lengths[layer, part] = lengths = torch.linalg.vector_norm(merged, dim=1)
+            for m, span in zip(thin.magnitudes, thin.spans, strict=True):
+                merged[span] *= (m / lengths[span])[:, None]
 
 
 @dataclass(slots=True)
 class _How:
     scale: float
     multiply: Multiply
+    merged: Callable[[], Tensor]
     spans: list[slice]
     diagonal: Tensor
-    lengths: Tensor | None
+    lengths: Mapping[tuple[int, str], Tensor]
+    at: tuple[int, str]
 
 
 class _Frozen(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, multiply: Multiply) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Callable[[], Tensor], multiply: Multiply) -> Tensor:
         ctx.weight, ctx.multiply = weight, multiply
-        return multiply(x, weight)
+        return multiply(x, weight())
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.multiply(grad, ctx.weight.T), None, None
+        return ctx.multiply(grad, ctx.weight().T), None, None
 
 
-class _Merged(torch.autograd.Function):
+class _Beside(torch.autograd.Function):
+    """x W'; the matrix is asked for again on the way back, so that one held in blocks need not be kept."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, merged: Tensor, how: _How, a: Tensor, *rest: Tensor) -> Tensor:
-        y = how.multiply(x, merged)
-        ctx.how, ctx.merged = how, merged
-        ctx.save_for_backward(x, a, y if how.lengths is not None else None, *rest)
+    def forward(ctx: Any, x: Tensor, how: _How, a: Tensor, *rest: Tensor) -> Tensor:
+        y = how.multiply(x, how.merged())
+        ctx.how = how
+        ctx.save_for_backward(x, a, y if len(rest) > len(how.spans) else None, *rest)
         return y
 
     @staticmethod
@@ -226,10 +247,10 @@ class _Merged(torch.autograd.Function):
         m_grads = []
         direct = grad
         if magnitudes:
-            direct = grad.clone()
+            direct, lengths = grad.clone(), how.lengths[how.at]
             for m, span in zip(magnitudes, how.spans, strict=True):
                 m_grads.append((grad[:, span] * y[:, span]).sum(0) / m)
-                direct[:, span] *= m / how.lengths[span]
+                direct[:, span] *= m / lengths[span]
         # One product for all modules of the projection: what falls beside the diagonal is thrown away, and costs less
         # than slices, whose rows do not lie one after the other.
         crossed = multiply(multiply(x, a).T, direct.T)
@@ -237,5 +258,5 @@ class _Merged(torch.autograd.Function):
             crossed[n * rank : (n + 1) * rank, span].T.contiguous().mul_(how.scale) for n, span in enumerate(how.spans)
         ]
         a_grad = multiply(multiply(direct, how.diagonal.T).T, x.T).mul_(how.scale)
-        x_grad = multiply(grad, ctx.merged.T) if ctx.needs_input_grad[0] else None
-        return x_grad, None, None, a_grad, *b_grads, *m_grads
+        x_grad = multiply(grad, how.merged().T) if ctx.needs_input_grad[0] else None
+        return x_grad, None, a_grad, *b_grads, *m_grads

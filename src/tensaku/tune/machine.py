@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "processor"]
+__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "peak_memory_mb", "processor"]
 
 _MB = 1 << 20
 
@@ -179,3 +179,13 @@ class Gpus:
                 continue
             found[name] = sum(values) / (100 * len(values)) if name == "gpu" else sum(values) / 1000
         return found
+
+
+def peak_memory_mb() -> int:
+    """The most that this process has held. Not what the system's call says, which starts at the peak of the parent."""
+    try:
+        told = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return next(int(line.split()[1]) for line in told.splitlines() if line.startswith("VmHWM:")) // 1024
+    except (OSError, StopIteration):
+        unit = 1 << 20 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["tune"]
 
+Counting = Callable[[Callable[[float, str], object]], Callable[[float, str], object]]
+"""What makes a progress's `advance` tell the watch too."""
+
 _LOOKS = 10
 """How often the held-out lessons are looked at in a run."""
 
@@ -31,22 +34,36 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
     By method: `adapter/`, a plain PEFT folder (lora, qlora); `model/`, a complete model folder (full); `prompt.json`
     and `examples.jsonl` (prompt). Lessons that were set aside are in `drops.jsonl`.
 
-    Facts: `form` ("adapter", "weights", "prompt"), `method`, `lessons`, `held_out`, `dropped` (by reason), `steps`,
-    `tune_seconds`, `first_loss`, `last_loss` (mean of the last tenth), `validation_loss`, `tokens_per_second`,
-    `peak_memory_mb`, `size_mb`, `trainable_parameters`, `precision`, `product`, `threads`, `matrix_gflops`.
+    Facts: `form` ("adapter", "weights", "prompt"), `method`, `lessons`, `validation_lessons`, `too_long` (ids of those
+    set aside), `duplicates` (answers that repeat another), `steps`, `tune_seconds`, `first_loss`, `last_loss` (mean of
+    the last tenth), `validation_loss`, `tokens_per_second`, `peak_memory_mb`, `size_mb`, `trainable_parameters`,
+    `precision`, `product`, `threads`, `matrix_gflops`, and what the machine was used for (`watch.usage_facts`).
 
     Raises:
         UsageError: there is nothing to learn from, or a setting does not fit the model.
         StageError: the loss is not a number any more, or memory or disk ran out.
     """
+    from tensaku.tune.told import finish, watched
+
     _check(cfg)
+    if cfg.method == "prompt":
+        from tensaku.tune.prompt import search
+
+        with watched(bench):
+            search(bench, cfg, base=base, lessons=lessons, instruction=instruction)
+        finish(bench, cfg, None, None)
+        return
     if cfg.processes > 1 and current().size == 1:  # each of them comes through here again, in a group
         share(tune, bench, cfg, base=base, lessons=lessons, instruction=instruction)
         return
     words = instruction.path.read_text(encoding="utf-8")
-    run = _Run(bench, cfg, base, lessons, words)
-    outcome = run.go()
+    with watched(bench) as counting:
+        run = _Run(bench, cfg, base, lessons, words)
+        outcome = run.go(counting)
+    if current().rank > 0:
+        return  # what is left to be written, process 0 writes
     bench.facts.update(run.facts(outcome))
+    finish(bench, cfg, outcome, run.taught.repeats)
 
 
 def _check(cfg: Tune) -> None:
@@ -65,8 +82,8 @@ class _Run:
     def __init__(self, bench: Bench, cfg: Tune, base: Artifact, lessons: Artifact, instruction: str) -> None:
         from tensaku.models.shape import Shape
         from tensaku.models.tokenizer import Tokenizer
-        from tensaku.tune.lessons import taught
         from tensaku.tune.arithmetic import settle
+        from tensaku.tune.lessons import taught
 
         self.bench, self.cfg, self.base = bench, cfg, base
         context = min(cfg.context, Shape.load(base.path).context)
@@ -77,24 +94,13 @@ class _Run:
         self.learner: DecoderLearner = self._learner(context)
 
     def _learner(self, context: int) -> DecoderLearner:
-        from tensaku.models.decoder import Decoder
-        from tensaku.models.weights import Weights
-        from tensaku.tune.full import Full
-        from tensaku.tune.learner import DecoderLearner
-        from tensaku.tune.lora import MergedLora
+        from tensaku.tune.own import open_learner
         from tensaku.tune.pack import shared_prefix
 
-        multiply = self.how.multiply
-        weights = Weights.load(self.base.path)
-        learns: Any
-        if self.cfg.method == "full":
-            learns = Full(weights, multiply, self.base.path)
-        else:
-            learns = MergedLora(weights, lora_settings(self.cfg), multiply)
         prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
-        return DecoderLearner(Decoder(weights, context), learns, prefix, multiply)
+        return open_learner(self.cfg, self.base.path, context, prefix, self.how.multiply)
 
-    def go(self) -> Outcome:
+    def go(self, counting: Counting) -> Outcome:
         """Train and save."""
         from tensaku.tune.loop import Places, train
 
@@ -106,7 +112,7 @@ class _Run:
                 self.taught.learn,
                 course,
                 Places(self.bench.path, self.bench.aside, self.how.run),
-                progress.advance,
+                counting(progress.advance),
                 validation=self.taught.validation,
             )
         if outcome.early:
@@ -126,29 +132,19 @@ class _Run:
 
     def facts(self, outcome: Outcome) -> dict[str, Any]:
         """What the manifest keeps."""
-        dropped: dict[str, int] = {}
-        for drop in self.taught.dropped:
-            dropped[drop.reason] = dropped.get(drop.reason, 0) + 1
         return {
             "method": self.cfg.method,
             "form": "weights" if self.cfg.method == "full" else "adapter",
             "base": self.base.ref,
             "lessons": len(self.taught.learn),
-            "held_out": len(self.taught.validation),
-            "dropped": dropped,
-            "repeated_answers": self.taught.repeated_answers,
+            "validation_lessons": len(self.taught.validation),
+            "too_long": [drop.row["id"] for drop in self.taught.dropped],
+            "duplicates": self.taught.repeats.extra,
             "trainable_parameters": sum(p.numel() for _, p in self.learner.named_parameters()),
             "size_mb": size_mb(self.bench.path),
             **trained(outcome),
             **self.how.facts,
         }
-
-
-def lora_settings(cfg: Tune) -> Any:
-    """The section's settings of thin matrices."""
-    from tensaku.tune.lora import LoraSettings
-
-    return LoraSettings(cfg.rank, cfg.alpha, cfg.layers, cfg.targets, cfg.rslora, cfg.dora, cfg.seed)
 
 
 def trained(outcome: Outcome) -> dict[str, Any]:

@@ -22,7 +22,7 @@ __all__ = ["help_out", "helps", "inside", "lead", "release"]
 
 _NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _DAYS = 30
-"""How long a helper waits for work: making lessons, or a release that somebody else holds the lock of, takes its time."""
+"""How long a helper waits for work: what comes before a training, or a lock that somebody holds, takes its time."""
 
 _given: list[int] = []  # numbers of the jobs that process 0 has handed out
 
@@ -79,7 +79,7 @@ def _post() -> Any:
     """Torchrun's meeting place, under a name of ours."""
     import datetime
 
-    from torch.distributed import PrefixStore, TCPStore
+    from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     # torchrun's agent has a store running there and says so; without one, process 0 must run it itself.
@@ -97,12 +97,11 @@ _stores: list[Any] = []
 def _together(number: int) -> Iterator[None]:
     """Join the group of job `number`, with this process's part of the machine's threads."""
     from torch import distributed, get_num_threads, set_num_threads
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
     before = get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ:  # torchrun sets it to 1 unless somebody has said better
         set_num_threads(max(1, before // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    from torch.distributed import PrefixStore
-
     if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:  # one machine: nothing has to leave it
         os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)
     store = PrefixStore(f"group/{number}", _post())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -17,7 +16,9 @@ from tensaku.engines.native.loop import Loop
 from tensaku.engines.native.model import Model, Precision
 from tensaku.engines.protocol import Request, Stream
 from tensaku.errors import NotFound, UsageError
+from tensaku.models.fingerprint import weights_hash
 from tensaku.models.tokenizer import Tokenizer
+from tensaku.records import Message
 
 __all__ = ["NativeEngine"]
 
@@ -87,6 +88,10 @@ class NativeEngine:
         answer = Answer(request, prompt, adapter, self._tokenizer, self.context - len(prompt))
         self._loop.add(answer)
         return answer
+
+    def measure(self, messages: tuple[Message, ...]) -> int:
+        """How many tokens of the context a conversation takes, up to where its answer begins."""
+        return len(self._tokenizer.chat(messages))
 
     def load_adapter(self, name: str, folder: Path) -> str:
         """Load a PEFT folder under `name` while requests run; returns its content hash (SHA-256, hex).
@@ -175,15 +180,10 @@ def _processors() -> int:
 
 
 def _base_hash(base: Path) -> str:
-    """Content hash of a base: as its artifact's manifest says, else SHA-256 over what the answers depend on."""
+    """The hash of a base's weights, from its artifact's manifest if it has one."""
     manifest = base / "manifest.json"
     if manifest.exists():
         facts = json.loads(manifest.read_text(encoding="utf-8")).get("facts", {})
-        if isinstance(facts.get("hash"), str):
-            return str(facts["hash"])
-    digest = hashlib.sha256()
-    files = [base / "config.json", base / "tokenizer.json", *sorted(base.glob("*.safetensors"))]
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+        if isinstance(facts.get("sha256"), str):
+            return str(facts["sha256"])
+    return weights_hash(base)

@@ -13,6 +13,7 @@ from tensaku.engines.native.adapter import Adapter
 from tensaku.engines.native.attend import CachedAttention, Span
 from tensaku.engines.native.cache import Cache, Slot
 from tensaku.engines.native.linear import MIN_ROWS, GroupedLinear, row_groups
+from tensaku.engines.resolve import CONTEXT
 from tensaku.errors import UsageError
 from tensaku.models.decoder import Decoder
 from tensaku.models.weights import Weights
@@ -20,8 +21,6 @@ from tensaku.models.weights import Weights
 __all__ = ["Model", "Precision", "Work"]
 
 Precision = Literal["int8", "fp32"]
-
-_CONTEXT = 2048
 
 
 class Work(NamedTuple):
@@ -38,7 +37,7 @@ class Model:
 
     def __init__(self, folder: Path, *, precision: Precision, context: int | None, slots: int, threads: int) -> None:
         weights = Weights.load(folder)
-        context = min(_CONTEXT, weights.shape.context) if context is None else context
+        context = min(CONTEXT, weights.shape.context) if context is None else context
         if context > weights.shape.context:
             what = f"a context of {context} tokens is more than the base was made for ({weights.shape.context})"
             raise UsageError(what, where=folder, fix=f"Ask for at most {weights.shape.context}")

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from tensaku.evaluate.report import origins, sections
 from tensaku.evaluate.report.worst import worst_outputs
 from tensaku.evaluate.results import Results
-from tensaku.report import Line, line_chart, page, section
+from tensaku.report import Line, grid, line_chart, page, section
 from tensaku.store import Artifact
 
 __all__ = ["write_report"]
@@ -37,6 +37,7 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         sections.edit_section(results),
         worst_outputs(results, worst),
         _loss(adapter),
+        _search(adapter),
         origins.data_section(exam.facts, lessons.facts),
         origins.lineage_section(lineage, results),
         sections.reading_section(results),
@@ -59,3 +60,16 @@ def _loss(adapter: Artifact) -> Markup:
     charts += line_chart(("学習率", "Learning rate"), [rates], wide=True, height=110)
     body = Markup('<div class="plots">{}</div>').format(charts)
     return section("学習の経過", "Training", body + sections.training_facts(adapter.facts))
+
+
+def _search(adapter: Artifact) -> Markup:
+    """What quoting how many examples in which order was worth, if that was searched."""
+    told = adapter.path / "prompt.json"
+    if not told.is_file():
+        return Markup()
+    found: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+    rows = [[row["k"], row["order"], f"{row['score']:.1f}"] for row in found.get("searched", ())]
+    table = grid(["例の数 k", "順 order", found.get("measure", "")], rows, numbers_from=2) if rows else Markup()
+    chosen = Markup("<p>下書きに似た過去の対を {} 件引く（{}）。<small>{} past pairs are quoted, {}. {}</small></p>")
+    note = chosen.format(found["k"], found["order"], found["k"], found["order"], found.get("note", ""))
+    return section("引用する例", "Examples quoted", note + table)

@@ -38,7 +38,7 @@ REASONS = {
 }
 """What a reason for setting a row aside is called in the report; one that is not here shows by its own name."""
 
-INPUTS = {"exam": "試験", "lessons": "学習用の対", "base": "基盤モデル", "adapter": "追加の重み"}
+INPUTS = {"exam": "試験", "lessons": "学習用の対", "base": "基盤モデル", "adapter": "調整したもの"}
 
 
 def data_section(exam: Mapping[str, Any], lessons: Mapping[str, Any]) -> Markup:

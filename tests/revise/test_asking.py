@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_the_request() -> None:
     start(engine, JOB, DRAFT).result()
     start(engine, replace(JOB, max_tokens=20), DRAFT).result()
     [first, second] = engine.requests
-    told = {"fund": DRAFT.fund, "section": DRAFT.section, "as_of": DRAFT.as_of}
+    told: dict[str, Any] = {"fund": DRAFT.fund, "section": DRAFT.section, "as_of": DRAFT.as_of}
     assert first.messages == messages(JOB.instruction, DRAFT.text, **told)
     assert first.prediction == DRAFT.text
     assert first.max_tokens == len(DRAFT.text) + 32

@@ -1,4 +1,4 @@
-"""The one road from a draft to a revision: instruction, engine, facts guard. Every door of the house takes it."""
+"""From a draft to a revision: what the model is asked, the answer as it comes, the facts guard's word on it."""
 
 from __future__ import annotations
 
@@ -6,32 +6,25 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from tensaku.engines.protocol import Engine, Piece, Request, Stream
 from tensaku.errors import EngineError, UsageError
 from tensaku.records import Message, Revision
+from tensaku.retrieve import Examples
+from tensaku.revise.question import ROOM, language_of, messages, stops
 from tensaku.text import Names, compare
 
 __all__ = [
     "LONGEST_DRAFT",
-    "SECTIONS",
     "DraftText",
     "Job",
     "Revising",
     "check_draft",
     "check_month",
-    "messages",
     "revise_many",
     "start",
 ]
-
-#: Section ids and what a reader calls them, by language.
-SECTIONS: Mapping[str, Mapping[str, str]] = {
-    "ja": {"market": "市場動向", "performance": "運用状況", "outlook": "見通しと方針"},
-    "en": {"market": "Market", "performance": "Performance", "outlook": "Outlook and policy"},
-}
-
-_ANSWER = {"ja": "公表文", "en": "Comment"}
 
 LONGEST_DRAFT = 20_000
 """Most characters of one draft: far beyond any comment, and little enough to tokenise without a wait."""
@@ -53,7 +46,8 @@ class Job:
 
     `provenance` goes into every revision beside what the engine says of itself. `max_tokens` bounds an answer; it is
     further bounded by the draft's own length, since a revision is not much longer than its draft. `language` is that of
-    the texts, for those who show them.
+    the texts, for those who show them. With `examples`, every question quotes past pairs, as many of them as the
+    engine's context holds.
     """
 
     instruction: str
@@ -62,26 +56,7 @@ class Job:
     language: str = "ja"
     max_tokens: int = 512
     provenance: Mapping[str, str] = field(default_factory=dict)
-
-
-def messages(instruction: str, draft: str, *, fund: str, section: str, as_of: str) -> tuple[Message, ...]:
-    """What the model is asked: the instruction; fund, section and month; the draft; where the comment begins."""
-    language = _language_of(instruction)
-    named = SECTIONS[language].get(section, section)
-    asked = f"{fund} {named} {_month(as_of, language)}\n{draft}\n{_ANSWER[language]}:"
-    return Message("system", instruction.strip()), Message("user", asked)
-
-
-def _language_of(instruction: str) -> str:
-    """Japanese if the instruction has a kana. Nothing else may decide: training, evaluation and serving must agree."""
-    return "ja" if any("\u3041" <= c <= "\u30ff" for c in instruction) else "en"
-
-
-def _month(as_of: str, language: str) -> str:
-    year, _, month = as_of.partition("-")
-    if language == "ja" and year.isdigit() and month.isdigit():
-        return f"{int(year)}年{int(month)}月"
-    return as_of
+    examples: Examples | None = None
 
 
 def check_draft(text: str) -> None:
@@ -110,8 +85,11 @@ def check_month(as_of: str) -> None:
 class Revising:
     """One revision on its way. Iterate for its pieces; `result()` when they have ended."""
 
-    def __init__(self, stream: Stream, engine: Engine, job: Job, draft: DraftText) -> None:
+    def __init__(
+        self, stream: Stream, engine: Engine, job: Job, draft: DraftText, more: Mapping[str, str] | None = None
+    ) -> None:
         self._stream, self._engine, self._job, self._draft = stream, engine, job, draft
+        self._more = more or {}
         self._parts: list[str] = []
 
     def __iter__(self) -> Iterator[Piece]:
@@ -135,7 +113,7 @@ class Revising:
             raise EngineError("the answer ended without saying how", retryable=True)
         text = "".join(self._parts).strip()
         verdict = compare(self._draft.text, text, self._job.names, as_of=self._draft.as_of)
-        provenance = {**self._engine.identity(self._job.adapter), **self._job.provenance}
+        provenance = {**self._engine.identity(self._job.adapter), **self._job.provenance, **self._more}
         return Revision(self._draft.text, text, verdict, self._stream.finish, self._stream.usage, provenance)
 
 
@@ -147,16 +125,25 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
     """
     check_draft(draft.text)
     check_month(draft.as_of)
-    asked = messages(
-        job.instruction,
-        draft.text,
-        fund=draft.fund,
-        section=draft.section,
-        as_of=draft.as_of,
-    )
-    longest = min(job.max_tokens, len(draft.text) + 32)
-    request = Request(asked, adapter=job.adapter, max_tokens=longest, prediction=draft.text)
-    return Revising(engine.submit(request), engine, job, draft)
+    longest = min(job.max_tokens, len(draft.text) + ROOM)
+    asked, quoted = _asked(engine, job, draft, longest)
+    stop = () if job.examples is None else stops(job.examples, language_of(job.instruction))
+    request = Request(asked, adapter=job.adapter, max_tokens=longest, stop=stop, prediction=draft.text)
+    more = {} if job.examples is None else {"examples": str(quoted)}
+    return Revising(engine.submit(request), engine, job, draft, more)
+
+
+def _asked(engine: Engine, job: Job, draft: DraftText, longest: int) -> tuple[tuple[Message, ...], int]:
+    """The question, and how many examples it quotes: as many of the job's as leave room for an answer of `longest`."""
+    ask = partial(messages, job.instruction, draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
+    if job.examples is None:
+        return ask(), 0
+    quoted = job.examples.nearest(draft.text, draft.section, draft.fund)
+    while True:
+        asked = ask(examples=quoted)
+        if not quoted or engine.measure(asked) + longest <= engine.context:
+            return asked, len(quoted)
+        quoted = job.examples.without_farthest(quoted)
 
 
 def revise_many(engine: Engine, job: Job, drafts: Iterable[DraftText], *, at_once: int = 8) -> Iterator[Revision]:

@@ -1,0 +1,266 @@
+"""The blocks of a GGUF file beside a base model: `quantised.safetensors`, under Hugging Face's names.
+
+Each matrix is uint8 [rows, bytes a row]; the file's metadata holds, under `blocks`, JSON of its name to
+`{"type": ggml's name, "shape": [rows, columns]}`. Norms and biases are not here: they are fp32 in model.safetensors.
+
+The GGUF header is read here and not by the gguf package, whose reader makes an object of every word of the vocabulary
+(seven seconds for Gemma's). Layout: the GGUF specification, version 2 and 3, little-endian.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tensaku.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tensaku.models.blocks import BlockMatrix
+
+__all__ = ["FILE", "differing", "load_blocks", "trim_blocks", "write_blocks"]
+
+FILE = "quantised.safetensors"
+
+_FAMILIES = ("gemma3", "llama", "qwen2", "qwen3")  # GGUF's names of what `decoder.py` computes
+_MATRICES = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+_WHOLE = {"token_embd.weight": "model.embed_tokens.weight", "output.weight": "lm_head.weight"}
+_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_AT_ONCE = 1 << 22  # weights compared at a time
+
+
+def write_blocks(gguf: Path, folder: Path) -> bool:
+    """Write `FILE` into `folder` from the GGUF file; returns whether there is one: not for an architecture that the
+    decoder does not know, nor for one that has matrices of other names.
+
+    Rows of queries and keys are put back in Hugging Face's order where llama.cpp has changed it.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    import torch
+
+    size = gguf.stat().st_size
+    try:
+        with gguf.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+            header = _Header.read(raw)
+        matrices = header.matrices()
+    except (struct.error, ValueError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"this GGUF file cannot be read ({error})", where=gguf) from None
+    names = [_name(matrix.name) for matrix in matrices]
+    if header.fields.get("general.architecture") not in _FAMILIES or None in names:
+        return False
+    whole = torch.from_file(str(gguf), shared=False, size=size, dtype=torch.uint8)  # memory-mapped
+    held, told = {}, {}
+    for name, matrix in zip(names, matrices, strict=True):
+        assert name is not None
+        if matrix.start + matrix.size > size:
+            raise UsageError(f"this GGUF file ends within its tensor {matrix.name}", where=gguf, fix="Fetch it again")
+        data = whole[matrix.start : matrix.start + matrix.size].view(matrix.rows, -1)
+        held[name] = _in_order(data, name, header.fields)
+        told[name] = {"type": matrix.kind, "shape": [matrix.rows, matrix.columns]}
+    _save(held, told, folder)
+    return True
+
+
+def _name(name: str) -> str | None:
+    if name in _WHOLE:
+        return _WHOLE[name]
+    block, _, rest = name.partition(".")
+    layer, _, part = rest.removesuffix(".weight").partition(".")
+    return f"model.layers.{layer}.{_MATRICES[part]}.weight" if block == "blk" and part in _MATRICES else None
+
+
+def _in_order(data: Tensor, name: str, fields: dict[str, Any]) -> Tensor:
+    """llama.cpp's conversion of the Llama family lays the two halves of each query's and key's head side by side, row
+    about row; Hugging Face has one half after the other."""
+    counts = {"q_proj": "llama.attention.head_count", "k_proj": "llama.attention.head_count_kv"}
+    module = name.split(".")[-2]
+    if fields["general.architecture"] != "llama" or module not in counts:
+        return data
+    heads = fields.get(counts[module], fields[counts["q_proj"]])
+    return data.view(heads, -1, 2, data.shape[1]).transpose(1, 2).reshape(data.shape)
+
+
+def trim_blocks(base: Path, folder: Path, keep: list[int], vocabulary: int) -> None:
+    """Write `FILE` into `folder` with the `keep` rows of what has one row a word of the `vocabulary`; nothing is
+    written where `base` has no blocks."""
+    import torch
+
+    if not (base / FILE).exists():
+        return
+    held, told = _open(base / FILE)
+    rows = torch.tensor(keep)
+    for name in _WHOLE.values():
+        if name in held and len(held[name]) == vocabulary:
+            held[name] = held[name][rows]
+            told[name]["shape"][0] = len(keep)
+    _save(held, told, folder)
+
+
+def load_blocks(folder: Path) -> dict[str, BlockMatrix]:
+    """Every matrix of the model in `folder` as its blocks, memory-mapped.
+
+    Raises:
+        UsageError: the model was not made from a GGUF file, its blocks are damaged, or of a format not known.
+    """
+    from tensaku.models.blocks import BlockMatrix
+
+    path = folder / FILE
+    if not path.exists():
+        fix = 'Set base.model = "gguf:FILE", or tune.method = "lora"'
+        raise UsageError("this base model was not made from a GGUF file, so it has no blocks", where=folder, fix=fix)
+    held, told = _open(path)
+    found = {}
+    for name, data in held.items():
+        try:
+            found[name] = BlockMatrix(data, told[name]["type"], told[name]["shape"][1])
+        except UsageError as error:
+            raise UsageError(f"{name}: {error.what}", where=path, fix=error.fix) from None
+    return found
+
+
+def differing(folder: Path) -> list[str]:
+    """Names of the matrices whose blocks do not stand for exactly what model.safetensors in `folder` holds. One in a
+    format that cannot be read is left out."""
+    from tensaku.models.blocks import FORMATS, BlockMatrix
+    from tensaku.models.weights import load_tensors
+
+    tensors = load_tensors(folder)
+    held, told = _open(folder / FILE)
+    found = []
+    for name, data in held.items():
+        if told[name]["type"] in FORMATS:
+            matrix = BlockMatrix(data, told[name]["type"], told[name]["shape"][1])
+            if name not in tensors or not _equal(matrix, tensors[name]):
+                found.append(name)
+    return found
+
+
+def _equal(matrix: BlockMatrix, tensor: Tensor) -> bool:
+    import torch
+
+    step = max(1, _AT_ONCE // matrix.columns)
+    parts = (slice(at, at + step) for at in range(0, matrix.shape[0], step))
+    return matrix.shape == tensor.shape and all(torch.equal(matrix.dequantise(p), tensor[p]) for p in parts)
+
+
+def _save(held: dict[str, Tensor], told: dict[str, Any], folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(held, folder / FILE, metadata={"format": "pt", "blocks": json.dumps(told)})
+
+
+def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads((file.metadata() or {})["blocks"])
+            held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise UsageError(f"the blocks cannot be read ({error})", where=path, fix="Make the base again") from None
+    if set(told) != set(held):
+        raise UsageError("its metadata names other tensors than it holds", where=path, fix="Make the base again")
+    return held, told
+
+
+class _Matrix(NamedTuple):
+    name: str
+    kind: str
+    rows: int
+    columns: int
+    start: int  # byte of the file
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """Fields that are single values, and what is said of each tensor: name, sizes (fastest first), type, place."""
+
+    fields: dict[str, Any]
+    tensors: list[tuple[str, tuple[int, ...], int, int]]
+    data: int
+
+    @classmethod
+    def read(cls, raw: mmap.mmap) -> _Header:
+        cursor = _Cursor(raw)
+        magic, version = cursor.take("4sI")
+        if magic != b"GGUF" or version not in (2, 3):
+            raise ValueError("no little-endian GGUF of version 2 or 3")
+        count, pairs = cursor.take("QQ")
+        fields = {}
+        for _ in range(pairs):
+            name = cursor.string()
+            fields[name] = cursor.value(*cursor.take("I"))
+        tensors = []
+        for _ in range(count):
+            name = cursor.string()
+            (dims,) = cursor.take("I")
+            tensors.append((name, cursor.take(f"{dims}Q"), *cursor.take("IQ")))
+        align = fields.get("general.alignment") or 32
+        return cls(fields, tensors, -(-cursor.at // align) * align)
+
+    def matrices(self) -> list[_Matrix]:
+        """Those of the tensors that have two dimensions."""
+        from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+        found = []
+        for name, sizes, number, offset in self.tensors:
+            if len(sizes) == 2:
+                columns, rows = sizes
+                kind = GGMLQuantizationType(number)
+                length, size = GGML_QUANT_SIZES[kind]
+                if columns % length:
+                    raise ValueError(f"a row of {name} is no whole blocks")
+                found.append(
+                    _Matrix(name, kind.name, rows, columns, self.data + offset, rows * columns // length * size)
+                )
+        return found
+
+
+class _Cursor:
+    def __init__(self, raw: mmap.mmap) -> None:
+        self._raw, self.at = raw, 0
+
+    def take(self, form: str) -> tuple[Any, ...]:
+        found = struct.unpack_from("<" + form, self._raw, self.at)
+        self.at += struct.calcsize("<" + form)
+        return found
+
+    def string(self) -> str:
+        (size,) = self.take("Q")
+        found = self._raw[self.at : self.at + size]
+        self.at += size
+        return found.decode("utf-8")
+
+    def value(self, kind: int) -> Any:
+        """The value at the cursor; None for an array, which is passed over."""
+        if kind == _STRING:
+            return self.string()
+        if kind != _ARRAY:
+            return self.take(_NUMBERS[kind])[0]
+        inner, count = self.take("IQ")
+        if inner in _NUMBERS:
+            self.at += count * struct.calcsize("<" + _NUMBERS[inner])
+            return None
+        for _ in range(count):
+            if inner == _STRING:  # without making a string of it
+                self.at += 8 + struct.unpack_from("<Q", self._raw, self.at)[0]
+            else:
+                self.value(inner)
+        return None

@@ -1,0 +1,54 @@
+"""What every model folder in the store is checked for, and described by, before it is sealed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tensaku.errors import UsageError
+
+__all__ = ["describe", "write_json"]
+
+
+def describe(folder: Path, source: str) -> dict[str, Any]:
+    """Check that what stands in the folder is a model, and say what it is; nothing is computed.
+
+    Returns:
+        `sha256` of the weights (joined by + where they are several files), `family`, `vocabulary`, `parameters`.
+
+    Raises:
+        UsageError: a part is missing or damaged, or the parts do not belong together; `source` is named as the place.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    from tensaku.models.block_files import FILE as BLOCKS
+    from tensaku.models.fingerprint import weights_hash
+    from tensaku.models.shape import Shape
+    from tensaku.models.tokenizer import Tokenizer
+    from tensaku.models.weights import Weights
+
+    shape = Shape.load(folder)
+    Tokenizer.load(folder)
+    tensors: dict[str, torch.Tensor] = {}
+    for path in sorted(p for p in folder.glob("*.safetensors") if p.name != BLOCKS):
+        try:
+            with safe_open(path, framework="pt") as held:
+                for name in held.keys():  # noqa: SIM118 - not a dictionary
+                    tensors[name] = torch.empty(held.get_slice(name).get_shape(), device="meta")
+        except SafetensorError as error:
+            raise UsageError(f"the weights cannot be read ({error})", where=path) from None
+    Weights.from_tensors(shape, tensors, where=source)  # names and sizes only
+    parameters = sum(tensor.numel() for tensor in tensors.values())
+    return {
+        "sha256": weights_hash(folder),
+        "family": shape.family,
+        "vocabulary": shape.vocabulary,
+        "parameters": parameters,
+    }
+
+
+def write_json(path: Path, content: Any, indent: int | None = 2) -> None:
+    """Write one JSON file of a model folder."""
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=indent) + "\n", encoding="utf-8")
