@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tensaku.errors import UsageError
 from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.tune.group import current
+from tensaku.tune.processes import share
 from tensaku.tune.section import Tune
 
 if TYPE_CHECKING:
@@ -52,10 +54,15 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
             search(bench, cfg, base=base, lessons=lessons, instruction=instruction)
         finish(bench, cfg, None, None)
         return
+    if cfg.processes > 1 and current().size == 1:  # each of them comes through here again, in a group
+        share(tune, bench, cfg, base=base, lessons=lessons, instruction=instruction)
+        return
     words = instruction.path.read_text(encoding="utf-8")
     with watched(bench) as counting:
         run = _Run(bench, cfg, base, lessons, words)
         outcome = run.go(counting)
+    if current().rank > 0:
+        return  # what is left to be written, process 0 writes
     bench.facts.update(run.facts(outcome))
     finish(bench, cfg, outcome, run.taught.repeats)
 
@@ -119,7 +126,8 @@ class _Run:
             )
         if outcome.early:
             self.bench.say(f"tune: ended early, the held-out lessons were best at step {outcome.kept_step}")
-        self.learner.save(self.bench.path, self.base.ref)
+        if current().rank == 0:
+            self.learner.save(self.bench.path, self.base.ref)
         return outcome
 
     def course(self) -> Course:
