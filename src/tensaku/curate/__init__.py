@@ -1,7 +1,26 @@
 """From outside files to lessons and an exam: ingest, curate, exam, lessons. Every row dropped is counted and kept."""
 
+from tensaku.curate.documents import Documents, document_files, documents
+from tensaku.curate.freeze import Decisions, decisions, slice_file
 from tensaku.curate.ingest import Sources, Use, files, ingest
 from tensaku.curate.pool import Curate, curate
 from tensaku.curate.split import Exam, Lessons, exam, lessons
 
-__all__ = ["Curate", "Exam", "Lessons", "Sources", "Use", "curate", "exam", "files", "ingest", "lessons"]
+__all__ = [
+    "Curate",
+    "Decisions",
+    "Documents",
+    "Exam",
+    "Lessons",
+    "Sources",
+    "Use",
+    "curate",
+    "decisions",
+    "document_files",
+    "documents",
+    "exam",
+    "files",
+    "ingest",
+    "lessons",
+    "slice_file",
+]

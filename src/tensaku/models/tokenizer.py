@@ -59,6 +59,12 @@ class Tokenizer:
     def __len__(self) -> int:
         return int(self._core.get_vocab_size(with_added_tokens=True))
 
+    @property
+    def start(self) -> int:
+        """The id that a text begins with: the model's own, or for a model that has none, one that ends a text."""
+        named = self._core.token_to_id(self._special.get("bos_token", ""))
+        return min(self.eos) if named is None else int(named)
+
     def encode(self, text: str) -> list[int]:
         """Ids of `text` alone, without any token put before or after it; special tokens in it are recognised."""
         return list(self._core.encode(text, add_special_tokens=False).ids)

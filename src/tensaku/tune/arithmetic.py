@@ -11,20 +11,32 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from tensaku.models.products import Multiply, Speed, product, speed
 from tensaku.tune.group import current, first_then_others
-from tensaku.tune.section import Tune
 
-__all__ = ["How", "settle"]
+__all__ = ["How", "Settings", "settle"]
 
 _FILE = "machine.json"
 
 
-def _chosen(cfg: Tune, path: Path, measured: Speed) -> dict[str, Any]:
+class Settings(Protocol):
+    """A section that says in which number format to train, and counts as a whole."""
+
+    @property
+    def precision(self) -> str:
+        """Which number format: auto, fp32 or bf16."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Its values, plain."""
+        ...
+
+
+def _chosen(cfg: Settings, path: Path, measured: Speed) -> dict[str, Any]:
     """The product and the threads: as they stand in the file, or the best ones, put there."""
     if path.exists():
         chosen: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -49,7 +61,7 @@ class How:
     spoken: str
 
 
-def settle(cfg: Tune, aside: Path, inputs: Mapping[str, str]) -> How:
+def settle(cfg: Settings, aside: Path, inputs: Mapping[str, str]) -> How:
     """Measure and decide, or go on as the run began.
 
     Args:
