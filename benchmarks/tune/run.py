@@ -103,7 +103,7 @@ class Bench:
         if "hf_bf16" in rows:
             self.kept.setdefault("bf16", {})[part] = table.ratios(rows, "ours_bf16") | self._stamp()
         self.kept.setdefault("peak_mb", {})[part] = {n: r.peak_mb for n, r in rows.items()}
-        self.kept["versions"] = rows["trl"].versions
+        self.kept["versions"] = next(row for name, row in rows.items() if name.startswith("trl")).versions
 
     def _gain(self, rows: dict[str, Row]) -> float | None:
         """How many times faster ours trains on the trimmed vocabulary; None unless both were measured alike."""

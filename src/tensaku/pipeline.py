@@ -19,26 +19,41 @@ from tensaku.config import load as load_config
 from tensaku.errors import ConfigError, DataError, NotFound, TensakuError, UsageError
 from tensaku.evaluate import Evaluate, Ladder, Rung, Rungs, check_room, check_scorers, evaluate, ladder
 from tensaku.govern import Gate, Release, release
+from tensaku.ledger import Ledger
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.text import names_from
-from tensaku.tune import Tune, tune
+from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
 __all__ = ["LADDER", "STAGES", "TASK_FILE", "Built", "Serve", "Spec", "Task", "Workspace", "build", "climb"]
 
 TASK_FILE = "tensaku.toml"
 
-STAGES = ("ingest", "curate", "exam", "lessons", "base", "trim", "tune", "evaluate", "release")
-"""Every stage in the order of the road. A stage that is switched off hands on what the one before it left."""
+STAGES = (
+    "ingest",
+    "curate",
+    "exam",
+    "lessons",
+    "documents",
+    "base",
+    "trim",
+    "pretrain",
+    "tune",
+    "decisions",
+    "dpo",
+    "evaluate",
+    "release",
+)
+"""Every stage in the order of the road. A stage that the task file has no use for is passed by."""
 
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
 
-_MODEL = ("base", "trim")
+_MODEL = ("base", "trim", "pretrain")
 """The stages that make the model to tune; the last one walked made the one that is tuned."""
-_TUNED = ("tune",)
+_TUNED = ("tune", "dpo")
 """The stages that tune it; the last one walked made the one that is examined and released."""
 
 
@@ -80,7 +95,11 @@ class Spec(Section):
     lessons: curation.Lessons = curation.Lessons()
     base: Base = Base()
     trim: Trim = Trim()
+    documents: curation.Documents = curation.Documents()
+    pretrain: Pretrain = Pretrain()
     tune: Tune = Tune()
+    decisions: curation.Decisions = curation.Decisions()
+    dpo: Dpo = Dpo()
     evaluate: Evaluate = Evaluate()
     ladder: Ladder = Ladder()
     gate: Gate = Gate()
@@ -131,6 +150,7 @@ class Workspace:
         faults = []
         for check in (
             self._sources,
+            self._documents,
             self._base,
             self._trim,
             self.instruction,
@@ -152,6 +172,14 @@ class Workspace:
 
     def _base(self) -> dict[str, SourceFile]:
         return source_files(self.spec.base, self.folder)
+
+    def _documents(self) -> dict[str, SourceFile]:
+        return curation.document_files(self.spec.documents, self.folder)
+
+    def _decided(self) -> SourceFile:
+        """What the writers decided, as a file."""
+        with Ledger.open(self.ledger_file, names=self.names()) as ledger:
+            return curation.slice_file(ledger, self.root / "decisions")
 
     def _trim(self) -> None:
         check_trim(self.spec.base.model, self.spec.trim, self.folder)
@@ -231,46 +259,106 @@ def build(store: Store, workspace: Workspace, until: str = "release") -> Built:
     """
     if until not in STAGES:
         raise NotFound("stage", until, STAGES)
-    done: dict[str, Artifact] = {}
+    road = _Road(store, workspace)
     for stage in STAGES[: STAGES.index(until) + 1]:
-        done[stage] = _one(stage, store, workspace, done)
-    return Built(done)
+        made: Artifact | None = getattr(road, stage)()
+        if made is not None:
+            road.done[stage] = made
+    if until not in road.done:
+        what = f"the task file has no use for the stage {until!r}"
+        raise UsageError(what, where=workspace.folder / TASK_FILE, fix=_USE[until])
+    return Built(road.done)
 
 
-def _one(stage: str, store: Store, workspace: Workspace, done: dict[str, Artifact]) -> Artifact:
-    """Run one stage on what the stages before it left."""
-    spec = workspace.spec
-    instruction = workspace._instruction()
-    names = SourceFile(workspace._named("names"))
-    given: dict[str, Input]
-    match stage:
-        case "ingest":
-            return store.run(curation.ingest, spec.sources, **workspace._sources())
-        case "curate":
-            return store.run(curation.curate, spec.curate, source=done["ingest"])
-        case "exam":
-            return store.run(curation.exam, spec.exam, pool=done["curate"])
-        case "lessons":
-            return store.run(curation.lessons, spec.lessons, pool=done["curate"], exam=done["exam"], names=names)
-        case "base":
-            return store.run(base, spec.base, files=workspace._base())
-        case "trim":
-            if spec.trim.keep == "all":
-                return done["base"]
-            given = {"base": done["base"], "lessons": done["lessons"], "instruction": instruction}
-            return store.run(trim, spec.trim, **given)
-        case "tune":
-            given = {"base": _last(done, _MODEL), "lessons": done["lessons"], "instruction": instruction}
-            if not store.has(tune, spec.tune, **given):
-                _check_exam(workspace, done)
-            return store.run(tune, spec.tune, **given)
-        case "evaluate":
-            given = {"exam": done["exam"], "lessons": done["lessons"], "instruction": instruction, "names": names}
-            return store.run(evaluate, spec.evaluate, **given, base=_last(done, _MODEL), adapter=_last(done, _TUNED))
-        case _:
-            given = {"evaluation": done["evaluate"], "lessons": done["lessons"], "exam": done["exam"]}
-            given |= {"adapter": _last(done, _TUNED), "base": _last(done, _MODEL), "instruction": instruction}
-            return store.run(release, Release(task=spec.task, gate=spec.gate), **given)
+_USE = {
+    "documents": "Name the house's documents in [documents] use",
+    "pretrain": "Name the house's documents in [documents] use",
+    "decisions": 'Set tune.method = "dpo"',
+    "dpo": 'Set tune.method = "dpo"',
+}
+"""What makes a stage that was passed by useful."""
+
+
+class _Road:
+    """One walk: a method a stage, each run on what the stages before it left; None where there is no use for it."""
+
+    def __init__(self, store: Store, workspace: Workspace) -> None:
+        self.store, self.workspace, self.spec = store, workspace, workspace.spec
+        self.instruction = workspace._instruction()
+        self.names = SourceFile(workspace._named("names"))
+        self.done: dict[str, Artifact] = {}
+
+    def ingest(self) -> Artifact:
+        return self.store.run(curation.ingest, self.spec.sources, **self.workspace._sources())
+
+    def curate(self) -> Artifact:
+        return self.store.run(curation.curate, self.spec.curate, source=self.done["ingest"])
+
+    def exam(self) -> Artifact:
+        return self.store.run(curation.exam, self.spec.exam, pool=self.done["curate"])
+
+    def lessons(self) -> Artifact:
+        given = {"pool": self.done["curate"], "exam": self.done["exam"]}
+        return self.store.run(curation.lessons, self.spec.lessons, **given, names=self.names)
+
+    def documents(self) -> Artifact | None:
+        if not self.spec.documents.use:
+            return None
+        files = self.workspace._documents()
+        return self.store.run(curation.documents, self.spec.documents, files=files, exam=self.done["exam"])
+
+    def base(self) -> Artifact:
+        return self.store.run(base, self.spec.base, files=self.workspace._base())
+
+    def trim(self) -> Artifact:
+        if self.spec.trim.keep == "all":
+            return self.done["base"]
+        given: dict[str, Input] = {"base": self.done["base"], "lessons": self.done["lessons"]}
+        if "documents" in self.done:
+            given["documents"] = self.done["documents"]
+        return self.store.run(trim, self.spec.trim, **given, instruction=self.instruction)
+
+    def pretrain(self) -> Artifact | None:
+        if "documents" not in self.done:
+            return None
+        return self.store.run(pretrain, self.spec.pretrain, base=self.model, documents=self.done["documents"])
+
+    def tune(self) -> Artifact:
+        given: dict[str, Input] = {"base": self.model, "lessons": self.done["lessons"], "instruction": self.instruction}
+        cfg = self.spec.tune
+        if cfg.method == "dpo":  # which learns on from what lora has taught
+            cfg = cfg.model_copy(update={"method": "lora"})
+        if not self.store.has(tune, cfg, **given):
+            _check_exam(self.workspace, self.done)
+        return self.store.run(tune, cfg, **given)
+
+    def decisions(self) -> Artifact | None:
+        if self.spec.tune.method != "dpo":
+            return None
+        decided = self.workspace._decided()
+        return self.store.run(curation.decisions, self.spec.decisions, ledger=decided, exam=self.done["exam"])
+
+    def dpo(self) -> Artifact | None:
+        if "decisions" not in self.done:
+            return None
+        given = {"base": self.model, "adapter": self.done["tune"], "decisions": self.done["decisions"]}
+        return self.store.run(dpo, self.spec.dpo, **given, instruction=self.instruction)
+
+    def evaluate(self) -> Artifact:
+        given: dict[str, Input] = {"exam": self.done["exam"], "lessons": self.done["lessons"]}
+        given |= {"base": self.model, "adapter": _last(self.done, _TUNED)}
+        return self.store.run(evaluate, self.spec.evaluate, **given, instruction=self.instruction, names=self.names)
+
+    def release(self) -> Artifact:
+        given: dict[str, Input] = {name: self.done[name] for name in ("lessons", "exam")}
+        given |= {"adapter": _last(self.done, _TUNED), "base": self.model, "evaluation": self.done["evaluate"]}
+        cfg = Release(task=self.spec.task, gate=self.spec.gate)
+        return self.store.run(release, cfg, **given, instruction=self.instruction)
+
+    @property
+    def model(self) -> Artifact:
+        """The model to tune."""
+        return _last(self.done, _MODEL)
 
 
 def _last(done: Mapping[str, Artifact], stages: Sequence[str]) -> Artifact:
@@ -305,7 +393,8 @@ def climb(store: Store, workspace: Workspace) -> Artifact:
         _forget_peak()
         try:
             rung = workspace._rung(model, method)
-            tuned[str(number)] = _last(build(store, rung, _TUNED[-1]).artifacts, _TUNED)
+            until = "dpo" if method == "dpo" else "tune"
+            tuned[str(number)] = build(store, rung, until)[until]
             evaluations[str(number)] = build(store, rung, "evaluate")["evaluate"]
         except TensakuError as error:
             failed = str(error)

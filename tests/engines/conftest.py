@@ -105,6 +105,8 @@ def write_peft(folder: Path, model: Any, *, seed: int = 0, targets: list[str] | 
         for name, value in tuned.named_parameters():
             if "lora_B" in name:
                 value.data.copy_(torch.randn_like(value) * 0.1)
+            if "magnitude" in name:
+                value.data.mul_(torch.empty_like(value).uniform_(0.8, 1.2))
         tuned.save_pretrained(folder)
     return tuned.eval()
 

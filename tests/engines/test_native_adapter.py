@@ -71,7 +71,7 @@ def test_a_damaged_file_is_refused(folder: Path, shape: Shape, name: str, conten
     ("values", "message"),
     [
         ({"peft_type": "IA3"}, "type 'IA3'"),
-        ({"use_dora": True}, "DoRA"),
+        ({"use_dora": True}, "has 0 lengths of rows"),
         ({"bias": "all"}, "biases"),
         ({"modules_to_save": ["lm_head"]}, "whole modules"),
         ({"fan_in_fan_out": True}, "transposed"),
@@ -112,4 +112,17 @@ def test_an_unknown_module_is_refused(folder: Path, shape: Shape) -> None:
     path = folder / "adapter_model.safetensors"
     save_file(load_file(path) | {"base_model.model.model.embed_tokens.lora_embedding_A": torch.ones(4, 352)}, path)
     with pytest.raises(UsageError, match="embed_tokens"):
+        load_adapter(folder, shape)
+
+
+def test_dora_needs_the_base_and_all_its_lengths(tiny: Get, tmp_path: Path, shape: Shape) -> None:
+    folder = Path(shutil.copytree(tiny().adapter("dora", use_dora=True), tmp_path / "dora"))
+    with pytest.raises(UsageError, match="computed with the base's weights"):
+        load_adapter(folder, shape)
+    _configure(folder, use_dora=False)
+    with pytest.raises(UsageError, match="lora_magnitude_vector, which the engine cannot"):
+        load_adapter(folder, shape)
+    _configure(folder, use_dora=True)
+    _change(folder, layers__0__mlp__up_proj__lora_magnitude_vector=torch.ones(95))
+    with pytest.raises(UsageError, match=r"has 95 lengths of rows for layers.0.mlp.up_proj, not 96"):
         load_adapter(folder, shape)

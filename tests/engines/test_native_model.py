@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tensaku.engines.native.adapter import Adapter, load_adapter
 from tensaku.engines.native.model import Model, Work
@@ -53,6 +54,8 @@ def test_logits_agree_with_transformers(tiny: Get, family: str) -> None:
         ("all", {}),
         ("some", {"targets": ["q_proj", "v_proj", "down_proj"], "r": 3, "lora_alpha": 5}),
         ("rs", {"use_rslora": True, "r": 9}),
+        ("dora", {"use_dora": True}),
+        ("dora-some", {"use_dora": True, "targets": ["k_proj", "gate_proj", "o_proj"], "r": 2, "use_rslora": True}),
         ("pattern", {"rank_pattern": {"k_proj": 2, "layers.1.self_attn.v_proj": 6}, "alpha_pattern": {"up_proj": 30}}),
     ],
 )
@@ -67,7 +70,7 @@ def test_logits_with_an_adapter_agree_with_peft(tiny: Get, family: str, name: st
         wanted = tuned(torch.tensor([tokens])).logits[0]
     made.release(tuned)
     model = _open(made)
-    got = _chunked(model, tokens, load_adapter(made.adapter(name), model.shape), [3, 30])
+    got = _chunked(model, tokens, load_adapter(made.adapter(name), model.shape, model.weight), [3, 30])
     assert (got - wanted).abs().max() < 1e-4 * wanted.abs().max().clamp_min(1)
     assert (plain - wanted).abs().max() > 1e-2  # the adapter does something
 
@@ -80,7 +83,8 @@ def test_a_row_does_not_depend_on_its_neighbours(tiny: Get, family: str, precisi
     """Bit for bit: alone word by word, in chunks of any size, and among rows of other streams and adapters."""
     made = tiny(family)
     model = _open(made, precision, threads)
-    adapters = [load_adapter(made.adapter(name), model.shape) for name in ("all", "other")] + [None]
+    folders = [made.adapter("all"), made.adapter("dora", use_dora=True)]
+    adapters = [*(load_adapter(folder, model.shape, model.weight) for folder in folders), None]
     draw = random.Random(3)
     texts = [_sequence(draw.randrange(255, 280), seed) for seed in range(3)]
     alone = [
@@ -130,3 +134,44 @@ def test_int8_stays_near_fp32(tiny: Get) -> None:
     near = _chunked(_open(made, "int8"), text, None, [])
     error = (near - exact).norm() / exact.norm()
     assert 0 < error < 0.08  # random weights are the worst case
+
+
+@pytest.mark.parametrize("family", ["gemma3_text", "llama"])
+def test_dora_and_plain_adapters_in_one_pass_agree_with_peft(tiny: Get, family: str) -> None:
+    made = tiny(family)
+    kinds: list[dict[str, Any]] = [{"use_dora": True}, {}, {"use_dora": True, "targets": ["q_proj", "down_proj"]}]
+    names = ["dora", "all", "dora-thin"]
+    texts = [_sequence(n, n) for n in (40, 55, 31)]
+    wanted = []
+    for name, options, text in zip(names, kinds, texts, strict=True):
+        tuned = made.with_adapter(name, **options)
+        with torch.inference_mode():
+            wanted.append(tuned(torch.tensor([text])).logits[0])
+        made.release(tuned)
+    model = _open(made)
+    adapters = [load_adapter(made.adapter(name), model.shape, model.weight) for name in names]
+    for slot in model.cache.slots:
+        slot.tokens = []
+    works = [Work(model.cache.slots[i], adapters[i], texts[i], len(texts[i])) for i in range(3)]
+    scores = model.logits(works)
+    assert scores is not None
+    for got, one in zip(torch.split(scores, [len(text) for text in texts]), wanted, strict=True):
+        assert (got - one).abs().max() < 1e-4 * one.abs().max().clamp_min(1)
+
+
+def test_in_int8_the_lengths_of_rows_are_those_of_the_weights_as_multiplied(tiny: Get) -> None:
+    """Then each row of the adapted weights has the length that was learnt, whatever rounding made of the base."""
+    made = tiny("gemma3_wide")
+    model = _open(made, "int8")
+    folder = made.adapter("dora", use_dora=True)
+    adapter = load_adapter(folder, model.shape, model.weight)
+    down, up = adapter.layers[0]["down"]
+    whole = (model.weight(0, "down") + up.t() @ down.t()) * adapter.gains[0]["down"][:, None]
+    held = load_file(folder / "adapter_model.safetensors")
+    [lengths] = [t for name, t in held.items() if "layers.0.mlp.down_proj.lora_magnitude_vector" in name]
+    assert (whole.norm(dim=1) / lengths - 1).abs().max() < 1e-5
+    text = _sequence(100, 8)
+    exact = _open(made)
+    wanted = _chunked(exact, text, load_adapter(folder, exact.shape, exact.weight), [])
+    error = (_chunked(model, text, adapter, []) - wanted).norm() / wanted.norm()
+    assert 0 < error < 0.08

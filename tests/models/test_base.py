@@ -85,7 +85,7 @@ def config(folder: Path, **values: Any) -> None:
     [
         (lambda f: (f / "config.json").unlink(), r"this folder is no model: it has no config\.json"),
         (lambda f: (f / "tokenizer.json").unlink(), r"has no tokenizer\.json"),
-        (lambda f: config(f, model_type="mamba"), "family 'mamba' is not known"),
+        (lambda f: config(f, model_type="zweig"), "family 'zweig' is not known"),
         (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), r"no \*\.safetensors.*pickled"),
     ],
 )

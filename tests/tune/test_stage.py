@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +22,6 @@ from tensaku.store import Artifact, Bench, SilentReporter, SourceFile, Store, st
 from tensaku.testing import tiny_model, tiny_pairs
 from tensaku.tune import Tune, tune
 
-KILLS = Path(__file__).with_name("stage_kills.py")
 INSTRUCTION = "公表文に直してください。\n"
 
 
@@ -176,29 +172,6 @@ def test_nothing_to_learn_from(store: Store, gemma: Path) -> None:
 
 def files(made: Artifact) -> tuple[bytes, ...]:
     return tuple(made.file(f"adapter/{n}").read_bytes() for n in ("adapter_config.json", "adapter_model.safetensors"))
-
-
-def test_killed_at_five_moments_the_result_has_the_same_bytes(tmp_path: Path) -> None:
-    """SIGKILL during `store.run(tune, ...)`; every run goes on from the last checkpoint."""
-    model = tiny_model(tmp_path / "model")
-    (tmp_path / "instruction.md").write_text(INSTRUCTION, encoding="utf-8")
-    words = [sys.executable, str(KILLS), str(model), str(tmp_path / "killed"), str(tmp_path / "whole")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=250)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["began_at"][0] == told["began_at"][-1] == 1
-    for killed, began in zip(told["killed_at"], told["began_at"][1:], strict=False):
-        assert began >= killed, "it began again instead of going on"
-    [mine], [wanted_one] = (Store(tmp_path / root, SilentReporter()).list("tune") for root in ("killed", "whole"))
-    assert mine.ref == wanted_one.ref
-    assert files(mine) == files(wanted_one)
-    logs = [[json.loads(line) for line in a.file("loss.jsonl").read_text().splitlines()] for a in (mine, wanted_one)]
-    assert len(logs[0]) == 36
-    for name in ("step", "loss", "lr", "tokens"):
-        assert [row[name] for row in logs[0]] == [row[name] for row in logs[1]], name
-    assert mine.facts["last_loss"] == wanted_one.facts["last_loss"]
-    assert Store(tmp_path / "killed", SilentReporter()).verify(mine.ref) == []
 
 
 def test_the_checkpoint_is_of_no_use_once_it_is_sealed(store: Store, gemma: Path) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from tensaku import plugins
 from tensaku.engines.protocol import Engine
-from tensaku.errors import MissingExtra
-from tensaku.models.shape import Shape
+from tensaku.errors import MissingExtra, UsageError
+from tensaku.models.shape import Shape, UnknownFamily
 
 __all__ = ["CONTEXT", "context_of", "open_engine"]
 
 CONTEXT = 2048
 """Most tokens of prompt and answer together in our own engine, if nobody says."""
+
+_log = logging.getLogger(__name__)
 
 
 @plugins.engines.register("native")
@@ -37,11 +40,24 @@ def _native(
     return NativeEngine(base, precision=precision, context=context, slots=slots, threads=threads)
 
 
+@plugins.engines.register("transformers")
+def _transformers(base: Path, /, *, context: int | None = None) -> Engine:
+    """Models that the native engine does not compute: Transformers in fp32, one answer at a time."""
+    try:
+        from tensaku.engines.transformers_engine import TransformersEngine
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers", "peft"):
+            raise
+        raise MissingExtra(error.name, "tune") from None
+    return TransformersEngine(base, context=context)
+
+
 def open_engine(spec: str | Mapping[str, Any], base: Path, **options: Any) -> Engine:
     """The engine that `spec` names, over the base model in the folder `base`.
 
     Args:
-        spec: a name ("native"), or a mapping as in the task file: `{ engine = "native", precision = "fp32" }`.
+        spec: a name ("native"), or a mapping as in the task file: `{ engine = "native", precision = "fp32" }`. Where
+            native is asked for a base that it does not compute, `transformers` answers in its place, and says so.
         base: the folder of the base model.
         options: settings over those in `spec`.
 
@@ -50,12 +66,35 @@ def open_engine(spec: str | Mapping[str, Any], base: Path, **options: Any) -> En
         UsageError: a setting is unknown or out of range, or `base` is no model.
     """
     use = {"engine": spec} if isinstance(spec, str) else dict(spec)
-    return cast(Engine, plugins.engines.build(use | options)(base))
+    use |= options
+    if use.get("engine") == "native":
+        use = _for_base(use, base)
+    return cast(Engine, plugins.engines.build(use)(base))
+
+
+def _for_base(use: dict[str, Any], base: Path) -> dict[str, Any]:
+    """`use`, or what stands in for the native engine."""
+    plugins.engines.build(use)  # wrong settings are refused first, whoever answers
+    try:
+        Shape.load(base)
+    except UnknownFamily as error:
+        _log.warning("engine: transformers (fp32, one answer at a time), since %s", error.what)
+        return {"engine": "transformers"} | {k: v for k, v in use.items() if k == "context"}
+    except UsageError:
+        pass  # the engine says it better
+    return use
 
 
 def context_of(spec: Mapping[str, Any], base: Path) -> int | None:
     """The context that the engine which `spec` names will have over `base`; None where only the engine knows."""
-    if spec.get("engine") != "native":
+    if spec.get("engine") not in ("native", "transformers"):
         return None
     asked = spec.get("context")
-    return int(asked) if asked is not None else min(CONTEXT, Shape.load(base).context)
+    if asked is not None:
+        return int(asked)
+    try:
+        return min(CONTEXT, Shape.load(base).context)
+    except UnknownFamily:
+        from tensaku.models.foreign import context_of as of_base
+
+        return min(CONTEXT, of_base(base))

@@ -2,7 +2,7 @@
 
 A base artifact is a Hugging Face folder: config.json, *.safetensors, tokenizer.json, tokenizer_config.json (with a chat
 template), and the licence texts that came with it. Facts: `source`, `sha256` (of the weights), `licence`, `family`,
-`vocabulary`, `parameters`.
+`vocabulary`, `parameters`, `core` ("own" where the decoder computes it, "transformers" where only Transformers does).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 from tensaku.config import Section
 from tensaku.errors import MissingExtra, NotFound, StageError, UsageError
 from tensaku.models.block_files import FILE as BLOCKS
-from tensaku.models.folder import describe
-from tensaku.models.shape import Shape
+from tensaku.models.folder import check_family, describe
 from tensaku.models.trim_stage import Trim, check_trim, trim
 from tensaku.store import Bench, SourceFile, stage
 
@@ -174,7 +173,7 @@ def _check_folder(path: Path) -> None:
     if not (path / "config.json").is_file():
         fix = "Name a folder in Hugging Face form: config.json, *.safetensors, tokenizer.json"
         raise UsageError("this folder is no model: it has no config.json", where=path, fix=fix)
-    Shape.load(path)
+    check_family(path)
     if not (path / "tokenizer.json").is_file():
         fix = "Copy it from the model; other forms of tokenizer (sentencepiece, vocab.txt) are not read"
         raise UsageError("this model folder has no tokenizer.json", where=path, fix=fix)

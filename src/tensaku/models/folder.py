@@ -7,15 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import UsageError
+from tensaku.models.shape import Shape, UnknownFamily
 
-__all__ = ["describe", "write_json"]
+__all__ = ["check_family", "describe", "write_json"]
+
+
+def check_family(folder: Path) -> bool:
+    """Whether the decoder computes the model in `folder`; what it does not, Transformers must know.
+
+    Raises:
+        UsageError: neither does, or the folder is no model.
+    """
+    try:
+        Shape.load(folder)
+    except UnknownFamily:
+        from tensaku.models.foreign import check_known
+
+        check_known(folder)
+        return False
+    return True
 
 
 def describe(folder: Path, source: str) -> dict[str, Any]:
-    """Check that what stands in the folder is a model, and say what it is; nothing is computed.
+    """Check that what stands in the folder is a model, and say what it is.
+
+    Of a family of the decoder's own nothing is computed; any other is loaded and reads eight words.
 
     Returns:
-        `sha256` of the weights (joined by + where they are several files), `family`, `vocabulary`, `parameters`.
+        `sha256` of the weights (joined by + where they are several files), `family`, `vocabulary`, `parameters`, and
+        `core`: "own", or "transformers" where only Transformers computes it.
 
     Raises:
         UsageError: a part is missing or damaged, or the parts do not belong together; `source` is named as the place.
@@ -25,11 +45,10 @@ def describe(folder: Path, source: str) -> dict[str, Any]:
 
     from tensaku.models.block_files import FILE as BLOCKS
     from tensaku.models.fingerprint import weights_hash
-    from tensaku.models.shape import Shape
     from tensaku.models.tokenizer import Tokenizer
     from tensaku.models.weights import Weights
 
-    shape = Shape.load(folder)
+    own = check_family(folder)
     Tokenizer.load(folder)
     tensors: dict[str, torch.Tensor] = {}
     for path in sorted(p for p in folder.glob("*.safetensors") if p.name != BLOCKS):
@@ -39,10 +58,16 @@ def describe(folder: Path, source: str) -> dict[str, Any]:
                     tensors[name] = torch.empty(held.get_slice(name).get_shape(), device="meta")
         except SafetensorError as error:
             raise UsageError(f"the weights cannot be read ({error})", where=path) from None
+    if not own:
+        from tensaku.models import foreign
+
+        return {"sha256": weights_hash(folder), "core": "transformers", **foreign.describe(folder)._asdict()}
+    shape = Shape.load(folder)
     Weights.from_tensors(shape, tensors, where=source)  # names and sizes only
     parameters = sum(tensor.numel() for tensor in tensors.values())
     return {
         "sha256": weights_hash(folder),
+        "core": "own",
         "family": shape.family,
         "vocabulary": shape.vocabulary,
         "parameters": parameters,

@@ -10,9 +10,13 @@ from typing import Any, Literal
 
 from tensaku.errors import UsageError
 
-__all__ = ["FAMILIES", "Shape"]
+__all__ = ["FAMILIES", "Shape", "UnknownFamily"]
 
 FAMILIES = ("gemma3_text", "llama", "qwen2", "qwen3")
+
+
+class UnknownFamily(UsageError):
+    """The decoder does not compute this family, or not this model's variety of it; Transformers may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Shape:
         """The shape of the model in `folder`.
 
         Raises:
-            UsageError: there is no `config.json`, it is damaged, or its family is not one of `FAMILIES`.
+            UnknownFamily: its family is not one of `FAMILIES`, or it uses something that the decoder does not do.
+            UsageError: there is no `config.json`, or it is damaged.
         """
         path = folder / "config.json"
         try:
@@ -70,12 +75,13 @@ class Shape:
         """The shape that a Hugging Face configuration describes.
 
         Raises:
-            UsageError: the family is unknown, a key is missing, or it uses something that the decoder does not do.
+            UnknownFamily: the family is unknown, or it uses something that the decoder does not do.
+            UsageError: a key is missing or holds a wrong value.
         """
         family = str(config.get("model_type", ""))
         if family not in FAMILIES:
             what = f"the model family {family!r} is not known to the decoder"
-            raise UsageError(what, where=where, fix=f"Known: {', '.join(FAMILIES)}")
+            raise UnknownFamily(what, where=where, fix=f"Known: {', '.join(FAMILIES)}")
         try:
             return _read(family, config, where)
         except KeyError as error:
@@ -137,7 +143,7 @@ def _refuse_unknown(family: str, c: Mapping[str, Any], where: str | Path | None)
     unknown[f"activation {act}"] = act not in known
     for name, wrong in unknown.items():
         if wrong:
-            raise UsageError(
+            raise UnknownFamily(
                 f"the decoder does not know this model's {name}", where=where, fix="Use another base model"
             )
 
@@ -165,6 +171,6 @@ def _rope(c: Mapping[str, Any], kind: str, where: str | Path | None) -> tuple[fl
     kind_of_scaling = rope.get("rope_type") or old.get("rope_type") or old.get("type") or "default"
     if kind_of_scaling not in ("default", "linear"):
         what = f"rotary scaling of type {kind_of_scaling!r} is not known to the decoder"
-        raise UsageError(what, where=where, fix="Use a base model without it")
+        raise UnknownFamily(what, where=where, fix="Use a base model without it")
     scale = float(rope.get("factor") or old.get("factor") or 1.0) if kind_of_scaling == "linear" else 1.0
     return float(theta or 10000.0), scale

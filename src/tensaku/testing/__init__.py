@@ -5,6 +5,7 @@ tiny_pairs        a dozen pairs of draft and final, the same at every call
 serving           an ASGI app behind a real server on a free port of loopback
 write_adapter     an adapter folder in PEFT's layout
 tiny_model        a random model of three layers in a folder, tokenizer included, that tunes and answers in seconds
+tiny_foreign_model  one of a family that only Transformers computes
 tiny_desk         a workspace with such a model and sixty pairs, whose whole road takes seconds
 workspace         a temporary folder that home and working directory point to while it lives
 """
@@ -29,6 +30,7 @@ from tensaku.engines.protocol import Piece, Request
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.records import Finish, Message, Pair, Usage
 from tensaku.testing.desk import tiny_desk
+from tensaku.testing.foreign import tiny_foreign_model
 from tensaku.testing.model import CHARACTERS, tiny_model
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "echo",
     "serving",
     "tiny_desk",
+    "tiny_foreign_model",
     "tiny_model",
     "tiny_pairs",
     "workspace",

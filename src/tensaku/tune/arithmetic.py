@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import torch
 
-from tensaku.models.products import Multiply, product, speed
+from tensaku.models.products import Multiply, Speed, product, speed
+from tensaku.tune.group import current, first_then_others
 
 __all__ = ["How", "Settings", "settle"]
 
@@ -33,6 +34,20 @@ class Settings(Protocol):
     def model_dump(self, *, mode: str) -> dict[str, Any]:
         """Its values, plain."""
         ...
+
+
+def _chosen(cfg: Settings, path: Path, measured: Speed) -> dict[str, Any]:
+    """The product and the threads: as they stand in the file, or the best ones, put there."""
+    if path.exists():
+        chosen: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        torch.set_num_threads(chosen["threads"])
+        return chosen
+    name = measured.fastest if cfg.precision != "bf16" else "bf16"
+    chosen = {"product": name, "threads": torch.get_num_threads()}
+    new = path.with_name(path.name + ".new")  # whole or not at all, whatever a kill or a full disk does
+    new.write_text(json.dumps(chosen), encoding="utf-8")
+    new.replace(path)
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +69,9 @@ def settle(cfg: Settings, aside: Path, inputs: Mapping[str, str]) -> How:
         aside: where a run keeps what it needs to be taken up again.
         inputs: what else decides the result.
     """
-    measured = speed()
-    path = aside / _FILE
-    if path.exists():
-        chosen = json.loads(path.read_text(encoding="utf-8"))
-        torch.set_num_threads(chosen["threads"])
-    else:
-        name = measured.fastest if cfg.precision != "bf16" else "bf16"
-        chosen = {"product": name, "threads": torch.get_num_threads()}
-        path.write_text(json.dumps(chosen), encoding="utf-8")
+    with first_then_others(current()):
+        measured = speed()
+        chosen = _chosen(cfg, aside / _FILE, measured)
     digest = hashlib.sha256(json.dumps([cfg.model_dump(mode="json"), dict(inputs)], sort_keys=True).encode())
     run = {**chosen, "torch": torch.__version__, "settings": digest.hexdigest()[:16]}
     name = chosen["product"]

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+import datetime
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
+from tensaku.errors import StageError
 
-from tensaku.tune.learner import Measured
+if TYPE_CHECKING:  # whoever only starts the processes need not load torch
+    from torch import Tensor
 
-__all__ = ["Alone", "Group"]
+    from tensaku.tune.learner import Measured
+
+__all__ = ["LOOPBACK", "TIMEOUT", "Alone", "Distributed", "Group", "current", "first_then_others", "joined"]
+
+TIMEOUT = datetime.timedelta(minutes=30)
+"""How long a process waits for the others: longer than the longest checkpoint takes to write. One that has died is
+noticed at once; this is for one that stands still."""
+
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+"""The network interface that leads nowhere but back."""
+
+_BUCKET = 1 << 23
+"""Numbers that are summed in one go: 32 MB, large enough that the latency of a message does not count."""
 
 
 class Group(Protocol):
@@ -52,3 +68,97 @@ class Alone:
 
     def barrier(self) -> None:
         """Nobody to wait for."""
+
+
+class Distributed:
+    """The processes of torch.distributed's default group, which must have been joined.
+
+    Every method raises a StageError where another process is gone.
+    """
+
+    def __init__(self) -> None:
+        from torch import distributed
+
+        self.rank, self.size = distributed.get_rank(), distributed.get_world_size()
+
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Sum in flat buckets, one message each; large gradients go without a copy."""
+        import torch
+
+        small: list[Tensor] = []
+        held = 0
+        for p in parameters:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+            if p.grad.numel() >= _BUCKET and p.grad.is_contiguous():
+                _reduce(p.grad)
+                continue
+            small.append(p.grad)
+            held += p.grad.numel()
+            if held >= _BUCKET:
+                _reduce_flat(small)
+                small, held = [], 0
+        _reduce_flat(small)
+
+    def sum(self, measured: Measured) -> Measured:
+        """The sum, in fp64; every process gets the same bits."""
+        import torch
+
+        total = torch.tensor(measured, dtype=torch.float64)
+        _reduce(total)
+        loss, scored, tokens = total.tolist()
+        return type(measured)(loss, int(scored), int(tokens))
+
+    def barrier(self) -> None:
+        """Wait for all."""
+        import torch
+
+        _reduce(torch.zeros(1))  # a sum of nothing: gloo's own barrier waits without noticing who has died
+
+
+def _reduce(tensor: Tensor) -> None:
+    from torch import distributed
+
+    try:
+        distributed.all_reduce(tensor)
+    except RuntimeError as error:
+        raise StageError("tune", f"another process of the group is gone ({error})") from error
+
+
+def _reduce_flat(gradients: list[Tensor]) -> None:
+    import torch
+
+    if not gradients:
+        return
+    flat = torch.cat([g.reshape(-1) for g in gradients])
+    _reduce(flat)
+    for g, summed in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+        g.copy_(summed.view_as(g))
+
+
+_joined: list[Group] = []
+
+
+def current() -> Group:
+    """The group that this process has joined; a group of one if none."""
+    return _joined[-1] if _joined else Alone()
+
+
+@contextmanager
+def joined(group: Group) -> Iterator[None]:
+    """Let `group` be the current one while the body runs."""
+    _joined.append(group)
+    try:
+        yield
+    finally:
+        _joined.pop()
+
+
+@contextmanager
+def first_then_others(group: Group) -> Iterator[None]:
+    """Process 0 goes through the body before all others do: what it decides and leaves in a file, they find there."""
+    if group.rank > 0:
+        group.barrier()
+    yield
+    if group.rank == 0:
+        group.barrier()

@@ -48,7 +48,9 @@ class Log:
         self._started = time.perf_counter() - (self.steps[-1].seconds if self.steps else 0.0)
         self._recent: deque[tuple[float, int]] = deque(maxlen=20)
         if writing:
-            path.write_text("".join(_line(step) for step in self.steps), encoding="utf-8")
+            new = path.with_name(path.name + ".new")  # a kill while it is cut back must not lose what stands in it
+            new.write_text("".join(_line(step) for step in self.steps), encoding="utf-8")
+            new.replace(path)
 
     def _read(self, done: int) -> None:
         if not done or not self._path.exists():

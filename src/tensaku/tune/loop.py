@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,11 @@ from typing import Any, Generic, TypeVar
 import torch
 from safetensors.torch import load_file
 
-from tensaku.errors import StageError
+from tensaku.errors import StageError, UsageError
 from tensaku.tune import checkpoints
 from tensaku.tune.checkpoints import write_tensors
 from tensaku.tune.faults import explained
-from tensaku.tune.group import Alone, Group
+from tensaku.tune.group import Group, current
 from tensaku.tune.learner import Learner, Measured
 from tensaku.tune.log import Log, Step
 from tensaku.tune.machine import peak_memory_mb
@@ -104,15 +105,16 @@ def train(
 ) -> Outcome:
     """Let `learner` learn `lessons`; keeps `loss.jsonl` and goes on from a checkpoint.
 
-    `advance(1, note)` is called after each step. With `patience`, the parameters of the best validation are put back
-    at the end.
+    `group` is the processes that share each step, by default the one that this process has joined; its process 0
+    writes, and the others wait for it in the next sum. `advance(1, note)` is called after each step. With `patience`,
+    the parameters of the best validation are put back at the end.
 
     Raises:
         StageError: the loss is not a number any more, memory or disk ran out; the last good checkpoint is kept.
         UsageError: the checkpoint is of another run.
     """
     with explained(places.folder):
-        return _Run(learner, lessons, course, places, validation, group or Alone()).go(advance)
+        return _Run(learner, lessons, course, places, validation, group or current()).go(advance)
 
 
 class _Run(Generic[E]):
@@ -147,8 +149,8 @@ class _Run(Generic[E]):
                 step = step.validated(self._validate(done))
             self.log.write(step)
             advance(1, self.log.note(course.steps))
-            pause = max(_CHECKPOINT_SECONDS, self.saving / _CHECKPOINT_SHARE)
-            if time.perf_counter() - saved > pause and done < course.steps and not self._over():
+            due = self.group.rank == 0 and time.perf_counter() - saved > self._pause()
+            if due and done < course.steps and not self._over():
                 self._checkpoint()
                 saved = time.perf_counter()
         kept = self._put_back_best(done)
@@ -156,6 +158,15 @@ class _Run(Generic[E]):
 
     def _over(self) -> bool:
         return bool(self.course.patience) and self.at.worse >= self.course.patience
+
+    def _pause(self) -> float:
+        """Seconds between two checkpoints."""
+        asked = os.environ.get("TENSAKU_CHECKPOINT_SECONDS")
+        try:
+            return float(asked) if asked else max(_CHECKPOINT_SECONDS, self.saving / _CHECKPOINT_SHARE)
+        except ValueError:
+            what = f"{asked!r} is no number of seconds"
+            raise UsageError(what, where="TENSAKU_CHECKPOINT_SECONDS", fix="Unset it, or set it to one") from None
 
     def _step(self, number: int) -> Step:
         """One update; what it reports is the loss before it."""
@@ -217,8 +228,6 @@ class _Run(Generic[E]):
 
     def _checkpoint(self) -> None:
         started = time.perf_counter()
-        if self.group.rank == 0:
-            checkpoints.save(self.places.aside, self.at, self.parameters, self.optimizer)
-        self.group.barrier()
+        checkpoints.save(self.places.aside, self.at, self.parameters, self.optimizer)
         self.saving = time.perf_counter() - started
         self.log.checkpoint_seconds += self.saving

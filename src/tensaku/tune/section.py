@@ -53,6 +53,9 @@ class Tune(Section):
     other model; `auto`: own where the model is known to it."""
     processes: int = Field(1, ge=1, le=64)
     """Processes that share each step."""
+    cluster: Literal["", "ray"] = ""
+    """Where they run: on this machine, or in the Ray cluster that RAY_ADDRESS names (none named: a Ray of this
+    machine)."""
     seed: int = 1
     """Where the shuffling and the first values start."""
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from tensaku.errors import UsageError
 from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.tune.group import current
+from tensaku.tune.processes import share
 from tensaku.tune.section import Tune
 
 if TYPE_CHECKING:
-    from tensaku.tune.learner import DecoderLearner
+    from tensaku.tune.learner import Learner
     from tensaku.tune.lessons import Taught
     from tensaku.tune.loop import Course, Outcome
+    from tensaku.tune.pack import Example
 
 __all__ = ["tune"]
 
@@ -51,10 +54,15 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
             search(bench, cfg, base=base, lessons=lessons, instruction=instruction)
         finish(bench, cfg, None, None)
         return
+    if cfg.processes > 1 and current().size == 1:  # each of them comes through here again, in a group
+        share(tune, bench, cfg, base=base, lessons=lessons, instruction=instruction)
+        return
     words = instruction.path.read_text(encoding="utf-8")
     with watched(bench) as counting:
         run = _Run(bench, cfg, base, lessons, words)
         outcome = run.go(counting)
+    if current().rank > 0:
+        return  # what is left to be written, process 0 writes
     bench.facts.update(run.facts(outcome))
     finish(bench, cfg, outcome, run.taught.repeats)
 
@@ -73,24 +81,32 @@ class _Run:
     """One training over our own decoder."""
 
     def __init__(self, bench: Bench, cfg: Tune, base: Artifact, lessons: Artifact, instruction: str) -> None:
-        from tensaku.models.shape import Shape
+        from tensaku.models.foreign import context_of
         from tensaku.models.tokenizer import Tokenizer
         from tensaku.tune.arithmetic import settle
         from tensaku.tune.lessons import taught
 
         self.bench, self.cfg, self.base = bench, cfg, base
-        context = min(cfg.context, Shape.load(base.path).context)
+        context = min(cfg.context, context_of(base.path))
         tokenizer = Tokenizer.load(base.path)
         self.taught: Taught = taught(tokenizer, lessons, instruction, context=context, validation=cfg.validation)
         self.taught.write_drops(bench.path)
         self.how = settle(cfg, bench.aside, {"base": base.key, "lessons": lessons.key, "instruction": instruction})
-        self.learner: DecoderLearner = self._learner(context)
+        self.core = "own"
+        self.learner: Learner[Example] = self._learner(context)
 
-    def _learner(self, context: int) -> DecoderLearner:
+    def _learner(self, context: int) -> Learner[Example]:
         from tensaku.tune.own import open_learner
         from tensaku.tune.pack import shared_prefix
+        from tensaku.tune.transformers_learner import fallback_reason
+        from tensaku.tune.transformers_learner import open_learner as open_fallback
 
         prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
+        if why := fallback_reason(self.cfg, self.base.path):
+            fallback = open_fallback(self.cfg, self.base.path, prefix, self.how.multiply)
+            self.core = "transformers"
+            self.bench.say(f"tune: {fallback.spoken} (since {why})")
+            return fallback
         return open_learner(self.cfg, self.base.path, context, prefix, self.how.multiply)
 
     def go(self, counting: Counting) -> Outcome:
@@ -110,7 +126,8 @@ class _Run:
             )
         if outcome.early:
             self.bench.say(f"tune: ended early, the held-out lessons were best at step {outcome.kept_step}")
-        self.learner.save(self.bench.path, self.base.ref)
+        if current().rank == 0:
+            self.learner.save(self.bench.path, self.base.ref)
         return outcome
 
     def course(self) -> Course:
@@ -127,6 +144,7 @@ class _Run:
         return {
             "method": self.cfg.method,
             "form": "weights" if self.cfg.method == "full" else "adapter",
+            "core": self.core,
             "base": self.base.ref,
             "lessons": len(self.taught.learn),
             "validation_lessons": len(self.taught.validation),

@@ -1,4 +1,9 @@
-"""A LoRA adapter in PEFT's layout: read, checked against the base, ready to multiply."""
+"""A LoRA or DoRA adapter in PEFT's layout: read, checked against the base, ready to multiply.
+
+DoRA (Liu et al. 2024) brings each row of W + s B A to a learnt length m: y = m / |W + s B A| * (W x + s B A x). The
+factor is a constant of base and adapter, one an output column, and is computed when the adapter is loaded, from the
+weights as the engine multiplies them.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +11,23 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from tensaku.errors import UsageError
 from tensaku.models.shape import Shape
-from tensaku.models.weights import FUSED
+from tensaku.models.weights import FUSED, sizes_of
 
 __all__ = ["Adapter", "adapter_hash", "load_adapter"]
 
-_NAME = re.compile(r"(?:^|\.)layers\.(\d+)\.((?:self_attn|mlp)\.\w+)\.lora_([AB])(?:\.default)?\.weight$")
+_MODULE = r"(?:^|\.)layers\.(\d+)\.((?:self_attn|mlp)\.\w+)"
+_NAME = re.compile(rf"{_MODULE}\.lora_([AB])(?:\.default)?\.weight$")
+_LENGTHS = re.compile(rf"{_MODULE}\.lora_magnitude_vector(?:\.default)?(?:\.weight)?$")
 _FILES = ("adapter_config.json", "adapter_model.safetensors")
 _PART_OF = {module: part for part, modules in FUSED.items() for module in modules}
 
@@ -28,11 +36,25 @@ _PART_OF = {module: part for part, modules in FUSED.items() for module in module
 class Adapter:
     """Per layer and fused projection the pair (down [in, ranks], up [ranks, out]), the scaling in `up`.
 
-    `hash` is the content hash (SHA-256, hex) of the adapter's two files.
+    `gains` has, with DoRA, per layer and fused projection what each output column is multiplied by, [out]. `hash` is
+    the content hash (SHA-256, hex) of the adapter's two files.
     """
 
     hash: str
     layers: list[dict[str, tuple[Tensor, Tensor]]]
+    gains: list[dict[str, Tensor]] = field(default_factory=list)
+
+
+WeightOf = Callable[[int, str], Tensor]
+"""The base's weight of a layer's fused projection, [out, in], as the engine multiplies it."""
+
+
+class _Thin(NamedTuple):
+    """A [r, in], B [out, r] with the scaling in it, and with DoRA the length of each row, [out]."""
+
+    a: Tensor
+    b: Tensor
+    lengths: Tensor | None
 
 
 def adapter_hash(folder: Path) -> str:
@@ -48,8 +70,8 @@ def _hash(contents: list[bytes]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).hexdigest()
 
 
-def load_adapter(folder: Path, shape: Shape) -> Adapter:
-    """The adapter in `folder`, for a base of `shape`.
+def load_adapter(folder: Path, shape: Shape, weight_of: WeightOf | None = None) -> Adapter:
+    """The adapter in `folder`, for a base of `shape`; one with DoRA asks for the base's weights.
 
     Raises:
         UsageError: the folder is no LoRA adapter in PEFT's layout, it does not fit the base, or it uses something
@@ -64,14 +86,22 @@ def load_adapter(folder: Path, shape: Shape) -> Adapter:
     if not isinstance(config, dict):
         raise UsageError("the adapter's configuration is not a JSON object", where=where)
     _refuse_unknown(config, where)
-    pairs = _pairs(folder / _FILES[1], contents[1], shape, config)
+    thin = _matrices(folder / _FILES[1], contents[1], shape, config)
     layers: list[dict[str, tuple[Tensor, Tensor]]] = [{} for _ in range(shape.layers)]
+    gains: list[dict[str, Tensor]] = [{} for _ in range(shape.layers)]
     for layer in range(shape.layers):
         for part, modules in FUSED.items():
-            found = {m: pairs[layer, m] for m in modules if (layer, m) in pairs}
+            found = {m: thin[layer, m] for m in modules if (layer, m) in thin}
             if found:
                 layers[layer][part] = _fuse(found, part, shape)
-    return Adapter(_hash(contents), layers)
+            if any(one.lengths is not None for one in found.values()):
+                if weight_of is None:
+                    fix = "Load it into an engine"
+                    raise UsageError(
+                        "DoRA is computed with the base's weights, which are not here", where=where, fix=fix
+                    )
+                gains[layer][part] = _gain(found, part, shape, weight_of(layer, part))
+    return Adapter(_hash(contents), layers, gains)
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -90,7 +120,6 @@ def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
         raise UsageError(f"the adapter is of type {kind!r}", where=where, fix="The engine runs LoRA adapters only")
     init = config.get("init_lora_weights", True)
     asked = {
-        "DoRA (use_dora)": config.get("use_dora"),
         "biases (bias)": config.get("bias", "none") != "none",
         "biases (lora_bias)": config.get("lora_bias"),
         "whole modules (modules_to_save)": config.get("modules_to_save"),
@@ -101,13 +130,13 @@ def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
     }
     used = [name for name, value in asked.items() if value]
     if used:
-        raise UsageError(f"the adapter uses {', '.join(used)}", where=where, fix="The engine runs plain LoRA only")
+        raise UsageError(
+            f"the adapter uses {', '.join(used)}", where=where, fix="The engine runs plain LoRA and DoRA only"
+        )
 
 
-def _pairs(
-    path: Path, content: bytes, shape: Shape, config: dict[str, Any]
-) -> dict[tuple[int, str], tuple[Tensor, Tensor]]:
-    """(A [r, in], B [out, r] with the scaling in it) of each layer and module."""
+def _matrices(path: Path, content: bytes, shape: Shape, config: dict[str, Any]) -> dict[tuple[int, str], _Thin]:
+    """What the adapter has for each layer and module."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -115,28 +144,27 @@ def _pairs(
         tensors = load(content)
     except (SafetensorError, ValueError) as error:
         raise UsageError(f"the adapter's weights cannot be read ({error})", where=path) from None
-    halves: dict[tuple[int, str], dict[str, Tensor]] = {}
+    found: dict[tuple[int, str], dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        match = _NAME.search(name)
+        match = _NAME.search(name) or (_LENGTHS.search(name) if config.get("use_dora") else None)
         if not match or match[2] not in _PART_OF:
             fix = f"Known are {', '.join(m.split('.')[1] for m in _PART_OF)}"
             raise UsageError(f"the adapter changes {name}, which the engine cannot", where=path, fix=fix)
         if int(match[1]) >= shape.layers:
             what = f"the adapter changes layer {match[1]}, the base has {shape.layers} layers"
             raise UsageError(what, where=path, fix="It belongs to another base")
-        halves.setdefault((int(match[1]), match[2]), {})[match[3]] = tensor.float()
-    if not halves:
+        kind = match[3] if match.re is _NAME else "lengths"
+        found.setdefault((int(match[1]), match[2]), {})[kind] = tensor.float()
+    if not found:
         raise UsageError("the adapter is empty", where=path)
-    return {at: _checked(at, half, path, shape, config) for at, half in halves.items()}
+    return {at: _checked(at, held, path, shape, config) for at, held in found.items()}
 
 
-def _checked(
-    at: tuple[int, str], half: dict[str, Tensor], path: Path, shape: Shape, config: dict[str, Any]
-) -> tuple[Tensor, Tensor]:
+def _checked(at: tuple[int, str], held: dict[str, Tensor], path: Path, shape: Shape, config: dict[str, Any]) -> _Thin:
     name = f"layers.{at[0]}.{at[1]}"
-    if len(half) != 2:
+    if not {"A", "B"} <= held.keys():
         raise UsageError(f"the adapter lacks one of lora_A and lora_B of {name}", where=path)
-    a, b = half["A"], half["B"]
+    a, b, lengths = held["A"], held["B"], held.get("lengths")
     rank, scale = _scaling(name, config, path)
     out, into = _size(at[1], shape)
     if tuple(a.shape) != (rank, into) or tuple(b.shape) != (out, rank):
@@ -145,9 +173,12 @@ def _checked(
             f"rank and base ask for {[rank, into]} and {[out, rank]}"
         )
         raise UsageError(what, where=path, fix="It belongs to another base")
-    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+    if config.get("use_dora") and (lengths is None or lengths.numel() != out):
+        what = f"the adapter has {0 if lengths is None else lengths.numel()} lengths of rows for {name}, not {out}"
+        raise UsageError(what, where=path, fix="It was not saved whole, or belongs to another base")
+    if not all(torch.isfinite(tensor).all() for tensor in held.values()):
         raise UsageError(f"the adapter's matrices of {name} hold numbers that are not finite", where=path)
-    return a, b * scale
+    return _Thin(a, b * scale, None if lengths is None else lengths.flatten())
 
 
 def _scaling(name: str, config: dict[str, Any], path: Path) -> tuple[int, float]:
@@ -172,29 +203,38 @@ def _scaling(name: str, config: dict[str, Any], path: Path) -> tuple[int, float]
 
 def _size(module: str, shape: Shape) -> tuple[int, int]:
     """(out, in) of a module of the base."""
-    q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    hidden, inner = shape.hidden, shape.intermediate
-    return {
-        "q_proj": (q, hidden),
-        "k_proj": (kv, hidden),
-        "v_proj": (kv, hidden),
-        "o_proj": (hidden, q),
-        "gate_proj": (inner, hidden),
-        "up_proj": (inner, hidden),
-        "down_proj": (hidden, inner),
-    }[module.split(".")[1]]
+    part = _PART_OF[module]
+    into, outs = sizes_of(shape, part)
+    return outs[FUSED[part].index(module)], into
 
 
-def _fuse(found: dict[str, tuple[Tensor, Tensor]], part: str, shape: Shape) -> tuple[Tensor, Tensor]:
+def _fuse(found: dict[str, _Thin], part: str, shape: Shape) -> tuple[Tensor, Tensor]:
     """The matrices of a fused projection: A stacked, B on the diagonal, zero where a module has no adapter."""
-    ranks = sum(a.shape[0] for a, _ in found.values())
-    sizes = [_size(module, shape)[0] for module in FUSED[part]]
-    up = torch.zeros(ranks, sum(sizes))
-    row = column = 0
-    for module, size in zip(FUSED[part], sizes, strict=True):
+    up = torch.zeros(sum(len(thin.a) for thin in found.values()), sum(sizes_of(shape, part).outs))
+    row = 0
+    for module, columns in _columns(part, shape).items():
         if module in found:
-            b = found[module][1]
-            up[row : row + b.shape[1], column : column + size] = b.t()
+            b = found[module].b
+            up[row : row + b.shape[1], columns] = b.t()
             row += b.shape[1]
-        column += size
-    return torch.cat([a for a, _ in found.values()]).t().contiguous(), up
+    return torch.cat([thin.a for thin in found.values()]).t().contiguous(), up
+
+
+def _gain(found: dict[str, _Thin], part: str, shape: Shape, weight: Tensor) -> Tensor:
+    """m / |W + s B A| of each row of a fused projection, [out]; 1 where a module has no adapter."""
+    gain = torch.ones(len(weight))
+    for module, columns in _columns(part, shape).items():
+        if module in found and (lengths := found[module].lengths) is not None:
+            # in fp64, so that it comes out the same on any number of threads
+            whole = torch.addmm(weight[columns].double(), found[module].b.double(), found[module].a.double())
+            gain[columns] = (lengths / torch.linalg.vector_norm(whole, dim=1).clamp_min(1e-12)).float()
+    return gain
+
+
+def _columns(part: str, shape: Shape) -> dict[str, slice]:
+    """The output columns of each module of a fused projection."""
+    found, at = {}, 0
+    for module, out in zip(FUSED[part], sizes_of(shape, part).outs, strict=True):
+        found[module] = slice(at, at + out)
+        at += out
+    return found

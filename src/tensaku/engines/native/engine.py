@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import weakref
@@ -15,8 +14,8 @@ from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.loop import Loop
 from tensaku.engines.native.model import Model, Precision
 from tensaku.engines.protocol import Request, Stream
+from tensaku.engines.requests import base_hash, check_fits, check_request
 from tensaku.errors import NotFound, UsageError
-from tensaku.models.fingerprint import weights_hash
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.records import Message
 
@@ -61,7 +60,7 @@ class NativeEngine:
         self._tokenizer = Tokenizer.load(base)
         self._model = Model(base, precision=precision, context=context, slots=slots, threads=threads)
         self.context = self._model.context
-        self._base_hash = _base_hash(base)
+        self._base_hash = base_hash(base)
         self._adapters: dict[str, Adapter] = {}
         self._lock = threading.Lock()
         self._loop = Loop(self._model)
@@ -76,15 +75,9 @@ class NativeEngine:
             EngineError: the engine is closed.
         """
         adapter = self._adapter(request.adapter)
-        if not request.messages:
-            raise UsageError("the request has no messages")
-        if request.max_tokens < 1:
-            raise UsageError(f"max_tokens is {request.max_tokens}", fix="Ask for at least 1 token")
-        if not all(request.stop):
-            raise UsageError("a stop string is empty", fix="Leave it out")
+        check_request(request)
         prompt = self._tokenizer.chat(request.messages)
-        if len(prompt) >= self.context:
-            raise self._too_long(request, len(prompt))
+        check_fits(request, len(prompt), self.context)
         answer = Answer(request, prompt, adapter, self._tokenizer, self.context - len(prompt))
         self._loop.add(answer)
         return answer
@@ -101,7 +94,7 @@ class NativeEngine:
         Raises:
             UsageError: the folder is no adapter for this base.
         """
-        adapter = load_adapter(Path(folder), self._model.shape)
+        adapter = load_adapter(Path(folder), self._model.shape, self._model.weight)
         with self._lock:
             same = next((a for a in self._adapters.values() if a.hash == adapter.hash), adapter)
             self._adapters = {**self._adapters, name: same}
@@ -148,16 +141,6 @@ class NativeEngine:
             raise NotFound("adapter", name, self._adapters)
         return adapter
 
-    def _too_long(self, request: Request, length: int) -> UsageError:
-        characters = sum(len(message.content) for message in request.messages)
-        fits = characters * (self.context - 1) // length
-        what = (
-            f"the text is too long: with its instruction {length:,} tokens ({characters:,} characters), "
-            f"the engine's context holds {self.context:,} with the answer"
-        )
-        fix = f"Shorten or split it: text and answer together may have about {fits:,} characters"
-        return UsageError(what, fix=fix)
-
 
 def _check(base: Path, *, precision: str, context: int | None, slots: int, threads: int) -> None:
     if precision not in ("int8", "fp32"):
@@ -177,13 +160,3 @@ def _processors() -> int:
     if asked.isdigit() and int(asked):
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _base_hash(base: Path) -> str:
-    """The hash of a base's weights, from its artifact's manifest if it has one."""
-    manifest = base / "manifest.json"
-    if manifest.exists():
-        facts = json.loads(manifest.read_text(encoding="utf-8")).get("facts", {})
-        if isinstance(facts.get("sha256"), str):
-            return str(facts["sha256"])
-    return weights_hash(base)

@@ -42,6 +42,10 @@ class Matrix(Protocol):
         """The product, [rows, out]."""
         ...
 
+    def weight(self) -> Tensor:
+        """W as it is multiplied, fp32, [out, in]."""
+        ...
+
 
 class Int8Matrix:
     """Weights in int8 per output channel, activations in twice 7 bits per row, sums in int32."""
@@ -69,6 +73,13 @@ class Int8Matrix:
             torch.set_num_threads(1)
         return torch.add(y[:n], y[n:], alpha=1 / _FINER).mul_(scale)
 
+    def weight(self) -> Tensor:
+        """W as it is multiplied, fp32, [out, in]."""
+        with warnings.catch_warnings():  # as in `_pack`
+            warnings.simplefilter("ignore", UserWarning)
+            held: Tensor = torch.ops.quantized.linear_unpack(self._packed)[0]
+            return held.dequantize()
+
 
 class Fp32Matrix:
     """Weights as they are."""
@@ -79,6 +90,10 @@ class Fp32Matrix:
     def __call__(self, x: Tensor) -> Tensor:
         """The product, [rows, out]."""
         return x @ self._transposed
+
+    def weight(self) -> Tensor:
+        """W as it is multiplied, fp32, [out, in]."""
+        return self._transposed.t()
 
 
 def _pack(weight: Tensor) -> object:
@@ -141,6 +156,10 @@ class GroupedLinear:
         """The groups of the next pass, and those of the rows that leave its last layer."""
         self._groups, self._last_groups = groups, last_groups
 
+    def weight(self, layer: int, part: str) -> Tensor:
+        """The base's weight as it is multiplied, fp32, [out, in]."""
+        return self._layers[layer][part].weight()
+
     def __call__(self, layer: int, part: str, x: Tensor) -> Tensor:
         """The product with the base's weights, and with the adapters' beside them."""
         y = self._layers[layer][part](x)
@@ -149,6 +168,9 @@ class GroupedLinear:
             delta = adapter.layers[layer].get(part)
             if delta is not None:
                 _add_delta(x, y, start, end, *delta)
+            gain = adapter.gains[layer].get(part) if adapter.gains else None
+            if gain is not None:
+                y[start:end].mul_(gain)
         return y
 
 

@@ -49,6 +49,10 @@ class Model:
         self._attend = CachedAttention(weights.shape, self.cache)
         self._decoder = Decoder(weights, context)
 
+    def weight(self, layer: int, part: str) -> Tensor:
+        """The base's weight as it is multiplied, fp32, [out, in]. Any thread may ask."""
+        return self._linear.weight(layer, part)
+
     @torch.inference_mode()
     def run(self, works: Sequence[Work]) -> list[list[int]]:
         """For each work its `wanted` next words; the slots then hold the work's tokens too."""

@@ -1,0 +1,144 @@
+"""The processes run in a Ray cluster, started by Ray Train (the extra `cluster`).
+
+Which one is Ray's own affair: the one that RAY_ADDRESS names, else a Ray of this machine that lives as long as the
+work. The workspace must lie where all of its machines see it under the same path. Ray is told not to report its use,
+and to show no dashboard.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tensaku.errors import MissingExtra
+from tensaku.store import Bench
+from tensaku.tune.group import LOOPBACK, TIMEOUT, Distributed
+from tensaku.tune.hearing import Hearing, told
+from tensaku.tune.job import Job
+
+__all__ = ["lead"]
+
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TRAIN_V2_ENABLED": "1", "RAY_DISABLE_IMPORT_WARNING": "1"}
+
+
+def lead(job: Job, bench: Bench) -> dict[str, Any]:
+    """Have `job` done by Ray's workers; the facts.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        UsageError: what a worker raised.
+        StageError: what a worker raised, or one was lost.
+    """
+    with ExitStack() as tasks, _ray() as ray:
+        from ray.util.queue import Queue
+
+        hearing, queue = Hearing(bench, tasks), Queue(actor_options={"num_cpus": 0})
+        trainer = _trainer(job, bench, queue, alone=not os.environ.get("RAY_ADDRESS"))
+        listening = threading.Thread(target=_listen, args=(queue, hearing), daemon=True)
+        listening.start()
+        try:
+            trainer.fit()
+            lost = ""
+        except ray.train.TrainingFailedError as error:
+            lost = f"a worker of the cluster was lost ({_first_line(error)})"
+        queue.put(None)
+        listening.join()
+        if lost or hearing.facts is None:
+            raise hearing.failure(lost)
+    return hearing.facts
+
+
+@contextmanager
+def _ray() -> Iterator[Any]:
+    before = {name: os.environ.get(name) for name in _QUIET}
+    os.environ.update(_QUIET)
+    try:
+        try:
+            import ray
+            import ray.train.torch
+        except ModuleNotFoundError as error:
+            raise MissingExtra(error.name or "ray", "cluster") from None
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False)
+        else:  # of this machine: reachable from this machine alone
+            ray.init(include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _trainer(job: Job, bench: Bench, queue: Any, *, alone: bool) -> Any:
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    return TorchTrainer(
+        _share,
+        train_loop_config={"job": job.text(), "queue": queue, "alone": alone},
+        torch_config=TorchConfig(backend="gloo", timeout_s=int(TIMEOUT.total_seconds())),
+        scaling_config=ScalingConfig(num_workers=job.processes, resources_per_worker={"CPU": 1}),
+        # A lost worker ends the run: the next one goes on from our own checkpoint, to the same bytes.
+        run_config=RunConfig(
+            name="tune", storage_path=str(Path(bench.aside) / "ray"), failure_config=FailureConfig(max_failures=0)
+        ),
+    )
+
+
+class _Queued:
+    """A reporter, and a task's progress, that put what they are told into Ray's queue."""
+
+    def __init__(self, queue: Any, rank: int) -> None:
+        self._queue, self._rank = queue, rank
+
+    def tell(self, **what: Any) -> None:
+        self._queue.put((self._rank, what))
+
+    @contextmanager
+    def task(self, label: str, total: float | None = None) -> Iterator[_Queued]:
+        self.tell(task=label, total=total)
+        yield self
+        self.tell(task=None)
+
+    def advance(self, n: float = 1, note: str = "") -> None:
+        self.tell(advance=n, note=note)
+
+    def say(self, line: str) -> None:
+        self.tell(say=line)
+
+
+def _share(given: dict[str, Any]) -> None:
+    """What each of Ray's workers does; Ray Train has made them one group of torch.distributed before."""
+    if given["alone"]:
+        os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK
+    group = Distributed()
+    telling = _Queued(given["queue"], group.rank)
+    try:
+        facts = Job.read(given["job"]).do(group, telling)
+        group.barrier()
+    except BaseException as error:
+        telling.tell(**told(error))
+        raise
+    telling.tell(facts=facts)
+
+
+def _listen(queue: Any, hearing: Hearing) -> None:
+    while (told := queue.get()) is not None:
+        hearing.hear(*told)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    with contextlib.suppress(IndexError):
+        return lines[0][:200]
+    return type(error).__name__
