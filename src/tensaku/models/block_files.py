@@ -162,7 +162,7 @@ def _equal(matrix: BlockMatrix, tensor: Tensor) -> bool:
 def _save(held: dict[str, Tensor], told: dict[str, Any], folder: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file(held, folder / FILE, metadata={"format": "pt", "blocks": json.dumps(told)})
+    save_file(held, folder / FILE, metadata={"blocks": json.dumps(told)})  # one word: several have no fixed order
 
 
 def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -74,7 +74,8 @@ class Full:
         target = folder / "model"
         target.mkdir(parents=True, exist_ok=True)
         copy_model_files(self._base, target)
-        save_file(unfused(self._weights), target / "model.safetensors", metadata={"format": "pt", "tuned_from": base})
+        # One word of metadata: safetensors writes several in no fixed order, and the bytes must be the same each time.
+        save_file(unfused(self._weights), target / "model.safetensors", metadata={"format": "pt"})
 
 
 class _Product(torch.autograd.Function):
