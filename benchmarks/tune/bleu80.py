@@ -40,7 +40,7 @@ class _Exam:
 
         self._engine = NativeEngine(desk.model(trimmed=False), precision="int8")
         self._pairs = desk.exam(pairs)
-        self._job = desk.workspace.job(_ADAPTER)
+        self._job = replace(desk.workspace.job(), adapter=_ADAPTER)
         self._bleu = bleu()
 
     def score(self, adapter: Path) -> float:
