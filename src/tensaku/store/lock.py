@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,8 +84,10 @@ def _sign(handle: int) -> None:
 
 
 def _holder(handle: int) -> str:
-    try:
-        held = json.loads(os.pread(handle, 4096, 0))
-        return f"process {held['pid']} on {held['host']} since {held['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+    for _ in range(20):
+        try:
+            held = json.loads(os.pread(handle, 4096, 0))
+            return f"process {held['pid']} on {held['host']} since {held['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            time.sleep(0.01)  # it may hold the lock already and be about to sign
+    return "another process"
