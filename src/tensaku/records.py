@@ -135,10 +135,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer."""
+    """Tokens of one answer. Of those that a prediction offered, `accepted` were written and `rejected` were not."""
 
     prompt: int
     completion: int
+    accepted: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

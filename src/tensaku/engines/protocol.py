@@ -9,7 +9,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from tensaku.records import Finish, Message, Usage
 
-__all__ = ["Engine", "Piece", "Request", "Stream"]
+__all__ = ["ABILITIES", "Engine", "Piece", "Request", "Stream", "TokenScore"]
+
+ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings")
+"""What an engine may offer beyond greedy answers to conversations; it names those it has in an attribute `can`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,12 @@ class Request:
     `adapter` is a name given to `load_adapter`, or None for the base model alone. `max_tokens` bounds the answer.
     The answer ends before the first of `stop`. `prediction` is a text that the answer is expected to resemble (the
     draft); it may speed decoding up and never alters the answer.
+
+    What follows needs an ability of the engine (the word in brackets); `check_request` refuses it where it is missing.
+    `temperature` above 0 draws each token from the distribution sharpened by it, cut to the likeliest tokens that hold
+    `top_p` of it; the same `seed` draws the same (sampling). `logprobs` asks for natural log probabilities of each
+    token and of that many likeliest ones in its place (logprobs). `schema` is a JSON schema as JSON text that the answer
+    has to fit (json). `text` is continued as it stands, without a chat template; `messages` is empty then (text).
     """
 
     messages: tuple[Message, ...]
@@ -26,13 +35,31 @@ class Request:
     max_tokens: int = 512
     stop: tuple[str, ...] = ()
     prediction: str | None = None
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    logprobs: int | None = None
+    schema: str | None = None
+    text: str | None = None
+
+
+class TokenScore(NamedTuple):
+    """One token of an answer with its natural log probability, and the likeliest tokens in its place."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 class Piece(NamedTuple):
-    """A piece of an answer as it is written: `token_count` tokens that read `text` (may be empty)."""
+    """A piece of an answer as it is written: `token_count` tokens that read `text` (may be empty).
+
+    `scores` holds its tokens one by one where the request asked for log probabilities.
+    """
 
     text: str
     token_count: int
+    scores: tuple[TokenScore, ...] = ()
 
 
 @runtime_checkable

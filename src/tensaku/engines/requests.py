@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from tensaku.engines.protocol import Request
 from tensaku.errors import UsageError
 from tensaku.models.fingerprint import weights_hash
 
-__all__ = ["base_hash", "check_fits", "check_request"]
+__all__ = ["Unable", "base_hash", "check_fits", "check_request", "needs"]
 
 
-def check_request(request: Request) -> None:
-    """Refuse a request that makes no sense.
+class Unable(UsageError):
+    """The engine has not the ability that a request needs; `field` is the request's field that needs it."""
+
+    def __init__(self, ability: str, field: str) -> None:
+        self.ability, self.field = ability, field
+        super().__init__(f"this engine does not offer {field!r} (it has no {ability})", fix="Leave it out")
+
+
+def needs(request: Request) -> dict[str, str]:
+    """The abilities that a request needs, each with the field that needs it."""
+    found = {}
+    if request.temperature > 0:
+        found["sampling"] = "temperature"
+    if request.logprobs is not None:
+        found["logprobs"] = "logprobs"
+    if request.schema is not None:
+        found["json"] = "response_format"
+    if request.text is not None:
+        found["text"] = "prompt"
+    return found
+
+
+def check_request(request: Request, can: Collection[str] = ()) -> None:
+    """Refuse a request that makes no sense, or that needs an ability which is not among `can`.
 
     Raises:
+        Unable: names the field and the ability.
         UsageError: it has no messages, asks for no token, or a stop string is empty.
     """
-    if not request.messages:
+    for ability, field in needs(request).items():
+        if ability not in can:
+            raise Unable(ability, field)
+    if not request.messages and request.text is None:
         raise UsageError("the request has no messages")
     if request.max_tokens < 1:
         raise UsageError(f"max_tokens is {request.max_tokens}", fix="Ask for at least 1 token")
@@ -34,7 +61,7 @@ def check_fits(request: Request, length: int, context: int) -> None:
     """
     if length < context:
         return
-    characters = sum(len(message.content) for message in request.messages)
+    characters = sum(len(message.content) for message in request.messages) + len(request.text or "")
     fits = characters * (context - 1) // length
     what = (
         f"the text is too long: with its instruction {length:,} tokens ({characters:,} characters), "
