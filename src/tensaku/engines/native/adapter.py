@@ -32,7 +32,7 @@ _FILES = ("adapter_config.json", "adapter_model.safetensors")
 _PART_OF = {module: part for part, modules in FUSED.items() for module in modules}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Adapter:
     """Per layer and fused projection the pair (down [in, ranks], up [ranks, out]), the scaling in `up`.
 

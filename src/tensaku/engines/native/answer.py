@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tensaku.engines.detokenize import Detokenizer, StopScanner
+from tensaku.engines.native.choose import Chooser
 from tensaku.engines.native.drafter import Drafter
-from tensaku.engines.protocol import Piece, Request
+from tensaku.engines.protocol import Piece, Request, TokenScore
 from tensaku.errors import EngineError
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.records import Finish, Usage
@@ -27,7 +28,15 @@ class Answer:
     """
 
     def __init__(
-        self, request: Request, prompt: list[int], adapter: Adapter | None, tokenizer: Tokenizer, room: int
+        self,
+        request: Request,
+        prompt: list[int],
+        adapter: Adapter | None,
+        tokenizer: Tokenizer,
+        room: int,
+        *,
+        drafter: Drafter | None = None,
+        chooser: Chooser | None = None,
     ) -> None:
         self.finish: Finish | None = None
         self.usage: Usage | None = None
@@ -37,12 +46,16 @@ class Answer:
         self.limit = min(request.max_tokens, room)
         """Most tokens of the answer: what was asked for, or what the context leaves."""
         self.cancelled = False
-        self.drafter = Drafter(tokenizer.encode(request.prediction)) if request.prediction else None
+        self.drafter = drafter
+        self.chooser = chooser
+        """Chooses words where the most probable one is not wanted."""
+        self.accepted = self.rejected = 0
         self._eos = tokenizer.eos
         self._detokenizer = Detokenizer(tokenizer.decode)
         self._scanner = StopScanner(request.stop)
         self._text: list[str] = []
         self._count = 0
+        self._scores: list[TokenScore] = []
         self._pieces: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
         self._error: EngineError | None = None
         self._read = False
@@ -77,13 +90,15 @@ class Answer:
 
     # the loop's side
 
-    def take(self, token: int) -> bool:
+    def take(self, token: int, score: TokenScore | None = None) -> bool:
         """Add the next token; True if the answer ends with it."""
         if token in self._eos:
             self.end("stop")
             return True
         self.tokens.append(token)
         self._count += 1
+        if score is not None:
+            self._scores.append(score)
         scan = self._scanner.feed(self._detokenizer.feed(token))
         self._text.append(scan.text)
         if scan.stopped:
@@ -96,8 +111,7 @@ class Answer:
         """Hand the reader what was added since the last time, if there is text in it."""
         text = "".join(self._text)
         if text:
-            self._pieces.put(Piece(text, self._count))
-            self._text, self._count = [], 0
+            self._put(text)
 
     def end(self, finish: Finish) -> None:
         """End with what was held back (unless nobody wants it any more)."""
@@ -116,10 +130,13 @@ class Answer:
         self._pieces.put(None)
 
     def _close(self, finish: Finish) -> None:
-        self.usage = Usage(self.prompt_length, self.written)
+        self.usage = Usage(self.prompt_length, self.written, self.accepted, self.rejected)
         self.finish = finish
         text = "".join(self._text)
         if text or self._count:
-            self._pieces.put(Piece(text, self._count))
-            self._text, self._count = [], 0
+            self._put(text)
         self._pieces.put(None)
+
+    def _put(self, text: str) -> None:
+        self._pieces.put(Piece(text, self._count, tuple(self._scores)))
+        self._text, self._count, self._scores = [], 0, []

@@ -1,101 +1,153 @@
-"""Keys and values of every slot, and what a new prompt can take over from them.
+"""Keys and values in pages of sixteen positions, and what a new prompt can take over from earlier ones.
 
-The memory is a slab of fixed size: `slots` times `context` positions. A slot keeps what it computed after its answer
-has ended, so a prompt that begins like an earlier one (the instruction of a task) starts where they part. What a slot
-holds belongs to one adapter: it is taken over only by a prompt for the adapter with the same content hash.
+The memory is bounded: a pool of pages, shared by all streams. A full page is known by its tokens, by the page before it and
+by its owner (the adapter's content hash), so a prompt that begins like an earlier one (the instruction of a task)
+starts where they part, and two streams read the same page. Pages that no stream reads stay until their room is needed;
+the one that was longest unused goes first.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from tensaku.models.shape import Shape
 
-__all__ = ["BLOCK", "Cache", "Slot", "common_length"]
+__all__ = ["PAGE", "Cache", "Held", "common_length", "pages_for"]
 
-BLOCK = 256
-"""Attention reads keys in blocks of this many positions, so that its sums have one order whatever is asked at once."""
+PAGE = 16
+"""Positions of a page; kernel/attend.h says the same."""
 
 
-@dataclass(slots=True, eq=False)
-class Slot:
-    """Room for one stream. `tokens` are those whose keys and values it holds, computed with the adapter of `owner`."""
+def pages_for(length: int) -> int:
+    """Pages that hold `length` positions."""
+    return -(-length // PAGE)
 
-    index: int
-    owner: str | None = None
-    tokens: list[int] = field(default_factory=list)
-    busy: bool = False
-    used: int = 0
+
+class Held:
+    """One stream's place in the cache: `tokens` are those whose keys and values its pages hold, computed with `owner`."""
+
+    __slots__ = ("_known", "_parent", "owner", "pages", "table", "tokens")
+
+    def __init__(self, owner: str, context: int) -> None:
+        self.owner = owner
+        self.tokens: list[int] = []
+        self.pages: list[int] = []
+        self.table = np.zeros(pages_for(context) + 1, dtype=np.int32)
+        """`pages` where the kernel can read them."""
+        self._known = 0  # how many of the pages others can find
+        self._parent: object = owner
 
 
 class Cache:
-    """`keys[layer]` and `values[layer]` are [kv_heads, slots * span, head_dim]; a slot's positions start at
-    index * span; `span` is the context rounded up to whole blocks."""
+    """`pools[layer]` is [pages, kv_heads, 2, 16 * head_dim]: of each page the keys [head_dim, 16], the values
+    [16, head_dim]."""
 
-    def __init__(self, shape: Shape, *, slots: int, context: int) -> None:
-        self.span = -(-context // BLOCK) * BLOCK
-        size = (shape.kv_heads, slots * self.span, shape.head_dim)
+    def __init__(self, shape: Shape, *, pages: int, context: int) -> None:
+        self._context = context
+        self.total = pages
         # zeros, not empty: masked positions are multiplied by zero, which must not meet a NaN
-        self.keys = [torch.zeros(size) for _ in range(shape.layers)]
-        self.values = [torch.zeros(size) for _ in range(shape.layers)]
-        self.slots = [Slot(i) for i in range(slots)]
-        self._clock = 0
+        size = (pages, shape.kv_heads, 2, PAGE * shape.head_dim)
+        self.pools = [torch.zeros(size) for _ in range(shape.layers)]
+        self.evicted = 0
+        self.reused = 0
+        self._clear()
 
-    def free_slots(self) -> int:
-        """How many slots no stream holds."""
-        return sum(not slot.busy for slot in self.slots)
+    def _clear(self) -> None:
+        self._free = list(range(self.total))[::-1]
+        self._readers = [0] * self.total
+        self._serial = 0
+        self._found: dict[tuple[object, tuple[int, ...]], int] = {}  # (page before it or owner, tokens) -> page
+        self._key: dict[int, tuple[object, tuple[int, ...]]] = {}
+        self._name: dict[int, int] = {}  # page -> a number that is never given again
+        self._idle: OrderedDict[int, None] = OrderedDict()  # known pages without a reader, longest unused first
 
-    def take(self, owner: str, prompt: Sequence[int]) -> Slot | None:
-        """A free slot for a stream, if there is one: the one that holds most of the prompt, else the longest unused."""
-        free = [slot for slot in self.slots if not slot.busy]
-        if not free:
-            return None
-        best = max(free, key=lambda s: (_reusable(s, owner, prompt), -s.used))
-        best.busy = True
-        self._touch(best)
-        return best
+    @property
+    def available(self) -> int:
+        """Pages that no stream reads."""
+        return len(self._free) + len(self._idle)
 
-    def reuse(self, slot: Slot, owner: str, prompt: Sequence[int]) -> int:
-        """Fill `slot` with as much of the prompt as any slot holds; returns how many tokens that is.
+    def begin(self, owner: str, tokens: Sequence[int]) -> Held:
+        """A place for a stream that will read `tokens`, with what is known of them already taken over.
 
         The last token is never taken over: its row is what the first word of the answer is read from.
         """
-        source = max(self.slots, key=lambda s: (_reusable(s, owner, prompt), s is slot))
-        n = _reusable(source, owner, prompt)
-        if n and source is not slot:
-            self._copy(source, slot, n)
-        slot.owner, slot.tokens = owner, list(prompt[:n])
-        return n
+        made = Held(owner, self._context)
+        for at in range(0, (len(tokens) - 1) // PAGE * PAGE, PAGE):
+            page = self._found.get((made._parent, tuple(tokens[at : at + PAGE])))
+            if page is None:
+                break
+            self._readers[page] += 1
+            self._idle.pop(page, None)
+            self._append(made, page)
+            made._parent, made._known = self._name[page], len(made.pages)
+        made.tokens = list(tokens[: len(made.pages) * PAGE])
+        self.reused += len(made.tokens)
+        return made
 
-    def release(self, slot: Slot) -> None:
-        """Give a slot back; what it holds stays to be reused."""
-        slot.busy = False
-        self._touch(slot)
+    def held(self, owner: str, tokens: Sequence[int]) -> int:
+        """How many of `tokens` a new stream would not have to read."""
+        parent: object = owner
+        for at in range(0, (len(tokens) - 1) // PAGE * PAGE, PAGE):
+            page = self._found.get((parent, tuple(tokens[at : at + PAGE])))
+            if page is None:
+                return at
+            parent = self._name[page]
+        return (len(tokens) - 1) // PAGE * PAGE
+
+    def grow(self, sequence: Held, length: int) -> bool:
+        """See to it that `sequence` has room for `length` positions; False if there are not enough pages."""
+        missing = pages_for(length) - len(sequence.pages)
+        if missing > self.available:
+            return False
+        for _ in range(missing):
+            if not self._free:
+                self._evict()
+            page = self._free.pop()
+            self._readers[page] = 1
+            self._append(sequence, page)
+        return True
+
+    def settle(self, sequence: Held) -> None:
+        """Let others find the full pages of `sequence`: its tokens stand."""
+        for index in range(sequence._known, len(sequence.tokens) // PAGE):
+            page = sequence.pages[index]
+            key = (sequence._parent, tuple(sequence.tokens[index * PAGE : index * PAGE + PAGE]))
+            there = self._found.get(key)
+            if there is None:
+                self._serial += 1
+                self._found[key], self._key[page], self._name[page] = page, key, self._serial
+                there = page
+            sequence._parent, sequence._known = self._name[there], index + 1
+
+    def release(self, sequence: Held) -> None:
+        """Give a stream's pages back; what is full stays to be found."""
+        self.settle(sequence)
+        for page in reversed(sequence.pages):  # the last ones go first when room is needed
+            self._readers[page] -= 1
+            if self._readers[page] == 0:
+                if page in self._key:
+                    self._idle[page] = None
+                else:
+                    self._free.append(page)
+        sequence.pages, sequence.tokens, sequence._known, sequence._parent = [], [], 0, sequence.owner
 
     def forget(self) -> None:
         """Drop all that is held: after a failed pass nobody knows what was written."""
-        for slot in self.slots:
-            slot.owner, slot.tokens, slot.busy = None, [], False
+        self._clear()
 
-    def _touch(self, slot: Slot) -> None:
-        self._clock += 1
-        slot.used = self._clock
+    def _append(self, sequence: Held, page: int) -> None:
+        sequence.table[len(sequence.pages)] = page
+        sequence.pages.append(page)
 
-    def _copy(self, source: Slot, target: Slot, n: int) -> None:
-        start, to = source.index * self.span, target.index * self.span
-        tensor: Tensor
-        for tensor in (*self.keys, *self.values):
-            tensor[:, to : to + n] = tensor[:, start : start + n]
-
-
-def _reusable(slot: Slot, owner: str, prompt: Sequence[int]) -> int:
-    if slot.owner != owner:
-        return 0
-    return min(common_length(slot.tokens, prompt), len(prompt) - 1)
+    def _evict(self) -> None:
+        page, _ = self._idle.popitem(last=False)
+        del self._found[self._key.pop(page)], self._name[page]
+        self._free.append(page)
+        self.evicted += 1
 
 
 def common_length(a: Sequence[int], b: Sequence[int]) -> int:

@@ -1,90 +1,144 @@
-"""Guessing the next words of an answer from a text that it is expected to resemble.
+"""Guessing the next words of an answer from a text that it is expected to resemble, and from what the house did before.
 
 One pass of the model over the last word and k guessed ones says which guesses were right and what follows them: a word
 or more for the price of a somewhat larger pass. What comes out does not depend on the guesses (Leviathan et al. 2023
 for greedy decoding; copying from a reference: Yang et al. 2023).
 
-The answer follows its draft, but leaves words out, puts words in, replaces some, and moves sentences. So the place in
-the draft is found again at each step: where the longest end of the answer stands in it, and of several such places the
-one nearest to where the last one would have led. How much is guessed follows from how often guesses of that kind were
-right, and from what a row costs.
+The answer follows its draft, but leaves words out, puts words in, replaces some, and moves sentences. So the place in the
+draft is found again whenever a guess was wrong: where the longest end of the answer stands in the draft, and of several
+such places the one nearest to where the last one would have led. From there each next word is the surest of three: the draft's
+own, what the house did at such places (`House.edit`), and how its finals went on (`House.final`). How sure each is, is learnt
+from what came of it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
-__all__ = ["Drafter"]
+from tensaku.engines.native.house import House, Step
+
+__all__ = ["Drafter", "Guess", "Track"]
 
 _LONGEST_MATCH = 12
-_LONGEST_GUESS = 24
-_SURE = 3
-"""From this many equal words on, a place counts as found."""
-_FADE = 0.9
-"""Weight of the past in the share of right guesses, per pass."""
+_LONGEST_GUESS = 32
+_LEAST_CHANCE = 0.05
+_FADE = 0.995
+"""Weight of the past in the share of right guesses, per guess of that kind."""
 
 
-class _Rate:
-    """The share of right guesses, from what it was taken to be and what came of it."""
+class Guess(NamedTuple):
+    """Words that may come next, and of each the chance that it and all before it are right."""
 
-    def __init__(self, share: float, weight: float) -> None:
-        self._right, self._all = share * weight, weight
+    words: list[int]
+    chances: list[float]
 
-    @property
-    def share(self) -> float:
-        return self._right / self._all
 
-    def note(self, right: int, wrong: int) -> None:
-        self._right = self._right * _FADE + right
-        self._all = self._all * _FADE + right + wrong
+class Track:
+    """How often each kind of guess was right. Shared by all answers of one adapter: they resemble each other."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Hashable, tuple[float, float]] = {}
+
+    def share(self, kind: Hashable, expected: float) -> float:
+        """The share of right guesses of a kind that was expected to be right with that share."""
+        right, seen = self._seen.get(kind, (0.0, 0.0))
+        return (right + 4 * expected) / (seen + 4)
+
+    def note(self, kind: Hashable, right: bool) -> None:
+        """A guess of this kind was right, or not."""
+        before, seen = self._seen.get(kind, (0.0, 0.0))
+        self._seen[kind] = before * _FADE + right, seen * _FADE + 1
 
 
 class Drafter:
-    """Follows `source` while an answer is written, and guesses what comes next."""
+    """Follows `source` while an answer is written, and guesses what comes next; `house` says what is usual."""
 
-    def __init__(self, source: Sequence[int]) -> None:
+    def __init__(self, source: Sequence[int], house: House | None = None, track: Track | None = None) -> None:
         self._source = list(source)
+        self._house = house
+        self._track = track or Track()
         self._places: dict[int, list[int]] = {}
         for place, word in enumerate(self._source):
             self._places.setdefault(word, []).append(place)
         self._next = 0  # where the answer goes on in the source, as far as known
-        self._rates = {True: _Rate(0.85, 8.0), False: _Rate(0.35, 4.0)}
-        self._kind = True
+        self._match = 0  # how many words before that agree with the end of the answer
+        self._length = -1  # of the answer when `_next` was known
+        self._kinds: list[Hashable] = []
+        self._moves: list[tuple[int, int]] = []  # place and match after each guessed word
 
-    def guess(self, answer: Sequence[int], start: int, worth: float, most: int) -> list[int]:
-        """Up to `most` words that may follow `answer`, whose own words begin at index `start`.
-
-        A word is guessed if the chance that it and those before it are right is at least `worth`.
-        """
-        match = self._align(answer, start)
-        self._kind = match >= min(_SURE, len(answer) - start)
-        return self._source[self._next : self._next + min(most, self._length(worth))]
+    def guess(self, answer: Sequence[int], start: int, most: int) -> Guess:
+        """Up to `most` words that may follow `answer`, whose own words begin at index `start`."""
+        if len(answer) != self._length:
+            self._align(answer, start)
+        text = list(answer[max(start, len(answer) - _LONGEST_MATCH - 2) :])
+        opened = max(start, len(answer) - _LONGEST_MATCH - 2) == start
+        place, match, chance = self._next, self._match, 1.0
+        words: list[int] = []
+        chances: list[float] = []
+        self._kinds, self._moves = [], []
+        while len(words) < min(most, _LONGEST_GUESS):
+            step, share = self._best(text, opened, place, match)
+            if step is None or chance * share < _LEAST_CHANCE:
+                break
+            chance *= share
+            copied = place < len(self._source) and step.word == self._source[place]
+            place, match = place + (step.move or int(copied)), match + 1 if copied else 0
+            words.append(step.word)
+            chances.append(chance)
+            text.append(step.word)
+            self._kinds.append(step.kind)
+            self._moves.append((place, match))
+        return Guess(words, chances)
 
     def note(self, guessed: int, right: int) -> None:
         """The first `right` of `guessed` words were right."""
-        if guessed:
-            self._rates[self._kind].note(right, int(right < guessed))
-        self._next += right
+        for kind in self._kinds[:right]:
+            self._track.note(kind, True)
+        if right < guessed:
+            self._track.note(self._kinds[right], False)
+        if right:
+            self._next, self._match = self._moves[right - 1]
+        self._length = -1
 
-    def _length(self, worth: float) -> int:
-        share = min(self._rates[self._kind].share, 0.98)
-        return min(_LONGEST_GUESS, int(math.log(worth) / math.log(share)))
+    def _best(self, text: list[int], opened: bool, place: int, match: int) -> tuple[Step | None, float]:
+        """The surest next word after `text`, the end of the answer, with `place` being where it is in the source."""
+        options: list[tuple[Step, float]] = []
+        if place < len(self._source):
+            options.append((Step(self._source[place], 1, ("copy", min(match, 6), 0)), 0.35 + 0.08 * min(match, 7)))
+        if self._house is not None:
+            start = 0 if opened else -_LONGEST_MATCH
+            edit = self._house.edit(text, max(start, 0), self._source, place)
+            if edit is not None:
+                options.append((edit, edit.kind[1] / 10.5 * (1 - 0.4 / edit.kind[2])))
+            if edit is None or edit.kind[1] < 9 or edit.kind[2] < 3:
+                final = self._house.final(text, 0)
+                if final is not None:
+                    options.append((final, final.kind[1] / 10.5 * (1 - 1.2 / (final.kind[2] // 4 + 1))))
+        best: tuple[Step | None, float] = (None, 0.0)
+        for step, expected in options:
+            share = min(self._track.share(step.kind, expected), 0.99)
+            if share > best[1]:
+                best = step, share
+        return best
 
-    def _align(self, answer: Sequence[int], start: int) -> int:
-        """Set the place to go on from; returns how many words before it agree with the end of the answer."""
+    def _align(self, answer: Sequence[int], start: int) -> None:
+        """Set the place to go on from, and how many words before it agree with the end of the answer."""
+        self._length = len(answer)
         if len(answer) == start:
-            self._next = 0
-            return 0
+            self._next = self._match = 0
+            return
         best, place = 0, -1
         for candidate in self._places.get(answer[-1], ()):
             n = self._agree(answer, start, candidate)
             near = abs(candidate + 1 - self._next) < abs(place - self._next)
             if n > best or (n == best and near):
                 best, place = n, candidate + 1
-        # nowhere: the last word was put in or replaced one; take it as a replacement
-        self._next = place if best else self._next + 1
-        return best
+        if best >= 2 or (best == 1 and abs(place - self._next) <= 3):
+            self._next, self._match = place, best
+        else:
+            # nowhere: the last word was put in; what the draft says next is taken to follow it
+            self._match = 0
 
     def _agree(self, answer: Sequence[int], start: int, place: int) -> int:
         n, longest = 1, min(_LONGEST_MATCH, len(answer) - start, place + 1)

@@ -1,7 +1,9 @@
 """The thread that admits, runs and ends answers. Streams join and leave at every step.
 
-A step is one pass of the model. It holds one row for each stream that writes, and a chunk of the prompt of streams that
-have just come, so that a long prompt does not stop the others. Streams get a slot in the order in which they came.
+A step is one pass of the model. It holds one row for each stream that writes, with guessed words behind it, and a chunk of
+the prompt of streams that have just come, so that a long prompt does not stop the others. Streams are admitted in the order
+in which they came, if the cache has room for their prompt. If it runs full, the last one admitted gives its room back and
+is computed again later.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from tensaku.engines.native.answer import Answer
-from tensaku.engines.native.cache import Slot, common_length
-from tensaku.engines.native.model import Model, Work
+from tensaku.engines.native.cache import PAGE, Held, common_length
+from tensaku.engines.native.model import Found, Model, Work
+from tensaku.engines.native.pace import Pace
+from tensaku.engines.protocol import TokenScore
 from tensaku.errors import EngineError
 
 __all__ = ["Loop"]
@@ -22,8 +27,6 @@ _CHUNK = 128
 """Rows of prompts in one step while others write; one step then stays short."""
 _CHUNK_ALONE = 256
 """The same while nobody writes."""
-_PASS_IN_ROWS = 16
-"""What a pass costs beside its rows, in rows. One more row pays if it saves a stream this share of a pass."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,21 +34,25 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True, eq=False)
 class _Running:
     answer: Answer
-    slot: Slot
-    started: bool = False
+    place: Held
     guess: list[int] = field(default_factory=list)
 
     @property
     def left(self) -> int:
         """Tokens that the model has not seen yet: 1 while it writes, more while it reads the prompt."""
-        return len(self.answer.tokens) - len(self.slot.tokens)
+        return len(self.answer.tokens) - len(self.place.tokens)
 
 
 class Loop:
-    """Runs `model` for all answers handed to `add`. If a pass fails, every answer at hand fails; the loop goes on."""
+    """Runs `model` for all answers handed to `add`, at most `slots` at once. If a pass fails, every answer at hand fails; the
+    loop goes on."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, slots: int) -> None:
         self._model = model
+        self._slots = slots
+        self._pace = Pace()
+        self.preempted = 0
+        self.seconds = 0.0  # in steps, all told
         self._wake = threading.Condition()
         self._waiting: deque[Answer] = deque()
         self._running: list[_Running] = []
@@ -122,16 +129,21 @@ class Loop:
                 answer.fail(why, retryable=True)
 
     def _step(self) -> None:
+        began = perf_counter()
         self._drop_cancelled()
         self._admit()
         chosen = self._choose()
-        if not chosen:
-            return
-        chosen.sort(key=lambda pair: pair[0].answer.owner)  # rows of one adapter side by side
-        words = self._model.run([work for _, work in chosen])
-        for (running, _), found in zip(chosen, words, strict=True):
-            self._advance(running, found)
-        self._running = [r for r in self._running if r.answer.finish is None]
+        if chosen:
+            chosen.sort(key=lambda pair: pair[0].answer.owner)  # rows of one adapter side by side
+            works = [work for _, work in chosen]
+            before = perf_counter()
+            found = self._model.run(works)
+            if all(work.wanted == len(work.tokens) for work in works):
+                self._pace.note(sum(work.wanted for work in works), perf_counter() - before)
+            for (running, _), one in zip(chosen, found, strict=True):
+                self._advance(running, one)
+            self._running = [r for r in self._running if r.answer.finish is None]
+        self.seconds += perf_counter() - began
 
     def _drop_cancelled(self) -> None:
         with self._wake:
@@ -142,82 +154,135 @@ class Loop:
             answer.end("cancelled")
         for running in self._running:
             if running.answer.cancelled:
-                self._end_slot(running)
+                self._model.cache.release(running.place)
                 running.answer.end("cancelled")
         self._running = [r for r in self._running if r.answer.finish is None]
 
     def _admit(self) -> None:
-        with self._wake:
-            while self._waiting:
-                answer = self._waiting[0]
-                slot = self._model.cache.take(answer.owner, answer.tokens)
-                if slot is None:
-                    return
-                self._running.append(_Running(answer, slot))
-                self._waiting.popleft()
+        cache = self._model.cache
+        while len(self._running) < self._slots:
+            with self._wake:
+                answer = self._waiting[0] if self._waiting else None
+            if answer is None or self._will_be_known(answer):
+                return
+            place = cache.begin(answer.owner, answer.tokens)
+            # a page for each that runs: it may need one at the next step
+            if not cache.grow(place, len(answer.tokens) + 1) or (self._running and cache.available < len(self._running)):
+                cache.release(place)
+                return
+            self._running.append(_Running(answer, place))
+            with self._wake:
+                self._waiting.remove(answer)
+
+    def _will_be_known(self, answer: Answer) -> bool:
+        """Whether a prompt that is being read begins like this one, further than what is known already."""
+        held = self._model.cache.held(answer.owner, answer.tokens)
+        for other in self._running:
+            if other.left > 1 and other.answer.owner == answer.owner:
+                common = min(common_length(other.answer.tokens, answer.tokens), len(answer.tokens) - 1)
+                if common // PAGE * PAGE > held:
+                    return True
+        return False
 
     def _choose(self) -> list[tuple[_Running, Work]]:
         """The work of this step: all that write, and chunks of prompts in the order in which they came."""
-        writing: list[_Running] = []
-        reading: list[_Running] = []
-        for running in self._running:
-            (writing if running.started and running.left == 1 else reading).append(running)
-        chosen = [(running, self._next_words(running, len(writing))) for running in writing]
+        writing = [running for running in self._running if running.left == 1]
+        self._guess(writing)
+        for running in reversed(writing):  # the last one admitted gives way
+            self._make_room(running)
+        writing = [running for running in writing if running.place.pages]
+        chosen = [(running, self._next_words(running)) for running in writing]
         rows = _CHUNK if chosen else _CHUNK_ALONE
-        begun: list[_Running] = []
-        for running in reading:
-            if rows <= 0:
-                break
-            if not self._start(running, begun):
-                continue
-            chosen.append((running, self._chunk(running, rows)))
-            rows -= len(chosen[-1][1].tokens)
-            begun.append(running)
+        for running in self._running:
+            if running.left > 1 and rows > 0:
+                chosen.append((running, self._chunk(running, rows)))
+                rows -= len(chosen[-1][1].tokens)
         return chosen
 
-    def _next_words(self, running: _Running, streams: int) -> Work:
-        """The last word of an answer, and what may follow it."""
-        answer, running.guess = running.answer, []
-        if answer.drafter is not None:
-            most = answer.limit - answer.written - 1
-            worth = 1 / (_PASS_IN_ROWS / streams + 1)
-            running.guess = answer.drafter.guess(answer.tokens, answer.prompt_length, worth, most)
-        return Work(running.slot, answer.adapter, [answer.tokens[-1], *running.guess], 1 + len(running.guess))
+    def _guess(self, writing: list[_Running]) -> None:
+        """Let each drafter say what it expects, and keep as much of it as a pass is worth."""
+        lines = []
+        for running in writing:
+            answer = running.answer
+            running.guess = []
+            if answer.drafter is None:
+                lines.append([])
+                continue
+            guess = answer.drafter.guess(answer.tokens, answer.prompt_length, answer.limit - answer.written - 1)
+            running.guess = guess.words
+            lines.append(guess.chances)
+        for running, n in zip(writing, self._pace.share(lines), strict=True):
+            del running.guess[n:]
 
-    def _start(self, running: _Running, begun: list[_Running]) -> bool:
-        """Take over what some slot holds of its prompt; False if a prompt read in this step will soon offer more."""
-        if running.started:
-            return True
-        answer, slot = running.answer, running.slot
-        held = self._model.cache.reuse(slot, answer.owner, answer.tokens)
-        for other in begun:
-            if other.answer.owner == answer.owner and common_length(other.answer.tokens, answer.tokens) > held:
-                return False
-        running.started = True
-        return True
+    def _make_room(self, running: _Running) -> None:
+        """Room for the next words of one that writes; without its guesses if need be, or by taking another's."""
+        cache, length = self._model.cache, len(running.place.tokens) + 1
+        if not running.place.pages or cache.grow(running.place, length + len(running.guess)):
+            return
+        running.guess = []
+        while not cache.grow(running.place, length):
+            self._preempt(self._running[-1])
+            if not running.place.pages:  # it was the last one itself
+                return
+
+    def _preempt(self, running: _Running) -> None:
+        self._running.remove(running)
+        self._model.cache.release(running.place)
+        self.preempted += 1
+        with self._wake:
+            self._waiting.appendleft(running.answer)
+
+    def _next_words(self, running: _Running) -> Work:
+        """The last word of an answer, and what may follow it."""
+        answer = running.answer
+        tokens = [answer.tokens[-1], *running.guess]
+        return Work(running.place, answer.adapter, tokens, len(tokens), answer.chooser is not None)
 
     def _chunk(self, running: _Running, rows: int) -> Work:
-        answer, at = running.answer, len(running.slot.tokens)
+        answer, at = running.answer, len(running.place.tokens)
         tokens = answer.tokens[at : at + rows]
-        return Work(running.slot, answer.adapter, tokens, int(at + len(tokens) == len(answer.tokens)))
+        ends = int(at + len(tokens) == len(answer.tokens))
+        return Work(running.place, answer.adapter, tokens, ends, answer.chooser is not None)
 
-    def _advance(self, running: _Running, words: list[int]) -> None:
-        for word in words[: self._settle(running, words) + 1]:
-            if running.answer.take(word):
-                self._end_slot(running)
+    def _advance(self, running: _Running, found: Found) -> None:
+        if running.left > 0:  # there is more of its prompt to read
+            self._model.cache.settle(running.place)
+            return
+        words, scores = self._words(running, found)
+        right = self._settle(running, words)
+        for at, word in enumerate(words[: right + 1]):
+            if running.answer.take(word, scores[at] if scores else None):
+                self._model.cache.release(running.place)
                 return
         running.answer.push()
 
+    def _words(self, running: _Running, found: Found) -> tuple[list[int], list[TokenScore | None]]:
+        """The words that come next, up to the first that was not guessed; with what is reported of them."""
+        answer = running.answer
+        if answer.chooser is None or found.scores is None:
+            return found.words, []
+        written = answer.tokens[answer.prompt_length :]
+        words: list[int] = []
+        reports: list[TokenScore | None] = []
+        for at in range(len(found.words)):
+            word, report = answer.chooser.choose(found.scores[at], written)
+            words.append(word)
+            reports.append(report)
+            if at < len(running.guess) and word != running.guess[at]:
+                break
+            written.append(word)
+        return words, reports
+
     def _settle(self, running: _Running, words: list[int]) -> int:
         """How many guessed words the model would have written too; what it computed for the others is dropped."""
-        guess, drafter = running.guess, running.answer.drafter
-        if not guess or drafter is None:
+        guess, answer = running.guess, running.answer
+        if answer.drafter is None:
             return 0
         right = common_length(guess, words)
-        del running.slot.tokens[len(running.slot.tokens) - len(guess) + right :]
-        drafter.note(len(guess), right)
+        if guess:
+            del running.place.tokens[len(running.place.tokens) - len(guess) + right :]
+        answer.drafter.note(len(guess), right)
+        answer.accepted += right
+        answer.rejected += len(guess) - right
         running.guess = []
         return right
-
-    def _end_slot(self, running: _Running) -> None:
-        self._model.cache.release(running.slot)

@@ -1,0 +1,200 @@
+// y = x W' with W in int8 per output and x in twice 7 bits per row, and a thin fp32 product beside it (LoRA).
+#pragma once
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "simd.h"
+
+namespace tk {
+
+template <class T>
+struct Free {
+    void operator()(T* p) const { free(p); }
+};
+template <class T>
+using Block = std::unique_ptr<T[], Free<T>>;
+template <class T>
+Block<T> block(size_t n) {
+    const size_t bytes = (n * sizeof(T) + 127) / 64 * 64;
+    T* p = static_cast<T*>(aligned_alloc(64, bytes));
+    memset(static_cast<void*>(p), 0, bytes);
+    return Block<T>(p);
+}
+inline int up(int n, int step) { return (n + step - 1) / step * step; }
+
+// A row in twice 7 bits: x = size / 63 (coarse + fine / 126), both stored plus 64; `bytes` holds coarse, then fine.
+constexpr float STEPS = 63.0f, FINER = 126.0f;
+constexpr int ZERO = 64;
+
+inline float quantise(const float* x, int n, uint8_t* bytes, int stride) {
+    floats most{};
+    for (int i = 0; i < n; i += LANES) most = larger(most, magnitude(load(x + i)));
+    const float size = largest(most) > 1e-12f ? largest(most) : 1e-12f;
+    const floats factor = all(STEPS / size);
+    for (int i = 0; i < n; i += LANES) {
+        const floats at = load(x + i) * factor, coarse = whole(at), fine = whole((at - coarse) * all(FINER));
+        const ints c = __builtin_convertvector(coarse, ints) + ZERO, f = __builtin_convertvector(fine, ints) + ZERO;
+        typedef uint8_t chars __attribute__((vector_size(16)));
+        const chars c8 = __builtin_convertvector(c, chars), f8 = __builtin_convertvector(f, chars);
+        memcpy(bytes + i, &c8, 16);
+        memcpy(bytes + stride + i, &f8, 16);
+    }
+    return size / STEPS;
+}
+
+// Tiles of 16 outputs: [tile][in / 4][output][4]. Input and output are padded with zeros to whole tiles.
+struct Matrix {
+    int in = 0, out = 0, tiles = 0, stride = 0;
+    Block<int8_t> bytes;
+    Block<float> scale;
+    Block<int32_t> zero;  // 64 times the sum of an output's weights: what the stored 64 adds
+
+    void set(int out_, int in_, const int8_t* weights, const float* scales) {
+        in = in_, out = out_, tiles = (out + LANES - 1) / LANES, stride = up(in, LANES);
+        bytes = block<int8_t>(size_t(tiles) * LANES * stride);
+        scale = block<float>(tiles * LANES);
+        zero = block<int32_t>(tiles * LANES);
+        for (int o = 0; o < out; o++) {
+            int8_t* tile = bytes.get() + size_t(o / LANES) * LANES * stride;
+            int32_t total = 0;
+            for (int i = 0; i < in; i++) {
+                const int8_t w = weights[size_t(o) * in + i];
+                tile[(i / 4) * 4 * LANES + (o % LANES) * 4 + i % 4] = w;
+                total += w;
+            }
+            scale[o] = scales[o];
+            zero[o] = ZERO * total;
+        }
+    }
+    void unpack(float* weights) const {
+        for (int o = 0; o < out; o++)
+            for (int i = 0; i < in; i++)
+                weights[size_t(o) * in + i] =
+                    scale[o] * float(bytes[size_t(o / LANES) * LANES * stride + (i / 4) * 4 * LANES + (o % LANES) * 4 + i % 4]);
+    }
+};
+
+// An adapter beside one matrix: x down up. `first` and `last` bound the ranks that a tile's columns need.
+struct Thin {
+    int in = 0, ranks = 0, width = 0;
+    Block<float> down;  // [in][width], width: ranks padded to 16
+    Block<float> up;    // [tile][ranks][16]
+    std::vector<int> first, last;
+    Block<float> gain;  // [out padded], or none
+
+    void set(const Matrix& beside, int ranks_, const float* down_, const float* up_, const float* gain_) {
+        in = beside.in, ranks = ranks_, width = tk::up(ranks, LANES);
+        down = block<float>(size_t(in) * width);
+        for (int i = 0; i < in; i++) memcpy(&down[size_t(i) * width], down_ + size_t(i) * ranks, ranks * sizeof(float));
+        up = block<float>(size_t(beside.tiles) * ranks * LANES);
+        first.assign(beside.tiles, ranks), last.assign(beside.tiles, 0);
+        for (int o = 0; o < beside.out; o++)
+            for (int r = 0; r < ranks; r++) {
+                const float value = up_[size_t(r) * beside.out + o];
+                const int tile = o / LANES;
+                up[(size_t(tile) * ranks + r) * LANES + o % LANES] = value;
+                if (value != 0) {
+                    if (r < first[tile]) first[tile] = r;
+                    if (r >= last[tile]) last[tile] = r + 1;
+                }
+            }
+        if (gain_) {
+            gain = block<float>(beside.tiles * LANES);
+            memcpy(gain.get(), gain_, beside.out * sizeof(float));
+        }
+    }
+
+    // inner = x down, [width]: four chains of sums, by the input's place modulo 4.
+    void reduce(const float* x, float* inner) const {
+        for (int v = 0; v < width; v += LANES) {
+            floats sums[4] = {};
+            int i = 0;
+            for (; i + 4 <= in; i += 4)
+                for (int j = 0; j < 4; j++) sums[j] += all(x[i + j]) * load(&down[size_t(i + j) * width + v]);
+            for (; i < in; i++) sums[0] += all(x[i]) * load(&down[size_t(i) * width + v]);
+            store(inner + v, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+        }
+    }
+};
+
+// What a product reads of its rows.
+struct Rows {
+    int count = 0;
+    const uint8_t* bytes;  // [row][2][stride]
+    const float* size;     // [row]
+    const Thin* const* thin;
+    const float* inner;  // [row][inner_stride]
+    int inner_stride;
+};
+
+#if defined(__AVX512VNNI__)
+constexpr int ROWS_AT_ONCE = 4, TILES_AT_ONCE = 4;
+#else
+constexpr int ROWS_AT_ONCE = 2, TILES_AT_ONCE = 2;
+#endif
+
+// Rows `row` ... of tiles `tile` ...; `put(row, tile, values)` takes sixteen outputs.
+template <int R, int T, class Put>
+inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
+    ints coarse[R][T] = {}, fine[R][T] = {};
+    const int8_t* w = m.bytes.get() + size_t(tile) * LANES * m.stride;
+    const size_t next = size_t(LANES) * m.stride;
+    const uint8_t* x = rows.bytes + size_t(row) * 2 * m.stride;
+    for (int i = 0; i < m.stride; i += 4)
+        for (int r = 0; r < R; r++) {
+            int32_t c, f;
+            memcpy(&c, x + size_t(r) * 2 * m.stride + i, 4);
+            memcpy(&f, x + size_t(r) * 2 * m.stride + m.stride + i, 4);
+            for (int t = 0; t < T; t++) {
+                coarse[r][t] = dot(coarse[r][t], c, w + t * next + size_t(i) * LANES);
+                fine[r][t] = dot(fine[r][t], f, w + t * next + size_t(i) * LANES);
+            }
+        }
+    for (int r = 0; r < R; r++)
+        for (int t = 0; t < T; t++) {
+            const int at = tile + t;
+            ints zero;
+            memcpy(&zero, &m.zero[at * LANES], sizeof zero);
+            const floats value = as_floats(coarse[r][t] - zero) + as_floats(fine[r][t] - zero) * all(1 / FINER);
+            floats y = value * (all(rows.size[row + r]) * load(&m.scale[at * LANES]));
+            if (const Thin* thin = rows.thin[row + r]) {
+                const float* inner = rows.inner + size_t(row + r) * rows.inner_stride;
+                const float* up = &thin->up[size_t(at) * thin->ranks * LANES];
+                floats extra{};
+                for (int k = thin->first[at]; k < thin->last[at]; k++) extra += all(inner[k]) * load(up + k * LANES);
+                y += extra;
+                if (thin->gain) y *= load(&thin->gain[at * LANES]);
+            }
+            put(row + r, at, y);
+        }
+}
+
+template <int T, class Put>
+inline void column(const Matrix& m, const Rows& rows, int tile, Put&& put) {
+    int row = 0;
+    if constexpr (T == TILES_AT_ONCE) {
+        if (rows.count == 1) return tile_product<1, T>(m, rows, 0, tile, put);
+    }
+    for (; row + ROWS_AT_ONCE <= rows.count; row += ROWS_AT_ONCE) {
+        if constexpr (T > 2) {  // as many sums as there are registers
+            tile_product<ROWS_AT_ONCE, 2>(m, rows, row, tile, put);
+            tile_product<ROWS_AT_ONCE, 2>(m, rows, row, tile + 2, put);
+        } else {
+            tile_product<ROWS_AT_ONCE, T>(m, rows, row, tile, put);
+        }
+    }
+    for (; row + 2 <= rows.count; row += 2) tile_product<2, T>(m, rows, row, tile, put);
+    if (row < rows.count) tile_product<1, T>(m, rows, row, tile, put);
+}
+
+// Piece `piece` of the product: TILES_AT_ONCE tiles of all rows, so that weights come from memory once.
+inline int pieces(const Matrix& m) { return (m.tiles + TILES_AT_ONCE - 1) / TILES_AT_ONCE; }
+template <class Put>
+inline void product(const Matrix& m, const Rows& rows, int piece, Put&& put) {
+    const int tile = piece * TILES_AT_ONCE;
+    if (tile + TILES_AT_ONCE <= m.tiles) return column<TILES_AT_ONCE>(m, rows, tile, put);
+    for (int t = tile; t < m.tiles; t++) column<1>(m, rows, t, put);
+}
+
+}  // namespace tk

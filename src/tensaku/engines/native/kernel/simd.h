@@ -1,0 +1,95 @@
+// Sixteen lanes of fp32 or int32, and the product of bytes that everything rests on.
+//
+// All sums have one order that depends on nothing but the row: sixteen lanes in steps of sixteen, whatever the processor's
+// registers hold. With AVX2 a vector is two registers; the numbers that come out are the same.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace tk {
+
+constexpr int LANES = 16;
+
+typedef float floats __attribute__((vector_size(64)));
+typedef int32_t ints __attribute__((vector_size(64)));
+
+inline floats load(const float* p) {
+    floats v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+inline void store(float* p, floats v) { memcpy(p, &v, sizeof v); }
+inline floats all(float x) { return floats{} + x; }
+inline floats larger(floats a, floats b) { return a > b ? a : b; }
+inline floats smaller(floats a, floats b) { return a < b ? a : b; }
+inline floats as_floats(ints v) { return __builtin_convertvector(v, floats); }
+inline floats magnitude(floats v) {
+    ints bits;
+    memcpy(&bits, &v, sizeof v);
+    bits &= 0x7fffffff;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+inline float sum(floats v) {
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) v[i] += v[i + half];
+    return v[0];
+}
+inline float largest(floats v) {
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
+    return v[0];
+}
+
+// Nearest whole number, halves to even, for |v| < 2^22: adding 1.5 * 2^23 leaves no bits behind the point.
+inline floats whole(floats v) {
+    const floats shift = all(12582912.0f);
+    floats moved = v + shift;
+    __asm__ volatile("" : "+m"(moved));  // or the compiler could cancel the two
+    return moved - shift;
+}
+
+// e^v, error below 2 units in the last place (range reduction by ln 2 in two parts, then a Taylor polynomial of degree 6).
+inline floats exp(floats v) {
+    v = larger(smaller(v, all(88.0f)), all(-87.0f));
+    const floats n = whole(v * all(1.44269504089f));
+    floats r = v - n * all(0.693359375f);
+    r = r - n * all(-2.12194440e-4f);
+    floats p = all(1.0f / 720);
+    p = p * r + all(1.0f / 120);
+    p = p * r + all(1.0f / 24);
+    p = p * r + all(1.0f / 6);
+    p = p * r + all(0.5f);
+    p = p * r + all(1.0f);
+    p = p * r + all(1.0f);
+    ints power = (__builtin_convertvector(n, ints) + 127) << 23;
+    floats scale;
+    memcpy(&scale, &power, sizeof scale);
+    return p * scale;
+}
+
+// sums[i] += the four products of `bytes` (unsigned, at most 127) with weights[4 i .. 4 i + 3].
+// At most 127: then two products fit into the 16 bits that AVX2 adds them in.
+inline ints dot(ints sums, int32_t bytes, const int8_t* weights) {
+#if defined(__AVX512VNNI__)
+    __m512i s, w = _mm512_loadu_si512(weights);
+    memcpy(&s, &sums, sizeof s);
+    s = _mm512_dpbusd_epi32(s, _mm512_set1_epi32(bytes), w);
+    memcpy(&sums, &s, sizeof s);
+#else
+    __m256i s[2];
+    memcpy(s, &sums, sizeof s);
+    const __m256i a = _mm256_set1_epi32(bytes);
+    for (int i = 0; i < 2; i++) {
+        const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights) + i);
+        s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), _mm256_set1_epi16(1)));
+    }
+    memcpy(&sums, s, sizeof s);
+#endif
+    return sums;
+}
+
+}  // namespace tk
