@@ -30,8 +30,10 @@ inline void scores(const Queries& s, int begin, int end, float* room, int width)
         floats sums[Q] = {};
         for (int d = 0; d < s.dim; d++) {
             const floats k = load(keys + d * PAGE);
+#pragma GCC unroll 8
             for (int i = 0; i < Q; i++) sums[i] += all(s.q[i][d]) * k;
         }
+#pragma GCC unroll 8
         for (int i = 0; i < Q; i++) store(room + i * width + (page - begin) * PAGE, sums[i]);
     }
 }
@@ -66,14 +68,19 @@ inline void gather(const Queries& s, int begin, int end, const float* room, int 
         const float* values = s.pages[page] + s.dim * PAGE + d;
         for (int k = 0; k < PAGE; k++) {
             floats v[V];
+#pragma GCC unroll 2
             for (int j = 0; j < V; j++) v[j] = load(values + k * s.dim + j * LANES);
+#pragma GCC unroll 8
             for (int i = 0; i < Q; i++) {
                 const floats weight = all(room[i * width + (page - begin) * PAGE + k]);
+#pragma GCC unroll 2
                 for (int j = 0; j < V; j++) sums[i][j] += weight * v[j];
             }
         }
     }
+#pragma GCC unroll 8
     for (int i = 0; i < Q; i++)
+#pragma GCC unroll 2
         for (int j = 0; j < V; j++) store(s.out[i] + d + j * LANES, sums[i][j]);
 }
 

@@ -117,9 +117,11 @@ struct Run {
         const Layer& l = m.layers[layer];
         const int group = s.heads / s.kv_heads;
         const int together = std::max(1, QUERIES_AT_ONCE / group), chunks = (rows + together - 1) / together;
+        const int parts = chunks * s.kv_heads < m.pool->size() && group % 2 == 0 ? 2 : 1;  // a lone row is shared too
         std::vector<const float*> pages;
-        for (int piece; (piece = m.pool->take()) < chunks * s.kv_heads;) {
-            const int head = piece % s.kv_heads, first = piece / s.kv_heads * together;
+        for (int piece; (piece = m.pool->take()) < chunks * s.kv_heads * parts;) {
+            const int part = piece % parts, head = piece / parts % s.kv_heads;
+            const int first = piece / parts / s.kv_heads * together;
             for (int row = first, end; row < std::min(first + together, rows); row = end) {
                 const int32_t* stream = p.pages[m.at[row]];
                 for (end = row + 1; end < std::min(first + together, rows) && p.pages[m.at[end]] == stream;) end++;
@@ -127,17 +129,17 @@ struct Run {
                 pages.clear();
                 for (int i = 0; i <= highest / PAGE; i++)
                     pages.push_back(l.pages + (size_t(stream[i]) * s.kv_heads + head) * 2 * PAGE * s.dim);
-                attend_rows(thread, l, pages.data(), row, end, head, group);
+                attend_rows(thread, l, pages.data(), row, end, head * group + part * (group / parts), group / parts);
             }
         }
         phase(thread, 1);
     }
 
-    void attend_rows(int thread, const Layer& l, const float* const* pages, int row, int end, int head, int group) {
+    void attend_rows(int thread, const Layer& l, const float* const* pages, int row, int end, int first, int heads) {
         Queries q{pages, s.dim, 0, {}, {}, {}, {}};
         float* room = &m.room[size_t(thread) * QUERIES_AT_ONCE * m.wide];
         for (int r = row; r < end; r++)
-            for (int i = head * group; i < (head + 1) * group; i++) {
+            for (int i = first; i < first + heads; i++) {
                 const int position = p.positions[m.at[r]];
                 q.q[q.count] = &m.y[size_t(m.at[r]) * qkv_width + i * s.dim];
                 q.out[q.count] = &m.a[(size_t(r) * s.heads + i) * s.dim];

@@ -1,5 +1,6 @@
 // y = x W' with W in int8 per output and x in twice 7 bits per row, and a thin fp32 product beside it (LoRA).
 #pragma once
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <vector>
@@ -129,34 +130,51 @@ struct Rows {
 };
 
 #if defined(__AVX512VNNI__)
-constexpr int ROWS_AT_ONCE = 4, TILES_AT_ONCE = 4;
+constexpr int ROWS_AT_ONCE = 4, TILES_AT_ONCE = 4, TILES_OF_ROWS = 2;  // as many sums as registers hold
 #else
-constexpr int ROWS_AT_ONCE = 2, TILES_AT_ONCE = 2;
+constexpr int ROWS_AT_ONCE = 2, TILES_AT_ONCE = 2, TILES_OF_ROWS = 1;
 #endif
+constexpr int AHEAD = 1024;  // bytes: how far before their use weights are asked for
 
 // Rows `row` ... of tiles `tile` ...; `put(row, tile, values)` takes sixteen outputs.
 template <int R, int T, class Put>
 inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
-    ints coarse[R][T] = {}, fine[R][T] = {};
-    const int8_t* w = m.bytes.get() + size_t(tile) * LANES * m.stride;
-    const size_t next = size_t(LANES) * m.stride;
-    const uint8_t* x = rows.bytes + size_t(row) * 2 * m.stride;
-    for (int i = 0; i < m.stride; i += 4)
+    Sums coarse[R][T * HALVES] = {}, fine[R][T * HALVES] = {};
+    const int8_t* w[T];
+    const uint8_t* x[R];
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t++) w[t] = m.bytes.get() + size_t(tile + t) * LANES * m.stride;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) x[r] = rows.bytes + size_t(row + r) * 2 * m.stride;
+    for (int64_t i = 0; i < m.stride; i += 4) {
+        // one row: memory is what costs, and is asked ahead of time; more rows read what the first ones brought
+        if constexpr (R == 1) {
+#pragma GCC unroll 8
+            for (int t = 0; t < T; t++) _mm_prefetch(w[t] + i * LANES + AHEAD, _MM_HINT_T0);
+        }
+#pragma GCC unroll 8
         for (int r = 0; r < R; r++) {
             int32_t c, f;
-            memcpy(&c, x + size_t(r) * 2 * m.stride + i, 4);
-            memcpy(&f, x + size_t(r) * 2 * m.stride + m.stride + i, 4);
-            for (int t = 0; t < T; t++) {
-                coarse[r][t] = dot(coarse[r][t], c, w + t * next + size_t(i) * LANES);
-                fine[r][t] = dot(fine[r][t], f, w + t * next + size_t(i) * LANES);
+            memcpy(&c, x[r] + i, 4);
+            memcpy(&f, x[r] + m.stride + i, 4);
+#pragma GCC unroll 8
+            for (int t = 0; t < T * HALVES; t++) {
+                const int8_t* at = w[t / HALVES] + i * LANES + t % HALVES * int(sizeof(Sums));
+                coarse[r][t] = sums_of(coarse[r][t], c, at);
+                fine[r][t] = sums_of(fine[r][t], f, at);
             }
         }
+    }
+#pragma GCC unroll 8
     for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
         for (int t = 0; t < T; t++) {
             const int at = tile + t;
             ints zero;
             memcpy(&zero, &m.zero[at * LANES], sizeof zero);
-            const floats value = as_floats(coarse[r][t] - zero) + as_floats(fine[r][t] - zero) * all(1 / FINER);
+            const int first = t * HALVES, last = first + HALVES - 1;
+            const ints c = joined(coarse[r][first], coarse[r][last]), f = joined(fine[r][first], fine[r][last]);
+            const floats value = as_floats(c - zero) + as_floats(f - zero) * all(1 / FINER);
             floats y = value * (all(rows.size[row + r]) * load(&m.scale[at * LANES]));
             if (const Thin* thin = rows.thin[row + r]) {
                 const float* inner = rows.inner + size_t(row + r) * rows.inner_stride;
@@ -170,22 +188,21 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, P
         }
 }
 
+template <int R, int T, class Put>
+inline void some_rows(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
+    constexpr int N = R == 1 ? T : std::min(T, TILES_OF_ROWS);
+    for (int t = 0; t < T; t += N) tile_product<R, N>(m, rows, row, tile + t, put);
+}
+
 template <int T, class Put>
-inline void column(const Matrix& m, const Rows& rows, int tile, Put&& put) {
+inline void all_rows(const Matrix& m, const Rows& rows, int tile, Put&& put) {
     int row = 0;
-    if constexpr (T == TILES_AT_ONCE) {
-        if (rows.count == 1) return tile_product<1, T>(m, rows, 0, tile, put);
+    for (; row + ROWS_AT_ONCE <= rows.count; row += ROWS_AT_ONCE) some_rows<ROWS_AT_ONCE, T>(m, rows, row, tile, put);
+    if constexpr (ROWS_AT_ONCE > 2) {
+        if (row + 2 < rows.count) return some_rows<3, T>(m, rows, row, tile, put);
+        if (row + 1 < rows.count) return some_rows<2, T>(m, rows, row, tile, put);
     }
-    for (; row + ROWS_AT_ONCE <= rows.count; row += ROWS_AT_ONCE) {
-        if constexpr (T > 2) {  // as many sums as there are registers
-            tile_product<ROWS_AT_ONCE, 2>(m, rows, row, tile, put);
-            tile_product<ROWS_AT_ONCE, 2>(m, rows, row, tile + 2, put);
-        } else {
-            tile_product<ROWS_AT_ONCE, T>(m, rows, row, tile, put);
-        }
-    }
-    for (; row + 2 <= rows.count; row += 2) tile_product<2, T>(m, rows, row, tile, put);
-    if (row < rows.count) tile_product<1, T>(m, rows, row, tile, put);
+    if (row < rows.count) some_rows<1, T>(m, rows, row, tile, put);
 }
 
 // Piece `piece` of the product: TILES_AT_ONCE tiles of all rows, so that weights come from memory once.
@@ -193,8 +210,8 @@ inline int pieces(const Matrix& m) { return (m.tiles + TILES_AT_ONCE - 1) / TILE
 template <class Put>
 inline void product(const Matrix& m, const Rows& rows, int piece, Put&& put) {
     const int tile = piece * TILES_AT_ONCE;
-    if (tile + TILES_AT_ONCE <= m.tiles) return column<TILES_AT_ONCE>(m, rows, tile, put);
-    for (int t = tile; t < m.tiles; t++) column<1>(m, rows, t, put);
+    if (tile + TILES_AT_ONCE <= m.tiles) return all_rows<TILES_AT_ONCE>(m, rows, tile, put);
+    for (int t = tile; t < m.tiles; t++) all_rows<1>(m, rows, t, put);
 }
 
 }  // namespace tk

@@ -71,25 +71,27 @@ inline floats exp(floats v) {
     return p * scale;
 }
 
-// sums[i] += the four products of `bytes` (unsigned, at most 127) with weights[4 i .. 4 i + 3].
-// At most 127: then two products fit into the 16 bits that AVX2 adds them in.
-inline ints dot(ints sums, int32_t bytes, const int8_t* weights) {
+// A register of sums of products of bytes; sixteen sums are HALVES of them. `sums_of`: sums[i] + the four products of `bytes`
+// (unsigned, at most 127) with weights[4 i .. 4 i + 3]. At most 127: then two fit into the 16 bits that AVX2 adds them in.
 #if defined(__AVX512VNNI__)
-    __m512i s, w = _mm512_loadu_si512(weights);
-    memcpy(&s, &sums, sizeof s);
-    s = _mm512_dpbusd_epi32(s, _mm512_set1_epi32(bytes), w);
-    memcpy(&sums, &s, sizeof s);
-#else
-    __m256i s[2];
-    memcpy(s, &sums, sizeof s);
-    const __m256i a = _mm256_set1_epi32(bytes);
-    for (int i = 0; i < 2; i++) {
-        const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights) + i);
-        s[i] = _mm256_add_epi32(s[i], _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), _mm256_set1_epi16(1)));
-    }
-    memcpy(&sums, s, sizeof s);
-#endif
-    return sums;
+typedef __m512i Sums;
+constexpr int HALVES = 1;
+inline Sums sums_of(Sums sums, int32_t bytes, const int8_t* weights) {
+    return _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(bytes), _mm512_loadu_si512(weights));
 }
+inline ints joined(Sums all, Sums) { return (ints)all; }
+#else
+typedef __m256i Sums;
+constexpr int HALVES = 2;
+inline Sums sums_of(Sums sums, int32_t bytes, const int8_t* weights) {
+    const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights));
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(bytes), w);
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+inline ints joined(Sums low, Sums high) {
+    typedef int32_t half __attribute__((vector_size(32)));
+    return __builtin_shufflevector((half)low, (half)high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+#endif
 
 }  // namespace tk
