@@ -4,15 +4,18 @@ import random
 
 import pytest
 
-from tensaku.engines.native.drafter import Drafter
+from tensaku.engines.native.drafter import Drafter, Track
+from tensaku.engines.native.house import House
 
 
-def _passes(source: list[int], wanted: list[int], worth: float = 0.1) -> tuple[int, int]:
+def _passes(source: list[int], wanted: list[int], worth: float = 0.1, house: House | None = None) -> tuple[int, int]:
     """Passes that writing `wanted` takes, and rows in them; what is written is always `wanted`."""
-    drafter, answer, passes, rows = Drafter(source), [-7, -7], 0, 0
+    drafter, answer, passes, rows = Drafter(source, house), [-7, -7], 0, 0
     while len(answer) - 2 < len(wanted):
         left = wanted[len(answer) - 2 :]
-        guess = drafter.guess(answer, 2, worth, len(left) - 1)
+        expected = drafter.guess(answer, 2, len(left) - 1)
+        assert expected.chances == sorted(expected.chances, reverse=True)
+        guess = [word for word, chance in zip(*expected, strict=True) if chance >= worth]
         assert len(guess) <= len(left) - 1
         right = 0
         while right < len(guess) and guess[right] == left[right]:
@@ -62,11 +65,38 @@ def test_a_text_that_does_not_help_costs_little() -> None:
     assert rows < 1.2 * 200
 
 
-def test_a_dearer_row_is_guessed_less() -> None:
+def test_there_is_an_end_to_what_is_guessed() -> None:
     source = _joined(_sentences(6))
-    assert len(Drafter(source).guess([1], 1, 0.05, 99)) > len(Drafter(source).guess([1], 1, 0.5, 99)) > 0
-    assert Drafter(source).guess([1], 1, 0.05, 0) == []
-    assert Drafter([]).guess([1], 1, 0.05, 9) == []
+    assert 0 < len(Drafter(source).guess([1], 1, 5).words) <= 5
+    assert Drafter(source).guess([1], 1, 0) == ([], [])
+    assert Drafter([]).guess([1], 1, 9) == ([], [])
+
+
+def test_what_the_house_always_does_is_expected() -> None:
+    """Another ending for every sentence, and a word that is always replaced: few passes once lessons showed it."""
+    drafts = [[draw for s in _sentences(seed, 6) for draw in s] for seed in range(30)]
+    finals = [[5000 if w == 7777 else 5001 if w % 10 == 3 else w for w in draft] for draft in drafts]
+    house = House(zip(drafts[:25], finals[:25], strict=True))
+    taught = [_passes(d, f, house=house)[0] for d, f in zip(drafts[25:], finals[25:], strict=True)]
+    alone = [_passes(d, f)[0] for d, f in zip(drafts[25:], finals[25:], strict=True)]
+    assert sum(taught) < 0.75 * sum(alone)
+
+
+def test_a_sentence_of_past_finals_is_continued() -> None:
+    stock = [list(range(100 * i, 100 * i + 20)) for i in range(1, 9)]
+    house = House([([1, 2, 3], _joined([stock[i], stock[(i + 3) % 8]])) for i in range(8)])
+    wanted = _joined([stock[5], stock[2]])
+    assert _passes([1, 2, 3], wanted, house=house)[0] < len(wanted) / 4
+    assert _passes([1, 2, 3], wanted)[0] == len(wanted)
+
+
+def test_chances_are_learnt_from_what_came_of_guesses() -> None:
+    track = Track()
+    before = track.share("kind", 0.5)
+    for _ in range(50):
+        track.note("kind", False)
+    assert track.share("kind", 0.5) < 0.1 < before
+    assert track.share("other", 0.5) == before
 
 
 def test_it_never_fails_whatever_the_texts() -> None:

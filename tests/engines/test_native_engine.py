@@ -25,7 +25,7 @@ def _text(stream: Stream) -> str:
 
 
 def _idle(engine: NativeEngine) -> bool:
-    return engine._model.cache.free_slots() == len(engine._model.cache.slots) and not engine._loop.load()[0]
+    return engine._model.cache.available == engine._model.cache.total and not engine._loop.load()[0]
 
 
 def test_it_is_an_engine(engine: NativeEngine) -> None:
@@ -204,7 +204,7 @@ def test_a_common_beginning_is_computed_once(engine: NativeEngine, ask: Ask) -> 
     assert seen() < 30
     at_once = [engine.submit(ask(LONG + "株" * 3 + str(i), 5)) for i in range(4)]
     assert all(_text(stream) for stream in at_once)
-    assert seen() < 100
+    assert seen() < 140  # whole pages of sixteen are taken over
 
 
 def _count_rows(engine: NativeEngine) -> Callable[[], int]:
@@ -385,7 +385,9 @@ def test_a_prediction_never_alters_the_answer(tiny: Get, ask: Ask, precision: An
 
 def _finished(stream: Stream) -> tuple[Any, ...]:
     pieces = list(stream)
-    return "".join(p.text for p in pieces), stream.finish, stream.usage, sum(p.token_count for p in pieces)
+    assert stream.usage is not None
+    usage = stream.usage.prompt, stream.usage.completion
+    return "".join(p.text for p in pieces), stream.finish, usage, sum(p.token_count for p in pieces)
 
 
 def test_a_right_prediction_takes_fewer_passes(engine: NativeEngine, ask: Ask) -> None:

@@ -27,7 +27,7 @@ _PACK = Struct(f"<{_CONTEXT}I")
 _NOTHING = 0xFFFFFFFF
 _MOST = 24
 """Occurrences that a continuation is counted over."""
-OPENING = -1
+_OPENING = -1
 """Stands for what is before the first word and behind the last."""
 
 _Key = tuple[int, ...]
@@ -104,11 +104,11 @@ def _aligned(draft: Sequence[int], final: Sequence[int]) -> list[tuple[int, int,
 
 def _keys(final: Sequence[int], at: int, draft: Sequence[int], place: int) -> list[_Key]:
     """What identifies a place, in less and less detail: the words of `final` before `at`, those of `draft` from `place`."""
-    a = final[at - 1] if at > 0 else OPENING
-    b = final[at - 2] if at > 1 else OPENING
-    d = draft[place] if place < len(draft) else OPENING
-    e = draft[place + 1] if place + 1 < len(draft) else OPENING
-    return [(b, a, d, e), (a, d, e, 0, 0), (b, a, d), (a, d)]
+    a = final[at - 1] if at > 0 else _OPENING
+    b = final[at - 2] if at > 1 else _OPENING
+    d = draft[place] if place < len(draft) else _OPENING
+    e = draft[place + 1] if place + 1 < len(draft) else _OPENING
+    return [(b, a, d, e), (a, d, e, 0, 0), (b, a, d), (a, d), (d, e, 0, 0, 0, 0), (d,)]
 
 
 def _likeliest(found: Counter[tuple[int, int]]) -> tuple[int, int, int, int]:

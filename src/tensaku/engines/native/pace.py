@@ -10,6 +10,8 @@ __all__ = ["Pace"]
 _FADE = 0.98
 """Weight of the past, per pass: a machine gets busy and idle again."""
 _MOST_ROWS = 96
+_ROW_IN_PASSES = 0.1
+"""What a row costs beside a pass, before passes have been seen (measured with 8 to 24 rows on two cores)."""
 
 
 class Pace:
@@ -21,25 +23,30 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        # as if 20 passes of 1 and of 17 rows had been seen, a row costing a tenth of a pass
-        self._sums = [40.0, 360.0, 5800.0, 0.0, 0.0]  # of 1, rows, rows^2, seconds, rows * seconds
-        self._sums[3:] = [20 * (1.1 + 2.7) * 2e-3, 20 * (1.1 + 17 * 2.7) * 2e-3]
+        self._sums = [0.0] * 5  # of 1, rows, rows^2, seconds, rows * seconds
 
     def note(self, rows: int, seconds: float) -> None:
         """A pass of `rows` rows, all of streams that write, took that long."""
-        a, b = self.costs()
-        seconds = min(seconds, 4 * (a + b * rows))  # somebody else had the processor
+        if self._sums[0] > 5:
+            a, b = self.costs()
+            seconds = min(seconds, 3 * (a + b * rows))  # somebody else had the processor
         for i, value in enumerate((1.0, rows, rows * rows, seconds, rows * seconds)):
             self._sums[i] = self._sums[i] * _FADE + value
 
     def costs(self) -> tuple[float, float]:
-        """Seconds of a pass without rows, and of a row."""
+        """Seconds of a pass without rows, and of a row.
+
+        Passes of one size say nothing about what a row costs, so some of other sizes are always supposed beside them.
+        """
+        unit = self._sums[3] / (self._sums[0] + _ROW_IN_PASSES * self._sums[1]) if self._sums[0] else 1.0
         n, rows, squares, seconds, mixed = self._sums
-        spread = n * squares - rows * rows
-        b = (n * mixed - rows * seconds) / spread if spread > 1e-6 * n * squares else 0.0
-        mean = seconds / n
-        b = min(max(b, mean * 1e-3), mean * n / rows)  # noise can make it negative, or more than all
-        return max(mean - b * rows / n, 0.0), b
+        for supposed in (1, 17):
+            cost = unit * (1 + _ROW_IN_PASSES * supposed)
+            n, rows, squares = n + 2, rows + 2 * supposed, squares + 2 * supposed**2
+            seconds, mixed = seconds + 2 * cost, mixed + 2 * supposed * cost
+        b = (n * mixed - rows * seconds) / (n * squares - rows * rows)
+        b = min(max(b, unit * _ROW_IN_PASSES / 10), unit)  # noise can make it anything
+        return max((seconds - b * rows) / n, 0.0), b
 
     def share(self, chances: Sequence[Sequence[float]]) -> list[int]:
         """Of each stream's guesses how many to verify; `chances` of a stream: that this word and all before it are right."""
