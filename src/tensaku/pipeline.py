@@ -68,6 +68,8 @@ class Task(Section):
     """File with what the model is told: the same words in training, evaluation and serving."""
     names: str = "names.toml"
     """File with the names that count as facts: canonical name = list of the forms it is written in."""
+    facts_safe: bool = True
+    """No number is written that does not stand in the draft, its fund's name or its month (our own engine)."""
 
 
 class Serve(Section):
@@ -237,7 +239,7 @@ class Workspace:
     def job(self, provenance: Mapping[str, str] | None = None) -> Job:
         """How drafts are revised here, by the base model alone; `Tuned.job` says how by a tuned one."""
         names, language = self.names(), self.spec.task.language
-        return Job(self.instruction(), names=names, language=language, provenance=provenance or {})
+        return Job(self.instruction(), names=names, language=language, provenance=provenance or {}, facts_safe=self.spec.task.facts_safe)
 
 
 @dataclass(frozen=True)

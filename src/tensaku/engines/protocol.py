@@ -11,7 +11,7 @@ from tensaku.records import Finish, Message, Usage
 
 __all__ = ["ABILITIES", "Engine", "Piece", "Request", "Stream", "TokenScore"]
 
-ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings")
+ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings", "facts")
 """What an engine may offer beyond greedy answers to conversations; it names those it has in an attribute `can`."""
 
 
@@ -28,6 +28,7 @@ class Request:
     `top_p` of it; the same `seed` draws the same (sampling). `logprobs` asks for natural log probabilities of each
     token and of that many likeliest ones in its place (logprobs). `schema` is a JSON schema as JSON text that the answer
     has to fit (json). `text` is continued as it stands, without a chat template; `messages` is empty then (text).
+    `facts` is a text that holds every number the answer may write (facts).
     """
 
     messages: tuple[Message, ...]
@@ -41,6 +42,7 @@ class Request:
     logprobs: int | None = None
     schema: str | None = None
     text: str | None = None
+    facts: str | None = None
 
 
 class TokenScore(NamedTuple):

@@ -32,6 +32,8 @@ def needs(request: Request) -> dict[str, str]:
         found["json"] = "response_format"
     if request.text is not None:
         found["text"] = "prompt"
+    if request.facts is not None:
+        found["facts"] = "facts"
     return found
 
 

@@ -65,6 +65,11 @@ class Tokenizer:
         named = self._core.token_to_id(self._special.get("bos_token", ""))
         return min(self.eos) if named is None else int(named)
 
+    @property
+    def json(self) -> str:
+        """What tokenizer.json says."""
+        return str(self._core.to_str())
+
     def encode(self, text: str) -> list[int]:
         """Ids of `text` alone, without any token put before or after it; special tokens in it are recognised."""
         return list(self._core.encode(text, add_special_tokens=False).ids)

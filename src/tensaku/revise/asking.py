@@ -12,7 +12,7 @@ from tensaku.engines.protocol import Engine, Piece, Request, Stream
 from tensaku.errors import EngineError, UsageError
 from tensaku.records import Message, Revision
 from tensaku.retrieve import Examples
-from tensaku.revise.question import ROOM, language_of, messages, stops
+from tensaku.revise.question import ROOM, language_of, messages, question, stops
 from tensaku.text import Names, compare
 
 __all__ = [
@@ -47,7 +47,7 @@ class Job:
     `provenance` goes into every revision beside what the engine says of itself. `max_tokens` bounds an answer; it is
     further bounded by the draft's own length, since a revision is not much longer than its draft. `language` is that of
     the texts, for those who show them. With `examples`, every question quotes past pairs, as many of them as the
-    engine's context holds.
+    engine's context holds. `facts_safe`: where the engine can, no number is written that does not stand in the question.
     """
 
     instruction: str
@@ -57,6 +57,7 @@ class Job:
     max_tokens: int = 512
     provenance: Mapping[str, str] = field(default_factory=dict)
     examples: Examples | None = None
+    facts_safe: bool = True
 
 
 def check_draft(text: str) -> None:
@@ -128,7 +129,15 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
     longest = min(job.max_tokens, len(draft.text) + ROOM)
     asked, quoted = _asked(engine, job, draft, longest)
     stop = () if job.examples is None else stops(job.examples, language_of(job.instruction))
-    request = Request(asked, adapter=job.adapter, max_tokens=longest, stop=stop, prediction=draft.text)
+    known = question(draft.text, draft.fund, draft.section, draft.as_of, language_of(job.instruction))
+    request = Request(
+        asked,
+        adapter=job.adapter,
+        max_tokens=longest,
+        stop=stop,
+        prediction=draft.text,
+        facts=known if job.facts_safe and "facts" in getattr(engine, "can", ()) else None,
+    )
     more = {} if job.examples is None else {"examples": str(quoted)}
     return Revising(engine.submit(request), engine, job, draft, more)
 

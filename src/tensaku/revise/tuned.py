@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -37,6 +38,8 @@ class Tuned:
     model: Path
     made_by: Mapping[str, str] = field(default_factory=dict)
     examples: Examples | None = None
+    lessons: Path | None = None
+    """What it was taught, as far as the store still has it: an engine may guess answers from it."""
 
     @classmethod
     def of(cls, artifact: Artifact, base: Artifact) -> Tuned:
@@ -47,7 +50,7 @@ class Tuned:
         """
         form = form_of(artifact)
         if form == "adapter":
-            return cls(form, artifact.path, base.path)
+            return cls(form, artifact.path, base.path, lessons=_lessons(artifact))
         if form == "weights":
             hashed = sealed_weights_hash(artifact, "model")
             if not hashed:
@@ -72,6 +75,9 @@ class Tuned:
         """
         if self.form == "adapter":
             engine.load_adapter(name, self.folder / "adapter")
+            learn = getattr(engine, "learn", None)
+            if learn is not None and self.lessons is not None:
+                learn(name, _pairs(self.lessons))
         if self.examples is not None and self.examples.k:
             self._check_room(engine, instruction)
 
@@ -92,6 +98,19 @@ class Tuned:
             )
             fix = "Raise the context (serve.context, evaluate.engine) or shorten the instruction"
             raise UsageError(what, where=self.folder, fix=fix)
+
+
+def _lessons(artifact: Artifact) -> Path | None:
+    """The lessons that an adapter, or a release of it, was taught."""
+    path = artifact.path.parent / artifact.inputs.get("lessons", "") / "lessons.jsonl"
+    return path if path.exists() else None
+
+
+def _pairs(lessons: Path) -> Iterator[tuple[str, str]]:
+    with lessons.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield row["draft"], row["final"]
 
 
 def form_of(artifact: Artifact) -> Form:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from tensaku.errors import UsageError
 from tensaku.models.shape import Shape
 from tensaku.models.weights import FUSED, sizes_of
 
-__all__ = ["Adapter", "adapter_hash", "load_adapter"]
+__all__ = ["Adapter", "adapter_hash", "combined", "load_adapter"]
 
 _MODULE = r"(?:^|\.)layers\.(\d+)\.((?:self_attn|mlp)\.\w+)"
 _NAME = re.compile(rf"{_MODULE}\.lora_([AB])(?:\.default)?\.weight$")
@@ -43,6 +43,26 @@ class Adapter:
     hash: str
     layers: list[dict[str, tuple[Tensor, Tensor]]]
     gains: list[dict[str, Tensor]] = field(default_factory=list)
+
+
+def combined(parts: Sequence[tuple[Adapter, float]]) -> Adapter:
+    """The weighted sum of adapters: what each adds to the base, times its weight.
+
+    Raises:
+        UsageError: one of them is a DoRA adapter, whose effect is no sum.
+    """
+    if any(adapter.gains and any(adapter.gains) for adapter, _ in parts):
+        raise UsageError("a DoRA adapter cannot be combined with others", fix="Combine LoRA adapters")
+    layers: list[dict[str, tuple[Tensor, Tensor]]] = []
+    for layer in range(len(parts[0][0].layers)):
+        layers.append({})
+        for part in FUSED:
+            found = [(*one.layers[layer][part], weight) for one, weight in parts if part in one.layers[layer]]
+            if found:
+                down = torch.cat([down for down, _, _ in found], 1)
+                layers[-1][part] = down, torch.cat([up * weight for _, up, weight in found])
+    said = "+".join(f"{adapter.hash}:{weight!r}" for adapter, weight in parts)
+    return Adapter(hashlib.sha256(said.encode("ascii")).hexdigest(), layers)
 
 
 WeightOf = Callable[[int, str], Tensor]

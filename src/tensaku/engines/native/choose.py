@@ -25,9 +25,13 @@ _DRAWS = 1 << 64
 class Limit(Protocol):
     """What an answer may write."""
 
+    def allows(self, word: int, written: Sequence[int]) -> bool:
+        """Whether `word` may follow the answer's tokens `written`."""
+        ...
+
     def narrow(self, scores: Tensor, written: Sequence[int]) -> None:
-        """Set to -inf, in `scores` [vocabulary], what may not follow the answer's tokens `written`. At least one word
-        has to remain."""
+        """Set to -inf, in `scores` [vocabulary], what may not follow, so that the best that is left may. At least one
+        word has to remain."""
         ...
 
 
@@ -57,8 +61,12 @@ class Chooser:
         self._seed = random.SystemRandom().getrandbits(63) if seed is None else seed
         self._limits, self._spell = limits, spell
 
-    def choose(self, scores: Tensor, written: Sequence[int]) -> tuple[int, TokenScore | None]:
-        """The word after `written`, the answer's tokens so far; `scores`, [vocabulary], may be changed."""
+    @torch.inference_mode()
+    def choose(self, scores: Tensor, best: int, written: Sequence[int]) -> tuple[int, TokenScore | None]:
+        """The word after `written`, the answer's tokens so far; `scores`, [vocabulary], may be changed, `best` is the most
+        probable one."""
+        if self._temperature <= 0 and self._logprobs is None and all(one.allows(best, written) for one in self._limits):
+            return best, None
         for limit in self._limits:
             limit.narrow(scores, written)
         word = self._draw(scores, len(written)) if self._temperature > 0 else int(scores.argmax())

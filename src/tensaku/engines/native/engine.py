@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import weakref
 from collections.abc import Iterable
@@ -11,11 +12,12 @@ from typing import NamedTuple
 
 import torch
 
-from tensaku.engines.native.adapter import Adapter, load_adapter
+from tensaku.engines.native.adapter import Adapter, combined, load_adapter
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.choose import Chooser, Limit
 from tensaku.engines.native.drafter import Drafter, Track
 from tensaku.engines.native.house import House
+from tensaku.engines.native.limits import Fits, KnownNumbers, Words
 from tensaku.engines.native.loop import Loop
 from tensaku.engines.native.model import Model, Precision
 from tensaku.engines.protocol import Request, Stream
@@ -25,6 +27,10 @@ from tensaku.models.tokenizer import Tokenizer
 from tensaku.records import Message
 
 __all__ = ["NativeEngine"]
+
+_SUM = re.compile(r"[^+:]+:\d+(\.\d+)?(\+[^+:]+:\d+(\.\d+)?)*")
+"""A weighted sum of adapters: name:weight, joined by +."""
+_SUMS_KEPT = 16
 
 _REVISION = "3"
 """Raised whenever answers may come out differently for the same weights."""
@@ -48,7 +54,7 @@ class NativeEngine:
     """
 
     name = "native"
-    can = ("sampling", "logprobs", "text")
+    can = ("sampling", "logprobs", "json", "text", "facts")
 
     def __init__(
         self,
@@ -81,6 +87,9 @@ class NativeEngine:
         self._base_hash = base_hash(base)
         self._adapters: dict[str, Adapter] = {}
         self._known: weakref.WeakKeyDictionary[Adapter, Known] = weakref.WeakKeyDictionary()
+        self._sums: dict[tuple[tuple[str, float], ...], Adapter] = {}
+        self._sums_lock = threading.Lock()
+        self._words = Words(self._tokenizer, self._model.shape.vocabulary)
         self._lock = threading.Lock()
         self._loop = Loop(self._model, slots)
         self._finalizer = weakref.finalize(self, _close, self._loop, self._model)
@@ -188,6 +197,10 @@ class NativeEngine:
 
     def _chooser(self, request: Request) -> Chooser | None:
         limits: list[Limit] = []
+        if request.facts is not None:
+            limits.append(KnownNumbers(request.facts, self._words))
+        if request.schema is not None:
+            limits.append(Fits(request.schema, self._words))
         if request.temperature <= 0 and request.logprobs is None and not limits:
             return None
         return Chooser(
@@ -203,9 +216,29 @@ class NativeEngine:
         if name is None:
             return None
         adapter = self._adapters.get(name)
+        if adapter is None and _SUM.fullmatch(name):
+            return self._combined(name)
         if adapter is None:
             raise NotFound("adapter", name, self._adapters)
         return adapter
+
+    def _combined(self, name: str) -> Adapter:
+        """The adapters of "a:0.7+b:0.3" in one; kept while they are the same."""
+        parts = []
+        for said in name.split("+"):
+            one, _, weight = said.rpartition(":")
+            found = self._adapter(one)
+            assert found is not None
+            parts.append((found, float(weight)))
+        key = tuple((adapter.hash, weight) for adapter, weight in parts)
+        with self._sums_lock:
+            made = self._sums.get(key)
+            if made is None:
+                made = self._sums[key] = combined(parts)
+                self._model.prepare(made)
+                while len(self._sums) > _SUMS_KEPT:
+                    self._sums.pop(next(iter(self._sums)))
+        return made
 
 
 class Known(NamedTuple):

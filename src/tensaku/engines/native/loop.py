@@ -265,7 +265,7 @@ class Loop:
         words: list[int] = []
         reports: list[TokenScore | None] = []
         for at in range(len(found.words)):
-            word, report = answer.chooser.choose(found.scores[at], written)
+            word, report = answer.chooser.choose(found.scores[at], found.words[at], written)
             words.append(word)
             reports.append(report)
             if at < len(running.guess) and word != running.guess[at]:

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tensaku.engines import Request
+from tensaku.engines.native.engine import NativeEngine
+from tensaku.engines.native.limits import KnownNumbers, Words
+from tensaku.errors import NotFound, UsageError
+from tensaku.models.tokenizer import Tokenizer
+
+Get = Callable[[str], Any]
+Ask = Callable[..., Request]
+
+
+def _text(engine: NativeEngine, request: Request) -> str:
+    return "".join(piece.text for piece in engine.submit(request))
+
+
+def test_a_seed_draws_the_same_drafted_or_not_and_in_company(engine: NativeEngine, ask: Ask) -> None:
+    alone = [_text(engine, ask("株", 20, temperature=1.0, top_p=0.9, seed=seed)) for seed in range(6)]
+    assert len(set(alone)) > 1
+    drafted = [
+        engine.submit(ask("株", 20, temperature=1.0, top_p=0.9, seed=seed, prediction=wanted[:12] + "上" + wanted[13:]))
+        for seed, wanted in enumerate(alone)
+    ]
+    assert ["".join(piece.text for piece in stream) for stream in drafted] == alone
+    assert any(stream.usage is not None and stream.usage.accepted for stream in drafted)
+
+
+def test_drafts_leave_the_distribution_of_draws_as_it_is(engine: NativeEngine, ask: Ask) -> None:
+    """Chi-square over the second token of 600 answers with fresh draws, plain against drafted."""
+    likely = _text(engine, ask("円", 2))
+    counts = []
+    for prediction in (None, likely):
+        found: Counter[str] = Counter()
+        for start in range(0, 600, 20):
+            streams = [
+                engine.submit(ask("円", 3, temperature=1.5, seed=1000 * start + i, prediction=prediction, logprobs=0))
+                for i in range(start * 2 + (prediction is not None), start * 2 + 40, 2)
+            ]
+            for stream in streams:
+                scores = [score for piece in stream for score in piece.scores]
+                found[scores[1].text if len(scores) > 1 else ""] += 1
+        counts.append(found)
+    plain, drafted = counts
+    rest = [word for word in plain | drafted if plain[word] + drafted[word] < 20]
+    cells = [(plain[word], drafted[word]) for word in plain | drafted if word not in rest]
+    cells.append((sum(plain[w] for w in rest), sum(drafted[w] for w in rest)))
+    statistic = sum((a - b) ** 2 / (a + b) for a, b in cells if a + b)
+    freedom = len(cells) - 1
+    assert statistic < freedom + 4 * (2 * freedom) ** 0.5 + 6  # far beyond the 99.9th percentile
+
+
+def test_top_p_leaves_unlikely_words_out(engine: NativeEngine, ask: Ask) -> None:
+    greedy = _text(engine, ask("円", 12))
+    assert _text(engine, ask("円", 12, temperature=0.7, top_p=1e-6, seed=3)) == greedy
+
+
+def test_log_probabilities_are_those_of_the_words(engine: NativeEngine, ask: Ask) -> None:
+    pieces = list(engine.submit(ask("円", 8, logprobs=3)))
+    scores = [score for piece in pieces for score in piece.scores]
+    assert len(scores) == sum(piece.token_count for piece in pieces)
+    for score in scores:
+        assert score.logprob == pytest.approx(score.top[0][1])  # greedy: the likeliest
+        assert [p for _, p in score.top] == sorted((p for _, p in score.top), reverse=True)
+        assert score.logprob < 0
+
+
+def test_a_number_must_stand_in_the_text(tiny: Get) -> None:
+    tokenizer = Tokenizer.load(tiny("gemma3_text").folder)
+    limit = KnownNumbers("令和８年２月は４８，５００円、前月比-0.50%。3月", Words(tokenizer, len(tokenizer)))
+
+    def allowed(text: str) -> bool:
+        ids = tokenizer.encode(text)
+        return all(limit.allows(word, ids[:at]) for at, word in enumerate(ids))
+
+    good = ["2026年2月", "48500円", "48,500円。", "0.50%", "0.5%", "2月、3月", "8年"]
+    assert [allowed(text) for text in good] == [True] * len(good)
+    wrong = ["4,850円", "4850円", "48,501", "0.6", "2027年", "1月", "22月", "485 "]
+    assert [allowed(text) for text in wrong] == [False] * len(wrong)
+
+
+def test_no_answer_holds_another_number(engine: NativeEngine, ask: Ask) -> None:
+    free = [_text(engine, ask(f"{i}0", 60, temperature=1.2, seed=i)) for i in range(8)]
+    assert any(set("345678") & set(text) for text in free)  # a random model writes digits
+    for i in range(8):
+        for prediction in (None, free[i]):
+            text = _text(
+                engine, ask(f"{i}0", 60, temperature=1.2, seed=i, facts="9月は21.9%", prediction=prediction)
+            )
+            numbers = [n for n in "".join(c if c.isdigit() or c == "." else " " for c in text).split()]
+            assert all(n.strip(".") in ("", "9", "21.9", "21", "2", "1") for n in numbers), text
+
+
+def test_an_answer_fits_its_schema(engine: NativeEngine, ask: Ask) -> None:
+    pytest.importorskip("llguidance")
+    schema = json.dumps({"type": "object", "properties": {"a": {"enum": ["x", "yy"]}}, "required": ["a"],
+                         "additionalProperties": False})  # fmt: skip
+    found = json.loads(_text(engine, ask("a", 60, schema=schema)))
+    assert found["a"] in ("x", "yy")
+    again = _text(engine, ask("a", 60, schema=schema, prediction='{"a":"x"}', temperature=1.0, seed=4))
+    assert json.loads(again)["a"] in ("x", "yy")
+    with pytest.raises(UsageError, match="schema"):
+        engine.submit(ask("a", 60, schema='{"type": 7}'))
+
+
+def test_adapters_are_combined_by_weights(tiny: Get, engine: NativeEngine, ask: Ask) -> None:
+    made = tiny("gemma3_text")
+    for name in ("all", "other"):
+        engine.load_adapter(name, made.adapter(name))
+    only = _text(engine, ask("株", 30, adapter="all"))
+    assert _text(engine, ask("株", 30, adapter="all:1.0+other:0")) == only
+    assert _text(engine, ask("株", 30, adapter="all:0+other:0.0")) == _text(engine, ask("株", 30))
+    mixed = "all:0.7+other:0.3"
+    assert engine.identity(mixed)["adapter"] not in (*engine.adapters().values(), "")
+    assert engine.identity(mixed) != engine.identity("all:0.3+other:0.7")
+    assert _text(engine, ask("株", 30, adapter=mixed)) == _text(engine, ask("株", 30, adapter=mixed))
+    with pytest.raises(NotFound):
+        engine.submit(ask("株", adapter="all:0.7+nobody:0.3"))
+    engine.load_adapter("dora", made.adapter("dora", use_dora=True))
+    with pytest.raises(UsageError, match="DoRA"):
+        engine.submit(ask("株", adapter="all:0.7+dora:0.3"))
+
+
+def test_a_small_memory_preempts_and_answers_stay_the_same(tiny: Get, engine: NativeEngine, ask: Ask) -> None:
+    requests = [ask("株" * 20 + str(i), 200) for i in range(6)]
+    wanted = [_text(engine, request) for request in requests]
+    one = engine._model.page_bytes
+    small = NativeEngine(tiny("gemma3_text").folder, context=512, slots=6, threads=1)
+    small.close()
+    small = NativeEngine(tiny("gemma3_text").folder, context=512, slots=6, threads=1, memory_mb=-(-40 * one >> 20) or 1)
+    small._model.cache.total = 40
+    small._model.cache.forget()
+    streams = [small.submit(request) for request in requests]
+    assert ["".join(piece.text for piece in stream) for stream in streams] == wanted
+    assert small._loop.preempted > 0
+    assert small._model.cache.available == 40
+    with pytest.raises(UsageError, match="MB for keys and values"):
+        NativeEngine(tiny("gemma3_wide").folder, context=1024, slots=6, threads=1, memory_mb=1)
+    small.close()
+
+
+def test_torch_is_told_no_lies(tiny: Get, ask: Ask) -> None:
+    """Without the kernel the same requests work, under a version of their own."""
+    plain = NativeEngine(tiny("gemma3_text").folder, context=512, slots=2, threads=1, processor=None)
+    assert plain.version.endswith("torch")
+    assert _text(plain, ask("円", 12, temperature=0.8, seed=1, facts="9"))
+    assert torch.get_num_threads() >= 1
+    plain.close()
