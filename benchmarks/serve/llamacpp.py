@@ -42,8 +42,9 @@ def asker(engine: Any, adapters: int) -> Any:
             nonlocal first, tokens
             for one in piece if isinstance(piece, list) else [piece]:
                 first = first or time.perf_counter() - began
-                text.append(one.get("content", ""))
-                tokens = one.get("tokens_predicted", tokens)
+                for choice in one.get("choices", ()):
+                    text.append(choice.get("text", ""))
+                tokens = (one.get("usage") or {}).get("completion_tokens", tokens)
             return False
 
         use = number % adapters
@@ -53,6 +54,7 @@ def asker(engine: Any, adapters: int) -> Any:
             "temperature": 0.0,
             "top_k": 1,
             "stream": True,
+            "stream_options": {"include_usage": True},
             "cache_prompt": True,
             "lora": [{"id": i, "scale": 1.0 if i == use else 0.0} for i in range(len(asked["adapters"]))],
         }

