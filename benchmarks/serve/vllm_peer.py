@@ -32,7 +32,9 @@ def main() -> None:
 
     def ask(number: int) -> Told:
         began = time.perf_counter()
-        [found] = engine.generate([{"prompt_token_ids": asked["prompts"][number]}], how, lora_request=lora, use_tqdm=False)
+        [found] = engine.generate(
+            [{"prompt_token_ids": asked["prompts"][number]}], how, lora_request=lora, use_tqdm=False
+        )
         return Told(found.outputs[0].text, len(found.outputs[0].token_ids), time.perf_counter() - began)
 
     count = min(len(asked["prompts"]), asked["hf_prompts"])

@@ -239,7 +239,13 @@ class Workspace:
     def job(self, provenance: Mapping[str, str] | None = None) -> Job:
         """How drafts are revised here, by the base model alone; `Tuned.job` says how by a tuned one."""
         names, language = self.names(), self.spec.task.language
-        return Job(self.instruction(), names=names, language=language, provenance=provenance or {}, facts_safe=self.spec.task.facts_safe)
+        return Job(
+            self.instruction(),
+            names=names,
+            language=language,
+            provenance=provenance or {},
+            facts_safe=self.spec.task.facts_safe,
+        )
 
 
 @dataclass(frozen=True)

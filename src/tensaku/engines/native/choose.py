@@ -62,12 +62,18 @@ class Chooser:
         self._seed = random.SystemRandom().getrandbits(63) if seed is None else seed
         self._limits, self._spell = limits, spell
 
+    @property
+    def wants_scores(self) -> bool:
+        """Whether scores are needed for every word, and not only where `refuses` says so."""
+        return self._temperature > 0 or self._logprobs is not None
+
+    def refuses(self, word: int, written: Sequence[int]) -> bool:
+        """Whether a limit forbids `word` after `written`."""
+        return not all(limit.allows(word, written) for limit in self._limits)
+
     @torch.inference_mode()
-    def choose(self, scores: Tensor, best: int, written: Sequence[int]) -> tuple[int, TokenScore | None]:
-        """The word after `written`, the answer's tokens so far; `scores`, [vocabulary], may be changed, `best` is the most
-        probable one."""
-        if self._temperature <= 0 and self._logprobs is None and all(one.allows(best, written) for one in self._limits):
-            return best, None
+    def choose(self, scores: Tensor, written: Sequence[int]) -> tuple[int, TokenScore | None]:
+        """The word after `written`, the answer's tokens so far; `scores`, [vocabulary], may be changed."""
         for limit in self._limits:
             limit.narrow(scores, written)
         word = self._allowed_draw(scores, written) if self._temperature > 0 else int(scores.argmax())

@@ -104,7 +104,9 @@ class NativeEngine:
         """
         adapter = self._adapter(request.adapter)
         check_request(request, self.can)
-        prompt = self._tokenizer.chat(request.messages) if request.text is None else self._tokenizer.encode(request.text)
+        prompt = (
+            self._tokenizer.chat(request.messages) if request.text is None else self._tokenizer.encode(request.text)
+        )
         check_fits(request, len(prompt), self.context)
         answer = Answer(
             request,

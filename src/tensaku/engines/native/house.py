@@ -73,7 +73,9 @@ class House:
         """How finals went on after what `answer` ends with."""
         context = _context(answer[max(start, len(answer) - _CONTEXT) :], min(len(answer) - start, _CONTEXT))
         at = bisect_left(self._contexts, context)
-        same = max((_common(self._contexts[i], context) for i in (at - 1, at) if 0 <= i < len(self._contexts)), default=0)
+        same = max(
+            (_common(self._contexts[i], context) for i in (at - 1, at) if 0 <= i < len(self._contexts)), default=0
+        )
         if same < 2:
             return None
         part = context[: 4 * same]

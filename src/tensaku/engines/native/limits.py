@@ -31,11 +31,19 @@ class Words:
         self.decode: Callable[[Sequence[int]], str] = tokenizer.decode
 
     @cached_property
-    def digits(self) -> Tensor:
-        """Which words hold a digit, [vocabulary]."""
-        texts = (self.decode([word]) for word in range(min(self._size, len(self._tokenizer))))
-        found = torch.tensor([any(c.isdigit() for c in text) for text in texts])
-        return torch.cat([found, torch.zeros(self._size - len(found), dtype=torch.bool)])
+    def texts(self) -> list[str]:
+        """Each word as limits read it."""
+        return [_folded(self.decode([word])) for word in range(min(self._size, len(self._tokenizer)))]
+
+    @cached_property
+    def digits(self) -> frozenset[int]:
+        """Words that hold a digit."""
+        return frozenset(w for w, text in enumerate(self.texts) if any(c.isdigit() for c in text))
+
+    @cached_property
+    def open(self) -> frozenset[int]:
+        """Words behind which a number may go on: they end in a digit or its separator."""
+        return frozenset(w for w, text in enumerate(self.texts) if text and (text[-1].isdigit() or text[-1] in ".,"))
 
     @cached_property
     def guide(self) -> Any:
@@ -69,9 +77,9 @@ class KnownNumbers:
 
     def allows(self, word: int, written: Sequence[int]) -> bool:
         """Whether `word` may follow the answer's tokens `written`."""
-        tail = list(written[-_TAIL:])
-        if not (self._words.digits[word] or (tail and self._ends_in_number(tail))):
+        if word not in self._words.digits and not (written and written[-1] in self._words.open):
             return True
+        tail = written[-_TAIL:]
         return self._known_all(_folded(self._words.decode([*tail, word])), cut=len(written) > _TAIL)
 
     def narrow(self, scores: Tensor, written: Sequence[int]) -> None:
@@ -81,15 +89,7 @@ class KnownNumbers:
             if self.allows(best, written):
                 return
             scores[best] = -torch.inf
-        scores[self._words.digits] = -torch.inf  # enough of trying: no digit at all
-
-    def ends(self, written: Sequence[int]) -> bool:
-        """Whether the answer may end here: not within a number."""
-        return self._known_all(_folded(self._words.decode(list(written[-_TAIL:]))) + "。", cut=len(written) > _TAIL)
-
-    def _ends_in_number(self, tail: list[int]) -> bool:
-        text = _folded(self._words.decode(tail[-3:]))
-        return bool(text) and (text[-1].isdigit() or text[-1] in ".,")
+        scores[sorted(self._words.digits)] = -torch.inf  # enough of trying: no digit at all
 
     def _known_all(self, text: str, *, cut: bool) -> bool:
         for found in _NUMBER.finditer(text):

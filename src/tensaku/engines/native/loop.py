@@ -36,6 +36,8 @@ class _Running:
     answer: Answer
     place: Held
     guess: list[int] = field(default_factory=list)
+    refused: bool = False
+    """Its most probable next word may not be written: the next pass has to say what else there is."""
 
     @property
     def left(self) -> int:
@@ -167,7 +169,9 @@ class Loop:
                 return
             place = cache.begin(answer.owner, answer.tokens)
             # a page for each that runs: it may need one at the next step
-            if not cache.grow(place, len(answer.tokens) + 1) or (self._running and cache.available < len(self._running)):
+            if not cache.grow(place, len(answer.tokens) + 1) or (
+                self._running and cache.available < len(self._running)
+            ):
                 cache.release(place)
                 return
             self._running.append(_Running(answer, place))
@@ -205,7 +209,7 @@ class Loop:
         for running in writing:
             answer = running.answer
             running.guess = []
-            if answer.drafter is None:
+            if answer.drafter is None or running.refused:
                 lines.append([])
                 continue
             guess = answer.drafter.guess(answer.tokens, answer.prompt_length, answer.limit - answer.written - 1)
@@ -236,13 +240,16 @@ class Loop:
         """The last word of an answer, and what may follow it."""
         answer = running.answer
         tokens = [answer.tokens[-1], *running.guess]
-        return Work(running.place, answer.adapter, tokens, len(tokens), answer.chooser is not None)
+        scored = running.refused or (answer.chooser is not None and answer.chooser.wants_scores)
+        return Work(running.place, answer.adapter, tokens, len(tokens), scored)
 
     def _chunk(self, running: _Running, rows: int) -> Work:
         answer, at = running.answer, len(running.place.tokens)
         tokens = answer.tokens[at : at + rows]
         ends = int(at + len(tokens) == len(answer.tokens))
-        return Work(running.place, answer.adapter, tokens, ends, answer.chooser is not None)
+        return Work(
+            running.place, answer.adapter, tokens, ends, answer.chooser is not None and answer.chooser.wants_scores
+        )
 
     def _advance(self, running: _Running, found: Found) -> None:
         if running.left > 0:  # there is more of its prompt to read
@@ -250,6 +257,8 @@ class Loop:
             return
         words, scores = self._words(running, found)
         right = self._settle(running, words)
+        if running.refused:
+            del running.place.tokens[-1]  # the pass over it is done again, with scores
         for at, word in enumerate(words[: right + 1]):
             if running.answer.take(word, scores[at] if scores else None):
                 self._model.cache.release(running.place)
@@ -258,14 +267,19 @@ class Loop:
 
     def _words(self, running: _Running, found: Found) -> tuple[list[int], list[TokenScore | None]]:
         """The words that come next, up to the first that was not guessed; with what is reported of them."""
-        answer = running.answer
-        if answer.chooser is None or found.scores is None:
+        answer, running.refused = running.answer, False
+        if answer.chooser is None:
             return found.words, []
         written = answer.tokens[answer.prompt_length :]
         words: list[int] = []
         reports: list[TokenScore | None] = []
-        for at in range(len(found.words)):
-            word, report = answer.chooser.choose(found.scores[at], found.words[at], written)
+        for at, word in enumerate(found.words):
+            report = None
+            if found.scores is not None:
+                word, report = answer.chooser.choose(found.scores[at], written)
+            elif answer.chooser.refuses(word, written):
+                running.refused = True
+                break
             words.append(word)
             reports.append(report)
             if at < len(running.guess) and word != running.guess[at]:
