@@ -92,7 +92,7 @@ def test_no_answer_holds_another_number(engine: NativeEngine, ask: Ask) -> None:
     for i in range(8):
         for prediction in (None, free[i]):
             text = _text(engine, ask(f"{i}0", 60, temperature=1.2, seed=i, facts="9月は21.9%", prediction=prediction))
-            numbers = [n for n in "".join(c if c.isdigit() or c == "." else " " for c in text).split()]
+            numbers = "".join(c if c.isdigit() or c == "." else " " for c in text).split()
             assert all(n.strip(".") in ("", "9", "21.9", "21", "2", "1") for n in numbers), text
 
 

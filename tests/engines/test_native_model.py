@@ -179,7 +179,8 @@ def test_in_int8_the_lengths_of_rows_are_those_of_the_weights_as_multiplied(tiny
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_compiled_pass_agrees_with_torch(tiny: Get, family: str) -> None:
-    """Weights and activations are rounded alike, so what differs is the order of fp32 sums, and roundings that it tips."""
+    """Weights and activations are rounded alike, so what differs is the order of fp32 sums, and roundings that it
+    tips."""
     made = tiny(family)
     text = _sequence(330, 9)
     folder = made.adapter("dora", use_dora=True)

@@ -47,7 +47,8 @@ class Job:
     `provenance` goes into every revision beside what the engine says of itself. `max_tokens` bounds an answer; it is
     further bounded by the draft's own length, since a revision is not much longer than its draft. `language` is that of
     the texts, for those who show them. With `examples`, every question quotes past pairs, as many of them as the
-    engine's context holds. `facts_safe`: where the engine can, no number is written that does not stand in the question.
+    engine's context holds. `facts_safe`: where the engine can, no number is written that does not stand in the
+    question.
     """
 
     instruction: str

@@ -1,6 +1,7 @@
 """Keys and values in pages of sixteen positions, and what a new prompt can take over from earlier ones.
 
-The memory is bounded: a pool of pages, shared by all streams. A full page is known by its tokens, by the page before it and
+The memory is bounded: a pool of pages, shared by all streams. A full page is known by its tokens, by the page before
+it and
 by its owner (the adapter's content hash), so a prompt that begins like an earlier one (the instruction of a task)
 starts where they part, and two streams read the same page. Pages that no stream reads stay until their room is needed;
 the one that was longest unused goes first.
@@ -28,7 +29,8 @@ def pages_for(length: int) -> int:
 
 
 class Held:
-    """One stream's place in the cache: `tokens` are those whose keys and values its pages hold, computed with `owner`."""
+    """One stream's place in the cache: `tokens` are those whose keys and values its pages hold, computed with
+    `owner`."""
 
     __slots__ = ("_known", "_parent", "owner", "pages", "table", "tokens")
 

@@ -1,6 +1,7 @@
 """Which word comes next, where it is not simply the most probable one: sampling, log probabilities, limits on words.
 
-A draw depends on the seed and on the word's place in the answer, on nothing else. So with the same seed an answer is the same
+A draw depends on the seed and on the word's place in the answer, on nothing else. So with the same seed an answer is
+the same
 drafted or not, alone or among others: a guessed word is right if it is the very word that is drawn at its place.
 """
 

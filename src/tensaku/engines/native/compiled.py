@@ -1,7 +1,7 @@
 """The C++ pass (kernel/): built once for a processor, loaded, and called. Its layouts stand in kernel/model.h too.
 
-It needs a C++ compiler (`c++`, `g++` or `clang++`) and a processor with AVX2; without them torch computes the pass. What
-was built is kept under the user's cache folder, by the hash of sources, compiler and processor.
+It needs a C++ compiler (`c++`, `g++` or `clang++`) and a processor with AVX2; without them torch computes the pass.
+What was built is kept under the user's cache folder, by the hash of sources, compiler and processor.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ One pass of the model over the last word and k guessed ones says which guesses w
 or more for the price of a somewhat larger pass. What comes out does not depend on the guesses (Leviathan et al. 2023
 for greedy decoding; copying from a reference: Yang et al. 2023).
 
-The answer follows its draft, but leaves words out, puts words in, replaces some, and moves sentences. So the place in the
+The answer follows its draft, but leaves words out, puts words in, replaces some, and moves sentences. So the place
+in the
 draft is found again whenever a guess was wrong: where the longest end of the answer stands in the draft, and of several
-such places the one nearest to where the last one would have led. From there each next word is the surest of three: the draft's
-own, what the house did at such places (`House.edit`), and how its finals went on (`House.final`). How sure each is, is learnt
-from what came of it.
+such places the one nearest to where the last one would have led. From there each next word is the surest of three:
+the draft's
+own, what the house did at such places (`House.edit`), and how its finals went on (`House.final`). How sure each is,
+is learnt from what came of it.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 Mined once, when an adapter is loaded; used to guess, never to decide. Two sources, each of which names a next word and
 how sure it is:
 
-- edits: what writers of finals did at a place like this. The place is the last words of the final and the next words of the
-  draft, where the two were aligned; from "です。" before the pen, "である。" follows. The same place is looked up in less and
-  less detail until it was seen.
-- finals: how past finals went on after the longest run of words that they have in common with the answer (the idea of suffix
-  decoding: Oliaro et al. 2024; here by bisection in the sorted contexts instead of a tree).
+- edits: what writers of finals did at a place like this. The place is the last words of the final and the next words
+  of the
+  draft, where the two were aligned; from "です。" before the pen, "である。" follows. The same place is looked up in
+  less and less detail until it was seen.
+- finals: how past finals went on after the longest run of words that they have in common with the answer (the idea
+  of suffix decoding: Oliaro et al. 2024; here by bisection in the sorted contexts instead of a tree).
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ def _aligned(draft: Sequence[int], final: Sequence[int]) -> list[tuple[int, int,
 
 
 def _keys(final: Sequence[int], at: int, draft: Sequence[int], place: int) -> list[_Key]:
-    """What identifies a place, in less and less detail: the words of `final` before `at`, those of `draft` from `place`."""
+    """What identifies a place, in less and less detail: the words of `final` before `at`, those of `draft` from
+    `place`."""
     a = final[at - 1] if at > 0 else _OPENING
     b = final[at - 2] if at > 1 else _OPENING
     d = draft[place] if place < len(draft) else _OPENING

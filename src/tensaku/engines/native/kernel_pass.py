@@ -37,7 +37,8 @@ def computable(shape: Shape) -> bool:
 
 
 class KernelPass:
-    """Weights in int8, packed for the kernel. What it points to (embedding, norms, tables, cache) is kept alive here."""
+    """Weights in int8, packed for the kernel. What it points to (embedding, norms, tables, cache) is kept alive
+    here."""
 
     kind = "compiled"
 

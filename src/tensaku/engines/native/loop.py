@@ -1,9 +1,11 @@
 """The thread that admits, runs and ends answers. Streams join and leave at every step.
 
-A step is one pass of the model. It holds one row for each stream that writes, with guessed words behind it, and a chunk of
-the prompt of streams that have just come, so that a long prompt does not stop the others. Streams are admitted in the order
-in which they came, if the cache has room for their prompt. If it runs full, the last one admitted gives its room back and
-is computed again later.
+A step is one pass of the model. It holds one row for each stream that writes, with guessed words behind it, and a
+chunk of
+the prompt of streams that have just come, so that a long prompt does not stop the others. Streams are admitted in
+the order
+in which they came, if the cache has room for their prompt. If it runs full, the last one admitted gives its room
+back and is computed again later.
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ class _Running:
 
 
 class Loop:
-    """Runs `model` for all answers handed to `add`, at most `slots` at once. If a pass fails, every answer at hand fails; the
-    loop goes on."""
+    """Runs `model` for all answers handed to `add`, at most `slots` at once. If a pass fails, every answer at hand
+    fails; the loop goes on."""
 
     def __init__(self, model: Model, slots: int) -> None:
         self._model = model

@@ -1,7 +1,7 @@
 """One pass of the model: rows of several streams in, the most probable next word of the rows asked for out.
 
-The pass is computed by the compiled kernel, or by torch where there is no compiler, the processor is another, or weights
-stay in fp32. Both read the same cache.
+The pass is computed by the compiled kernel, or by torch where there is no compiler, the processor is another, or
+weights stay in fp32. Both read the same cache.
 """
 
 from __future__ import annotations

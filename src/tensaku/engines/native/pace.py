@@ -18,8 +18,8 @@ class Pace:
     """Fits seconds = a + b rows to the passes of late, and shares rows out among streams by it.
 
     One more row pays where the chance that its word is kept, divided by what it costs, is more than the tokens a second
-    without it. Words of a stream stand in line (a word counts only if those before it are right), so chances fall along it,
-    and taking the best next word again and again finds the best set.
+    without it. Words of a stream stand in line (a word counts only if those before it are right), so chances fall
+    along it, and taking the best next word again and again finds the best set.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,8 @@ class Pace:
         return max((seconds - b * rows) / n, 0.0), b
 
     def share(self, chances: Sequence[Sequence[float]]) -> list[int]:
-        """Of each stream's guesses how many to verify; `chances` of a stream: that this word and all before it are right."""
+        """Of each stream's guesses how many to verify; `chances` of a stream: that this word and all before it are
+        right."""
         a, b = self.costs()
         rows, tokens = len(chances), float(len(chances))
         taken = [0] * len(chances)
