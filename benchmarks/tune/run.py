@@ -1,6 +1,6 @@
 """Training speed at equal mathematics: one command, one table, one JSON.
 
-    make bench-tune                      everything (about two hours on two cores)
+    make bench-tune                      everything (about ninety minutes on two cores)
     make bench-tune QUICK=1              the same tables from fewer steps, within ten minutes
     make bench-tune PARTS="lora curve"   some of it; the rest of the JSON stays as it was
 
@@ -88,7 +88,7 @@ class Bench:
         return names
 
     def _speed(self, part: str) -> None:
-        rounds, steps = (3, 1) if self.quick else (3, 3)
+        rounds, steps = (3, 1) if self.quick else (3, 2)
         size = 4 if part == "lora_batch_4" else BATCH
         courses = [self._course(part, 1 + steps, n * (1 + steps), size) for n in range(rounds)]
         rows = self._taken(part, self._names(part), courses)

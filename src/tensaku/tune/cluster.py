@@ -83,11 +83,15 @@ def _trainer(job: Job, bench: Bench, queue: Any, *, alone: bool) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    from tensaku.tune.devices import backend, wants_gpu
+
     return TorchTrainer(
         _share,
         train_loop_config={"job": job.text(), "queue": queue, "alone": alone},
-        torch_config=TorchConfig(backend="gloo", timeout_s=int(TIMEOUT.total_seconds())),
-        scaling_config=ScalingConfig(num_workers=job.processes, resources_per_worker={"CPU": 1}),
+        torch_config=TorchConfig(backend=backend(job.settings), timeout_s=int(TIMEOUT.total_seconds())),
+        scaling_config=ScalingConfig(
+            num_workers=job.processes, resources_per_worker={"CPU": 1}, use_gpu=wants_gpu(job.settings)
+        ),
         # A lost worker ends the run: the next one goes on from our own checkpoint, to the same bytes.
         run_config=RunConfig(
             name="tune", storage_path=str(Path(bench.aside) / "ray"), failure_config=FailureConfig(max_failures=0)

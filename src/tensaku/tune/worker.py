@@ -69,6 +69,7 @@ def main() -> None:
 def _work(given: dict[str, Any], telling: Telling) -> dict[str, Any]:
     from torch import distributed, get_num_threads, set_num_threads
 
+    from tensaku.tune.devices import backend
     from tensaku.tune.group import LOOPBACK, TIMEOUT, Distributed
     from tensaku.tune.job import Job
 
@@ -77,7 +78,7 @@ def _work(given: dict[str, Any], telling: Telling) -> dict[str, Any]:
     set_num_threads(max(1, get_num_threads() // job.processes))
     meeting = f"file://{given['meeting']}"
     distributed.init_process_group(
-        "gloo", init_method=meeting, rank=given["rank"], world_size=job.processes, timeout=TIMEOUT
+        backend(job.settings), init_method=meeting, rank=given["rank"], world_size=job.processes, timeout=TIMEOUT
     )
     group = Distributed()
     facts = job.do(group, telling)
