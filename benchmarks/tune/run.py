@@ -82,7 +82,7 @@ class Bench:
         if self.quick and part != "lora" and self.kept.get("lora"):  # no time for TRL's slower setting
             names = tuple(n for n in names if n != _TRL_BESIDES[self.kept["lora"]["trl_setting"]])
         if part in ("lora", "full") and self._bf16:
-            names += ("ours_bf16",) if self.quick else _BF16
+            names += _BF16 if part == "lora" and not self.quick else ("ours_bf16",)
         if part == "lora" and not self.quick:
             names += ("trl_no_recompute",)
         return names
