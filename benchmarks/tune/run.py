@@ -79,7 +79,7 @@ class Bench:
 
     def _names(self, part: str) -> tuple[str, ...]:
         names = _MAIN if self._bf16 else tuple(name for name in _MAIN if name != "trl_bf16")
-        if self.quick and part != "lora" and self.kept.get("lora"):  # no time for TRL's slower setting
+        if part != "lora" and self.kept.get("lora"):  # TRL's slower setting tells nothing more
             names = tuple(n for n in names if n != _TRL_BESIDES[self.kept["lora"]["trl_setting"]])
         if part in ("lora", "full") and self._bf16:
             names += _BF16 if part == "lora" and not self.quick else ("ours_bf16",)
