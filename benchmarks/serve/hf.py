@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import torch
-from peer import Told, finish, order, timed
+from benchmarks.serve.peer import Told, finish, order, timed
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
@@ -17,7 +17,7 @@ def main() -> None:
     """A few answers alone, and the same ones in one padded batch."""
     torch.set_num_threads(asked["threads"])
     base = AutoModelForCausalLM.from_pretrained(asked["model"], dtype=torch.float32)
-    model = PeftModel.from_pretrained(base, asked["adapters"][0]).eval()
+    model: Any = PeftModel.from_pretrained(base, asked["adapters"][0]).eval()
     ends = {"max_new_tokens": asked["max_tokens"], "do_sample": False, "eos_token_id": asked["eos"], "pad_token_id": 0}
 
     @torch.inference_mode()

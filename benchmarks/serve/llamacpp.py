@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import xllamacpp as x  # type: ignore[import-not-found]
-from peer import Told, finish, order, timed
+from benchmarks.serve.peer import Told, finish, order, timed
 
 asked = order()
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ def main() -> None:
         ask(number)
     for way, level in itertools.product(("plain", "drafted"), _LEVELS):
         at_once, _, adapters = level.partition("x")
-        more = {"prediction": None} if way == "plain" else {}
+        more: dict[str, Any] = {"prediction": None} if way == "plain" else {}
+        again = partial(ask, adapters=int(adapters or 1), **more)
         engine._model.pass_.seconds()
         engine._loop.seconds = 0.0
-        result[f"{way} {level}"] = timed(lambda n, a=int(adapters or 1), m=more: ask(n, a, **m), numbers, int(at_once))
+        result[f"{way} {level}"] = timed(again, numbers, int(at_once))
         result[f"{way} {level}"]["spent"] = engine._model.pass_.seconds() | {"loop": engine._loop.seconds}
     same = [result[f"{way} {level}"]["texts"] for way in ("plain", "drafted") for level in _LEVELS[:-1]]
     result["identical"] = all(texts == same[0] for texts in same)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from peer import Told, finish, order, timed
+from benchmarks.serve.peer import Told, finish, order, timed
 from vllm import LLM, SamplingParams  # type: ignore[import-not-found]
 from vllm.lora.request import LoRARequest  # type: ignore[import-not-found]
 

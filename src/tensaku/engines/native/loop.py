@@ -207,7 +207,7 @@ class Loop:
 
     def _guess(self, writing: list[_Running]) -> None:
         """Let each drafter say what it expects, and keep as much of it as a pass is worth."""
-        lines = []
+        lines: list[list[float]] = []
         for running in writing:
             answer = running.answer
             running.guess = []
