@@ -11,7 +11,7 @@ import torch
 from tensaku.engines import Request
 from tensaku.engines.native.engine import NativeEngine
 from tensaku.engines.native.limits import KnownNumbers, Words
-from tensaku.errors import NotFound, UsageError
+from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.models.tokenizer import Tokenizer
 
 Get = Callable[[str], Any]
@@ -142,6 +142,21 @@ def test_a_small_memory_preempts_and_answers_stay_the_same(tiny: Get, engine: Na
     with pytest.raises(UsageError, match="MB for keys and values"):
         NativeEngine(tiny("gemma3_wide").folder, context=1024, slots=6, threads=1, memory_mb=1)
     small.close()
+
+
+def test_a_text_is_continued_without_a_template(engine: NativeEngine) -> None:
+    one, other = (_text(engine, Request((), text=text, max_tokens=12)) for text in ("株式", ""))
+    assert one != other
+    assert _text(engine, Request((), text="株式", max_tokens=12)) == one
+
+
+def test_a_closed_engine_says_so(tiny: Get) -> None:
+    made = NativeEngine(tiny("gemma3_text").folder, context=64, slots=1, threads=1)
+    made.close()
+    with pytest.raises(EngineError, match="closed"):
+        made.load_adapter("dora", tiny("gemma3_text").adapter("dora", use_dora=True))
+    with pytest.raises(EngineError, match="closed"):
+        made.load_adapter("all", tiny("gemma3_text").adapter("all"))
 
 
 def test_torch_is_told_no_lies(tiny: Get, ask: Ask) -> None:

@@ -104,9 +104,7 @@ class NativeEngine:
         """
         adapter = self._adapter(request.adapter)
         check_request(request, self.can)
-        prompt = (
-            self._tokenizer.chat(request.messages) if request.text is None else self._tokenizer.encode(request.text)
-        )
+        prompt = self._prompt(request)
         check_fits(request, len(prompt), self.context)
         answer = Answer(
             request,
@@ -119,6 +117,11 @@ class NativeEngine:
         )
         self._loop.add(answer)
         return answer
+
+    def _prompt(self, request: Request) -> list[int]:
+        if request.text is None:
+            return self._tokenizer.chat(request.messages)
+        return [self._tokenizer.start, *self._tokenizer.encode(request.text)]
 
     def measure(self, messages: tuple[Message, ...]) -> int:
         """How many tokens of the context a conversation takes, up to where its answer begins."""

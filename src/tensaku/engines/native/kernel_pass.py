@@ -16,6 +16,7 @@ from torch import Tensor
 from tensaku.engines.native.adapter import Adapter
 from tensaku.engines.native.cache import Cache
 from tensaku.engines.native.compiled import Library, PassLayout, ShapeLayout
+from tensaku.errors import EngineError
 from tensaku.models.decoder import Rope
 from tensaku.models.shape import Shape
 from tensaku.models.weights import FUSED, Weights, sizes_of
@@ -86,6 +87,7 @@ class KernelPass:
 
     def weight(self, layer: int, part: str) -> Tensor:
         """The base's weight as it is multiplied, fp32, [out, in]."""
+        self._check_open()
         into, outs = sizes_of(self._shape, part)
         found = torch.empty(sum(outs), into)
         self._lib.tk_weight(self._model, layer, list(FUSED).index(part), found.data_ptr())
@@ -94,6 +96,7 @@ class KernelPass:
     def prepare(self, adapter: Adapter) -> None:
         """Lay an adapter out for the kernel; it is freed with the adapter."""
         with self._lock:
+            self._check_open()
             if adapter in self._adapters:
                 return
             handle = self._lib.tk_adapter(self._model)
@@ -153,6 +156,10 @@ class KernelPass:
         if adapter not in self._adapters:
             self.prepare(adapter)
         return self._adapters[adapter]
+
+    def _check_open(self) -> None:
+        if not self._close.alive:
+            raise EngineError("the engine is closed")
 
     def seconds(self) -> dict[str, float]:
         """Time spent since the last call, in all and by kind."""
