@@ -24,7 +24,7 @@ from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
-from tensaku.text import names_from
+from tensaku.text import StyleRule, names_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
 __all__ = ["LADDER", "STAGES", "TASK_FILE", "Built", "Serve", "Spec", "Task", "Workspace", "build", "climb"]
@@ -68,6 +68,8 @@ class Task(Section):
     """File with what the model is told: the same words in training, evaluation and serving."""
     names: str = "names.toml"
     """File with the names that count as facts: canonical name = list of the forms it is written in."""
+    style: str = ""
+    """File with the house style as far as it can be checked: tables [[rule]] with name, pattern and say; empty: none."""
 
 
 class Serve(Section):
@@ -155,6 +157,7 @@ class Workspace:
             self._trim,
             self.instruction,
             self.names,
+            self.style,
             *self._parts(),
             *self._rungs(),
         ):
@@ -187,7 +190,7 @@ class Workspace:
     def _parts(self) -> Iterator[Callable[[], object]]:
         """The checks of every plug-in part that is named, so that no misspelt one is found after the tuning."""
         spec = self.spec
-        yield partial(check_scorers, spec.evaluate.scorers)
+        yield partial(check_scorers, spec.evaluate.scorers, spec.task.language)
         named = [(steps, use) for use in spec.curate.steps] + [(gates, use) for use in spec.gate.need]
         named += [(engines, use) for use in spec.evaluate.engines()]
         for door, use in named:
@@ -212,7 +215,7 @@ class Workspace:
     def _instruction(self) -> SourceFile:
         return SourceFile(self._named("instruction"))
 
-    def _named(self, field: Literal["instruction", "names"]) -> Path:
+    def _named(self, field: Literal["instruction", "names", "style"]) -> Path:
         path = self.folder / str(getattr(self.spec.task, field))
         if not path.is_file():
             raise UsageError("there is no such file", where=path, fix=f"Write it, or correct task.{field}")
@@ -233,6 +236,16 @@ class Workspace:
             return names_from(path.read_text(encoding="utf-8"), where=str(path))
         except UnicodeDecodeError:
             raise DataError("the names are not UTF-8", file=path, fix="Save the file as UTF-8") from None
+
+    def style(self) -> list[StyleRule]:
+        """The house style as far as it can be checked."""
+        if not self.spec.task.style:
+            return []
+        path = self._named("style")
+        try:
+            return style_from(path.read_text(encoding="utf-8"), where=str(path))
+        except UnicodeDecodeError:
+            raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
     def job(self, provenance: Mapping[str, str] | None = None) -> Job:
         """How drafts are revised here, by the base model alone; `Tuned.job` says how by a tuned one."""
@@ -347,6 +360,8 @@ class _Road:
     def evaluate(self) -> Artifact:
         given: dict[str, Input] = {"exam": self.done["exam"], "lessons": self.done["lessons"]}
         given |= {"base": self.model, "adapter": _last(self.done, _TUNED)}
+        if self.spec.task.style:
+            given["style"] = SourceFile(self.workspace._named("style"))
         return self.store.run(evaluate, self.spec.evaluate, **given, instruction=self.instruction, names=self.names)
 
     def release(self) -> Artifact:

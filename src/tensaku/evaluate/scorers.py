@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tensaku import text
 from tensaku.errors import MissingExtra, UsageError
+from tensaku.evaluate.edits import find_edits
 from tensaku.evaluate.scoring import Floats, Scorer, Texts
 from tensaku.plugins import scorers
 
-__all__ = ["bleu", "check_language", "chrf", "exact", "language_of_texts", "ter"]
+__all__ = ["bleu", "check_language", "chrf", "edits", "exact", "language_of_texts", "strokes", "ter"]
 
 Cut = Literal["words", "ja-mecab", "char", "13a", "intl", "none"]
 
@@ -30,7 +32,7 @@ _NAMES = {"ja": "Japanese", "en": "English"}
 
 def language_of_texts(texts: Sequence[str]) -> str:
     """`ja` if kana and kanji outnumber Latin letters in `texts`, or if there are neither; else `en`."""
-    ja, en = (sum(len(_ALPHABET[lang].findall(text)) for text in texts) for lang in ("ja", "en"))
+    ja, en = (sum(len(_ALPHABET[lang].findall(held)) for held in texts) for lang in ("ja", "en"))
     return "en" if en > ja else "ja"
 
 
@@ -158,7 +160,7 @@ class _Ter(_Sacre):
         return _metrics().TER(case_sensitive=True)
 
     def prepared(self, texts: Sequence[str]) -> list[str]:
-        return [self._words(text.strip()) for text in texts]
+        return [self._words(held.strip()) for held in texts]
 
     def figure(self, sums: Floats) -> Floats:
         edits, wanted = sums[..., 0], sums[..., 1]
@@ -188,6 +190,55 @@ class _Exact:
 
     def signature(self) -> str:
         return "equal to the reference, character by character"
+
+
+class _Edits:
+    """Sums: places right, wrong, missed, needless."""
+
+    def statistics(self, texts: Texts) -> Floats:
+        counts = [
+            find_edits(*three).counts for three in zip(texts.drafts, texts.references, texts.outputs, strict=True)
+        ]
+        return np.array([[c.right, c.wrong, c.missed, c.needless] for c in counts], dtype=np.float64).reshape(-1, 4)
+
+    def figure(self, sums: Floats) -> Floats:
+        right, wrong, missed, needless = (sums[..., place] for place in range(4))
+        made, wanted = right + wrong + needless, right + wrong + missed
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precision, recall = np.where(made > 0, right / made, 1.0), np.where(wanted > 0, right / wanted, 1.0)
+            whole = 0.25 * precision + recall
+            return np.asarray(np.where(whole > 0, 125 * precision * recall / whole, 0.0))
+
+    def signature(self) -> str:
+        return "F0.5 of changed places right|words:sudachi-A|beta:0.5|tensaku-edits:1"
+
+
+class _Strokes:
+    """Sums: strokes, outputs."""
+
+    lower_is_better = True
+
+    def statistics(self, texts: Texts) -> Floats:
+        both = zip(texts.outputs, texts.references, strict=True)
+        return np.array([[float(text.strokes(output, reference)), 1.0] for output, reference in both])
+
+    def figure(self, sums: Floats) -> Floats:
+        return np.asarray(sums[..., 0] / sums[..., 1])
+
+    def signature(self) -> str:
+        return "key strokes from the output to the reference, mean of an output|tensaku-strokes:1"
+
+
+@scorers.register("edits")
+def edits() -> Scorer:
+    """F0.5, 0 to 100, of the needed changes made: draft, output and reference aligned by word (`evaluate.edits`)."""
+    return _Edits()
+
+
+@scorers.register("strokes")
+def strokes() -> Scorer:
+    """Key strokes that a writer needs to make an output the reference, mean of an output. Lower is better."""
+    return _Strokes()
 
 
 @scorers.register("bleu")

@@ -20,7 +20,9 @@ _PLAIN = re.compile(r"[ぁ-ゖー]+")
 _VOWELS = "アイウエオ"
 _SMALL_VOWELS = "ァィゥェォ"
 _FREE = "フヴ"  # ファ is fa: the small vowel takes the place of the big one's
-_N_ALONE = "カキクケコガギグゲゴサシスセソザジズゼゾタチツテトダヂヅデドハヒフヘホバビブベボパピプペポマミムメモラリルレロワヲ"
+_N_ALONE = (
+    "カキクケコガギグゲゴサシスセソザジズゼゾタチツテトダヂヅデドハヒフヘホバビブベボパピプペポマミムメモラリルレロワヲ"
+)
 
 
 def strokes(old: str, new: str) -> int:

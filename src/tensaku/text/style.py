@@ -63,7 +63,9 @@ def _rule(row: object, where: str) -> StyleRule:
     except re.error as error:
         raise DataError(f"the pattern of {row['name']!r} is not right: {error}", file=where, fix="Correct it") from None
     if pattern.search("") is not None:
-        raise DataError(f"the pattern of {row['name']!r} matches nothing at all", file=where, fix="Let it need a letter")
+        raise DataError(
+            f"the pattern of {row['name']!r} matches nothing at all", file=where, fix="Let it need a letter"
+        )
     return StyleRule(row["name"], pattern, row.get("say", ""))
 
 

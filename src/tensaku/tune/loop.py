@@ -20,7 +20,7 @@ from tensaku.tune.faults import explained
 from tensaku.tune.group import Group, current
 from tensaku.tune.learner import Learner, Measured
 from tensaku.tune.log import Log, Step
-from tensaku.tune.machine import peak_memory_mb
+from tensaku.machine import peak_memory_mb
 
 __all__ = ["Course", "Outcome", "Places", "train"]
 
