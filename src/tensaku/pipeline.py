@@ -69,7 +69,7 @@ class Task(Section):
     names: str = "names.toml"
     """File with the names that count as facts: canonical name = list of the forms it is written in."""
     style: str = ""
-    """File with the house style as far as it can be checked: tables [[rule]] with name, pattern and say; empty: none."""
+    """File with the house style, as far as it can be checked: tables [[rule]] with name, pattern, say; empty: none."""
 
 
 class Serve(Section):

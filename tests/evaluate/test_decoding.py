@@ -14,7 +14,7 @@ import pytest
 
 from tensaku.errors import EngineError, UsageError
 from tensaku.evaluate.checks import check_drafts
-from tensaku.evaluate.decoding import decode, read_answers
+from tensaku.evaluate.decoding import Log, decode, read_answers
 from tensaku.records import Message, Pair
 from tensaku.revise import Job
 from tensaku.testing import ScriptedEngine, tiny_pairs
@@ -28,8 +28,12 @@ def revised(messages: tuple[Message, ...]) -> str:
     return next(pair.final for pair in PAIRS if pair.draft in messages[-1].content)
 
 
+def kept_in(log: Path, probes: int = 0) -> Log:
+    return Log(log, log.with_name("costs.jsonl"), at_once=3, probes=probes)
+
+
 def run(engine: ScriptedEngine, log: Path, asked: dict[int, Pair] = ASKED) -> list[str]:
-    answers = decode(lambda: engine, Job("直す"), "tuned", asked, log, 3, lambda n, note: None)
+    answers = decode(lambda: engine, Job("直す"), "tuned", asked, kept_in(log), lambda n, note: None)
     assert [answer.number for answer in answers] == list(asked)
     return [answer.text for answer in answers]
 
@@ -50,7 +54,7 @@ def test_a_finished_row_asks_no_engine(tmp_path: Path) -> None:
     def closed() -> ScriptedEngine:
         raise AssertionError("no engine is needed")
 
-    answers = decode(closed, Job("直す"), "tuned", ASKED, log, 3, lambda n, note: None)
+    answers = decode(closed, Job("直す"), "tuned", ASKED, kept_in(log), lambda n, note: None)
     assert [answer.text for answer in answers] == before
 
 

@@ -45,7 +45,7 @@ class Costs:
 
 
 class Meter:
-    """Measures one row while it is answered. `remote`: the model runs elsewhere, so this machine tells nothing of it."""
+    """Measures one row while it is answered; of a `remote` model this machine tells neither memory nor energy."""
 
     def __init__(self, remote: bool) -> None:
         self._remote, self._energy = remote, Energy()

@@ -182,7 +182,7 @@ def _kind(old: str, new: str, after: str) -> ChangeKind:
 
 
 def overdone(draft: str, reference: str, output: str) -> tuple[int, int]:
-    """How many characters of `draft` the reference leaves alone, and how many of those the output took out or replaced."""
+    """Characters of `draft` that the reference leaves alone, and those of them that the output took out or replaced."""
     wanted, made = (_changed(text.changes(draft, side, fine=True)) for side in (reference, output))
     return len(draft) - len(wanted), len(made - wanted)
 

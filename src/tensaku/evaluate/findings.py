@@ -1,4 +1,4 @@
-"""What BLEU hides: facts broken, sentences lost, said twice or moved, edits needless or missed. One finding an output."""
+"""What BLEU hides: facts broken, sentences lost, said twice or moved, edits needless or missed."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def summary(findings: Sequence[Finding]) -> dict[str, Any]:
     """The findings of one row added up.
 
     `facts_kept`, `exact`, `over_editing` (of the characters of the drafts that the references leave alone, those that
-    were altered), `left_alone` (of the outputs whose reference is the draft itself, those that are it too; None if there
-    are none) and precision, recall and F0.5 are shares, 0 to 1; the rest are counts.
+    were altered), `left_alone` (of the outputs whose reference is the draft itself, those that are it too; None if
+    there are none) and precision, recall and F0.5 are shares, 0 to 1; the rest are counts.
     """
     n = max(len(findings), 1)
     untouched = [f for f in findings if not (f.edits.counts.right + f.edits.counts.wrong + f.edits.counts.missed)]

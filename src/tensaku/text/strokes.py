@@ -1,9 +1,9 @@
 """Key strokes: what it costs a writer to make one text into another, on a keyboard with a Japanese input method.
 
-Each character taken out is one stroke. What is put in is typed by its reading in Latin letters (訓令式: 上昇 is zyousyou),
-with one stroke to convert each word that is not plain hiragana and one to accept a change that was converted; letters,
-digits and marks are one stroke each. Moving the cursor costs nothing, and nothing is pasted: a sentence that has to be
-moved is taken out and typed again.
+Each character taken out is one stroke. What is put in is typed by its reading in Latin letters (訓令式: 上昇 is
+zyousyou), with one stroke to convert each word that is not plain hiragana and one to accept a change that was
+converted; letters, digits and marks are one stroke each. Moving the cursor costs nothing, and nothing is pasted: a
+sentence that has to be moved is taken out and typed again.
 """
 
 from __future__ import annotations
