@@ -1,4 +1,4 @@
-"""What every test gets: a home of its own, and no network but loopback; and real data made by others, if it is there."""
+"""What every test gets: a home of its own, no network but loopback, and real data made by others if they are there."""
 
 from __future__ import annotations
 

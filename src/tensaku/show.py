@@ -18,6 +18,7 @@ from tensaku.store import Artifact, Difference, Reporter, reporter_for
 __all__ = [
     "print_artifact",
     "print_artifacts",
+    "print_board",
     "print_differences",
     "print_ladder",
     "print_revision",
@@ -76,6 +77,26 @@ def print_ladder(ladder: Artifact) -> None:
     for rung in ladder.config["rungs"]:
         if rung["failed"]:
             console.print(Text(f"{rung['method']} on {rung['base']} failed: {rung['failed']}"))
+
+
+def print_board(board: Artifact) -> None:
+    """Every candidate beside the untouched draft and the rules, and why those that failed did."""
+    from tensaku.evaluate import board_table
+
+    heads, *rows = board_table(board)
+    title = (
+        f"Leaderboard: {board.facts['exam_n']} drafts, {board.facts['scorer']}; a shared letter: cannot be told apart"
+    )
+    shown = Table(title=title, title_justify="left")
+    for number, name in enumerate(heads):
+        shown.add_column(name, justify="left" if number < 3 else "right")
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    console = _console()
+    console.print(shown)
+    for entry in board.config["entries"]:
+        if entry["failed"]:
+            console.print(Text(f"{entry['name']} failed: {entry['failed']}"))
 
 
 def print_artifacts(artifacts: Sequence[Artifact]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,7 @@ def test_what_always_holds(draft: str, reference: str, output: str) -> None:
     nothing = told(draft, reference, draft)
     assert (nothing.right, nothing.wrong, nothing.needless) == (0, 0, 0)
     found = places(draft, reference, output)
-    assert all(one.end <= two.start for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end <= two.start for one, two in pairwise(found))
     at, parts = 0, []
     for place in found:
         parts += [draft[at : place.start], place.wanted]

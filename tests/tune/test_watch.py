@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tensaku.tune import watch as watching
 from tensaku.machine import Energy, Processes
+from tensaku.tune import watch as watching
 from tensaku.tune.watch import Watch, mean_over_time, read_usage, usage_facts
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")

@@ -85,8 +85,9 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
     The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `base` (the
-    base model, same instruction), `tuned` (what `adapter` holds, in whatever form: with the adapter, with weights of its
-    own, or with examples), and those that `also` asks for. Outputs are scored as they are. Answers are kept as they come, so a killed run goes on after the last one.
+    base model, same instruction), `tuned` (what `adapter` holds, in whatever form: with the adapter, with weights of
+    its own, or with examples), and those that `also` asks for. Outputs are scored as they are. Answers are kept as they
+    come, so a killed run goes on after the last one.
 
     `style` is the house style as far as it can be checked (`text.style_from`).
 

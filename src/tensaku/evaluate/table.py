@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tensaku.evaluate.report.board import HEADS as BOARD_HEADS
+from tensaku.evaluate.report.board import board_cells
 from tensaku.evaluate.report.rungs import HEADS, cells
 from tensaku.store import Artifact
 
-__all__ = ["ladder_table", "table"]
+__all__ = ["board_table", "ladder_table", "table"]
 
 NAMES = {
     "draft": "原稿のまま draft",
@@ -56,3 +58,16 @@ def ladder_table(artifact: Artifact) -> list[list[str]]:
     """
     found: dict[str, Any] = json.loads(artifact.file("ladder.json").read_text(encoding="utf-8"))
     return [[english for _, english in HEADS], *(cells(row) for row in found["rows"])]
+
+
+def board_table(artifact: Artifact) -> list[list[str]]:
+    """The first row names the columns; then every candidate, the best first. All cells are text.
+
+    Args:
+        artifact: what the stage `leaderboard` left.
+    """
+    found: dict[str, Any] = json.loads(artifact.file("leaderboard.json").read_text(encoding="utf-8"))
+    rows = [board_cells(row, found["scorer"]) for row in found["rows"]]
+    for cells_of in rows:
+        cells_of[2] = NAMES.get(cells_of[2], cells_of[2]) if cells_of[2] in ("draft", "rules") else cells_of[2]
+    return [[english for _, english in BOARD_HEADS], *rows]
