@@ -31,7 +31,7 @@ _ADAPTER = "candidate"
 
 
 class Candidate(Section):
-    """One candidate of the leaderboard: a method on a base model, an adapter made elsewhere, or a model at an address."""
+    """One candidate: a method on a base model, an adapter made elsewhere, or a model at an address."""
 
     base: str = ""
     """The base model, as in [base] model; empty: the one of [base]."""
@@ -42,7 +42,7 @@ class Candidate(Section):
     adapter: str = ""
     """A folder with an adapter in PEFT's form, made elsewhere over the base model."""
     engine: dict[str, Any] = pydantic.Field(default_factory=dict)
-    """The engine that answers, as in { engine = "openai", url = "http://gpu-host:8000/v1" }; empty: that of [evaluate]."""
+    """The engine that answers, as in { engine = "openai", url = "http://host:8000/v1" }; empty: that of [evaluate]."""
     consent: str = ""
     """Who allowed, and when, that drafts leave this machine: needed if the engine has an address elsewhere."""
     yen_read: float = pydantic.Field(0.0, ge=0)

@@ -144,9 +144,10 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
     order, p_values = ordered(first), apart(first)
     same = groups(order, p_values, cfg.alpha)
     entries = {entry.name: entry for entry in cfg.entries}
+    scores = results.scores()
     rows = []
     for name in order:
-        row, entry = results.rows[name], entries.get(name)
+        entry = entries.get(name)
         member = [number for number, group in enumerate(same) if name in group]
         alike = {other for number in member for other in same[number]}
         places = sorted(order.index(other) + 1 for other in alike)
@@ -157,7 +158,7 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
                 "consent": entry.consent if entry else "",
                 "groups": member,
                 "rank": [places[0], places[-1]],
-                **results.scores()["rows"][name],
+                **scores["rows"][name],
                 "gains": [gain._asdict() for gain in results.gains if gain.row == name],
             }
         )
@@ -170,7 +171,7 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
         "exam_n": len(results.pairs),
         "months": exam.facts.get("months", {}),
         "scorer": results.first,
-        "lower_is_better": results.scores()["lower_is_better"],
+        "lower_is_better": scores["lower_is_better"],
         "signatures": {label: held.scorer.signature() for label, held in results.measured.items()},
         "alpha": cfg.alpha,
         "resamples": cfg.resamples,
@@ -179,7 +180,7 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
         "rows": rows,
         "apart": [{"better": one, "worse": two, "p": p} for (one, two), p in p_values.items()],
         "by": by,
-        "reference": results.scores()["reference"],
+        "reference": scores["reference"],
         "style": list(results.style),
         "rules": [list(rule) for rule in results.rules],
         "failed": [{"name": entry.name, "why": entry.failed} for entry in cfg.entries if entry.failed],

@@ -115,9 +115,10 @@ def _table(found: Mapping[str, Any]) -> Markup:
         cells[3] = Markup("<b>{}</b>").format(cells[3])
         rows.append(cells)
     note = Markup(
-        "<p>得点は {}（95 % 区間）。同じ組の文字を持つ候補は、無作為化検定（全組合せを Holm の方法で補正、有意水準 {}）で"
-        "区別できない。<small>Candidates that share a letter cannot be told apart: approximate randomisation, all pairs "
-        "corrected by Holm's rule.</small></p>"
+        "<p>得点は {}（95 % 区間）。同じ組の文字を持つ候補は互いに区別できない"
+        "（無作為化検定、全組合せを Holm の方法で補正、有意水準 {}）。"
+        "<small>Candidates that share a letter cannot be told apart: approximate randomisation, all pairs corrected by "
+        "Holm's rule.</small></p>"
     ).format(scorer_name(found["scorer"]), found["alpha"])
     return section("順位", "Side by side", grid(heads, rows, numbers_from=3) + note)
 
@@ -132,25 +133,21 @@ def _charts(found: Mapping[str, Any]) -> Markup:
     """One chart a scorer, the rows in the order of the table."""
     charts = []
     for label in found["signatures"]:
-        bars = [
-            Bar(
-                _short(row["name"]),
-                _style(row["name"]),
-                *(row["scores"][label][key] for key in ("value", "low", "high")),
-            )
-            for row in found["rows"]
-        ]
+        bars = [_bar(row, label) for row in found["rows"]]
         top = max(100.0, 100.0 * -(-max(bar.high for bar in bars) // 100))
-        lower = "（低いほどよい）" if label in found["lower_is_better"] else ""
-        charts.append(
-            Markup('<div class="chart">{}</div>').format(bar_chart(scorer_name(label) + lower, bars, top=top))
-        )
+        title = scorer_name(label) + ("（低いほどよい）" if label in found["lower_is_better"] else "")
+        charts.append(Markup('<div class="chart">{}</div>').format(bar_chart(title, bars, top=top)))
     signatures = Markup().join(
         Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(scorer_name(label), signature)
         for label, signature in found["signatures"].items()
     )
     body = Markup('<div class="charts">{}</div><dl class="keys">{}</dl>').format(Markup().join(charts), signatures)
     return section("得点", "Scores, with 95 % intervals", body)
+
+
+def _bar(row: Mapping[str, Any], label: str) -> Bar:
+    score = row["scores"][label]
+    return Bar(_short(row["name"]), _style(row["name"]), score["value"], score["low"], score["high"])
 
 
 def _short(name: str) -> str:
@@ -176,10 +173,8 @@ def _part(found: Mapping[str, Any], dimension: str) -> Markup:
         cells: list[Any] = [SECTIONS["ja"].get(part, part) or DASH, f"{n}*" if n < _FEW else count(n)]
         for name in names:
             one = figures[name]
-            form = "<b>{:.1f}</b><small>{:.1f} – {:.1f}</small>" if one["value"] == best else (
-                "{:.1f}<small>{:.1f} – {:.1f}</small>"
-            )  # fmt: skip
-            cells.append(Markup(form).format(one["value"], one["low"], one["high"]))
+            value = _figure(one["value"], one["value"] == best)
+            cells.append(Markup("{}<small>{:.1f} – {:.1f}</small>").format(value, one["low"], one["high"]))
         rows.append(cells)
     heads: list[Any] = ["", "件 n", *(_short(name) for name in names)]
     few = any(one["n"] < _FEW for one in held)
@@ -187,6 +182,10 @@ def _part(found: Mapping[str, Any], dimension: str) -> Markup:
         Markup("<p>* 5 件未満の値はほとんど何も語らない。<small>Fewer than five say little.</small></p>") if few else ""
     )
     return section(*_DIMENSIONS[dimension], grid(heads, rows) + note)
+
+
+def _figure(value: float, best: bool) -> Markup:
+    return Markup("<b>{:.1f}</b>").format(value) if best else Markup("{:.1f}").format(value)
 
 
 def _comparisons(found: Mapping[str, Any]) -> Markup:
