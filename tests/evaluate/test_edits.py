@@ -24,20 +24,20 @@ def told(output: str, reference: str = FINAL, draft: str = DRAFT) -> Counts:
 
 
 def test_each_kind_of_outcome_by_hand() -> None:
-    # 今月 right; 3.2％ missed; 値上がりしました into another word, wrong; 日銀 missed; しました at the end right;
-    # 観測 needless.
     output = "当月の市場は3.2％下落した。日銀の利上げ期待が後退した。"
-    found = {(place.what, place.draft.strip("。")) for place in places(DRAFT, FINAL, output)}
-    assert {what for what, old in found if "今月" in old or old == "今"} == {"right"}
-    assert {what for what, old in found if "値" in old} == {"wrong"}
-    assert {what for what, old in found if "日銀" in old} == {"missed"}
-    assert {what for what, old in found if "観測" in old} == {"needless"}
+    assert [(place.what, place.draft, place.wanted, place.made) for place in places(DRAFT, FINAL, output)] == [
+        ("right", "今月", "当月", "当月"),
+        ("missed", "3.2％", "3.2%", "3.2％"),
+        ("wrong", "値上がり", "上昇", "下落"),
+        ("right", "まし", "", ""),
+        ("missed", "日銀", "日本銀行", "日銀"),
+        ("needless", "観測", "観測", "期待"),
+        ("right", "まし", "", ""),
+    ]
     counts = told(output)
-    assert counts.needless == 1
-    assert counts.wrong == 1
-    assert counts.missed + counts.wrong + counts.right == told(DRAFT).missed
-    assert counts.precision == pytest.approx(counts.right / (counts.right + 2))
-    assert counts.recall == pytest.approx(counts.right / told(DRAFT).missed)
+    assert counts == Counts(right=3, wrong=1, missed=2, needless=1)
+    assert (counts.precision, counts.recall) == (3 / 5, 3 / 6)
+    assert told(DRAFT) == Counts(missed=6)
 
 
 def test_the_kinds_by_hand() -> None:
@@ -99,10 +99,10 @@ def test_what_is_left_to_itself_costs_nothing(real_data: Callable[[str], Path]) 
     every sentence more honorific is not, whatever BLEU says of it."""
     with (real_data("keigo_transfer") / "annot_data_1.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
-    alone = [row for row in rows if row["変換ラベル"] == "無変換"]
-    assert len(alone) > 100
+    # 11 of the 237 with that label were tidied all the same (white space, a bracket), so the texts decide
+    alone = [row for row in rows if row["変換ラベル"] == "無変換" and row["元文"] == row["変換文"]]
+    assert len(alone) == 226
     for row in alone:
-        assert row["元文"] == row["変換文"]
         counts = told(row["元文"], row["変換文"], row["元文"])
         assert counts == Counts()
     touched = [row["元文"] for row in alone if row["元文"].endswith("ました。")]

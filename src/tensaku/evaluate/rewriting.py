@@ -1,15 +1,17 @@
 """The best that rules alone do: replacements mined from the lessons, the row that every model has to beat.
 
-Candidates are the changes that writers made, each also with the word before and the word after it, and character by
-character where both sides are figures (３ to 3, ％ to %). A replacement is worth what it saves over all lessons: the
-character edits to the final without it less those with it. They are taken one by one, the most saving first, each
-measured on texts that those before it have already rewritten, and dropped if it saves nothing there any more. How many
-to keep is settled on the newest fifth of the lessons, by replacements mined from the rest.
+Candidates are the changes that writers made, each also with the word before and the word after it, and the other forms
+of digits and signs in figures (３ to 3, ％ to %). A replacement is worth what it saves over all lessons: the character
+edits to the final without it less those with it. They are taken one by one, the most saving first, each measured on
+texts that those before it have already rewritten, and dropped if it saves nothing there any more, or if it does harm in
+too many lessons. How much harm is too much, and how many to keep, is settled on the newest fifth of the lessons, by
+replacements mined from the rest.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ _LONGEST = 24  # characters; longer stretches never come again
 _MOST = 600  # candidates tried, the most often seen first
 _HELD_OUT = 5
 _FEWEST = 10  # lessons; of fewer none can be held out
+_HARM = (0.02, 0.1, 0.3)  # shares of the lessons that a replacement alters in which it may make the text worse
 
 
 class Rule(NamedTuple):
@@ -47,20 +50,20 @@ def best_rules(lessons: Sequence[Pair], advance: Callable[[float, str], None] | 
         advance: told of each of the two rounds of mining.
     """
     ordered = sorted(lessons, key=lambda pair: (pair.as_of, pair.id))
-    kept = None
+    harm, kept = _HARM[0], None
     held = ordered[len(ordered) - len(ordered) // _HELD_OUT :] if len(ordered) >= _FEWEST else []
     if held:
-        kept = _best_count(_mined(ordered[: -len(held)]), held)
+        _, harm, kept = min(_best_count(_mined(ordered[: -len(held)], harm), harm, held) for harm in _HARM)
         if advance:
             advance(1, "")
-    found = _mined(ordered)
+    found = _mined(ordered, harm)
     if advance:
         advance(1, "")
     return found if kept is None else found[:kept]
 
 
-def _best_count(rules: Sequence[Rule], held: Sequence[Pair]) -> int:
-    """How many of `rules`, from the first, leave the fewest character edits to the finals of `held`."""
+def _best_count(rules: Sequence[Rule], harm: float, held: Sequence[Pair]) -> tuple[int, float, int]:
+    """The fewest character edits to the finals of `held` that the first of `rules` leave; `harm`; how many they are."""
     texts = [pair.draft for pair in held]
     best, least = 0, sum(_distance(now, pair.final) for now, pair in zip(texts, held, strict=True))
     for count, rule in enumerate(rules, start=1):
@@ -68,10 +71,10 @@ def _best_count(rules: Sequence[Rule], held: Sequence[Pair]) -> int:
         left = sum(_distance(now, pair.final) for now, pair in zip(texts, held, strict=True))
         if left < least:
             best, least = count, left
-    return best
+    return least, harm, best
 
 
-def _mined(lessons: Sequence[Pair]) -> list[Rule]:
+def _mined(lessons: Sequence[Pair], harm: float) -> list[Rule]:
     seen: Counter[tuple[str, str]] = Counter()
     for pair in lessons:
         seen.update(set(_candidates(pair.draft, pair.final)))
@@ -85,7 +88,8 @@ def _mined(lessons: Sequence[Pair]) -> list[Rule]:
         if saving >= 0:
             break
         saved, altered = _saved(texts, finals, left, old, new)
-        if saved > 0:
+        worse = sum(distance > left[number] for number, (_, distance) in altered.items())
+        if saved > 0 and worse <= harm * len(altered):
             rules.append(Rule(old, new, saved))
             for number, (now, distance) in altered.items():
                 texts[number], left[number] = now, distance
@@ -128,17 +132,14 @@ def _candidates(draft: str, final: str) -> Iterator[tuple[str, str]]:
 
 
 def _by_character(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """Replacements of single characters, if both sides are figures: they hold for figures never seen."""
+    """Other forms of a digit or sign, if both sides are figures: they hold for figures never seen."""
     from rapidfuzz.distance import Levenshtein
 
     if not (text.facts(old) and text.facts(new)):
         return
-    found: dict[str, set[str]] = defaultdict(set)
     for op in Levenshtein.opcodes(old, new):
-        if op.tag in ("replace", "delete"):
+        if op.tag == "replace":
             for at in range(op.src_start, op.src_end):
-                to = new[op.dest_start + at - op.src_start] if op.tag == "replace" else ""
-                found[old[at]].add(to)
-    for char, made in found.items():
-        if len(made) == 1 and not (char.isascii() and char.isdigit()):  # a digit is the fact itself
-            yield char, made.pop()
+                char, to = old[at], new[op.dest_start + at - op.src_start]
+                if to == unicodedata.normalize("NFKC", char) or not (char.isalnum() or to.isalnum()):
+                    yield char, to
