@@ -496,7 +496,7 @@ def compare(store: Store, workspace: Workspace) -> Artifact:
     shared = build(store, workspace, "lessons")
     plan = workspace.spec.leaderboard.candidates
     entries: list[Entry] = []
-    made: dict[str, Input] = {}
+    made: dict[str, Artifact] = {}
     for number, (name, candidate) in enumerate(plan.items(), start=1):
         store.reporter.say(f"leaderboard, candidate {number} of {len(plan)}: {name}")
         failed = ""

@@ -50,7 +50,7 @@ def test_a_clear_winner_stands_apart_and_twins_do_not() -> None:
     other = ["円安。" if n % 2 else final for n, final in enumerate(RIGHT)]
     found = board("exact", half=half, best=RIGHT, other=other)
     assert ordered(found) == ["best", "half", "other"]
-    p = apart(found)
+    p = apart(found, 0.05)
     assert p["best", "half"] < 0.05
     assert p["half", "other"] == 1.0
     assert groups(ordered(found), p, 0.05) == [("best",), ("half", "other")]
@@ -70,3 +70,11 @@ def test_parts_add_up_to_the_exam() -> None:
     by_length = parts(found, PAIRS, "length", 200)
     assert [part.part for part in by_length] == list(LENGTHS)
     assert [part.n for part in by_length] == [10, 10, 10]
+
+
+def test_many_candidates_can_still_be_told_apart() -> None:
+    """With 66 pairs Holm's rule needs p below 0.05 / 66, which 100 trials could not show."""
+    rows = {f"r{k:02d}": [final if n % 30 < k else "円安。" for n, final in enumerate(RIGHT)] for k in range(0, 24, 2)}
+    part = scorers.build({"scorer": "exact"})
+    found = measure_rows("exact", part(), {n: Texts(DRAFTS, o, RIGHT) for n, o in rows.items()}, 100, 1)
+    assert apart(found, 0.05)["r22", "r00"] < 0.05

@@ -116,7 +116,7 @@ def find_edits(draft: str, reference: str, output: str) -> Edits:
     for kind in CHANGE_KINDS:
         held = Counter(place.what for place in found if place.kind == kind)
         if held:
-            kinds[kind] = Counts(**held)
+            kinds[kind] = Counts(held["right"], held["wrong"], held["missed"], held["needless"])
     alone, over = overdone(draft, reference, output)
     counts = sum(kinds.values(), Counts())
     return Edits(counts, kinds, alone, over, text.strokes(output, reference))

@@ -166,7 +166,7 @@ def examine(
             held.close()
     with (bench.path / "outputs.jsonl").open("w", encoding="utf-8") as out:
         for pair, answer in zip(pairs, answers, strict=True):
-            made = {"text": answer.text, "finish": answer.finish, "provenance": answer.provenance}
+            made: dict[str, Any] = {"text": answer.text, "finish": answer.finish, "provenance": answer.provenance}
             made |= {"tokens": answer.tokens, "read": answer.read, "seconds": round(answer.seconds, 4)}
             line = {"id": pair.id, "draft": pair.draft, "reference": pair.final, "rows": {ANSWER: made}}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")

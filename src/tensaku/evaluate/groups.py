@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -43,14 +44,15 @@ def holm(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], flo
     return adjusted
 
 
-def apart(found: Measured) -> dict[tuple[str, str], float]:
+def apart(found: Measured, alpha: float) -> dict[tuple[str, str], float]:
     """For every two rows, the better one first: how often chance alone does as much, by Holm's rule for all pairs.
 
-    By approximate randomisation. Its smallest value is one over one more than the number of resamples; with many
-    candidates a thousand may be too few to tell any apart.
+    By approximate randomisation. Its smallest value is one over one more than the number of trials, so there are as
+    many as it takes to tell rows apart at `alpha`, twice over.
     """
-    rows = ordered(found)
-    return holm({(one, two): found.gain(one, two).p_random for one, two in combinations(rows, 2)})
+    pairs = list(combinations(ordered(found), 2))
+    trials = math.ceil(2 * len(pairs) / alpha)
+    return holm({(one, two): found.gain(one, two, trials).p_random for one, two in pairs})
 
 
 def groups(rows: Sequence[str], p_values: Mapping[tuple[str, str], float], alpha: float) -> list[tuple[str, ...]]:

@@ -129,8 +129,8 @@ def ladder(
     done = [row for row in rows if "score" in row and row["row"] == "tuned"]
     lower = any(scorer in found["lower_is_better"] for found in measured.values())
     best = max(done, key=lambda row: -float(row["score"]) if lower else float(row["score"]), default=None)
-    for row in rows:
-        row["best"] = row is best
+    for line in rows:
+        line["best"] = line is best
     found = {"exam": exam.ref, "exam_n": exam.facts["n"], "scorer": scorer, "rows": rows}
     (bench.path / "ladder.json").write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     write_page(bench.path / "ladder.html", found)

@@ -141,7 +141,7 @@ def read_row(artifact: Artifact, entry: Entry, pairs: Sequence[Pair], names: tex
 
 def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
     first = results.measured[results.first]
-    order, p_values = ordered(first), apart(first)
+    order, p_values = ordered(first), apart(first, cfg.alpha)
     same = groups(order, p_values, cfg.alpha)
     entries = {entry.name: entry for entry in cfg.entries}
     scores = results.scores()

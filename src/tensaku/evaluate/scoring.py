@@ -120,18 +120,24 @@ class Measured:
         """Whether both rows hold the same pairs."""
         return row in self.scores and over in self.scores and self.scores[row].n == self.scores[over].n
 
-    def gain(self, row: str, over: str = "draft") -> Gain:
-        """By how much `row` scores above `over`, by paired bootstrap and by approximate randomisation."""
+    def gain(self, row: str, over: str = "draft", trials: int = 0) -> Gain:
+        """By how much `row` scores above `over`, by paired bootstrap and by approximate randomisation.
+
+        Args:
+            trials: how often outputs are exchanged at random, if more often than there are resamples.
+        """
         difference = self.spread[row] - self.spread[over]
         low, high = np.percentile(difference, [2.5, 97.5])
         value = self.scores[row].value - self.scores[over].value
         worse = difference >= 0 if lower_is_better(self.scorer) else difference <= 0
         p = float(worse.mean())
-        return Gain(self.label, row, value, float(low), float(high), p, self._left_to_chance(row, over, value), over)
+        return Gain(
+            self.label, row, value, float(low), float(high), p, self._left_to_chance(row, over, value, trials), over
+        )
 
-    def _left_to_chance(self, row: str, over: str, value: float) -> float:
+    def _left_to_chance(self, row: str, over: str, value: float, trials: int) -> float:
         one, two = self.sums[row], self.sums[over]
-        mask = swaps(len(one), len(self.spread[row]), self.seed)
+        mask = swaps(len(one), max(trials, len(self.spread[row])), self.seed)
         moved = mask @ (two - one)
         drawn = self.scorer.figure(one.sum(axis=0) + moved) - self.scorer.figure(two.sum(axis=0) - moved)
         # one trial more, the one that was seen; the tolerance keeps rounding from hiding an equal difference

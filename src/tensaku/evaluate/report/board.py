@@ -64,7 +64,7 @@ def board_cells(row: Mapping[str, Any], scorer: str) -> list[str]:
 
 def _gain(row: Mapping[str, Any], scorer: str, over: str) -> str:
     found = next((gain for gain in row["gains"] if (gain["scorer"], gain["over"]) == (scorer, over)), None)
-    return DASH if found is None else f"{found['value']:+.1f} ({found['low']:+.1f}–{found['high']:+.1f})"
+    return DASH if found is None else f"{found['value']:+.1f} ({found['low']:+.1f}～{found['high']:+.1f})"
 
 
 def write_board(path: Path, found: Mapping[str, Any]) -> None:
@@ -112,7 +112,7 @@ def _table(found: Mapping[str, Any]) -> Markup:
     for row in found["rows"]:
         cells: list[Any] = list(board_cells(row, found["scorer"]))
         cells[2] = _name(row)
-        cells[3] = Markup("<b>{}</b>").format(cells[3])
+        cells[3:6] = [_two_lines(cell) for cell in cells[3:6]]
         rows.append(cells)
     note = Markup(
         "<p>得点は {}（95 % 区間）。同じ組の文字を持つ候補は互いに区別できない"
@@ -127,6 +127,12 @@ def _name(row: Mapping[str, Any]) -> Markup:
     if row["name"] in ("draft", "rules"):
         return row_name(row["name"])
     return Markup("<b>{}</b><small>{}</small>").format(row["name"], row["about"])
+
+
+def _two_lines(cell: str) -> Markup:
+    """A figure with its interval beneath."""
+    value, _, interval = cell.partition(" (")
+    return Markup("<b>{}</b><small>{}</small>").format(value, interval.removesuffix(")"))
 
 
 def _charts(found: Mapping[str, Any]) -> Markup:

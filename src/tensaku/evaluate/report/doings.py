@@ -44,7 +44,10 @@ def edit_section(results: Results) -> Markup:
             "<p>直す必要のない原稿は {} 件。そのまま残した割合: {}。"
             "<small>Drafts that need nothing, and the share left alone.</small></p>"
         ).format(count(alone), _left_alone(results))
-    return section("直し", "Changes to the draft", body + _kinds(results) + _sentences(results))
+    sentences = _headed("文の欠落・重複・順", "Sentences", _sentences(results))
+    return section(
+        "直し", "Changes to the draft", body + _headed("種類ごと", "By kind of change", _kinds(results)) + sentences
+    )
 
 
 def _shares(held: Mapping[str, Any]) -> list[str]:
@@ -59,6 +62,10 @@ def _left_alone(results: Results) -> str:
         if row.summary["left_alone"] is not None
     ]
     return "、".join(told)
+
+
+def _headed(title: str, english: str, body: Markup) -> Markup:
+    return Markup('<h3 class="within">{}<small>{}</small></h3>{}').format(title, english, body)
 
 
 def _kinds(results: Results) -> Markup:
