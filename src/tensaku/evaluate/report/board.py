@@ -18,6 +18,7 @@ from tensaku.revise import SECTIONS
 __all__ = ["board_cells", "write_board"]
 
 DASH = "—"
+_NARROW = "th, td { padding-left: 0.45rem; padding-right: 0.45rem; }\nth:first-child { white-space: nowrap; }\n"
 _FEW = 5  # pairs; a part with fewer says next to nothing
 _DIMENSIONS = {
     "manager": ("運用会社別", "by manager"),
@@ -35,7 +36,7 @@ HEADS = (
     ("直しの F0.5", "edits"),
     ("直しすぎ", "over-editing"),
     ("事実の保持", "facts kept"),
-    ("欠落・重複", "dropped, doubled"),
+    ("欠落・重複", "lost, doubled"),
     ("1 件の秒数", "s a comment"),
     ("千件の費用", "yen / 1,000"),
 )
@@ -88,7 +89,7 @@ def write_board(path: Path, found: Mapping[str, Any]) -> None:
         _reading(found),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
-    path.write_text(page("添削 候補の比較 Tensaku leaderboard", parts, style), encoding="utf-8")
+    path.write_text(page("添削 候補の比較 Tensaku leaderboard", parts, style + _NARROW), encoding="utf-8")
 
 
 def _statement(found: Mapping[str, Any]) -> Markup:
