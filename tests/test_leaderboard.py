@@ -138,7 +138,7 @@ def test_an_address_that_fails_midway_keeps_what_it_answered_and_the_others(cli:
     result = run(cli, folder, "-s", "evaluate.at_once=1")
     assert result.code == 1
     assert "Traceback" not in result.err
-    assert "api failed: the endpoint closed the connection" in result.out
+    assert "api failed: examine: EngineError: the endpoint closed the connection" in result.out
     _, found = board_of(folder)
     assert [one["name"] for one in found["failed"]] == ["api"]
     assert {row["name"] for row in found["rows"]} == {"draft", "rules", "plain", "lora"}
