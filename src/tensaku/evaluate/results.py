@@ -159,7 +159,9 @@ class Results:
             | {"reference": sum(self.reference_style.values())},
             "rules": len(self.rules),
             "costs": {name: asdict(row.costs) for name, row in self.rows.items() if row.costs.seconds is not None},
-            "lower_is_better": [label for label, held in self.measured.items() if lower_is_better(held.scorer)],
+            "lower_is_better": [
+                label.replace("-", "_") for label, held in self.measured.items() if lower_is_better(held.scorer)
+            ],
             "cut_off": tuned.cut_off,
             "base_n": len(base.answers),
             "decode_tokens_per_second": round(tuned.tokens_per_second, 2),
