@@ -109,7 +109,7 @@ def test_one_file_puts_them_side_by_side(cli: Cli, folder: Path, far: Far) -> No
     assert set(found["by"]) == {"manager", "section", "month", "length"}
     assert sum(part["n"] for part in found["by"]["month"] if part["row"] == "api") == 5
     assert len(found["apart"]) == 10
-    for words in ("Leaderboard: 5 drafts", "api", "原稿のまま", "規則だけ", "over the rules"):
+    for words in ("Leaderboard: 5 drafts", "api", "原稿のまま", "規則だけ", "over-editing"):
         assert words in result.out, words
     page = artifact.file("leaderboard.html").read_text(encoding="utf-8")
     for words in ("候補の比較", "運用会社別", "欄別", "月別", "社外へ送った原稿", "試験のため、2026-11-20、高橋"):

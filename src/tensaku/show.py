@@ -46,9 +46,9 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     rows = table(evaluation)
     shown = Table(title=f"Exam: {evaluation.facts['exam_n']} drafts", title_justify="left")
     for number, name in enumerate(rows[0]):
-        shown.add_column(name, justify="left" if number == 0 else "right")
+        shown.add_column(name, justify="left" if number == 0 else "right", no_wrap=number == 0, overflow="fold")
     for row in rows[1:]:
-        shown.add_row(*row)
+        shown.add_row(*map(_stacked, row))
     console = _console()
     console.print(shown)
     for label, signature in evaluation.facts.get("signatures", {}).items():
@@ -59,6 +59,11 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     for name in ("tune_seconds", "total_seconds", "decode_tokens_per_second", "form_seen_share", "matrix_gflops"):
         if name in figures:
             console.print(f"{name:<26}{_cell(figures[name])}")
+
+
+def _stacked(cell: str) -> str:
+    """A figure with its interval beneath: many columns then fit side by side, and nothing is cut off."""
+    return cell.replace(" (", "\n(")
 
 
 def print_ladder(ladder: Artifact) -> None:
@@ -89,9 +94,9 @@ def print_board(board: Artifact) -> None:
     )
     shown = Table(title=title, title_justify="left")
     for number, name in enumerate(heads):
-        shown.add_column(name, justify="left" if number < 3 else "right")
+        shown.add_column(name, justify="left" if number < 3 else "right", no_wrap=number == 2, overflow="fold")
     for row in rows:
-        shown.add_row(*map(Text, row))
+        shown.add_row(*(Text(_stacked(cell)) for cell in row))
     console = _console()
     console.print(shown)
     for entry in board.config["entries"]:
