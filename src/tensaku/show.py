@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +27,8 @@ __all__ = [
     "reporter",
 ]
 
+_CLOSE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
+"""A table of many columns: no lines between them."""
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -44,7 +47,7 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     from tensaku.evaluate import table
 
     rows = table(evaluation)
-    shown = Table(title=f"Exam: {evaluation.facts['exam_n']} drafts", title_justify="left")
+    shown = Table(title=f"Exam: {evaluation.facts['exam_n']} drafts", title_justify="left", **_CLOSE)
     for number, name in enumerate(rows[0]):
         shown.add_column(name, justify="left" if number == 0 else "right", no_wrap=number == 0, overflow="fold")
     for row in rows[1:]:
@@ -92,7 +95,7 @@ def print_board(board: Artifact) -> None:
     title = (
         f"Leaderboard: {board.facts['exam_n']} drafts, {board.facts['scorer']}; a shared letter: cannot be told apart"
     )
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=title, title_justify="left", **_CLOSE)
     for number, name in enumerate(heads):
         shown.add_column(name, justify="left" if number < 3 else "right", no_wrap=number == 2, overflow="fold")
     for row in rows:
