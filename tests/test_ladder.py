@@ -125,6 +125,7 @@ def test_several_base_models(cli: Cli, folder: Path) -> None:
     found = run(cli, folder, "-s", bases, "-s", 'ladder.methods=["prompt", "full"]', "--json").json
     assert [(row["row"], row["base"], row.get("method")) for row in found["rows"]] == [
         ("draft", "", None),
+        ("rules", "", None),
         ("base", "path:model", None),
         ("base", "path:other", None),
         ("tuned", "path:model", "prompt"),
