@@ -43,7 +43,7 @@ class Far:
 
     def __init__(self, folder: Path) -> None:
         rows = [json.loads(line) for line in (folder / "data/pairs.jsonl").read_text(encoding="utf-8").splitlines()]
-        self.finals = {row["draft"]: row["final"] for row in rows}
+        self.finals: dict[str, str] = {row["draft"]: row["final"] for row in rows}
         self.left = 10_000
         self.asked = 0
 

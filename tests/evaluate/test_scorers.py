@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -233,11 +233,12 @@ def test_chance_agrees_with_sacrebleus_own_tests() -> None:
     gain = measure_rows("bleu", part(), {"draft": texts(one, references), "b": texts(two, references)}, 4000, 1).gain(
         "b"
     )
-    named = [("draft", one), ("b", two)]
+    named: list[tuple[str, Sequence[str]]] = [("draft", one), ("b", two)]
     for kind in ("ar", "bs"):
         bleu = metrics.BLEU(tokenize="13a", references=[references])
         _, found = PairedTest(named, {"BLEU": bleu}, None, test_type=kind, n_samples=4000)()
-        p = found["BLEU"][1].p_value
+        second: Any = found["BLEU"][1]
+        p = second.p_value
         if kind == "ar":
             assert 0.001 < p < 0.999
             assert gain.p_random == pytest.approx(p, abs=0.04)
