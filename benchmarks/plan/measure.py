@@ -17,6 +17,8 @@ from typing import Any
 
 from benchmarks.plan.cases import CASES
 
+from tensaku.plan.headers import describe
+
 HERE = Path(__file__).parents[1]
 WORK = HERE / ".work" / "plan"
 RUNS = HERE / "results" / "plan-runs.json"
@@ -29,6 +31,16 @@ def model(name: str, smol: Path | None) -> Path:
 
     spec = Base(model="demo:gemma-3-270m" if name == "gemma" else f"gguf:{smol}")
     return Store(WORK / "store").run(base, spec, files=source_files(spec, Path.cwd())).path
+
+
+def described(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
+    """The model's configuration, and for blocks the bits of a number, so that the file can be read by itself."""
+    found: dict[str, Any] = {"config": json.loads((folder / "config.json").read_text(encoding="utf-8"))}
+    if case.get("method") == "qlora":
+        blocks = folder / "quantised.safetensors"
+        numbers = describe(str(folder)).parameters
+        found["stored_bits"] = round(8 * blocks.stat().st_size / numbers, 4)
+    return found
 
 
 def read() -> dict[str, Any]:
@@ -45,7 +57,8 @@ def main() -> int:
     done = read()
     cases = [c for c in CASES if (c["name"] in options.only if options.only else c["name"] not in done)]
     for case in cases:
-        asked = case | {"model": str(model(case["model"], options.smol))}
+        folder = model(case["model"], options.smol)
+        asked = case | {"model": str(folder)}
         words = [sys.executable, "-m", "benchmarks.plan.trial", json.dumps(asked)]
         ended = subprocess.run(words, capture_output=True, text=True)
         if ended.returncode:
@@ -53,7 +66,7 @@ def main() -> int:
             return 1
         found = json.loads(ended.stdout.splitlines()[-1])
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        done[case["name"]] = {"case": case, "measured": found, "date": today}
+        done[case["name"]] = {"case": case, "measured": found, "date": today, **described(folder, case)}
         RUNS.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
         print(f"{case['name']:22} {found['seconds']:7.3f} s  {found['peak_mb']:7.0f} MB", flush=True)
     return 0

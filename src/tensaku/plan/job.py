@@ -32,8 +32,18 @@ class Training(Section):
     """Passes over them."""
     rank: int = Field(16, ge=1, le=1 << 16)
     """Of the thin matrices."""
+    prefix: int = Field(0, ge=0)
+    """Of them, tokens at the beginning that all share: Tensaku's own core computes those once a step."""
+    scored: float = Field(0.5, gt=0, le=1)
+    """Share of the rest that is learnt (the completion): only there does the own core look at the head."""
     recompute: bool = True
     """Whether a layer's inner values are computed again on the way back (gradient checkpointing)."""
+
+    @model_validator(mode="after")
+    def _prefix_in_sequence(self) -> Training:
+        if self.prefix >= self.sequence:
+            raise ValueError(f"the shared beginning ({self.prefix}) is not shorter than the sequence ({self.sequence})")
+        return self
 
     @property
     def thin(self) -> bool:
@@ -58,10 +68,10 @@ class Load(Section):
     """How the weights are held (embedding, head and norms stay in bf16 below it)."""
     cache: Literal["bf16", "fp8", "fp32"] = "bf16"
     """How keys and values are held."""
-    users: int = Field(1, ge=1, le=1 << 20)
-    """Answers that may be written at the same time."""
+    users: int = Field(1, ge=0, le=1 << 20)
+    """Answers that may be written at the same time; more wait. 0: as many as `rate` takes."""
     rate: float = Field(0.0, ge=0)
-    """Requests a second that arrive; 0: only what `users` ask one after the other."""
+    """Requests a second that arrive; 0: `users` people ask, each again as soon as an answer is whole."""
     prompt: int = Field(1500, ge=1, le=1 << 24)
     """Tokens of a prompt, the shared beginning included."""
     answer: int = Field(400, ge=1, le=1 << 24)
@@ -82,7 +92,9 @@ class Load(Section):
     """Seconds within which 95 of 100 answers must be whole; 0: no goal."""
 
     @model_validator(mode="after")
-    def _prefix_in_prompt(self) -> Load:
+    def _consistent(self) -> Load:
+        if not self.users and not self.rate:
+            raise ValueError("with users = 0 a rate must be given")
         if self.prefix >= self.prompt:
             raise ValueError(f"the shared beginning ({self.prefix} tokens) is not shorter than the prompt ({self.prompt})")
         return self
