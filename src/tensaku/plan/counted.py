@@ -37,11 +37,11 @@ class Counted(NamedTuple):
 
 
 def as_accelerate(anatomy: Anatomy, *, rotary_tables: bool = True, bytes_each: float = 4.0) -> Counted:
-    """As the public calculator counts (accelerate 0.2x with Transformers 4.3x): no head, buffers with it.
+    """As the public calculator counts: no head, buffers with it.
 
     Args:
-        rotary_tables: count the tables of sines and cosines, [context, head_dim] twice a layer in float32, that
-            Transformers kept in each layer of a Llama until version 4.36, and the frequencies behind them.
+        rotary_tables: count the tables of sines and cosines, [context, head_dim] twice a layer in float32, that older
+            versions of Transformers kept in each layer of a Llama, and the frequencies behind them.
         bytes_each: bytes of a number; buffers are counted in float32 (or as the integers they are) whatever it is.
     """
     buffers_of_layer = 0.0

@@ -43,7 +43,7 @@ class Accelerator:
         """
         if kind not in self.tflops:
             what = f"how fast {self.label} multiplies in {kind} is unknown here"
-            raise UsageError(what, fix=f"Give it with --tflops (dense; known: {', '.join(self.tflops) or 'none'})")
+            raise UsageError(what, fix=f"Give it with -s tflops=... (dense; known: {', '.join(self.tflops) or 'none'})")
         return self.tflops[kind] * 1e12
 
     def bytes_a_second(self) -> float:
@@ -53,7 +53,7 @@ class Accelerator:
             UsageError: nobody's figure was found.
         """
         if self.bandwidth is None:
-            raise UsageError(f"the memory bandwidth of {self.label} is unknown here", fix="Give it with --bandwidth")
+            raise UsageError(f"the memory bandwidth of {self.label} is unknown here", fix="Give it with -s bandwidth_gbs=...")
         return self.bandwidth
 
 

@@ -73,15 +73,15 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
     if kwh is None:
         unknown.append("the accelerator's power")
     if not money.yen_per_kwh:
-        unknown.append("the price of power (--yen-per-kwh)")
+        unknown.append("the price of power (-s money.yen_per_kwh=...)")
     buy = None if each is None else each * gpus + money.server_price
     if each is None:
-        unknown.append("the price of the GPU (--gpu-price)")
+        unknown.append("the price of the GPU (-s money.gpu_price=...)")
     if not money.server_price:
-        unknown.append("the price of the server around it (--server-price)")
+        unknown.append("the price of the server around it (-s money.server_price=...)")
     rent = None if day is None else day * gpus * hours / 24
     if day is None:
-        unknown.append("the rent (--rent-gpu-day)")
+        unknown.append("the rent (-s money.rent_gpu_day=...)")
     written = None if buy is None else buy * hours / (money.years * _HOURS_A_YEAR)
     people = money.people_hours * money.yen_per_hour
     own = None if written is None else written + (power or 0.0) + people

@@ -7,7 +7,6 @@ libraries take, and how fast the machine's work is per operation and per byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,7 +61,7 @@ class OwnServing(NamedTuple):
 def _check(anatomy: Anatomy) -> None:
     if anatomy.family not in KNOWN:
         what = f"Tensaku's own core does not compute {anatomy.family}"
-        raise UsageError(what, fix=f"It computes {', '.join(KNOWN)}; leave --on-this-machine out")
+        raise UsageError(what, fix=f"It computes {', '.join(KNOWN)}; name another --gpu")
 
 
 def _learning(anatomy: Anatomy, run: OwnTraining) -> frozenset[int]:
@@ -137,7 +136,6 @@ def training_work(anatomy: Anatomy, run: OwnTraining) -> dict[str, float]:
     states that are read and written."""
     _check(anatomy)
     learning = _learning(anatomy, run)
-    frozen = anatomy.layers - len(learning)
     matrices, ours = _matrices(anatomy), _matrices(anatomy, learning)
     per_layer = matrices / anatomy.layers
     scored = run.segments * run.scored
@@ -164,7 +162,7 @@ def training_work(anatomy: Anatomy, run: OwnTraining) -> dict[str, float]:
         "elementwise": kept_bytes(anatomy, run) * 3 + 4.0 * scored * anatomy.vocabulary,
         "states": states,
         "unpacked": unpacked,
-        "layers": float(anatomy.layers + len(learning) - frozen * 0),
+        "layers": float(anatomy.layers + len(learning)),
     }
 
 
@@ -186,7 +184,6 @@ def serving_sizes(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
         found["packing int8"] = max(fused, packing)
     else:
         found["fused copies"] = 4.0 * _matrices(anatomy, fused=True)
-        found["scores"] = words * 0
     return {name: size for name, size in found.items() if size}
 
 
@@ -211,5 +208,3 @@ def serving_work(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
         "passes": float(anatomy.layers * passes),
     }
 
-
-Features = Mapping[str, float]

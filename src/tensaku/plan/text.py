@@ -9,6 +9,7 @@ from typing import Any
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.answer import Answer
 from tensaku.plan.calibrate import Error
+from tensaku.plan.counted import WRONG, as_accelerate
 from tensaku.plan.hardware import checked, cpus, gpus, price
 from tensaku.plan.headers import built_in, names
 from tensaku.plan.speed import steps
@@ -68,6 +69,10 @@ def _loading_lines(answer: Answer) -> Iterator[str]:
         fits = math.ceil(size / answer.accelerator.memory)
         yield f"{kind:<12}{_gb(size):>16}{_gb(answer.anatomy.largest_layer * each):>18}{fits:>36}"
     yield "  the weights alone: no cache, no activations, no runtime. 1 GB is 10^9 bytes."
+    if answer.anatomy.family in ("llama", "bert"):
+        layer, total, adam = as_accelerate(answer.anatomy).spoken()
+        yield f'  The public calculator says, for float32: largest layer {layer:,.2f} "MB", total {total:,.2f} "GB",'
+        yield f'  training with Adam {adam:,.2f} "GB". Where we think it is wrong: {"; ".join(WRONG)}.'
 
 
 def _fit_lines(answer: Answer) -> Iterator[str]:
