@@ -16,7 +16,8 @@ from tensaku.plan.anatomy import Anatomy, Piece
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout, cut, share, stages
 
-__all__ = ["BYTES", "Memory", "activation_bytes", "cache_bytes", "serving", "thin_parameters", "training", "weight_bytes"]
+__all__ = ["BYTES", "Memory", "activation_bytes", "cache_bytes", "serving", "thin_parameters", "training",
+           "training_stages", "weight_bytes"]  # fmt: skip
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5 + (16 + 4) / 128 / 8, "nf4": (4 + 0.127) / 8}
 """Bytes a number. int4 has a scale of 16 bits and an offset of 4 bits for each 128 numbers (as GPTQ and AWQ)."""
@@ -94,15 +95,20 @@ def cache_bytes(
 
 def training(anatomy: Anatomy, run: Training, layout: Layout = Layout()) -> Memory:  # noqa: B008 - a named tuple
     """Memory of a training step on the fullest GPU."""
+    return max(training_stages(anatomy, run, layout), key=lambda memory: memory.total)
+
+
+def training_stages(anatomy: Anatomy, run: Training, layout: Layout) -> list[Memory]:
+    """Memory of a training step on a GPU of each stage of the pipeline."""
     found = []
     for stage, layers, pieces in stages(anatomy, layout):
         exact = _states(anatomy, run, layout, pieces)
         in_flight = layout.pipeline - stage  # micro-batches whose backward pass is still to come (1F1B)
-        exact["activations"] = _activations(anatomy, run, layout, layers) * (in_flight if layout.pipeline > 1 else 1)
+        exact["activations"] = _activations(anatomy, run, layout, layers * in_flight)
         if stage == layout.pipeline - 1:
             exact["logits"] = _logits(anatomy, run, layout)
         found.append(_with_assumed(exact, exact["activations"] + exact.get("logits", 0) + exact["gradients"], stage))
-    return max(found, key=lambda memory: memory.total)
+    return found
 
 
 def _states(anatomy: Anatomy, run: Training, layout: Layout, pieces: tuple[Piece, ...]) -> dict[str, float]:
@@ -137,11 +143,13 @@ def _thin_of(anatomy: Anatomy, rank: int, layout: Layout, pieces: tuple[Piece, .
 
 
 def _activations(anatomy: Anatomy, run: Training, layout: Layout, layers: int) -> float:
+    """Of `layers` layers, counted once for each micro-batch that is under way."""
     rank = run.rank if run.thin else 0
     layer = activation_bytes(anatomy, run.tokens, run.precision, tensor=layout.tensor, rank=rank)
-    if not run.recompute:
+    if not run.recompute or not layers:
         return layer * layers
-    return run.tokens * anatomy.hidden * BYTES[run.precision] * layers + (layer if layers else 0)
+    # one layer in full, which has its own input in it, and the inputs of the others
+    return run.tokens * anatomy.hidden * BYTES[run.precision] * (layers - 1) + layer
 
 
 def _logits(anatomy: Anatomy, run: Training, layout: Layout) -> float:

@@ -46,7 +46,7 @@ def simulate(
     """Latency of one server.
 
     Args:
-        prompt: seconds to read a prompt; the first word is there then.
+        prompt: seconds to read a prompt, above 0; the first word is there then.
         one_pass: seconds of a pass with so many answers under way.
         passes: passes after the prompt that an answer takes, on average.
         slots: answers under way at once.
