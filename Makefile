@@ -15,7 +15,7 @@ QUICK ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench bench-tune setup clean
+.PHONY: help run test test-all check format bench bench-tune bench-plan setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
@@ -24,6 +24,7 @@ help:
 	@echo "make check      format, lint, types, layers, generated documents"
 	@echo "make format     put the code into the one form"
 	@echo "make bench-tune training beside TRL and Hugging Face (QUICK=1: ten minutes)"
+	@echo "make bench-plan how wrong the plan is, and what other planners say"
 	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
 
@@ -75,6 +76,9 @@ $(PEERS)/.set-up: constraints.txt benchmarks/tune/requirements.txt | $(STAMP)
 
 bench-tune: $(STAMP) $(PEERS)/.set-up
 	@$(BIN)/python -m benchmarks.tune.run --peers $(PEERS)/bin/python $(if $(QUICK),--quick) $(if $(PARTS),--parts $(PARTS))
+
+bench-plan: $(STAMP)
+	@$(BIN)/python -m benchmarks.plan.run $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PEERS) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

@@ -41,4 +41,10 @@ CASES: tuple[dict[str, Any], ...] = (
     _serve("smol serve 8", "smol", 8, 8, 200, 48),
     _serve("smol serve 4 long", "smol", 4, 4, 700, 32),
     _serve("smol serve 4 fp32", "smol", 4, 4, 200, 32, "fp32"),
+    _serve("gemma serve 2", "gemma", 2, 2, 200, 48),
+    _serve("gemma serve 1 long", "gemma", 1, 1, 700, 32),
+    _serve("gemma serve 1 answer 96", "gemma", 1, 1, 100, 96),
+    _serve("smol serve 2", "smol", 2, 2, 200, 48),
+    _serve("smol serve 1 long", "smol", 1, 1, 700, 32),
+    _serve("smol serve 1 answer 96", "smol", 1, 1, 100, 96),
 )

@@ -97,7 +97,7 @@ class Error(NamedTuple):
     date: str
 
 
-_OPERATIONS = ("products", "head", "reading", "writing")
+_OPERATIONS = ("products", "int8", "fp32")
 
 
 def _scaled(work: Mapping[str, float], gflops: float) -> dict[str, float]:
@@ -106,7 +106,7 @@ def _scaled(work: Mapping[str, float], gflops: float) -> dict[str, float]:
     for name, value in work.items():
         if name in _OPERATIONS:
             scaled[name] = value / (gflops * 1e9)
-        elif name in ("layers", "rows", "passes"):
+        elif name in ("rows", "passes"):
             scaled[name] = value / 1e6
         else:
             scaled[name] = value / 1e9

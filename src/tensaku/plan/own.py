@@ -23,6 +23,8 @@ KNOWN = ("gemma3_text", "llama", "qwen2", "qwen3")
 _KEPT_LOGITS = 1 << 28
 _FUSED = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
 _TILE = 1 << 22
+_BLOCK = 256
+"""Positions of the cache that are reserved at a time (engines/native/cache.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,11 @@ def training_sizes(anatomy: Anatomy, run: OwnTraining) -> dict[str, float]:
     if run.method == "full":
         rows = min(run.segments * run.scored, max(1, _KEPT_LOGITS // anatomy.vocabulary))
         logits = 4.0 * rows * anatomy.vocabulary
-        return {"weights": every, "gradients": every, "optimiser": 2 * every, "kept for the way back": kept,
-                "logits": logits, "blocks of the head": tile}  # fmt: skip
+        ends = 4.0 * (anatomy.count("embedding") + anatomy.count("head"))  # their gradients stay, the others' come and go
+        layers = every - ends
+        # On the way back a layer's gradients come as what was kept of it goes.
+        back = {"kept for the way back": kept, "logits": logits} if kept + logits > layers else {"gradients": layers}
+        return {"weights": every, "optimiser": 2 * every, "gradients of the head": ends, **back, "blocks of the head": tile}
     learning = _learning(anatomy, run)
     thin = thin_parameters(anatomy, run.rank, learning)
     found = {"thin matrices": 16.0 * thin, "kept for the way back": kept, "blocks of the head": tile}
@@ -132,8 +137,8 @@ def training_sizes(anatomy: Anatomy, run: OwnTraining) -> dict[str, float]:
 
 
 def training_work(anatomy: Anatomy, run: OwnTraining) -> dict[str, float]:
-    """What a step takes: operations of products, bytes that pass through memory beside them, layers, and bytes of
-    states that are read and written."""
+    """What a step takes: operations of products, bytes that pass through memory beside them, those of probabilities
+    apart, and bytes of states that are read and written."""
     _check(anatomy)
     learning = _learning(anatomy, run)
     matrices, ours = _matrices(anatomy), _matrices(anatomy, learning)
@@ -156,13 +161,13 @@ def training_work(anatomy: Anatomy, run: OwnTraining) -> dict[str, float]:
     unpacked = 0.0
     if run.method == "qlora":
         unpacked = 4.0 * (matrices + ours) + 4.0 * anatomy.count("embedding")
+    odds = 4.0 * anatomy.heads * (run.prefix**2 + run.segments * run.each * (run.prefix + run.each)) * anatomy.layers
     return {
-        "products": products + attention,
-        "head": head,
-        "elementwise": kept_bytes(anatomy, run) * 3 + 4.0 * scored * anatomy.vocabulary,
+        "products": products + attention + head,
+        "elementwise": kept_bytes(anatomy, run) + 4.0 * scored * anatomy.vocabulary,
+        "probabilities": odds * (1 + share),
         "states": states,
         "unpacked": unpacked,
-        "layers": float(anatomy.layers + len(learning)),
     }
 
 
@@ -171,40 +176,38 @@ def serving_sizes(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
     _check(anatomy)
     matrices = _matrices(anatomy)
     words = 4.0 * anatomy.vocabulary * anatomy.hidden
-    used = asked.users * min(asked.context, asked.prompt + asked.answer)
-    span = 4.0 * 2 * anatomy.layers * anatomy.kv_heads * anatomy.head_dim
+    span = -(-asked.context // _BLOCK) * _BLOCK
+    reserved = asked.slots * span * 4.0 * 2 * anatomy.layers * anatomy.kv_heads * anatomy.head_dim
     found = {
         "weights as read": 4.0 * anatomy.parameters,
-        "keys and values": span * used,
+        "keys and values": reserved,
         "adapters": asked.adapters * 4.0 * thin_parameters(anatomy, asked.rank),
     }
     if asked.precision == "int8":
-        fused = 4.0 * _matrices(anatomy, fused=True)
-        packing = matrices + 2 * words / 4 + words
-        found["packing int8"] = max(fused, packing)
+        # first every fused copy with the packed ones growing beside them, then the head: its absolute values in fp32 to
+        # find their largest, and itself in int8
+        found["packing int8"] = max(4.0 * _matrices(anatomy, fused=True) + matrices, words + words / 4)
     else:
         found["fused copies"] = 4.0 * _matrices(anatomy, fused=True)
     return {name: size for name, size in found.items() if size}
 
 
 def serving_work(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
-    """What `users` answers take from their prompts to their ends: operations while reading and writing, bytes of
-    weights and of keys that passes read, rows times layers, and passes times layers."""
+    """What `users` answers take from their prompts to their ends.
+
+    int8: operations (every row goes through twice), bytes of weights that passes read, rows times layers, and passes
+    times layers. fp32: operations alone, which run on one thread.
+    """
     _check(anatomy)
-    size, rows_twice = (1.0, 2.0) if asked.precision == "int8" else (4.0, 1.0)
-    matrices = _matrices(anatomy)
-    head = anatomy.vocabulary * anatomy.hidden
+    matrices, head = _matrices(anatomy), anatomy.vocabulary * anatomy.hidden
     users, passes = asked.users, max(0, asked.answer - 1)
-    reading = 2.0 * users * matrices * asked.prompt * rows_twice + users * attention_operations(anatomy, asked.prompt)
-    writing = 2.0 * users * passes * (matrices + head) * rows_twice
-    middle = asked.prompt + asked.answer // 2
-    keys = 4.0 * 2 * anatomy.kv_heads * anatomy.head_dim * anatomy.layers * middle * users * passes
+    reading = 2.0 * users * matrices * asked.prompt
+    writing = 2.0 * users * passes * (matrices + head)
+    if asked.precision != "int8":
+        return {"fp32": reading + writing + users * attention_operations(anatomy, asked.prompt)}
     return {
-        "reading": reading,
-        "writing": writing,
-        "weights": passes * size * (matrices + head),
-        "keys": keys,
+        "int8": 2 * (reading + writing),
+        "weights": float(passes * (matrices + head)),
         "rows": float(anatomy.layers * users * (passes + asked.prompt)),
         "passes": float(anatomy.layers * passes),
     }
-
