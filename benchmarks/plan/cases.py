@@ -7,7 +7,9 @@ from typing import Any
 __all__ = ["CASES"]
 
 
-def _tune(name: str, model: str, method: str, batch: int, prefix: int, prompt: int, completion: int, **more: int) -> Any:
+def _tune(
+    name: str, model: str, method: str, batch: int, prefix: int, prompt: int, completion: int, **more: int
+) -> Any:
     sizes = {"batch": batch, "prefix": prefix, "prompt": prompt, "completion": completion}
     return {"name": name, "what": "tune", "model": model, "method": method, **sizes, **more}
 

@@ -32,8 +32,8 @@ HERE = Path(__file__).parents[1]
 RESULT = HERE / "results" / "plan.json"
 SHIPPED = HERE.parent / "src" / "tensaku" / "plan" / "machine.toml"
 MODELS = (
-    "gemma-3-270m", "qwen2.5-0.5b", "0.6b-class", "gemma-3-1b", "qwen2.5-3b", "llama-2-7b", "qwen2.5-7b", "llama-3.1-8b",
-    "qwen2.5-14b", "llama-3.1-70b",
+    "gemma-3-270m", "qwen2.5-0.5b", "0.6b-class", "gemma-3-1b", "qwen2.5-3b", "llama-2-7b", "qwen2.5-7b",
+    "llama-3.1-8b", "qwen2.5-14b", "llama-3.1-70b",
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def _config(name: str) -> dict[str, Any]:
 
 
 def compared() -> list[dict[str, Any]]:
-    """Ten models by three planners: bytes of weights in 16 bit, and how far each is from the true number of parameters."""
+    """Ten models by three planners: bytes of weights in 16 bit, and how far each is from the true number."""
     rows = []
     for name in MODELS:
         anatomy = built_in(name)
@@ -83,7 +83,9 @@ def comparison_lines(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["| model | weights, 16 bit | accelerate | llm-resource-planner |", "|---|--:|--:|--:|"]
     for row in rows:
         size, error = row["weights_bytes"], row["error"]
-        cells = [f"{size[who] / 1e9:.2f} GB ({100 * error[who]:+.1f} %)" for who in ("accelerate", "llm-resource-planner")]
+        cells = [
+            f"{size[who] / 1e9:.2f} GB ({100 * error[who]:+.1f} %)" for who in ("accelerate", "llm-resource-planner")
+        ]
         lines.append(f"| {row['model']} | {size['tensaku'] / 1e9:.2f} GB | {cells[0]} | {cells[1]} |")
     return lines
 

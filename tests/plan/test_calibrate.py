@@ -28,7 +28,9 @@ def _runs(*, noise: float = 0.0) -> list[Measured]:
         peak = 3e8 + 600.0 * 1000 * (n % 2) + 1.05 * sum(sizes.values())
         seconds = 1.5 * work["products"] / gflops / 1e9 + 0.4 * work["elementwise"] / 1e9
         off = 1 + noise * (-1) ** n
-        made.append(Measured(f"run {n}", "tune", sizes, work, gflops, 1000 * (n % 2), seconds * off, peak / 2**20 * off))
+        made.append(
+            Measured(f"run {n}", "tune", sizes, work, gflops, 1000 * (n % 2), seconds * off, peak / 2**20 * off)
+        )
     return made
 
 

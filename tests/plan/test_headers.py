@@ -106,7 +106,7 @@ def test_a_lone_safetensors_file_is_not_guessed_at(model: Path, tmp_path: Path) 
     lone = tmp_path / "alone" / "model.safetensors"
     lone.parent.mkdir()
     lone.write_bytes((model / "model.safetensors").read_bytes())
-    with pytest.raises(UsageError, match="no config.json beside it"):
+    with pytest.raises(UsageError, match=r"no config\.json beside it"):
         describe(str(lone))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,9 @@ from tensaku.testing import tiny_model
 
 @pytest.mark.parametrize("family", ["gemma3_text", "llama"])
 @pytest.mark.parametrize("layers", [0, 2])
-def test_what_is_kept_is_what_autograd_keeps(tmp_path: Path, family: str, layers: int) -> None:
+def test_what_is_kept_is_what_autograd_keeps(
+    tmp_path: Path, family: Literal["gemma3_text", "llama"], layers: int
+) -> None:
     import torch
 
     from tensaku.models.products import plain
@@ -32,12 +35,10 @@ def test_what_is_kept_is_what_autograd_keeps(tmp_path: Path, family: str, layers
     from tensaku.tune.own import open_learner
     from tensaku.tune.pack import Example
 
-    folder = tiny_model(tmp_path / "m") if family == "gemma3_text" else tiny_model(tmp_path / "m", family=family)
+    folder = tiny_model(tmp_path / "m", family=family)
     anatomy = describe(str(folder))
     prefix, prompt, completion, batch = 8, 60, 40, 6
-    examples = [
-        Example([4] * prefix + [5 + n] * prompt, [6 + n] * completion) for n in range(batch)
-    ]
+    examples = [Example([4] * prefix + [5 + n] * prompt, [6 + n] * completion) for n in range(batch)]
     learner = open_learner(Tune(layers=layers), folder, 256, prefix, plain)
     ours = {p.untyped_storage().data_ptr() for _, p in learner.named_parameters()}
     kept: dict[int, int] = {}

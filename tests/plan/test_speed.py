@@ -31,7 +31,7 @@ def test_forward_operations_are_what_torch_counts() -> None:
 
     config = transformers.LlamaConfig(
         hidden_size=64, intermediate_size=160, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
-        vocab_size=96, tie_word_embeddings=False, attn_implementation="eager",
+        vocab_size=96, tie_word_embeddings=False,
     )  # fmt: skip
     anatomy = anatomy_from(config.to_dict(), name="x", source="here")
     tokens = 40

@@ -32,8 +32,8 @@ class Piece(NamedTuple):
     bits: float | None = None
 
     @property
-    def count(self) -> int:
-        """Numbers in it."""
+    def numbers(self) -> int:
+        """How many there are in it."""
         return math.prod(self.size)
 
 
@@ -70,7 +70,7 @@ class Anatomy:
     @property
     def parameters(self) -> int:
         """Numbers in all tensors."""
-        return sum(piece.count for piece in self.pieces)
+        return sum(piece.numbers for piece in self.pieces)
 
     @property
     def active_parameters(self) -> int:
@@ -82,23 +82,23 @@ class Anatomy:
 
     def count(self, *parts: Part) -> int:
         """Numbers in the tensors of these parts."""
-        return sum(piece.count for piece in self.pieces if piece.part in parts)
+        return sum(piece.numbers for piece in self.pieces if piece.part in parts)
 
     def layer_count(self, layer: int) -> int:
         """Numbers in one layer."""
-        return sum(piece.count for piece in self.pieces if piece.layer == layer)
+        return sum(piece.numbers for piece in self.pieces if piece.layer == layer)
 
     @property
     def largest_layer(self) -> int:
         """Numbers in the largest layer, or in embedding or head if those are larger."""
-        outside = [piece.count for piece in self.pieces if piece.layer is None]
+        outside = [piece.numbers for piece in self.pieces if piece.layer is None]
         return max([*(self.layer_count(n) for n in range(self.layers)), *outside])
 
     def stored_bytes(self) -> int | None:
         """Bytes of the tensors as the file holds them; None where no file said."""
         if any(piece.bits is None for piece in self.pieces):
             return None
-        return math.ceil(sum(piece.count * (piece.bits or 0) for piece in self.pieces) / 8)
+        return math.ceil(sum(piece.numbers * (piece.bits or 0) for piece in self.pieces) / 8)
 
 
 FAMILIES = ("bert", "gemma3", "gemma3_text", "gpt2", "llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe")
@@ -140,7 +140,7 @@ def _refuse(family: str, config: Mapping[str, Any], where: str | Path | None) ->
         raise UsageError(what, where=where, fix=known)
     if hybrid:
         raise UsageError(f"this {family} is a hybrid with {hybrid[0]} layers", where=where, fix=known)
-    strange = sorted({kind for kind in kinds} - {"full_attention", "sliding_attention"})
+    strange = sorted(set(kinds) - {"full_attention", "sliding_attention"})
     if strange:
         raise UsageError(f"layers of the kind {strange[0]!r} are not known to the planner", where=where, fix=known)
     if family not in ("mixtral", "qwen3_moe") and any(int(config.get(key) or 0) > 1 for key in _EXPERTS[:3]):
@@ -249,7 +249,9 @@ def _mixture(config: Mapping[str, Any], where: str | Path | None) -> Anatomy:
     if not mixtral and (config.get("mlp_only_layers") or int(config.get("decoder_sparse_step") or 1) != 1):
         raise UsageError("this qwen3_moe has layers without experts, which the planner does not know", where=where)
     if not 1 <= active <= experts:
-        raise UsageError(f"each word uses {active} of {experts} experts", where=where, fix="Correct num_experts_per_tok")
+        raise UsageError(
+            f"each word uses {active} of {experts} experts", where=where, fix="Correct num_experts_per_tok"
+        )
     shape = _shape({**config, "intermediate_size": inner}, "llama" if mixtral else "qwen3", where)
     pieces = [Piece("model.embed_tokens.weight", (shape.vocabulary, shape.hidden), "embedding")]
     block = "block_sparse_moe" if mixtral else "mlp"

@@ -124,7 +124,7 @@ def plan(
 
 def loading(anatomy: Anatomy) -> dict[str, float]:
     """Bytes of all weights by number format; `as stored` where a file says how it holds them."""
-    found = {kind: sum(weight_bytes(piece, piece.count, kind) for piece in anatomy.pieces) for kind in BYTES}
+    found = {kind: sum(weight_bytes(piece, piece.numbers, kind) for piece in anatomy.pieces) for kind in BYTES}
     stored = anatomy.stored_bytes()
     return found if stored is None else {"as stored": float(stored), **found}
 
@@ -171,7 +171,7 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         load = load if load.users else load.model_copy(update={"users": 1})
         found = fewest(anatomy, load, answer.accelerator.memory, gpus=ask.gpus or None, draft=draft)
         return replace(answer, fit=found, unknown=(f"time: {error}",), hours=(ask.hours_a_day,) * 3)
-    why = ""
+    missed_by: dict[int, str] = {}  # GPUs -> what the last layout on so many missed
     best: tuple[Load, Fit, Latency] | None = None
     for placed, found in _candidates(answer, load, draft, reached):
         over = found.memory.high - answer.accelerator.memory
@@ -182,10 +182,13 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         if not missed:
             best = placed, found, latency
             break
-        why = f"{found.layout.gpus} GPU{'s' if found.layout.gpus > 1 else ''} ({found.layout}): {missed}"
+        gpus = found.layout.gpus
+        missed_by[gpus] = f"{gpus} GPU{'s' if gpus > 1 else ''} ({found.layout}): {missed}"
     if best is None:
-        raise UsageError(why or "no number of GPUs meets the goals", fix="Loosen the goals, or take another GPU")
+        why = list(missed_by.values())[-1] if missed_by else "no number of GPUs meets the goals"
+        raise UsageError(why, fix="Loosen the goals, or take another GPU")
     placed, found, latency = best
+    smaller = [count for count in missed_by if count < found.layout.gpus]
     times = serving_times(anatomy, placed, found.layout, answer.accelerator, reached)
     users = share(placed.users, found.layout.data)
     ends = [
@@ -200,7 +203,7 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         times=times,
         latency=latency,
         band=(ends[0], ends[1]),
-        why_more=why,
+        why_more=missed_by[max(smaller)] if smaller else "",
         hours=(ask.hours_a_day,) * 3,
     )
 

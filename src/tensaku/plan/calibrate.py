@@ -28,7 +28,7 @@ _LEAST = 4
 class Measured:
     """One run: its `kind` ("tune" or "serve"), counted bytes and work, and what was measured.
 
-    `gflops`: of a plain product, measured with it; `vocabulary`: words of the tokenizer that the process held (0: none).
+    `gflops`: of a plain product, measured with it; `vocabulary`: words of the tokenizer that was held (0: none).
     `seconds` or `peak_mb` is None where it was not measured.
     """
 
@@ -80,7 +80,9 @@ class Constants(NamedTuple):
             bands = float(values["memory_band"]), float(values["time_band"])
             return cls((rest, word, counted), time, int(values["runs"]), *bands)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UsageError(f"the machine's constants are damaged ({error!r})", fix="Run: tensaku plan --calibrate") from None
+            raise UsageError(
+                f"the machine's constants are damaged ({error!r})", fix="Run: tensaku plan --calibrate"
+            ) from None
 
 
 class Error(NamedTuple):
@@ -171,7 +173,9 @@ def calibrate(runs: Sequence[Measured]) -> tuple[dict[str, Constants], list[Erro
         constants[kind] = fit(ours)._replace(memory_band=memory, time_band=time)
     if not constants:
         what = f"constants are fitted to {_LEAST} or more runs of a kind, and there are {len(runs)} in all"
-        raise UsageError(what, fix="Walk the road with several settings first (tensaku run), or use the shipped constants")
+        raise UsageError(
+            what, fix="Walk the road with several settings first (tensaku run), or use the shipped constants"
+        )
     return constants, errors
 
 

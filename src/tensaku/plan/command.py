@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tensaku.config import explain, settle
 from tensaku.errors import NotFound, UsageError
@@ -58,7 +58,7 @@ def answer(asked: Asked) -> Said:
         raise UsageError("no model is named", fix=fix)
     if asked.method not in METHODS:
         raise NotFound("method", asked.method, METHODS)
-    method, ask = cast(Method, asked.method), settle(Ask, asked.sets)
+    method, ask = asked.method, settle(Ask, asked.sets)
     if asked.hardware == HERE:
         return _here(asked, method, ask)
     if asked.hardware.lower() not in gpus():

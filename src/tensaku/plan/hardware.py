@@ -53,7 +53,9 @@ class Accelerator:
             UsageError: nobody's figure was found.
         """
         if self.bandwidth is None:
-            raise UsageError(f"the memory bandwidth of {self.label} is unknown here", fix="Give it with -s bandwidth_gbs=...")
+            raise UsageError(
+                f"the memory bandwidth of {self.label} is unknown here", fix="Give it with -s bandwidth_gbs=..."
+            )
         return self.bandwidth
 
 
@@ -98,7 +100,9 @@ def gpus() -> dict[str, Accelerator]:
 
 def _read(name: str, row: dict[str, Any]) -> Accelerator:
     sparse = {kind: float(value) for kind, value in row.get("sparse", {}).items()}
-    dense = {kind: value / 2 for kind, value in sparse.items()} | {k: float(v) for k, v in row.get("tflops", {}).items()}
+    dense = {kind: value / 2 for kind, value in sparse.items()} | {
+        k: float(v) for k, v in row.get("tflops", {}).items()
+    }
     bandwidth = row.get("bandwidth_gbs")
     return Accelerator(
         name=name,

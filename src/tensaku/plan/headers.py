@@ -65,7 +65,7 @@ def describe(model: str) -> Anatomy:
         looks_like_path = "/" in model or path.suffix in (".json", ".gguf", ".safetensors")
         if not looks_like_path:
             return built_in(model.lower())
-        fix = "Name a config.json, a model folder, a .safetensors or .gguf file, or a built-in model (--models lists them)"
+        fix = "Name a config.json, a model folder, a .safetensors or .gguf file, or one of tensaku plan --list models"
         raise UsageError("there is no such file", where=model, fix=fix)
     if path.is_dir():
         return _folder(path)
@@ -173,7 +173,9 @@ def _with(expected: Anatomy, found: Mapping[str, tuple[tuple[int, ...], float]],
             if _ignored(name, expected):
                 continue
             what = f"the file holds a tensor {name} of size {list(size)}, which {expected.family} has not"
-            fix = "Quantised checkpoints are read as GGUF only; name the config.json alone to plan the unquantised model"
+            fix = (
+                "Quantised checkpoints are read as GGUF only; name the config.json alone to plan the unquantised model"
+            )
             raise UsageError(what, where=where, fix=fix)
         if size != piece.size:
             what = f"the tensor {name} is {list(size)}, the configuration says {list(piece.size)}"
@@ -187,7 +189,9 @@ def _with(expected: Anatomy, found: Mapping[str, tuple[tuple[int, ...], float]],
 
 def _bare(name: str) -> str:
     """A tensor's name without what wraps the model differently from class to class."""
-    return re.sub(r"^(?:(?:language_model|model|transformer|bert|vision_model)\.)+", "", name).replace("vision_model.", "")
+    return re.sub(r"^(?:(?:language_model|model|transformer|bert|vision_model)\.)+", "", name).replace(
+        "vision_model.", ""
+    )
 
 
 def _ignored(name: str, expected: Anatomy) -> bool:

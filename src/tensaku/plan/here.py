@@ -31,7 +31,7 @@ HERE = "this-machine"
 class Here:
     """Peak memory of the process in bytes, and seconds: of a step and of the whole training, or of `users` answers.
 
-    `memory_band` and `time_band` are the largest relative errors seen so far, in runs that the constants were not fitted
+    `memory_band` and `time_band` are the largest relative errors so far, in runs that the constants were not fitted
     to. `parts`: what the memory is for.
     """
 
@@ -61,7 +61,9 @@ class Here:
             f"  {'peak of the process':<28}{self.peak / 1e9:>10,.2f} GB   within {100 * self.memory_band:.0f} % so far"
         )
         what = f"{self.steps} steps of {self.seconds:,.2f} s" if self.method != "serve" else "from prompts to ends"
-        found.append(f"  time  {self.seconds * self.steps:,.1f} s ({what})   within {100 * self.time_band:.0f} % so far")
+        found.append(
+            f"  time  {self.seconds * self.steps:,.1f} s ({what})   within {100 * self.time_band:.0f} % so far"
+        )
         found.append(f"  constants: {self.constants}")
         return found
 

@@ -96,7 +96,9 @@ class Load(Section):
         if not self.users and not self.rate:
             raise ValueError("with users = 0 a rate must be given")
         if self.prefix >= self.prompt:
-            raise ValueError(f"the shared beginning ({self.prefix} tokens) is not shorter than the prompt ({self.prompt})")
+            raise ValueError(
+                f"the shared beginning ({self.prefix} tokens) is not shorter than the prompt ({self.prompt})"
+            )
         return self
 
     @property

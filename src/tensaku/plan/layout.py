@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tensaku.plan.anatomy import Anatomy, Piece
 
-__all__ = ["Layout", "layouts", "share", "stages"]
+__all__ = ["ONE", "Layout", "cut", "layouts", "share", "stages"]
 
 _NODE = 8
 """GPUs of one server: tensors are not cut across servers, where the link is slow."""
@@ -39,6 +39,10 @@ class Layout(NamedTuple):
         if self.zero:
             named.append("ZeRO 3 (FSDP)" if self.zero == 3 else f"ZeRO {self.zero}")
         return ", ".join(named) or "one GPU, nothing split"
+
+
+ONE = Layout()
+"""One GPU, nothing split."""
 
 
 def share(count: int, ways: int) -> int:
@@ -78,8 +82,8 @@ def _at_end(piece: Piece) -> bool:
 def cut(piece: Piece, layout: Layout) -> int:
     """Numbers of `piece` on one GPU of its stage before data parallelism: the largest share."""
     if piece.part in ("small", "vision"):
-        return piece.count
-    return share(piece.count, layout.tensor)
+        return piece.numbers
+    return share(piece.numbers, layout.tensor)
 
 
 def layouts(anatomy: Anatomy, gpus: int, *, training: bool) -> Iterator[Layout]:

@@ -1,8 +1,8 @@
 """Memory of one GPU: what follows exactly from sizes, and beside it, apart and with a band, what does not.
 
 States (Rajbhandari et al. 2020): in bf16 a number that learns takes 2 bytes of weight, 2 of gradient, 4 of master copy
-and 8 of Adam's two moments; in fp32 4 + 4 + 8. Frozen ones take their weight alone. qlora (Dettmers et al. 2023): 4 bits
-and, doubly quantised, 0.127 bits of scale a number, for the matrices of the layers.
+and 8 of Adam's two moments; in fp32 4 + 4 + 8. Frozen ones take their weight alone. qlora (Dettmers et al. 2023): 4
+bits and, doubly quantised, 0.127 bits of scale a number, for the matrices of the layers.
 
 Activations: what autograd keeps of a layer with fused attention, counted from the operations of the layer (compare
 Korthikanti et al. 2022, who count GPT's); with recomputation a layer's input alone, and one layer in full.
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tensaku.plan.anatomy import Anatomy, Piece
 from tensaku.plan.job import Load, Training
-from tensaku.plan.layout import Layout, cut, share, stages
+from tensaku.plan.layout import ONE, Layout, cut, share, stages
 
 __all__ = ["BYTES", "Memory", "activation_bytes", "cache_bytes", "serving", "thin_parameters", "training",
            "training_stages", "weight_bytes"]  # fmt: skip
@@ -47,7 +47,7 @@ class Memory(NamedTuple):
 
 
 def weight_bytes(piece: Piece, numbers: int, precision: str) -> float:
-    """Bytes of `numbers` numbers of a tensor held in `precision`: below bf16 only what layers multiply by is smaller."""
+    """Bytes of `numbers` numbers of a tensor held in `precision`: below bf16 only what layers multiply by shrinks."""
     if BYTES[precision] < 2 and piece.part not in ("matrix", "expert"):
         return numbers * BYTES["bf16"]
     return numbers * BYTES[precision]
@@ -89,11 +89,13 @@ def cache_bytes(
     `windows`: of the layers that are meant, for one stage of a pipeline. Heads of keys fewer than GPUs are repeated.
     """
     kv = share(anatomy.kv_heads, tensor) * anatomy.head_dim
-    seen = sum(min(tokens, window) if window else tokens for window in (anatomy.windows if windows is None else windows))
+    seen = sum(
+        min(tokens, window) if window else tokens for window in (anatomy.windows if windows is None else windows)
+    )
     return 2 * kv * seen * BYTES[precision]
 
 
-def training(anatomy: Anatomy, run: Training, layout: Layout = Layout()) -> Memory:  # noqa: B008 - a named tuple
+def training(anatomy: Anatomy, run: Training, layout: Layout = ONE) -> Memory:
     """Memory of a training step on the fullest GPU."""
     return max(training_stages(anatomy, run, layout), key=lambda memory: memory.total)
 
@@ -161,7 +163,11 @@ def _logits(anatomy: Anatomy, run: Training, layout: Layout) -> float:
 
 
 def serving(
-    anatomy: Anatomy, load: Load, layout: Layout = Layout(), *, draft: Anatomy | None = None  # noqa: B008
+    anatomy: Anatomy,
+    load: Load,
+    layout: Layout = ONE,
+    *,
+    draft: Anatomy | None = None,
 ) -> Memory:
     """Memory of a server on its fullest GPU, all `load.users` answers at their full length.
 
@@ -183,7 +189,7 @@ def serving(
         at_work = activation_bytes(anatomy, min(users * load.prompt, 8192), kept, tensor=layout.tensor)
         exact["pass"] = at_work + (users * share(anatomy.vocabulary, layout.tensor) * 4.0)
         if draft is not None and stage == layout.pipeline - 1:
-            exact["drafting model"] = sum(weight_bytes(piece, piece.count, kept) for piece in draft.pieces)
+            exact["drafting model"] = sum(weight_bytes(piece, piece.numbers, kept) for piece in draft.pieces)
             exact["drafting model"] += users * cache_bytes(draft, load.length, load.cache)
         found.append(_with_assumed(exact, exact["pass"], stage))
     return max(found, key=lambda memory: memory.total)

@@ -1,8 +1,8 @@
 """What Tensaku's own training core and engine take on a processor: sizes counted from the code, constants measured.
 
 Counted: what is read, what is copied when projections are fused and merged, what autograd keeps (`tune/glue.py`,
-`tune/attention.py`, `tune/lora.py`), what the optimiser holds. Measured and fitted (`calibrate.py`): what Python and its
-libraries take, and how fast the machine's work is per operation and per byte.
+`tune/attention.py`, `tune/lora.py`), what the optimiser holds. Measured and fitted (`calibrate.py`): what Python and
+its libraries take, and how fast the machine's work is per operation and per byte.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _learning(anatomy: Anatomy, run: OwnTraining) -> frozenset[int]:
 
 def _matrices(anatomy: Anatomy, layers: frozenset[int] | None = None, *, fused: bool = False) -> int:
     return sum(
-        piece.count
+        piece.numbers
         for piece in anatomy.pieces
         if piece.part == "matrix"
         and (layers is None or piece.layer in layers)
@@ -96,7 +96,9 @@ def kept_bytes(anatomy: Anatomy, run: OwnTraining) -> float:
 
     def tail(rows: int) -> int:
         """From attention's result on: it, residual and its norm(s), gate, and the gate's product."""
-        return rows * (q + anatomy.hidden * norms + 3 * anatomy.intermediate + (anatomy.hidden if anatomy.sandwich else 0))
+        return rows * (
+            q + anatomy.hidden * norms + 3 * anatomy.intermediate + (anatomy.hidden if anatomy.sandwich else 0)
+        )
 
     head_rows = run.rows * (2 * anatomy.hidden + (q + 2 * kv) + kv + 2 * anatomy.head_dim)
     seen = run.prefix + run.each
@@ -117,11 +119,19 @@ def training_sizes(anatomy: Anatomy, run: OwnTraining) -> dict[str, float]:
     if run.method == "full":
         rows = min(run.segments * run.scored, max(1, _KEPT_LOGITS // anatomy.vocabulary))
         logits = 4.0 * rows * anatomy.vocabulary
-        ends = 4.0 * (anatomy.count("embedding") + anatomy.count("head"))  # their gradients stay, the others' come and go
+        ends = 4.0 * (
+            anatomy.count("embedding") + anatomy.count("head")
+        )  # their gradients stay, the others' come and go
         layers = every - ends
         # On the way back a layer's gradients come as what was kept of it goes.
         back = {"kept for the way back": kept, "logits": logits} if kept + logits > layers else {"gradients": layers}
-        return {"weights": every, "optimiser": 2 * every, "gradients of the head": ends, **back, "blocks of the head": tile}
+        return {
+            "weights": every,
+            "optimiser": 2 * every,
+            "gradients of the head": ends,
+            **back,
+            "blocks of the head": tile,
+        }
     learning = _learning(anatomy, run)
     thin = thin_parameters(anatomy, run.rank, learning)
     found = {"thin matrices": 16.0 * thin, "kept for the way back": kept, "blocks of the head": tile}

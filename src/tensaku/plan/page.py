@@ -16,7 +16,9 @@ def error_page(rows: Sequence[Mapping[str, Any]], source: str) -> str:
     """One HTML file, in Japanese and English; `rows` as `runs.noted` gives them, oldest first."""
     parts = [Markup("<h1>見積もりの誤差 <small>Errors of the plan</small></h1><p>{}</p>").format(source)]
     if not rows:
-        parts.append(Markup("<p>まだ記録がありません。 No run was recorded yet: <code>tensaku run</code> records each.</p>"))
+        parts.append(
+            Markup("<p>まだ記録がありません。 No run was recorded yet: <code>tensaku run</code> records each.</p>")
+        )
         return page("見積もりの誤差 Errors of the plan", parts)
     for key, japanese, english in (("memory_error", "メモリ", "memory"), ("time_error", "時間", "time")):
         points = [(n + 1.0, 100 * abs(row[key])) for n, row in enumerate(rows) if row[key] is not None]

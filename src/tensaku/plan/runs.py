@@ -29,7 +29,7 @@ __all__ = ["constants_of", "measured_case", "note_runs", "noted", "read_runs", "
 
 CONSTANTS, NOTES = "machine.json", "plan-errors.jsonl"
 _SCORED = 0.45
-"""Share of a lesson's own tokens that is learnt, where a sealed run does not say: a final is about as long as its draft."""
+"""Share of a lesson's own tokens that is learnt, where a sealed run does not say: a final is as long as its draft."""
 
 
 def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
@@ -100,7 +100,11 @@ def sealed_runs(root: Path) -> list[Measured]:
 
 def _sealed(store: Store, artifact: Artifact) -> Measured | None:
     facts, cfg = artifact.facts, artifact.config
-    if facts.get("core") != "own" or facts.get("method") not in ("lora", "qlora", "full") or cfg.get("processes", 1) > 1:
+    if (
+        facts.get("core") != "own"
+        or facts.get("method") not in ("lora", "qlora", "full")
+        or cfg.get("processes", 1) > 1
+    ):
         return None
     anatomy = describe(str(store.get(facts["base"]).path))
     if anatomy.family not in KNOWN:

@@ -182,6 +182,6 @@ def _weights(anatomy: Anatomy, load: Load, rows: int) -> float:
     for piece in anatomy.pieces:
         if piece.part == "vision" or (piece.part == "embedding" and not anatomy.tied):
             continue  # a few rows of it
-        size = weight_bytes(piece, piece.count, load.precision)
+        size = weight_bytes(piece, piece.numbers, load.precision)
         read += size * met if piece.part == "expert" else size
     return read

@@ -63,7 +63,8 @@ def answer_lines(answer: Answer) -> Iterator[str]:
 
 def _loading_lines(answer: Answer) -> Iterator[str]:
     yield ""
-    yield f"{'held as':<12}{'all weights':>16}{'largest layer':>18}{'fits (GPUs of ' + answer.accelerator.name + ')':>36}"
+    fit_head = f"GPUs ({answer.accelerator.name})"
+    yield f"{'held as':<12}{'all weights':>16}{'largest layer':>18}{fit_head:>36}"
     for kind, size in answer.loading.items():
         each = size / answer.anatomy.parameters
         fits = math.ceil(size / answer.accelerator.memory)
@@ -102,7 +103,8 @@ def _training_lines(answer: Answer) -> Iterator[str]:
     low, middle, high = answer.hours
     each = run.batch * answer.fit.layout.data * answer.fit.layout.pipeline
     yield ""
-    yield f"Time  {count:,} steps of {each} x {run.sequence} tokens, {step.seconds:.3f} s each ({step.low:.3f} to {step.high:.3f})"
+    band = f"{step.low:.3f} to {step.high:.3f}"
+    yield f"Time  {count:,} steps of {each} x {run.sequence} tokens, {step.seconds:.3f} s each ({band})"
     yield f"      {duration(middle)} in all (band {duration(low)} to {duration(high)})"
 
 
@@ -213,7 +215,8 @@ def _finite(value: Any) -> Any:
 
 def model_lines() -> Iterator[str]:
     """The built-in models with where their sizes are from."""
-    yield f"{'model':<18}{'parameters':>18}{'layers':>8}{'hidden':>8}{'heads':>7}{'kv':>5}{'vocabulary':>12}{'context':>9}"
+    heads = f"{'layers':>8}{'hidden':>8}{'heads':>7}{'kv':>5}{'vocabulary':>12}{'context':>9}"
+    yield f"{'model':<18}{'parameters':>18}{heads}"
     for name in names():
         one = built_in(name)
         yield (
@@ -248,7 +251,7 @@ def tensor_lines(anatomy: Anatomy) -> Iterator[str]:
     for piece in anatomy.pieces:
         bits = "" if piece.bits is None else f"{piece.bits:>8.3g} bits"
         size = " x ".join(map(str, piece.size))
-        yield f"{piece.name:<64}{size:>20}{piece.count:>16,}  {piece.part:<10}{bits}"
+        yield f"{piece.name:<64}{size:>20}{piece.numbers:>16,}  {piece.part:<10}{bits}"
 
 
 def error_lines(errors: Sequence[Error]) -> Iterator[str]:
@@ -264,7 +267,8 @@ def error_lines(errors: Sequence[Error]) -> Iterator[str]:
     ):
         if values:
             middle = sorted(values)[len(values) // 2]
-            yield f"{word}: {len(values)} runs, error {100 * middle:.1f} % in the middle, {100 * max(values):.1f} % at most"
+            most = f"{100 * max(values):.1f} % at most"
+            yield f"{word}: {len(values)} runs, error {100 * middle:.1f} % in the middle, {most}"
 
 
 def _beside(measured: float | None, said: float | None, error: float | None, digits: int, width: int) -> str:

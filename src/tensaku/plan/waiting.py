@@ -1,8 +1,8 @@
 """How long answers take under load: a simulation of one server that writes several answers in each pass.
 
-Requests come at random (Poisson) or, with no rate given, each user asks again as soon as an answer is whole. A prompt is
-read as soon as a place is free, before the answers under way go on; then each pass writes for all of them at once. Time
-jumps from one event to the next, so an hour of load takes a moment.
+Requests come at random (Poisson) or, with no rate given, each user asks again as soon as an answer is whole. A prompt
+is read as soon as a place is free, before the answers under way go on; then each pass writes for all of them at once.
+Time jumps from one event to the next, so an hour of load takes a moment.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Server:
     ) -> None:
         self.prompt, self.slots, self.rate = prompt, slots, rate
         self._passes, self._varied = passes, varied
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - arrivals, no secrets
         self._step = [0.0, *(one_pass(count) for count in range(1, slots + 1))]
         self.now = self.worked = 0.0
         self.waiting: deque[float] = deque()
