@@ -99,7 +99,7 @@ class Error(NamedTuple):
     date: str
 
 
-_OPERATIONS = ("products", "int8", "fp32")
+_OPERATIONS = ("products", "int8", "fp32", "attention")
 
 
 def _scaled(work: Mapping[str, float], gflops: float) -> dict[str, float]:

@@ -205,7 +205,7 @@ def serving_sizes(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
 def serving_work(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
     """What `users` answers take from their prompts to their ends.
 
-    int8: operations (every row goes through twice), bytes of weights that passes read, rows times layers, and passes
+    int8: operations (every row goes through twice), those of attention in fp32, bytes of weights that passes read, rows times layers, and passes
     times layers. fp32: operations alone, which run on one thread.
     """
     _check(anatomy)
@@ -215,8 +215,11 @@ def serving_work(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
     writing = 2.0 * users * passes * (matrices + head)
     if asked.precision != "int8":
         return {"fp32": reading + writing + users * attention_operations(anatomy, asked.prompt)}
+    middle = asked.prompt + asked.answer // 2
+    looking = attention_operations(anatomy, asked.prompt) + passes * attention_operations(anatomy, 1, middle)
     return {
         "int8": 2 * (reading + writing),
+        "attention": users * looking,
         "weights": float(passes * (matrices + head)),
         "rows": float(anatomy.layers * users * (passes + asked.prompt)),
         "passes": float(anatomy.layers * passes),
