@@ -13,7 +13,7 @@ from tensaku.plan.memory import Memory, serving, training
 
 __all__ = ["COUNTS", "Fit", "TooFew", "fewest"]
 
-COUNTS = (1, 2, 4, 8, *range(16, 129, 8), *range(160, 1025, 32))
+COUNTS = (1, 2, 4, 8, *range(16, 65, 8), *range(80, 129, 16), 192, 256, 384, 512, 768, 1024)
 """GPUs that are tried: one server of 1, 2, 4 or 8, then whole servers of 8."""
 
 
@@ -52,7 +52,7 @@ def fewest(
         UsageError: it does not fit.
     """
     smaller: TooFew | None = None
-    for count in (gpus,) if gpus else COUNTS:
+    for count in (gpus,) if gpus else _worth_trying(anatomy, job, room, draft):
         best: tuple[Layout, Memory] | None = None
         for layout in _possible(anatomy, job, count):
             memory = needs(anatomy, job, layout, draft)
@@ -67,6 +67,14 @@ def fewest(
         raise UsageError(f"{anatomy.name} cannot be split over {gpus} GPUs", fix="Ask for 1, 2, 4, 8 or whole servers")
     advice = "a smaller batch or sequence" if isinstance(job, Training) else "fewer users or shorter texts"
     raise UsageError(f"{smaller.reason}", fix=f"Take a GPU with more memory, or {advice}")
+
+
+def _worth_trying(anatomy: Anatomy, job: Training | Load, room: float, draft: Anatomy | None) -> tuple[int, ...]:
+    """Every number, unless not even the largest does: what a GPU cannot share out is then too much by itself."""
+    most = COUNTS[-1]
+    if any(needs(anatomy, job, layout, draft).high <= room for layout in _possible(anatomy, job, most)):
+        return COUNTS
+    return (most,)
 
 
 def needs(anatomy: Anatomy, job: Training | Load, layout: Layout, draft: Anatomy | None = None) -> Memory:

@@ -18,6 +18,7 @@ __all__ = ["ONE", "Layout", "cut", "layouts", "share", "stages"]
 _NODE = 8
 """GPUs of one server: tensors are not cut across servers, where the link is slow."""
 _TENSOR = (1, 2, 4, 8)
+_PIPELINE = (1, 2, 4, 8, 16)
 
 
 class Layout(NamedTuple):
@@ -60,13 +61,14 @@ def stages(anatomy: Anatomy, layout: Layout) -> Iterator[tuple[int, int, tuple[P
     pipeline = layout.pipeline
     base, extra = divmod(anatomy.layers, pipeline)
     at = 0
+    layered = [piece for piece in anatomy.pieces if piece.layer is not None]
+    outside = [piece for piece in anatomy.pieces if piece.layer is None]
+    ends = [piece for piece in outside if _at_end(piece)]
     for stage in range(pipeline):
         count = base + (1 if stage < extra else 0)
-        held = [piece for piece in anatomy.pieces if piece.layer is not None and at <= piece.layer < at + count]
-        outside = [piece for piece in anatomy.pieces if piece.layer is None]
-        ends = [piece for piece in outside if _at_end(piece)]
+        held = [piece for piece in layered if piece.layer is not None and at <= piece.layer < at + count]
         if stage == 0:
-            held += [piece for piece in outside if piece not in ends]
+            held += [piece for piece in outside if not _at_end(piece)]
         if stage == pipeline - 1:
             held += ends
             if stage and anatomy.tied and anatomy.decodes:
@@ -96,8 +98,8 @@ def layouts(anatomy: Anatomy, gpus: int, *, training: bool) -> Iterator[Layout]:
         if tensor > min(gpus, _NODE) or gpus % tensor or anatomy.heads % tensor:
             continue
         rest = gpus // tensor
-        for pipeline in range(1, min(rest, anatomy.layers) + 1):
-            if rest % pipeline:
+        for pipeline in _PIPELINE:
+            if rest % pipeline or pipeline > anatomy.layers:
                 continue
             data = rest // pipeline
             if training and data > 1:
