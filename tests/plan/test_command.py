@@ -150,3 +150,25 @@ def test_a_run_notes_itself(road: Path) -> None:
     notes = (road / ".tensaku" / "plan-errors.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(notes) == 1
     assert json.loads(notes[0])["seconds_predicted"] > 0
+
+
+def test_cost_ratios_against_a_larger_model(cli: Cli) -> None:
+    told = cli("plan", "llama-2-7b", "--gpu", "a10", "-s", "against=175b-class", "--json").json
+    training, hardware = told["ratios"]
+    assert training["of_one"] == pytest.approx(26, rel=0.02)
+    assert hardware["of_one"] == pytest.approx(15_000_000 / 700_000)
+    assert "training costs 1/25.9" in cli("plan", "llama-2-7b", "-s", "against=175b-class").out
+    assert "no built-in model" in cli("plan", "llama-2-7b", "-s", "against=176b").err
+
+
+def test_a_sealed_run_whose_base_is_gone_does_not_stop_the_next(cli: Cli, desk: Path) -> None:
+    import shutil
+
+    (desk / ".tensaku" / "plan-errors.jsonl").unlink()
+    for folder in (desk / ".tensaku" / "artifacts").glob("base-*"):
+        shutil.rmtree(folder)
+    for folder in (desk / ".tensaku" / "artifacts").glob("trim-*"):
+        shutil.rmtree(folder)
+    done = cli("plan", "--list", "errors", "-C", desk, "--json")
+    assert done.code == 0
+    assert done.json == []

@@ -12,12 +12,12 @@ from tensaku.config import Section
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.fit import COUNTS, Fit, fewest, needs
-from tensaku.plan.hardware import Accelerator, Node, checked, gpu, node
+from tensaku.plan.hardware import Accelerator, Node, checked, gpu, node, price
 from tensaku.plan.headers import describe
 from tensaku.plan.job import METHODS, Load, Method, Training
 from tensaku.plan.layout import Layout, layouts, share
 from tensaku.plan.memory import BYTES, weight_bytes
-from tensaku.plan.money import Bill, Money, bill
+from tensaku.plan.money import Bill, Money, Ratio, bill, inference_ratio, training_ratio
 from tensaku.plan.speed import Reached, StepTime, Times, expected_tokens, serving_times, step_time, steps
 from tensaku.plan.waiting import Latency, simulate
 
@@ -47,6 +47,8 @@ class Ask(Section):
     """Its dense products in the job's number format, in 10^12 operations a second; 0: as in the table."""
     watts: float = Field(0.0, ge=0)
     """Its power; 0: as in the table."""
+    against: str = ""
+    """A larger model to compare the cost of training and of the hardware with; empty: none."""
     hours_a_day: float = Field(24.0, gt=0, le=24)
     """Serving: hours of a day that are paid for."""
 
@@ -74,6 +76,8 @@ class Answer:
     node: Node | None = None
     servers: int = 1
     bill: Bill | None = None
+    ratios: tuple[Ratio, ...] = ()
+    """Against `ask.against`: training, and the hardware that holds the weights in 16 bit."""
     unknown: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -106,6 +110,8 @@ def plan(
     reached = reached or Reached()
     sources = [f"{anatomy.name}: {anatomy.source}", f"{accelerator.label}: {accelerator.source} (read {checked()})"]
     answer = Answer(anatomy, method, ask, accelerator, loading(anatomy), sources=tuple(sources))
+    if ask.against:
+        answer = replace(answer, ratios=_ratios(anatomy, describe(ask.against), accelerator, ask.money))
     if method == "load":
         return answer
     assumptions = (
@@ -120,6 +126,17 @@ def plan(
     run = ask.train.model_copy(update={"method": method})
     answer = replace(answer, ask=ask.model_copy(update={"train": run}))
     return _finished(_trained(answer, run, reached))
+
+
+def _ratios(small: Anatomy, large: Anatomy, accelerator: Accelerator, money: Money) -> tuple[Ratio, ...]:
+    """Training on the same words; and, where the card's price is known, the cards that hold the weights in 16 bit
+    against A100s that hold the large model's, as the published comparison has it."""
+    found = [training_ratio(small.active_parameters, large.active_parameters)]
+    known = price(accelerator.name)
+    each = money.gpu_price or (known.buy if known else None)
+    if each:
+        found.append(inference_ratio(each * math.ceil(2 * small.parameters / accelerator.memory), large.parameters))
+    return tuple(found)
 
 
 def loading(anatomy: Anatomy) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -98,10 +99,15 @@ def read_runs(path: Path) -> list[Measured]:
 
 
 def sealed_runs(root: Path) -> list[Measured]:
-    """The trainings that are sealed below `root` and that the own core did."""
-    store = Store(root)
-    found = (_sealed(store, artifact) for artifact in store.list("tune"))
-    return [run for run in found if run is not None]
+    """The trainings that are sealed below `root` and that the own core did, as far as they say enough of themselves and
+    their base is still there."""
+    store, found = Store(root), []
+    for artifact in store.list("tune"):
+        with suppress(KeyError, UsageError):
+            run = _sealed(store, artifact)
+            if run is not None:
+                found.append(run)
+    return found
 
 
 def _sealed(store: Store, artifact: Artifact) -> Measured | None:

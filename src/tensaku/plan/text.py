@@ -54,6 +54,8 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         yield from _serving_lines(answer)
     yield from _node_lines(answer)
     yield from _bill_lines(answer)
+    for name, ratio in zip(("training costs", "hardware to hold it costs"), answer.ratios, strict=False):
+        yield f"Against {answer.ask.against}: {name} 1/{ratio.of_one:,.1f} ({ratio.how})"
     for title, lines in (("Unknown", answer.unknown), ("Assumed", answer.assumptions), ("Sources", answer.sources)):
         if lines:
             yield ""
@@ -195,6 +197,7 @@ def answer_values(answer: Answer) -> dict[str, Any]:
         value = getattr(answer, name)
         if value is not None:
             found[name] = value._asdict()
+    found["ratios"] = [ratio._asdict() for ratio in answer.ratios]
     if answer.hours is not None:
         found["hours"] = dict(zip(("low", "middle", "high"), answer.hours, strict=True))
     if answer.band is not None:
