@@ -205,8 +205,8 @@ def serving_sizes(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
 def serving_work(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
     """What `users` answers take from their prompts to their ends.
 
-    int8: operations (every row goes through twice), those of attention in fp32, bytes of weights that passes read, rows times layers, and passes
-    times layers. fp32: operations alone, which run on one thread.
+    int8: operations (every row goes through twice), those of attention in fp32, bytes of weights that passes read, rows
+    times layers, and passes times layers. fp32: operations alone, which run on one thread.
     """
     _check(anatomy)
     matrices, head = _matrices(anatomy), anatomy.vocabulary * anatomy.hidden

@@ -82,8 +82,8 @@ def _held_in(anatomy: Anatomy, bits: float) -> Anatomy:
 def read_runs(path: Path) -> list[Measured]:
     """The runs of a benchmark's file.
 
-    Those of one day are of one machine: they share the middle of the speeds of a plain product measured with them, since
-    a single reading of a fifth of a second is off by a tenth and more when something else wakes up.
+    Those of one day are of one machine: they share the middle of the speeds of a plain product measured with them: a
+    single reading of a fifth of a second is off by a tenth and more when something else wakes up.
 
     Raises:
         UsageError: it cannot be read.
