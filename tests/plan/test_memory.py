@@ -10,7 +10,7 @@ from tensaku.plan.anatomy import Anatomy, anatomy_from
 from tensaku.plan.fit import fewest
 from tensaku.plan.headers import built_in
 from tensaku.plan.job import Load, Training
-from tensaku.plan.layout import Layout, cut, layouts, stages
+from tensaku.plan.layout import Layout, cut, layouts, share, stages
 from tensaku.plan.memory import cache_bytes, serving, thin_parameters, training, training_stages, weight_bytes
 
 
@@ -174,9 +174,15 @@ def test_activations_of_a_layer_are_what_torch_keeps() -> None:
     from tensaku.plan.memory import activation_bytes
 
     counted = activation_bytes(anatomy, tokens, "bf16")
-    # Transformers' RMSNorm works in fp32 and so keeps its inputs at twice our size, and the last norm is no layer's
-    norms = 3 * tokens * 256 * (4 + 4)
-    assert counted <= sum(kept.values()) <= counted + norms
+    # beside it Transformers' three norms (the last one is no layer's) keep their inputs in fp32, and a root a token
+    norms = 3 * tokens * (256 * 4 + 4)
+    assert sum(kept.values()) == counted + norms
+
+
+@given(st.integers(0, 10**12), st.integers(1, 1000))
+def test_the_largest_share_covers_everything_and_no_more(count: int, ways: int) -> None:
+    assert share(count, ways) * ways >= count
+    assert (share(count, ways) - 1) * ways < count or not count
 
 
 def test_the_reason_names_what_is_too_much() -> None:
