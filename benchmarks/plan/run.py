@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ from tensaku.plan.counted import as_resource_planner
 from tensaku.plan.headers import built_in
 from tensaku.plan.runs import read_runs
 from tensaku.plan.text import error_lines
+from tensaku.tune.machine import processor
 
 HERE = Path(__file__).parents[1]
 RESULT = HERE / "results" / "plan.json"
@@ -97,7 +99,7 @@ def write_shipped(constants: dict[str, Constants], measured: str) -> None:
         "# tensaku plan --calibrate",
         "",
         f'measured = "{measured}"',
-        f'machine = "{platform.machine()}, 2 cores, AMD EPYC"',
+        f'machine = "{processor() or platform.machine()}, {len(os.sched_getaffinity(0))} processors"',
     ]
     for kind, found in constants.items():
         lines += ["", f"[constants.{kind}]", f"memory = {list(found.memory)}", f"runs = {found.runs}"]
