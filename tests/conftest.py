@@ -1,4 +1,4 @@
-"""What every test gets: a home of its own, and no network but loopback."""
+"""What every test gets: a home of its own, no network but loopback, and real data made by others if they are there."""
 
 from __future__ import annotations
 
@@ -211,3 +211,16 @@ def every_method(monkeypatch: pytest.MonkeyPatch) -> None:
         bench.facts.update(method="full", form="weights", tune_seconds=1.5, peak_memory_mb=321.0, size_mb=12.25)
 
     monkeypatch.setattr(pipeline, "tune", copying)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """The folder of a real data set; the test is skipped, with the reason, where it is not there."""
+
+    def find(name: str) -> Path:
+        folder = Path(__file__).resolve().parents[1].parent / "shared" / "data" / name
+        if not folder.is_dir():
+            pytest.skip(f"the real data {name!r} are not beside the repository ({folder})")
+        return folder
+
+    return find

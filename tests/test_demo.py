@@ -42,6 +42,7 @@ LAID_OUT = [
     "house-style.md",
     "instruction.md",
     "names.toml",
+    "style.toml",
     "tensaku.toml",
 ]
 

@@ -48,14 +48,15 @@ def test_three_methods_side_by_side(cli: Cli, folder: Path) -> None:
     found = result.json
     assert [(row["row"], row.get("method")) for row in found["rows"]] == [
         ("draft", None),
+        ("rules", None),
         ("base", None),
         ("tuned", "prompt"),
         ("tuned", "lora"),
         ("tuned", "full"),
     ]
-    draft, base, prompt, lora, full = found["rows"]
+    draft, rules, base, prompt, lora, full = found["rows"]
     assert found["scorer"] == "chrf"
-    assert found["exam_n"] == draft["n"] == prompt["n"] == lora["n"] == full["n"] == 5
+    assert found["exam_n"] == draft["n"] == rules["n"] == prompt["n"] == lora["n"] == full["n"] == 5
     assert [row["form"] for row in (prompt, lora, full)] == ["prompt", "adapter", "weights"]
     assert (full["seconds"], full["memory_mb"], full["size_mb"]) == (1.5, 321.0, 12.25)
     assert full["score"] == base["score"] or base["n"] < 5  # the same weights
@@ -124,6 +125,7 @@ def test_several_base_models(cli: Cli, folder: Path) -> None:
     found = run(cli, folder, "-s", bases, "-s", 'ladder.methods=["prompt", "full"]', "--json").json
     assert [(row["row"], row["base"], row.get("method")) for row in found["rows"]] == [
         ("draft", "", None),
+        ("rules", "", None),
         ("base", "path:model", None),
         ("base", "path:other", None),
         ("tuned", "path:model", "prompt"),

@@ -148,8 +148,8 @@ def run(
 ) -> None:
     """Walk the road from the sources up to a stage; what is done already is not done again."""
     from tensaku.deploy import check_person, register_release
-    from tensaku.pipeline import Workspace, build
-    from tensaku.show import print_artifacts, print_scores, reporter
+    from tensaku.pipeline import Workspace, build, compare
+    from tensaku.show import reporter
     from tensaku.store import Store
 
     if ladder and stage != "tune":
@@ -161,20 +161,35 @@ def run(
         return
     if by:
         check_person(workspace, by)
-    built = build(Store(workspace.root, reporter()), workspace, stage)
+    store = Store(workspace.root, reporter())
+    built = build(store, workspace, stage)
     if "release" in built.artifacts:
         register_release(workspace, built["release"], by)
     if "tune" in built.artifacts:
         from tensaku.plan import note_runs
 
         note_runs(workspace.root)
+    board = compare(store, workspace) if stage == "evaluate" and workspace.spec.leaderboard.candidates else None
+    made = built.artifacts if board is None else {**built.artifacts, "leaderboard": board}
     if as_json:
-        print(json.dumps({name: {"ref": a.ref, "facts": a.facts} for name, a in built.artifacts.items()}))
-        return
-    if "evaluate" in built.artifacts:
-        print_scores(built["evaluate"], {})
-        print(f"Report    {built['evaluate'].file('report.html')}")
-    print_artifacts(list(built.artifacts.values()))
+        print(json.dumps({name: {"ref": a.ref, "facts": a.facts} for name, a in made.items()}))
+    else:
+        _show_run(made)
+    if board is not None and board.facts["failed"]:
+        raise typer.Exit(1)
+
+
+def _show_run(made: Any) -> None:
+    """What a walk of the road made, for people."""
+    from tensaku.show import print_artifacts, print_board, print_scores
+
+    if "evaluate" in made:
+        print_scores(made["evaluate"], {})
+        print(f"Report    {made['evaluate'].file('report.html')}")
+    if "leaderboard" in made:
+        print_board(made["leaderboard"])
+        print(f"Board     {made['leaderboard'].file('leaderboard.html')}")
+    print_artifacts(list(made.values()))
 
 
 def _climb(workspace: Any, as_json: bool) -> None:
@@ -201,13 +216,13 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List everything sealed in this workspace, oldest first."""
-    from tensaku.pipeline import LADDER, STAGES
+    from tensaku.pipeline import BESIDE, STAGES
     from tensaku.show import print_artifacts
 
-    if stage is not None and stage not in (*STAGES, LADDER):
+    if stage is not None and stage not in (*STAGES, *BESIDE):
         from tensaku.errors import NotFound
 
-        raise NotFound("stage", stage, (*STAGES, LADDER))
+        raise NotFound("stage", stage, (*STAGES, *BESIDE))
     found = _store(folder).list(stage)
     if as_json:
         print(json.dumps([{"ref": a.ref, "stage": a.stage, "facts": a.facts} for a in found], ensure_ascii=False))

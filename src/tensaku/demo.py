@@ -25,7 +25,7 @@ PEOPLE = (
 )
 TUNER = "suzuki"
 
-_FILES = ("tensaku.toml", "instruction.md", "names.toml", "house-style.md")
+_FILES = ("tensaku.toml", "instruction.md", "names.toml", "style.toml", "house-style.md")
 _FIGURES = (
     "exam_n",
     "bleu_draft",

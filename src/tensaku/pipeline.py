@@ -17,17 +17,47 @@ from tensaku import curate as curation
 from tensaku.config import Section
 from tensaku.config import load as load_config
 from tensaku.errors import ConfigError, DataError, NotFound, TensakuError, UsageError
-from tensaku.evaluate import Evaluate, Ladder, Rung, Rungs, check_room, check_scorers, evaluate, ladder
+from tensaku.evaluate import (
+    Board,
+    Candidate,
+    Entry,
+    Evaluate,
+    Examine,
+    Ladder,
+    Leaderboard,
+    Rung,
+    Rungs,
+    check_consent,
+    check_room,
+    check_scorers,
+    evaluate,
+    examine,
+    ladder,
+    leaderboard,
+)
 from tensaku.govern import Gate, Release, release
 from tensaku.ledger import Ledger
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
-from tensaku.text import names_from
+from tensaku.text import StyleRule, names_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
-__all__ = ["LADDER", "STAGES", "TASK_FILE", "Built", "Serve", "Spec", "Task", "Workspace", "build", "climb"]
+__all__ = [
+    "BESIDE",
+    "LADDER",
+    "STAGES",
+    "TASK_FILE",
+    "Built",
+    "Serve",
+    "Spec",
+    "Task",
+    "Workspace",
+    "build",
+    "climb",
+    "compare",
+]
 
 TASK_FILE = "tensaku.toml"
 
@@ -51,6 +81,9 @@ STAGES = (
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
 
+BESIDE = (LADDER, "examine", "leaderboard")
+"""Every stage beside the road."""
+
 _MODEL = ("base", "trim", "pretrain")
 """The stages that make the model to tune; the last one walked made the one that is tuned."""
 _TUNED = ("tune", "dpo")
@@ -68,6 +101,8 @@ class Task(Section):
     """File with what the model is told: the same words in training, evaluation and serving."""
     names: str = "names.toml"
     """File with the names that count as facts: canonical name = list of the forms it is written in."""
+    style: str = ""
+    """File with the house style, as far as it can be checked: tables [[rule]] with name, pattern, say; empty: none."""
 
 
 class Serve(Section):
@@ -102,6 +137,7 @@ class Spec(Section):
     dpo: Dpo = Dpo()
     evaluate: Evaluate = Evaluate()
     ladder: Ladder = Ladder()
+    leaderboard: Leaderboard = Leaderboard()
     gate: Gate = Gate()
     serve: Serve = Serve()
 
@@ -155,8 +191,10 @@ class Workspace:
             self._trim,
             self.instruction,
             self.names,
+            self.style,
             *self._parts(),
             *self._rungs(),
+            *self._candidates(),
         ):
             try:
                 check()
@@ -187,7 +225,7 @@ class Workspace:
     def _parts(self) -> Iterator[Callable[[], object]]:
         """The checks of every plug-in part that is named, so that no misspelt one is found after the tuning."""
         spec = self.spec
-        yield partial(check_scorers, spec.evaluate.scorers)
+        yield partial(check_scorers, spec.evaluate.scorers, spec.task.language)
         named = [(steps, use) for use in spec.curate.steps] + [(gates, use) for use in spec.gate.need]
         named += [(engines, use) for use in spec.evaluate.engines()]
         for door, use in named:
@@ -203,6 +241,38 @@ class Workspace:
         for method in self.spec.ladder.settings:
             yield partial(self._rung, "", method)
 
+    def _candidates(self) -> Iterator[Callable[[], object]]:
+        """The checks of the leaderboard: every candidate's files are there, its settings right, its consent given."""
+        for name, candidate in self.spec.leaderboard.candidates.items():
+            yield partial(self.candidate, candidate)
+            if candidate.base:
+                yield partial(source_files, Base(model=candidate.base), self.folder)
+            if candidate.adapter:
+                yield partial(self.adapter_files, candidate)
+            if candidate.engine:
+                yield partial(engines.build, candidate.engine)
+                yield partial(check_consent, name, candidate.engine, candidate.consent)
+
+    def candidate(self, candidate: Candidate) -> Workspace:
+        """The workspace for one candidate of the leaderboard: its base, its method and its settings."""
+        told = {"tune.method": candidate.method} if candidate.method else {}
+        told |= {"base.model": candidate.base} if candidate.base else {}
+        sets = {**told, **{f"tune.{key}": value for key, value in candidate.settings.items()}}
+        return self.altered(*(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sets.items()))
+
+    def adapter_files(self, candidate: Candidate) -> dict[str, SourceFile]:
+        """The files of a candidate's adapter.
+
+        Raises:
+            UsageError: there is no adapter in that folder.
+        """
+        folder = self.folder / Path(candidate.adapter).expanduser()
+        files = {name: folder / name for name in ("adapter_config.json", "adapter_model.safetensors")}
+        for path in files.values():
+            if not path.is_file():
+                raise UsageError("there is no such file", where=path, fix="Name a folder with an adapter of PEFT")
+        return {name: SourceFile(path) for name, path in files.items()}
+
     def _rung(self, model: str, method: str) -> Workspace:
         """The workspace for one rung of the ladder: another method, its settings, and another base if one is named."""
         sets = [f"base.model={json.dumps(model, ensure_ascii=False)}"] if model else []
@@ -212,7 +282,7 @@ class Workspace:
     def _instruction(self) -> SourceFile:
         return SourceFile(self._named("instruction"))
 
-    def _named(self, field: Literal["instruction", "names"]) -> Path:
+    def _named(self, field: Literal["instruction", "names", "style"]) -> Path:
         path = self.folder / str(getattr(self.spec.task, field))
         if not path.is_file():
             raise UsageError("there is no such file", where=path, fix=f"Write it, or correct task.{field}")
@@ -233,6 +303,16 @@ class Workspace:
             return names_from(path.read_text(encoding="utf-8"), where=str(path))
         except UnicodeDecodeError:
             raise DataError("the names are not UTF-8", file=path, fix="Save the file as UTF-8") from None
+
+    def style(self) -> list[StyleRule]:
+        """The house style as far as it can be checked."""
+        if not self.spec.task.style:
+            return []
+        path = self._named("style")
+        try:
+            return style_from(path.read_text(encoding="utf-8"), where=str(path))
+        except UnicodeDecodeError:
+            raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
     def job(self, provenance: Mapping[str, str] | None = None) -> Job:
         """How drafts are revised here, by the base model alone; `Tuned.job` says how by a tuned one."""
@@ -347,6 +427,8 @@ class _Road:
     def evaluate(self) -> Artifact:
         given: dict[str, Input] = {"exam": self.done["exam"], "lessons": self.done["lessons"]}
         given |= {"base": self.model, "adapter": _last(self.done, _TUNED)}
+        if self.spec.task.style:
+            given["style"] = SourceFile(self.workspace._named("style"))
         return self.store.run(evaluate, self.spec.evaluate, **given, instruction=self.instruction, names=self.names)
 
     def release(self) -> Artifact:
@@ -401,6 +483,78 @@ def climb(store: Store, workspace: Workspace) -> Artifact:
             store.reporter.say(f"ladder, rung {number} of {len(plan)} failed: {failed}")
         found.append(Rung(base=model, method=method, failed=failed))
     return store.run(ladder, Rungs(rungs=tuple(found)), exam=exam, tuned=tuned, evaluations=evaluations)
+
+
+def compare(store: Store, workspace: Workspace) -> Artifact:
+    """Let every candidate of [leaderboard] answer the exam, and put them side by side; the sealed leaderboard.
+
+    A candidate that fails is kept with its reason, and the others go on; what it answered before is kept too.
+
+    Raises:
+        UsageError, StageError: what all candidates share could not be made.
+    """
+    shared = build(store, workspace, "lessons")
+    plan = workspace.spec.leaderboard.candidates
+    entries: list[Entry] = []
+    made: dict[str, Artifact] = {}
+    for number, (name, candidate) in enumerate(plan.items(), start=1):
+        store.reporter.say(f"leaderboard, candidate {number} of {len(plan)}: {name}")
+        failed = ""
+        try:
+            made[name] = _answered(store, workspace, candidate)
+        except TensakuError as error:
+            failed = str(error)
+            store.reporter.say(f"leaderboard, candidate {name} failed: {failed}")
+        row = "tuned" if candidate.method else "answer"
+        about = _about(workspace, candidate)
+        entries.append(Entry(name=name, row=row, about=about, consent=candidate.consent, failed=failed))
+    spec = workspace.spec.evaluate
+    cfg = Board(
+        entries=tuple(entries),
+        scorers=spec.scorers,
+        resamples=spec.resamples,
+        seed=spec.seed,
+        alpha=workspace.spec.leaderboard.alpha,
+    )
+    given: dict[str, Input] = {"exam": shared["exam"], "lessons": shared["lessons"], "candidates": made}
+    given["names"] = SourceFile(workspace._named("names"))
+    if workspace.spec.task.style:
+        given["style"] = SourceFile(workspace._named("style"))
+    return store.run(leaderboard, cfg, **given)
+
+
+def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artifact:
+    """What holds a candidate's outputs: its evaluation if it is tuned here, else its examination."""
+    own = workspace.candidate(candidate)
+    if candidate.method:
+        return build(store, own, "evaluate")["evaluate"]
+    road = _Road(store, own)
+    for stage in STAGES[: STAGES.index("trim") + 1]:
+        if (found := getattr(road, stage)()) is not None:
+            road.done[stage] = found
+    given: dict[str, Input] = {"exam": road.done["exam"], "base": road.model}
+    given |= {"instruction": road.instruction, "names": road.names}
+    if candidate.adapter:
+        given["adapter"] = own.adapter_files(candidate)
+    spec = own.spec.evaluate
+    cfg = Examine(
+        engine=candidate.engine or spec.engine,
+        consent=candidate.consent,
+        at_once=spec.at_once,
+        probes=spec.probes,
+        yen_per_hour=spec.yen_per_hour,
+        yen_read=candidate.yen_read,
+        yen_written=candidate.yen_written,
+    )
+    return store.run(examine, cfg, **given)
+
+
+def _about(workspace: Workspace, candidate: Candidate) -> str:
+    """What a candidate is, in a few words."""
+    if candidate.engine.get("url"):
+        return " ".join(str(candidate.engine[key]) for key in ("model", "url") if candidate.engine.get(key))
+    base = candidate.base or workspace.spec.base.model
+    return f"{base}, {candidate.method or candidate.adapter or 'untuned'}"
 
 
 def _forget_peak() -> None:

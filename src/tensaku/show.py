@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,7 @@ from tensaku.store import Artifact, Difference, Reporter, reporter_for
 __all__ = [
     "print_artifact",
     "print_artifacts",
+    "print_board",
     "print_differences",
     "print_ladder",
     "print_revision",
@@ -25,6 +27,8 @@ __all__ = [
     "reporter",
 ]
 
+_CLOSE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
+"""A table of many columns: no lines between them."""
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -43,11 +47,11 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     from tensaku.evaluate import table
 
     rows = table(evaluation)
-    shown = Table(title=f"Exam: {evaluation.facts['exam_n']} drafts", title_justify="left")
+    shown = Table(title=f"Exam: {evaluation.facts['exam_n']} drafts", title_justify="left", **_CLOSE)
     for number, name in enumerate(rows[0]):
-        shown.add_column(name, justify="left" if number == 0 else "right")
+        shown.add_column(name, justify="left" if number == 0 else "right", no_wrap=number == 0, overflow="fold")
     for row in rows[1:]:
-        shown.add_row(*row)
+        shown.add_row(*map(_stacked, row))
     console = _console()
     console.print(shown)
     for label, signature in evaluation.facts.get("signatures", {}).items():
@@ -58,6 +62,11 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
     for name in ("tune_seconds", "total_seconds", "decode_tokens_per_second", "form_seen_share", "matrix_gflops"):
         if name in figures:
             console.print(f"{name:<26}{_cell(figures[name])}")
+
+
+def _stacked(cell: str) -> str:
+    """A figure with its interval beneath: many columns then fit side by side, and nothing is cut off."""
+    return cell.replace(" (", "\n(")
 
 
 def print_ladder(ladder: Artifact) -> None:
@@ -76,6 +85,26 @@ def print_ladder(ladder: Artifact) -> None:
     for rung in ladder.config["rungs"]:
         if rung["failed"]:
             console.print(Text(f"{rung['method']} on {rung['base']} failed: {rung['failed']}"))
+
+
+def print_board(board: Artifact) -> None:
+    """Every candidate beside the untouched draft and the rules, and why those that failed did."""
+    from tensaku.evaluate import board_table
+
+    heads, *rows = board_table(board)
+    title = (
+        f"Leaderboard: {board.facts['exam_n']} drafts, {board.facts['scorer']}; a shared letter: cannot be told apart"
+    )
+    shown = Table(title=title, title_justify="left", **_CLOSE)
+    for number, name in enumerate(heads):
+        shown.add_column(name, justify="left" if number < 3 else "right", no_wrap=number == 2, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(_stacked(cell)) for cell in row))
+    console = _console()
+    console.print(shown)
+    for entry in board.config["entries"]:
+        if entry["failed"]:
+            console.print(Text(f"{entry['name']} failed: {entry['failed']}"))
 
 
 def print_artifacts(artifacts: Sequence[Artifact]) -> None:

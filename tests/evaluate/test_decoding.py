@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from tensaku.errors import EngineError, UsageError
 from tensaku.evaluate.checks import check_drafts
-from tensaku.evaluate.decoding import decode, read_answers
+from tensaku.evaluate.decoding import Log, decode, read_answers
 from tensaku.records import Message, Pair
 from tensaku.revise import Job
 from tensaku.testing import ScriptedEngine, tiny_pairs
@@ -28,8 +29,12 @@ def revised(messages: tuple[Message, ...]) -> str:
     return next(pair.final for pair in PAIRS if pair.draft in messages[-1].content)
 
 
+def kept_in(log: Path, probes: int = 0) -> Log:
+    return Log(log, log.with_name("costs.jsonl"), at_once=3, probes=probes)
+
+
 def run(engine: ScriptedEngine, log: Path, asked: dict[int, Pair] = ASKED) -> list[str]:
-    answers = decode(lambda: engine, Job("直す"), "tuned", asked, log, 3, lambda n, note: None)
+    answers = decode(lambda: engine, Job("直す"), "tuned", asked, kept_in(log), lambda n, note: None)
     assert [answer.number for answer in answers] == list(asked)
     return [answer.text for answer in answers]
 
@@ -50,7 +55,7 @@ def test_a_finished_row_asks_no_engine(tmp_path: Path) -> None:
     def closed() -> ScriptedEngine:
         raise AssertionError("no engine is needed")
 
-    answers = decode(closed, Job("直す"), "tuned", ASKED, log, 3, lambda n, note: None)
+    answers = decode(closed, Job("直す"), "tuned", ASKED, kept_in(log), lambda n, note: None)
     assert [answer.text for answer in answers] == before
 
 
@@ -84,18 +89,21 @@ def test_a_torn_last_line_is_cut_off_and_asked_again(tmp_path: Path) -> None:
 
 def test_rows_share_a_log_without_mixing(tmp_path: Path) -> None:
     log = tmp_path / "answers.jsonl"
-    decode(lambda: ScriptedEngine(lambda m: "基盤"), Job("直す"), "base", {2: PAIRS[2]}, log, 3, lambda n, note: None)
+    decode(
+        lambda: ScriptedEngine(lambda m: "基盤"), Job("直す"), "base", {2: PAIRS[2]}, kept_in(log), lambda n, note: None
+    )
     assert run(ScriptedEngine(revised), log) == [pair.final for pair in PAIRS]
 
 
 def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "answers.jsonl"
     script = (
-        "import sys\nfrom pathlib import Path\nfrom tensaku.evaluate.decoding import decode\n"
+        "import sys\nfrom pathlib import Path\nfrom tensaku.evaluate.decoding import Log, decode\n"
         "from tensaku.revise import Job\nfrom tensaku.testing import ScriptedEngine, tiny_pairs\n"
         "engine = ScriptedEngine(lambda m: '途中の答え', delay=0.05, piece=1)\n"
         "pairs, log = dict(enumerate(tiny_pairs(9))), Path(sys.argv[1])\n"
-        "decode(lambda: engine, Job('x'), 'tuned', pairs, log, 1, lambda n, note: None)\n"
+        "kept = Log(log, log.with_name('costs.jsonl'), at_once=1)\n"
+        "decode(lambda: engine, Job('x'), 'tuned', pairs, kept, lambda n, note: None)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(log)])
     deadline = time.monotonic() + 120
@@ -117,3 +125,20 @@ def read_lines(log: Path) -> list[bytes]:
 def test_drafts_that_no_model_can_revise_are_named() -> None:
     with pytest.raises(UsageError, match="pair tiny-000: the draft has 100,000 characters"):
         check_drafts([replace(PAIRS[0], draft="長" * 100_000)])
+
+
+def test_what_it_cost_is_kept_of_every_run_of_a_row(tmp_path: Path) -> None:
+    log = tmp_path / "answers.jsonl"
+    first, engine = dict(list(ASKED.items())[:4]), ScriptedEngine(revised)
+    decode(lambda: engine, Job("直す"), "tuned", first, kept_in(log, probes=2), lambda n, note: None)
+    assert len(engine.requests) == 2 + 4
+    decode(lambda: ScriptedEngine(revised), Job("直す"), "tuned", ASKED, kept_in(log), lambda n, note: None)
+    one, two = [json.loads(line) for line in (tmp_path / "costs.jsonl").read_bytes().splitlines()]
+    assert (one["answered"], two["answered"]) == (4, 5)
+    assert one["first_token"] > 0
+    assert two["first_token"] is None
+    assert one["memory_mb"] is None or one["memory_mb"] > 10
+    remote = Log(log, tmp_path / "far.jsonl", at_once=1, remote=True)
+    decode(lambda: ScriptedEngine(revised), Job("直す"), "far", ASKED, remote, lambda n, note: None)
+    far = json.loads((tmp_path / "far.jsonl").read_bytes())
+    assert (far["memory_mb"], far["joules"]) == (None, None)

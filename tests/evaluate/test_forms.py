@@ -45,7 +45,9 @@ def exam(bench: Bench, cfg: Nothing) -> None:
 
 @stage(version=1)
 def lessons(bench: Bench, cfg: Nothing, *, exam: Artifact) -> None:
-    bench.facts.update(n=9, form_seen_share=0.25, pool={})
+    lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in tiny_pairs(20)[3:])
+    (bench.path / "lessons.jsonl").write_text("".join(lines), encoding="utf-8")
+    bench.facts.update(n=17, form_seen_share=0.25, pool={})
 
 
 @stage(version=1)
@@ -101,7 +103,7 @@ def run(folder: Path, tune: Any, cfg: Section | None = None, context: int = 8192
     tuned = store.run(tune, cfg or Nothing(), base=model)
     given = {"exam": asked, "lessons": store.run(lessons, Nothing(), exam=asked), "base": model, "adapter": tuned}
     instruction = SourceFile(folder / "instruction.md")
-    settings = Evaluate(resamples=100, scorers=({"scorer": "chrf"},), also={"fp32": {"precision": "fp32"}})
+    settings = Evaluate(probes=0, resamples=100, scorers=({"scorer": "chrf"},), also={"fp32": {"precision": "fp32"}})
     with engine_from(factory):
         return store.run(evaluate, settings, **given, instruction=instruction), tuned, opened
 

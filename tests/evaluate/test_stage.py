@@ -41,7 +41,9 @@ def exam(bench: Bench, cfg: Nothing) -> None:
 def lessons(bench: Bench, cfg: Nothing, *, exam: Artifact) -> None:
     files = [{"file": f"{EVIL}.csv", "rows": 20, "set_aside": {"bad-as-of": 2}}]
     steps = [{"step": "duplicates", "dropped": {"duplicate": 3}}]
-    bench.facts.update(n=3, form_seen_share=0.25, pool={"n": 15, "source": {"files": files}, "steps": steps})
+    lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in tiny_pairs(40)[12:])
+    (bench.path / "lessons.jsonl").write_text("".join(lines), encoding="utf-8")
+    bench.facts.update(n=28, form_seen_share=0.25, pool={"n": 15, "source": {"files": files}, "steps": steps})
 
 
 @stage(version=1)
@@ -111,13 +113,25 @@ def test_the_facts_that_others_read(made: tuple[Artifact, list[ScriptedEngine]])
     assert facts["doubled_sentences"] == 0
     assert facts["form_seen_share"] == 0.25
     assert facts["decode_tokens_per_second"] > 0
-    assert set(facts["signatures"]) == {"bleu", "bleu-char", "chrf"}
+    assert set(facts["signatures"]) == {"bleu", "bleu-char", "chrf", "edits", "strokes"}
+    assert facts["bleu_draft"] < facts["bleu_rules"] < facts["bleu_tuned"]
+    assert facts["strokes_draft"] > facts["strokes_rules"] > facts["strokes_tuned"] > 0
+    assert facts["lower_is_better"] == ["strokes"]
+    assert {(gain["row"], gain["over"]) for gain in facts["gains"] if gain["scorer"] == "bleu"} == {
+        ("rules", "draft"),
+        ("base", "draft"),
+        ("tuned", "draft"),
+        ("base", "rules"),
+        ("tuned", "rules"),
+    }
 
 
 def test_one_engine_answers_both_rows_and_is_closed(made: tuple[Artifact, list[ScriptedEngine]]) -> None:
     (engine,) = made[1]
     assert engine._closed
-    assert sorted(str(request.adapter) for request in engine.requests) == ["None"] * 12 + ["tuned"] * 12
+    assert (
+        sorted(str(request.adapter) for request in engine.requests) == ["None"] * 15 + ["tuned"] * 15
+    )  # 3 of each are probes
     assert all("公表文に直してください。" in request.messages[0].content for request in engine.requests)
 
 
@@ -139,7 +153,7 @@ def test_every_output_is_kept_as_it_is_with_its_finding(made: tuple[Artifact, li
 def test_the_table_for_a_terminal(made: tuple[Artifact, list[ScriptedEngine]]) -> None:
     head, *rows = table(made[0])
     assert head[:5] == ["", "n", "bleu", "bleu-char", "chrf"]
-    assert [row[1] for row in rows] == ["12", "12", "12"]
+    assert [row[1] for row in rows] == ["12", "12", "12", "12"]
     assert all(len(row) == len(head) for row in rows)
 
 
@@ -188,7 +202,7 @@ def test_the_report_is_whole_loads_nothing_and_shows_markup_as_text(
     assert EVIL in shown
     for words in ("評価報告書", "調整済みモデル", "学習の経過", "同じ対の重複", "年月が読めない行", "系譜", "9.9"):
         assert words in shown
-    assert written.count("<svg") == 5
+    assert written.count("<svg") == 7
 
 
 def test_the_worst_come_first_by_broken_facts(made: tuple[Artifact, list[ScriptedEngine]]) -> None:
@@ -199,8 +213,12 @@ def test_the_worst_come_first_by_broken_facts(made: tuple[Artifact, list[Scripte
 def test_a_sample_for_the_base_model(tmp_path: Path) -> None:
     made, (engine,) = run(tmp_path, Evaluate(resamples=100, base_sample=4, scorers=({"scorer": "chrf"},)))
     assert made.facts["base_n"] == 4
-    assert sum(request.adapter is None for request in engine.requests) == 4
-    assert [gain["row"] for gain in made.facts["gains"]] == ["tuned"]
+    assert sum(request.adapter is None for request in engine.requests) == 4 + 3
+    assert [(gain["row"], gain["over"]) for gain in made.facts["gains"]] == [
+        ("rules", "draft"),
+        ("tuned", "draft"),
+        ("tuned", "rules"),
+    ]
     assert "等間隔に選んだ 4 件" in made.file("report.html").read_text(encoding="utf-8")
 
 

@@ -81,3 +81,18 @@ def test_a_house_brings_its_own_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check([{"gate": "no-doubles", "most": 1}], {"doubled": 1})[0].passed
     with pytest.raises(UsageError, match="'careless' answered True"):
         check([{"gate": "careless"}], {})
+
+
+def test_a_model_must_beat_what_rules_do_alone() -> None:
+    facts = {**FACTS, "bleu_rules": 55.0}
+    need: list[dict[str, Any]] = [{"gate": "beats-rules", "by": 2.5}, {"gate": "beats-rules", "by": 2.6}]
+    assert [r.passed for r in check(need, facts)] == [True, False]
+
+
+def test_of_some_scorers_less_is_better() -> None:
+    facts = {**FACTS, "lower_is_better": ["strokes"], "strokes_draft": 100.0, "strokes_tuned": 30.0}
+    (found,) = check([{"gate": "beats-draft", "scorer": "strokes", "by": 70.0}], facts)
+    assert found.passed
+    assert found.measured == "strokes 30.00, +70.00 over the draft's 100.00"
+    with pytest.raises(UsageError, match="of strokes less is better"):
+        check([{"gate": "score", "scorer": "strokes", "at_least": 10.0}], facts)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tensaku.text import doubled, dropped, sentences
+from tensaku.text import doubled, dropped, reordered, sentences
 from tensaku.text.align import aligned
 
 DRAFT = "日経平均は3.2%上昇しました。輸出株が買われたため、投資家心理が良くなりました。円安も追い風でした。"
@@ -98,3 +98,12 @@ def test_nothing_is_lost_side_by_side(old: list[str], new: list[str]) -> None:
     assert [s for was, _ in groups for s in was] == old
     assert [s for _, now in groups for s in now] == new
     assert all(was or now for was, now in groups)
+
+
+def test_a_moved_sentence_is_the_one_that_is_out_of_place() -> None:
+    one, two, three = "株式市場は大きく上昇した。", "債券市場は小幅に下落した。", "円安が一段と進んだ。"
+    assert reordered(one + two + three, one + two + three) == []
+    assert [s.text for s in reordered(one + two + three, three + one + two)] == [three]
+    assert [s.text for s in reordered(one + two + three, two + one + three)] in ([two], [one])
+    assert reordered(one + two, one) == []
+    assert reordered(one, "まったく別の話をここに書く。" + one) == []

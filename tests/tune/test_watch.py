@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from tensaku.machine import Energy, Processes
 from tensaku.tune import watch as watching
-from tensaku.tune.machine import Energy, Processes
 from tensaku.tune.watch import Watch, mean_over_time, read_usage, usage_facts
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
@@ -206,7 +206,7 @@ def test_a_child_counts_while_it_works_and_after_it_has_ended() -> None:
 def test_gpus_are_asked_only_when_they_are_at_work() -> None:
     """In a process of its own: neither is torch loaded for it, nor are GPUs started."""
     script = (
-        "import sys; from tensaku.tune.machine import Gpus\n"
+        "import sys; from tensaku.machine import Gpus\n"
         "assert Gpus().sample() == {}; assert 'torch' not in sys.modules\n"
         "import torch; assert Gpus().sample() == {}; assert not torch.cuda.is_initialized()"
     )

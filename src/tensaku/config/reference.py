@@ -46,7 +46,8 @@ def _tables(spec: type[Section], name: str) -> Iterator[str]:
     for key, field in spec.model_fields.items():
         inside = f"{name}.{key}" if name else key
         for section in sections_in(field.annotation):
-            yield from _tables(section, inside if _is_table(field) else f"{inside}[]")
+            many = f"{inside}.NAME" if typing.get_origin(field.annotation) is dict else f"{inside}[]"
+            yield from _tables(section, inside if _is_table(field) else many)
 
 
 def _heading(name: str) -> str:

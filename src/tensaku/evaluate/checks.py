@@ -21,11 +21,15 @@ __all__ = ["check_drafts", "check_room", "check_scorers"]
 _SHOWN = 3
 
 
-def check_scorers(uses: Sequence[Mapping[str, Any]]) -> dict[str, Part[Any]]:
+def check_scorers(uses: Sequence[Mapping[str, Any]], language: str = "") -> dict[str, Part[Any]]:
     """The scorers that are named, each under its label.
 
+    Args:
+        language: that of the texts (ja or en), if it is known already.
+
     Raises:
-        NotFound, UsageError: one is unknown or wrongly set, none is named, or one is named twice.
+        NotFound, UsageError: one is unknown or wrongly set, none is named, one is named twice, or one cannot cut texts
+            of that language into words.
     """
     if not uses:
         raise UsageError("there is no scorer", where="[evaluate] scorers", fix='Name one: [{ scorer = "bleu" }]')
@@ -35,6 +39,8 @@ def check_scorers(uses: Sequence[Mapping[str, Any]]) -> dict[str, Part[Any]]:
         if label in found:
             raise UsageError(f"the scorer {label} is named twice", where="[evaluate] scorers", fix="Take one away")
         found[label] = part
+        if language and hasattr(scorer := part(), "check"):
+            scorer.check(language)
     return found
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from tensaku.engines import Engine
 from tensaku.engines.resolve import open_engine
+from tensaku.evaluate.costs import metered, wait_for_first
 from tensaku.records import Fact, FactBreak, Finish, Pair, Verdict
 from tensaku.revise import DraftText, Job, revise_many
 from tensaku.store import Journal
 
-__all__ = ["Answer", "OpenEngine", "decode", "engine_from", "opener"]
+__all__ = ["Answer", "Log", "OpenEngine", "decode", "engine_from", "opener"]
 
 OpenEngine = Callable[[Mapping[str, Any], Path], Engine]
 """From `{ engine = "native", ... }` and the folder of a base model to an engine."""
@@ -43,7 +44,8 @@ def engine_from(factory: OpenEngine) -> Iterator[None]:
 class Answer:
     """What a model wrote for the pair at `number` in the exam.
 
-    `seconds` is the time since the answer before it, so that they add up to the time spent; `tokens` are those written.
+    `seconds` is the time since the answer before it, so that they add up to the time spent; `tokens` are those written,
+    `read` those of the question.
     """
 
     row: str
@@ -54,6 +56,22 @@ class Answer:
     seconds: float
     verdict: Verdict
     provenance: dict[str, str]
+    read: int = 0
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where a row's answers and what they cost are kept, and how they are asked for.
+
+    `probes` drafts are asked alone first, to measure the wait for the first token; `remote`: the model is not on this
+    machine.
+    """
+
+    answers: Path
+    costs: Path
+    at_once: int
+    probes: int = 0
+    remote: bool = False
 
 
 def decode(
@@ -61,8 +79,7 @@ def decode(
     job: Job,
     row: str,
     asked: Mapping[int, Pair],
-    log: Path,
-    at_once: int,
+    log: Log,
     advance: Callable[[float, str], None],
 ) -> list[Answer]:
     """The answer to each pair of `asked` (number in the exam -> pair), those that `log` holds already taken from there.
@@ -70,33 +87,39 @@ def decode(
     Args:
         engine: opens the engine, if it is needed.
         row: the name under which answers are kept in `log`.
-        at_once: how many answers are written together.
 
     Raises:
         EngineError: the model failed; the next run goes on after the last finished answer.
     """
-    done = {answer.number: answer for answer in read_answers(log) if answer.row == row and answer.number in asked}
+    done = {
+        answer.number: answer for answer in read_answers(log.answers) if answer.row == row and answer.number in asked
+    }
     advance(len(done), "")
     left = [number for number in asked if number not in done]
     if left:
         drafts = [DraftText(p.draft, p.fund, p.section, p.as_of) for p in (asked[number] for number in left)]
-        journal, before = Journal(log), time.perf_counter()
-        for number, revision in zip(left, revise_many(engine(), job, drafts, at_once=at_once), strict=True):
-            now = time.perf_counter()
-            answer = Answer(
-                row=row,
-                number=number,
-                text=revision.text,
-                finish=revision.finish,
-                tokens=revision.usage.completion,
-                seconds=now - before,
-                verdict=revision.verdict,
-                provenance=revision.provenance,
-            )
-            journal.append(asdict(answer))
-            done[number] = answer
-            before = now
-            advance(1, "")
+        running, journal = engine(), Journal(log.answers)
+        with metered(log.costs, row, log.remote) as meter:
+            meter.first_token = wait_for_first(running, job, drafts[: log.probes])
+            before = time.perf_counter()
+            for number, revision in zip(left, revise_many(running, job, drafts, at_once=log.at_once), strict=True):
+                now = time.perf_counter()
+                answer = Answer(
+                    row=row,
+                    number=number,
+                    text=revision.text,
+                    finish=revision.finish,
+                    tokens=revision.usage.completion,
+                    seconds=now - before,
+                    verdict=revision.verdict,
+                    provenance=revision.provenance,
+                    read=revision.usage.prompt,
+                )
+                journal.append(asdict(answer))
+                done[number] = answer
+                before = now
+                meter.answered()
+                advance(1, "")
     return [done[number] for number in asked]
 
 

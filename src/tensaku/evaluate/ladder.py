@@ -85,7 +85,7 @@ class Rungs(Section):
     """Numbered from 1, as the inputs are."""
 
 
-@stage(version=1)
+@stage(version=2)
 def ladder(
     bench: Bench,
     cfg: Rungs,
@@ -94,7 +94,9 @@ def ladder(
     tuned: Mapping[str, Artifact],
     evaluations: Mapping[str, Artifact],
 ) -> None:
-    """Leave `ladder.json` and `ladder.html`: the untouched draft, each base model, and each rung with what it cost.
+    """Leave `ladder.json` and `ladder.html`: every rung with what it cost, and the rows that it has to beat.
+
+    Those are the untouched draft, the best that rules alone do, and each base model untuned.
 
     Args:
         tuned: the result of tuning for each rung that has one, by its number.
@@ -112,7 +114,7 @@ def ladder(
     told: set[str] = set()
     for number, rung in numbered:
         if number in measured:
-            for row, base in (("draft", ""), ("base", rung.base)):
+            for row, base in (("draft", ""), ("rules", ""), ("base", rung.base)):
                 if row + base not in told:
                     told.add(row + base)
                     rows.append({"row": row, "base": base, **_figures(measured[number], row, scorer)})
@@ -123,9 +125,12 @@ def ladder(
         if number in measured:
             line |= {"evaluation": evaluations[number].ref, **_figures(measured[number], "tuned", scorer)}
         rows.append(line)
-    rows.sort(key=lambda row: ("draft", "base", "tuned").index(row["row"]))
+    rows.sort(key=lambda row: ("draft", "rules", "base", "tuned").index(row["row"]))
     done = [row for row in rows if "score" in row and row["row"] == "tuned"]
-    best = max(done, key=lambda row: float(row["score"]), default=None)
+    lower = any(scorer in found["lower_is_better"] for found in measured.values())
+    best = max(done, key=lambda row: -float(row["score"]) if lower else float(row["score"]), default=None)
+    for line in rows:
+        line["best"] = line is best
     found = {"exam": exam.ref, "exam_n": exam.facts["n"], "scorer": scorer, "rows": rows}
     (bench.path / "ladder.json").write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     write_page(bench.path / "ladder.html", found)
@@ -141,7 +146,7 @@ def _figures(found: Mapping[str, Any], row: str, scorer: str) -> dict[str, Any]:
     """The score of a row with its interval, its gain over the untouched draft, and the facts that it kept."""
     held = found["rows"][row]
     score = held["scores"][scorer]
-    gain = next((g for g in found["gains"] if (g["scorer"], g["row"]) == (scorer, row)), None)
+    gain = next((g for g in found["gains"] if (g["scorer"], g["row"], g["over"]) == (scorer, row, "draft")), None)
     return {
         "n": held["findings"]["n"],
         "score": score["value"],

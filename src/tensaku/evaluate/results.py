@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tensaku.evaluate.costs import Costs
 from tensaku.evaluate.decoding import Answer
-from tensaku.evaluate.findings import Finding
-from tensaku.evaluate.scoring import Gain
+from tensaku.evaluate.findings import FactFate, Finding
+from tensaku.evaluate.rewriting import Rule
+from tensaku.evaluate.scoring import Gain, Measured, lower_is_better
 from tensaku.records import Pair, Score
 
 __all__ = ["Results", "Row"]
@@ -28,6 +30,7 @@ class Row:
     single: dict[str, dict[int, float]] = field(default_factory=dict)
     kinds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
 
     @property
     def tokens_per_second(self) -> float:
@@ -49,26 +52,48 @@ class Row:
             "kept": finding.verdict.kept,
             "breaks": [
                 {"what": found.what, "kind": found.fact.kind, "value": found.fact.value, "text": found.fact.text}
+                | {"start": found.fact.start, "end": found.fact.end}
                 for found in finding.verdict.breaks
             ],
+            "facts": [{"what": fate.what, "kind": fate.kind, **_sides(fate)} for fate in finding.fates],
             "dropped": list(finding.dropped),
             "doubled": list(finding.doubled),
             "exact": finding.exact,
-            "edits": asdict(finding.edits),
+            "reordered": list(finding.reordered),
+            "edits": {**asdict(finding.edits.counts), "overdone": finding.edits.overdone},
+            "strokes": finding.edits.strokes,
+            "style": [list(found) for found in finding.style],
             "scores": {label: round(figures[number], 2) for label, figures in self.single.items()},
             "provenance": answer.provenance,
+            "tokens": answer.tokens,
+            "read": answer.read,
+            "seconds": round(answer.seconds, 4),
         }
+
+
+def _sides(fate: FactFate) -> dict[str, Any]:
+    """Where a fact stands on either side: what is written, and the offsets."""
+    sides = (("draft", fate.draft), ("output", fate.output))
+    return {side: [fact.text, fact.start, fact.end] for side, fact in sides if fact is not None}
 
 
 @dataclass
 class Results:
-    """All rows of one exam. `reference_kept` is the share of the house's finals that keep every fact of their draft."""
+    """All rows of one exam.
+
+    `reference_kept` is the share of the house's finals that keep every fact of their draft; `style` names the rules of
+    the house style that are checked, `rules` are the replacements of the row `rules`.
+    """
 
     pairs: Sequence[Pair]
     rows: dict[str, Row]
     gains: list[Gain] = field(default_factory=list)
     reference_kept: float = 0.0
     reference_kinds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    reference_style: Mapping[str, int] = field(default_factory=dict)
+    style: Sequence[str] = ()
+    rules: Sequence[Rule] = ()
+    measured: dict[str, Measured] = field(default_factory=dict)
 
     @property
     def first(self) -> str:
@@ -78,7 +103,8 @@ class Results:
     def worst(self, n: int) -> list[int]:
         """The numbers of the `n` worst of `tuned`: broken facts, then sentences lost or repeated, then score."""
         row = self.rows["tuned"]
-        figures = row.single[self.first]
+        lower = lower_is_better(self.measured[self.first].scorer)
+        figures = {number: -value if lower else value for number, value in row.single[self.first].items()}
 
         def rank(number: int) -> tuple[bool, bool, float, int]:
             finding = row.findings[number]
@@ -97,11 +123,19 @@ class Results:
                     "facts_by_kind": row.kinds,
                     "cut_off": row.cut_off,
                     "tokens_per_second": round(row.tokens_per_second, 2),
+                    "costs": asdict(row.costs),
                 }
                 for name, row in self.rows.items()
             },
             "gains": [gain._asdict() for gain in self.gains],
-            "reference": {"facts_kept": self.reference_kept, "facts_by_kind": self.reference_kinds},
+            "lower_is_better": [label for label, held in self.measured.items() if lower_is_better(held.scorer)],
+            "reference": {
+                "facts_kept": self.reference_kept,
+                "facts_by_kind": self.reference_kinds,
+                "style": self.reference_style,
+            },
+            "style": list(self.style),
+            "rules": [list(rule) for rule in self.rules],
         }
 
     def facts(self) -> dict[str, Any]:
@@ -119,6 +153,15 @@ class Results:
             "doubled_sentences": tuned.summary["doubled_sentences"],
             "exact": round(tuned.summary["exact"], 4),
             "edits": tuned.summary["edits"],
+            "over_editing": round(tuned.summary["over_editing"], 4),
+            "reordered_sentences": tuned.summary["reordered_sentences"],
+            "style_violations": {name: sum(row.summary["style"].values()) for name, row in self.rows.items()}
+            | {"reference": sum(self.reference_style.values())},
+            "rules": len(self.rules),
+            "costs": {name: asdict(row.costs) for name, row in self.rows.items() if row.costs.seconds is not None},
+            "lower_is_better": [
+                label.replace("-", "_") for label, held in self.measured.items() if lower_is_better(held.scorer)
+            ],
             "cut_off": tuned.cut_off,
             "base_n": len(base.answers),
             "decode_tokens_per_second": round(tuned.tokens_per_second, 2),

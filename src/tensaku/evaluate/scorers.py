@@ -1,27 +1,92 @@
-"""The scorers that come with Tensaku: BLEU and chrF as sacreBLEU computes them, and the share of exact matches."""
+"""The scorers that come with Tensaku: BLEU, chrF and TER as sacreBLEU computes them, and the share of exact matches.
+
+A figure made of wrongly cut words is worse than none: a scorer that cuts Western words refuses Japanese references, and
+the other way round.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
 
-from tensaku.errors import MissingExtra
+from tensaku import text
+from tensaku.errors import MissingExtra, UsageError
+from tensaku.evaluate.edits import find_edits
 from tensaku.evaluate.scoring import Floats, Scorer, Texts
 from tensaku.plugins import scorers
 
-__all__ = ["bleu", "chrf", "exact"]
+__all__ = ["bleu", "check_language", "chrf", "edits", "exact", "language_of_texts", "strokes", "ter"]
+
+Cut = Literal["words", "ja-mecab", "char", "13a", "intl", "none"]
+
+_ALPHABET = {"ja": re.compile("[\u3041-\u30ff\u3400-\u9fff]"), "en": re.compile("[A-Za-z]")}
+_FITS = {"ja-mecab": "ja", "13a": "en", "intl": "en", "none": "en", "word n-grams": "en"}
+"""The language whose words a way of cutting finds; whole characters fit all."""
+_WORDS = {"ja": "ja-mecab", "en": "13a"}
+_NAMES = {"ja": "Japanese", "en": "English"}
+
+
+def language_of_texts(texts: Sequence[str]) -> str:
+    """`ja` if kana and kanji outnumber Latin letters in `texts`, or if there are neither; else `en`."""
+    ja, en = (sum(len(_ALPHABET[lang].findall(held)) for held in texts) for lang in ("ja", "en"))
+    return "en" if en > ja else "ja"
+
+
+def check_language(cut: str, language: str, where: str) -> None:
+    """Refuse a way of cutting words that does not fit the language.
+
+    Raises:
+        UsageError: Japanese would be cut at white space, or English by a Japanese dictionary.
+    """
+    fits = _FITS.get(cut, language)
+    if fits != language:
+        what = f"{cut} finds {_NAMES[fits]} words, and the texts are {_NAMES[language]}: the figure would mean nothing"
+        fix = "Take word_order away" if cut == "word n-grams" else f'Set tokenize = "{_WORDS[language]}" or "char"'
+        raise UsageError(what, where=where, fix=fix)
 
 
 class _Sacre:
-    """Takes the counts of each output out of a sacreBLEU metric. Their figure is checked against its own."""
+    """Takes the counts of each output out of a sacreBLEU metric. Their figure is checked against its own.
 
-    def __init__(self, metric: Any) -> None:
-        self.metric = metric
+    `cut` says how words are found; `words` is settled by the language of the first references seen.
+    """
+
+    lower_is_better = False
+    name = ""
+
+    def __init__(self, cut: str) -> None:
+        self.cut = cut
+        self._metric: Any = None
+
+    @property
+    def metric(self) -> Any:
+        """sacreBLEU's metric."""
+        assert self._metric is not None, "nothing has been measured yet"
+        return self._metric
+
+    def open(self, cut: str) -> Any:
+        """The metric for words found by `cut`."""
+        raise NotImplementedError
+
+    def check(self, language: str) -> None:
+        """Refuse a language that this scorer cannot cut into words."""
+        if self.cut != "words":
+            check_language(self.cut, language, f"scorer {self.name}")
+
+    def prepared(self, texts: Sequence[str]) -> list[str]:
+        """The texts as sacreBLEU's metric is given them."""
+        return list(texts)
 
     def statistics(self, texts: Texts) -> Floats:
-        outputs, references = list(texts.outputs), [list(texts.references)]
+        language = language_of_texts(texts.references)
+        self.check(language)
+        if self._metric is None:
+            self._metric = self.open(_WORDS[language] if self.cut == "words" else self.cut)
+        outputs, references = self.prepared(texts.outputs), [self.prepared(texts.references)]
         counts = np.array(self.metric._extract_corpus_statistics(outputs, references), dtype=np.float64)
         ours, theirs = float(self.figure(counts.sum(axis=0))), self.metric.corpus_score(outputs, references).score
         if abs(ours - theirs) > 1e-6:  # its inner layout is not promised to us: never report a figure it would not
@@ -38,6 +103,11 @@ class _Sacre:
 class _Bleu(_Sacre):
     """Sums: output length, reference length, matches of 1 to 4 words, words in 1 to 4."""
 
+    name = "bleu"
+
+    def open(self, cut: str) -> Any:
+        return _metrics().BLEU(tokenize=cut)
+
     def figure(self, sums: Floats) -> Floats:
         length, wanted = sums[..., 0], sums[..., 1]
         matches, totals = sums[..., 2:6], sums[..., 6:10]
@@ -53,6 +123,15 @@ class _Bleu(_Sacre):
 class _ChrF(_Sacre):
     """Sums, for each order: n-grams in the output, in the reference, in both."""
 
+    name = "chrf"
+
+    def __init__(self, word_order: int) -> None:
+        super().__init__("word n-grams" if word_order else "char")
+        self.word_order = word_order
+
+    def open(self, cut: str) -> Any:
+        return _metrics().CHRF(word_order=self.word_order)
+
     def figure(self, sums: Floats) -> Floats:
         made, wanted, both = (sums[..., start::3] for start in range(3))
         factor = self.metric.beta**2
@@ -64,6 +143,41 @@ class _ChrF(_Sacre):
             precision, recall = precision.sum(axis=-1) / orders, recall.sum(axis=-1) / orders
             whole = factor * precision + recall
             return np.asarray(np.where(whole > 0, 100 * (1 + factor) * precision * recall / whole, 0.0))
+
+
+class _Ter(_Sacre):
+    """Sums: edits (words put in, taken out, replaced; runs of words moved), words of the reference.
+
+    sacreBLEU's TER finds words at white space, so its own tokenisers of BLEU set the words apart first.
+    """
+
+    lower_is_better = True
+    name = "ter"
+
+    def open(self, cut: str) -> Any:
+        module, kind = _TOKENIZERS[cut]
+        self._words = getattr(import_module(f"sacrebleu.tokenizers.{module}"), kind)()
+        return _metrics().TER(case_sensitive=True)
+
+    def prepared(self, texts: Sequence[str]) -> list[str]:
+        return [self._words(held.strip()) for held in texts]
+
+    def figure(self, sums: Floats) -> Floats:
+        edits, wanted = sums[..., 0], sums[..., 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where(wanted > 0, 100 * edits / wanted, np.where(edits > 0, 100.0, 0.0)))
+
+    def signature(self) -> str:
+        return f"{super().signature()}|words:{self._words.signature()}"
+
+
+_TOKENIZERS = {
+    "ja-mecab": ("tokenizer_ja_mecab", "TokenizerJaMecab"),
+    "char": ("tokenizer_char", "TokenizerChar"),
+    "13a": ("tokenizer_13a", "Tokenizer13a"),
+    "intl": ("tokenizer_intl", "TokenizerV14International"),
+    "none": ("tokenizer_none", "NoneTokenizer"),
+}
 
 
 class _Exact:
@@ -78,27 +192,95 @@ class _Exact:
         return "equal to the reference, character by character"
 
 
+class _Edits:
+    """Sums: places right, wrong, missed, needless."""
+
+    def statistics(self, texts: Texts) -> Floats:
+        counts = [
+            find_edits(*three).counts for three in zip(texts.drafts, texts.references, texts.outputs, strict=True)
+        ]
+        return np.array([[c.right, c.wrong, c.missed, c.needless] for c in counts], dtype=np.float64).reshape(-1, 4)
+
+    def figure(self, sums: Floats) -> Floats:
+        right, wrong, missed, needless = (sums[..., place] for place in range(4))
+        made, wanted = right + wrong + needless, right + wrong + missed
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precision, recall = np.where(made > 0, right / made, 1.0), np.where(wanted > 0, right / wanted, 1.0)
+            whole = 0.25 * precision + recall
+            return np.asarray(np.where(whole > 0, 125 * precision * recall / whole, 0.0))
+
+    def signature(self) -> str:
+        return "F0.5 of changed places right|words:sudachi-A|beta:0.5|tensaku-edits:1"
+
+
+class _Strokes:
+    """Sums: strokes, outputs."""
+
+    lower_is_better = True
+
+    def statistics(self, texts: Texts) -> Floats:
+        both = zip(texts.outputs, texts.references, strict=True)
+        return np.array([[float(text.strokes(output, reference)), 1.0] for output, reference in both])
+
+    def figure(self, sums: Floats) -> Floats:
+        return np.asarray(sums[..., 0] / sums[..., 1])
+
+    def signature(self) -> str:
+        return "key strokes from the output to the reference, mean of an output|tensaku-strokes:1"
+
+
+@scorers.register("edits")
+def edits() -> Scorer:
+    """F0.5, 0 to 100, of the needed changes made: draft, output and reference aligned by word (`evaluate.edits`)."""
+    return _Edits()
+
+
+@scorers.register("strokes")
+def strokes() -> Scorer:
+    """Key strokes that a writer needs to make an output the reference, mean of an output. Lower is better."""
+    return _Strokes()
+
+
 @scorers.register("bleu")
-def bleu(*, tokenize: Literal["ja-mecab", "char", "13a", "intl", "none"] = "ja-mecab") -> Scorer:
+def bleu(*, tokenize: Cut = "words") -> Scorer:
     """Corpus BLEU, 0 to 100, of sacreBLEU.
 
     Args:
-        tokenize: how a text is cut: Japanese words, single characters, or a Western tokeniser.
+        tokenize: how a text is cut: `words` are those of its language (ja-mecab for Japanese, 13a for English), `char`
+            single characters, the others sacreBLEU's tokenisers of that name.
 
     Raises:
         MissingExtra: sacreBLEU or its Japanese dictionary is not installed.
     """
-    return _Bleu(_metrics().BLEU(tokenize=tokenize))
+    _metrics()
+    return _Bleu(tokenize)
 
 
 @scorers.register("chrf")
 def chrf(*, word_order: int = 0) -> Scorer:
-    """chrF, 0 to 100, of sacreBLEU: character n-grams up to 6; with `word_order` 2 it is chrF++.
+    """chrF, 0 to 100, of sacreBLEU: character n-grams up to 6; with `word_order` 2 it is chrF++, for English alone.
 
     Raises:
         MissingExtra: sacreBLEU is not installed.
     """
-    return _ChrF(_metrics().CHRF(word_order=word_order))
+    _metrics()
+    return _ChrF(word_order)
+
+
+@scorers.register("ter")
+def ter(*, tokenize: Cut = "words") -> Scorer:
+    """Translation edit rate, from 0 up, of sacreBLEU: edits for each hundred words of the reference. Lower is better.
+
+    Far outputs cost time: a text of 500 words that shares nothing with its reference takes seconds.
+
+    Args:
+        tokenize: as for `bleu`.
+
+    Raises:
+        MissingExtra: sacreBLEU or its Japanese dictionary is not installed.
+    """
+    _metrics()
+    return _Ter(tokenize)
 
 
 @scorers.register("exact")

@@ -7,6 +7,7 @@ all resamples cost one matrix product, and two systems are compared on the very 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +16,19 @@ from numpy.typing import NDArray
 from tensaku.plugins import Part
 from tensaku.records import Score
 
-__all__ = ["Gain", "Scorer", "Texts", "label_of", "resamples", "score_rows"]
+__all__ = [
+    "Floats",
+    "Gain",
+    "Measured",
+    "Scorer",
+    "Texts",
+    "label_of",
+    "lower_is_better",
+    "measure_rows",
+    "resamples",
+    "score_rows",
+    "swaps",
+]
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +42,10 @@ class Texts(NamedTuple):
 
 
 class Scorer(Protocol):
-    """A way to measure outputs."""
+    """A way to measure outputs.
+
+    It may say `lower_is_better = True`, and may have a method `check(language)` (ja or en) that refuses a language.
+    """
 
     def statistics(self, texts: Texts) -> Floats:
         """One row of sums for each output, shape (outputs, sums)."""
@@ -45,7 +61,12 @@ class Scorer(Protocol):
 
 
 class Gain(NamedTuple):
-    """By how much `row` beats the untouched draft, with its 95 % interval; `p`: share of resamples at or below 0."""
+    """By how many points `row` scores above the row `over`, with its 95 % interval from paired resamples.
+
+    `p` is the share of resamples in which it is not better; `p_random` how often a difference as large comes up if
+    it is left to chance which of the two wrote which output (approximate randomisation, two-sided; Riezler and Maxwell
+    2005, Noreen 1989).
+    """
 
     scorer: str
     row: str
@@ -53,6 +74,8 @@ class Gain(NamedTuple):
     low: float
     high: float
     p: float
+    p_random: float
+    over: str = "draft"
 
 
 def label_of(part: Part[Any]) -> str:
@@ -67,43 +90,96 @@ def resamples(n: int, times: int, seed: int) -> Floats:
     return np.asarray(counts, dtype=np.float64)
 
 
-def score_rows(
-    label: str, scorer: Scorer, rows: Mapping[str, Texts], times: int, seed: int
-) -> tuple[dict[str, Score], list[Gain], dict[str, Floats]]:
-    """Measure every row, and its gain over the row `draft` where both hold the same pairs.
+def swaps(n: int, times: int, seed: int) -> Floats:
+    """Which of `n` outputs two rows exchange in each of `times` trials, shape (times, n), each 0 or 1."""
+    return np.random.default_rng(seed).integers(0, 2, size=(times, n)).astype(np.float64)
+
+
+def lower_is_better(scorer: Scorer) -> bool:
+    """Whether a smaller figure of `scorer` is the better one."""
+    return bool(getattr(scorer, "lower_is_better", False))
+
+
+@dataclass
+class Measured:
+    """Every row by one scorer: its score with interval, and what comparisons need."""
+
+    label: str
+    scorer: Scorer
+    sums: dict[str, Floats]
+    scores: dict[str, Score]
+    spread: dict[str, Floats]
+    seed: int
+
+    @property
+    def single(self) -> dict[str, Floats]:
+        """Each row's figure output by output."""
+        return {row: self.scorer.figure(sums) for row, sums in self.sums.items()}
+
+    def paired(self, row: str, over: str) -> bool:
+        """Whether both rows hold the same pairs."""
+        return row in self.scores and over in self.scores and self.scores[row].n == self.scores[over].n
+
+    def gain(self, row: str, over: str = "draft", trials: int = 0) -> Gain:
+        """By how much `row` scores above `over`, by paired bootstrap and by approximate randomisation.
+
+        Args:
+            trials: how often outputs are exchanged at random, if more often than there are resamples.
+        """
+        difference = self.spread[row] - self.spread[over]
+        low, high = np.percentile(difference, [2.5, 97.5])
+        value = self.scores[row].value - self.scores[over].value
+        worse = difference >= 0 if lower_is_better(self.scorer) else difference <= 0
+        p = float(worse.mean())
+        return Gain(
+            self.label, row, value, float(low), float(high), p, self._left_to_chance(row, over, value, trials), over
+        )
+
+    def _left_to_chance(self, row: str, over: str, value: float, trials: int) -> float:
+        one, two = self.sums[row], self.sums[over]
+        mask = swaps(len(one), max(trials, len(self.spread[row])), self.seed)
+        moved = mask @ (two - one)
+        drawn = self.scorer.figure(one.sum(axis=0) + moved) - self.scorer.figure(two.sum(axis=0) - moved)
+        # one trial more, the one that was seen; the tolerance keeps rounding from hiding an equal difference
+        return float((np.sum(np.abs(drawn) >= abs(value) - 1e-9) + 1) / (len(drawn) + 1))
+
+
+def measure_rows(label: str, scorer: Scorer, rows: Mapping[str, Texts], times: int, seed: int) -> Measured:
+    """Measure every row.
 
     Args:
         rows: row name -> its texts; rows of equal length hold the same pairs in the same order.
-        times: how many resamples the intervals come from.
+        times: how many resamples the 95 % percentile intervals come from.
         seed: which resamples.
 
-    Returns:
-        The score of each row with its 95 % percentile interval, the gains, and each row's figure output by output.
+    Raises:
+        UsageError: the scorer refuses the language of the texts.
     """
-    scores: dict[str, Score] = {}
-    spread: dict[str, Floats] = {}
-    single: dict[str, Floats] = {}
+    found = Measured(label, scorer, {}, {}, {}, seed)
     drawn: dict[int, Floats] = {}
     for row, texts in rows.items():
         n = len(texts.outputs)
         sums = scorer.statistics(texts)
         if n not in drawn:
             drawn[n] = resamples(n, times, seed)
-        spread[row] = scorer.figure(drawn[n] @ sums)
-        single[row] = scorer.figure(sums)
-        low, high = np.percentile(spread[row], [2.5, 97.5])
+        found.sums[row], found.spread[row] = sums, scorer.figure(drawn[n] @ sums)
+        low, high = np.percentile(found.spread[row], [2.5, 97.5])
         value = float(scorer.figure(sums.sum(axis=0)))
-        scores[row] = Score(label, value, n, scorer.signature(), float(low), float(high))
-    gains = [_gain(label, row, scores, spread) for row in rows if row != "draft" and _paired(scores, row)]
-    return scores, gains, single
+        found.scores[row] = Score(label, value, n, scorer.signature(), float(low), float(high))
+    return found
 
 
-def _paired(scores: Mapping[str, Score], row: str) -> bool:
-    return "draft" in scores and scores[row].n == scores["draft"].n
+def score_rows(
+    label: str, scorer: Scorer, rows: Mapping[str, Texts], times: int, seed: int
+) -> tuple[dict[str, Score], list[Gain], dict[str, Floats]]:
+    """Measure every row, and its gain over the row `draft` where both hold the same pairs.
 
+    Returns:
+        The score of each row with its 95 % percentile interval, the gains, and each row's figure output by output.
 
-def _gain(label: str, row: str, scores: Mapping[str, Score], spread: Mapping[str, Floats]) -> Gain:
-    difference = spread[row] - spread["draft"]
-    low, high = np.percentile(difference, [2.5, 97.5])
-    value = scores[row].value - scores["draft"].value
-    return Gain(label, row, value, float(low), float(high), float((difference <= 0).mean()))
+    Raises:
+        UsageError: the scorer refuses the language of the texts.
+    """
+    found = measure_rows(label, scorer, rows, times, seed)
+    gains = [found.gain(row) for row in rows if row != "draft" and found.paired(row, "draft")]
+    return found.scores, gains, found.single

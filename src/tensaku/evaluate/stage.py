@@ -17,19 +17,20 @@ from tensaku import text
 from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.evaluate.checks import check_drafts, check_scorers
-from tensaku.evaluate.decoding import Answer, decode, opener
-from tensaku.evaluate.findings import fact_table, find, summary
+from tensaku.evaluate.costs import Costs, Price, costs_of
+from tensaku.evaluate.decoding import Log, decode, opener
+from tensaku.evaluate.measuring import measured, ruled, untouched
 from tensaku.evaluate.report import write_report
-from tensaku.evaluate.results import Results, Row
-from tensaku.evaluate.scoring import Scorer, Texts, score_rows
-from tensaku.records import Pair, Verdict, from_dict
+from tensaku.evaluate.results import Row
+from tensaku.evaluate.rewriting import Rule, best_rules
+from tensaku.records import Pair, Usage, from_dict
 from tensaku.revise import Job, Tuned
-from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
 
 __all__ = ["Evaluate", "evaluate"]
 
 TUNED = "tuned"
-ANSWERS = "answers.jsonl"
+ANSWERS, COSTS = "answers.jsonl", "costs.jsonl"
 
 
 class Evaluate(Section):
@@ -39,6 +40,8 @@ class Evaluate(Section):
         {"scorer": "bleu"},
         {"scorer": "bleu", "tokenize": "char"},
         {"scorer": "chrf"},
+        {"scorer": "edits"},
+        {"scorer": "strokes"},
     )
     """What outputs are measured by; the first is what the report opens with and ranks outputs by."""
     engine: dict[str, Any] = pydantic.Field(default_factory=lambda: {"engine": "native"})
@@ -56,14 +59,18 @@ class Evaluate(Section):
     """How many of the worst outputs the report shows side by side."""
     seed: int = 1
     """Which resamples."""
+    probes: int = pydantic.Field(3, ge=0, le=100)
+    """Drafts that each model is asked alone first, to measure the wait for the first token; 0: not measured."""
+    yen_per_hour: float = pydantic.Field(0.0, ge=0)
+    """What an hour of the machine that answers costs, in yen; 0: not known, and no cost is shown."""
 
     def engines(self) -> list[dict[str, Any]]:
         """Every engine that will answer: the one, and the one with each of the settings of `also`."""
         return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
 
 
-@stage(version=2)
-def evaluate(
+@stage(version=3)
+def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     bench: Bench,
     cfg: Evaluate,
     *,
@@ -73,12 +80,16 @@ def evaluate(
     adapter: Artifact,
     instruction: SourceFile,
     names: SourceFile | None = None,
+    style: SourceFile | None = None,
 ) -> None:
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
-    The rows: `draft` (the draft untouched), `base` (the base model, same instruction), `tuned` (what `adapter` holds,
-    in whatever form: with the adapter, with weights of its own, or with examples), and those that `also` asks for.
-    Outputs are scored as they are. Answers are kept as they come, so a killed run goes on after the last one.
+    The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `base` (the
+    base model, same instruction), `tuned` (what `adapter` holds, in whatever form: with the adapter, with weights of
+    its own, or with examples), and those that `also` asks for. Outputs are scored as they are. Answers are kept as they
+    come, so a killed run goes on after the last one.
+
+    `style` is the house style as far as it can be checked (`text.style_from`).
 
     Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned` ...),
     `facts_kept` and `facts_kept_base` (shares of outputs, no guard between), `dropped_sentences`, `doubled_sentences`,
@@ -94,8 +105,13 @@ def evaluate(
     check_drafts(pairs)
     job = Job(instruction.path.read_text(encoding="utf-8").strip(), names=_names(names))
     tuned = Tuned.of(adapter, base)
-    rows = {"draft": _untouched(pairs), **_rows(bench, cfg, job, tuned, base, pairs)}
-    results = _measured(cfg, measures, rows, pairs, job.names)
+    house = [] if style is None else text.style_from(style.path.read_text(encoding="utf-8"), where=str(style.path))
+    rules = mined_rules(bench, lessons)
+    answered = _rows(bench, cfg, job, tuned, base, pairs)
+    rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, job.names), **answered}
+    costs = _costs(bench, answered, Price(hour=cfg.yen_per_hour))
+    results = measured(measures, rows, pairs, job.names, house, cfg.resamples, cfg.seed, costs)
+    results.rules = rules
     _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
     (bench.path / "scores.json").write_text(
         json.dumps(results.scores(), ensure_ascii=False, indent=1), encoding="utf-8"
@@ -170,45 +186,31 @@ def _sample(pairs: Sequence[Pair], n: int) -> dict[int, Pair]:
     return {number: pairs[number] for number in np.linspace(0, len(pairs) - 1, n).round().astype(int).tolist()}
 
 
-def _untouched(pairs: Sequence[Pair]) -> Row:
-    return Row(
-        "draft", {n: Answer("draft", n, pair.draft, "stop", 0, 0.0, Verdict(), {}) for n, pair in enumerate(pairs)}
-    )
+def mined_rules(bench: Bench, lessons: Artifact) -> list[Rule]:
+    """The best replacements of the lessons."""
+    taught = [from_dict(Pair, values) for values in _jsonl(lessons.file("lessons.jsonl"))]
+    with bench.progress("mine replacements from the lessons") as bar:
+        return best_rules(taught, bar.advance)
+
+
+def _costs(bench: Bench, rows: Mapping[str, Row], price: Price) -> dict[str, Costs]:
+    records = list(Journal(bench.aside / COSTS).read())
+    return {
+        name: costs_of(
+            [record for record in records if record["row"] == name],
+            [answer.seconds for answer in row.answers.values()],
+            [Usage(answer.read, answer.tokens) for answer in row.answers.values()],
+            price,
+        )
+        for name, row in rows.items()
+    }
 
 
 def _answered(bench: Bench, cfg: Evaluate, engine: _Opened, job: Job, row: str, asked: Mapping[int, Pair]) -> Row:
     with bench.progress(f"answer the exam: {row}", len(asked)) as bar:
-        found = decode(engine, job, row, asked, bench.aside / ANSWERS, cfg.at_once, bar.advance)
+        log = Log(bench.aside / ANSWERS, bench.aside / COSTS, cfg.at_once, cfg.probes, remote="url" in engine.spec)
+        found = decode(engine, job, row, asked, log, bar.advance)
     return Row(row, {answer.number: answer for answer in found})
-
-
-def _measured(
-    cfg: Evaluate, measures: Mapping[str, Scorer], rows: Mapping[str, Row], pairs: Sequence[Pair], names: text.Names
-) -> Results:
-    for row in rows.values():
-        row.findings = {n: find(pairs[n], answer.text, answer.verdict) for n, answer in row.answers.items()}
-    texts = {row.name: _texts(row, pairs) for row in rows.values()}
-    results = Results(pairs, dict(rows))
-    for label, scorer in measures.items():
-        scores, gains, single = score_rows(label, scorer, texts, cfg.resamples, cfg.seed)
-        results.gains += gains
-        for name, row in rows.items():
-            row.scores[label] = scores[name]
-            row.single[label] = dict(zip(row.answers, single[name].tolist(), strict=True))
-    for row in rows.values():
-        drafts = [pairs[n].draft for n in row.answers]
-        row.kinds = fact_table(drafts, [answer.verdict for answer in row.answers.values()], names)
-        row.summary = summary(list(row.findings.values()))
-    verdicts = [text.compare(pair.draft, pair.final, names, as_of=pair.as_of) for pair in pairs]
-    results.reference_kept = sum(verdict.kept for verdict in verdicts) / len(pairs)
-    results.reference_kinds = fact_table([pair.draft for pair in pairs], verdicts, names)
-    return results
-
-
-def _texts(row: Row, pairs: Sequence[Pair]) -> Texts:
-    asked = [pairs[n] for n in row.answers]
-    outputs = [answer.text for answer in row.answers.values()]
-    return Texts([pair.draft for pair in asked], outputs, [pair.final for pair in asked])
 
 
 def _write_outputs(path: Path, pairs: Sequence[Pair], rows: Mapping[str, Row]) -> None:

@@ -56,6 +56,7 @@ JA = {
     "results": "結果",
     "measure": "指標",
     "draft": "原稿のまま",
+    "rules": "規則だけ",
     "untuned": "基盤モデル",
     "tuned": "調整後",
     "facts": "事実（数値・日付・単位・名称・否定）をすべて保った出力の割合",
@@ -100,6 +101,7 @@ EN = {
     "results": "Results",
     "measure": "Measure",
     "draft": "Draft untouched",
+    "rules": "Replacements alone",
     "untuned": "Base model",
     "tuned": "Tuned",
     "facts": "Share of outputs that keep every fact (numbers, dates, units, names, negations)",
@@ -166,8 +168,8 @@ def _data(e: Evidence, w: Mapping[str, str]) -> str:
 
 def _results(facts: Mapping[str, Any], w: Mapping[str, str]) -> str:
     scorers = [key.removesuffix("_tuned") for key in sorted(facts) if key.endswith("_tuned")]
-    rows = [(name, *(_figure(facts, name, of) for of in ("draft", "base", "tuned"))) for name in scorers]
-    lines = [_table((w["measure"], w["draft"], w["untuned"], w["tuned"]), rows)]
+    rows = [(name, *(_figure(facts, name, of) for of in ("draft", "rules", "base", "tuned"))) for name in scorers]
+    lines = [_table((w["measure"], w["draft"], w["rules"], w["untuned"], w["tuned"]), rows)]
     if facts.get("base_n", facts.get("exam_n")) != facts.get("exam_n"):
         lines.append(w["sample"].format(base=_text(facts["base_n"]), exam=_text(facts.get("exam_n"))))
     lines.append(f"{w['facts']}: {_text(facts.get('facts_kept'))}")

@@ -14,7 +14,17 @@ from typing import Any
 from tensaku.errors import UsageError
 from tensaku.plugins import gates
 
-__all__ = ["GateResult", "beats_base", "beats_draft", "check", "exam_size", "facts_kept", "figure", "score"]
+__all__ = [
+    "GateResult",
+    "beats_base",
+    "beats_draft",
+    "beats_rules",
+    "check",
+    "exam_size",
+    "facts_kept",
+    "figure",
+    "score",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +65,18 @@ def beats_base(facts: Mapping[str, Any], /, *, scorer: str = "bleu", by: float =
     return _beats(facts, "base", scorer, by)
 
 
+@gates.register("beats-rules")
+def beats_rules(facts: Mapping[str, Any], /, *, scorer: str = "bleu", by: float = 0.0) -> GateResult:
+    """The tuned model scores at least `by` points above replacements mined from the lessons: a model is needed."""
+    return _beats(facts, "rules", scorer, by)
+
+
 @gates.register("score")
 def score(facts: Mapping[str, Any], /, *, scorer: str = "bleu", at_least: float) -> GateResult:
     """The tuned model scores `at_least` so many points."""
     tuned = figure(facts, f"{scorer}_tuned")
+    if scorer in facts.get("lower_is_better", ()):
+        raise UsageError(f"of {scorer} less is better", where="the gate score", fix="Use beats-draft or beats-rules")
     return GateResult(tuned >= at_least, f"{scorer} {tuned:.2f}", f"at least {at_least:.2f}")
 
 
@@ -78,8 +96,9 @@ def exam_size(facts: Mapping[str, Any], /, *, at_least: int = 50) -> GateResult:
 
 def _beats(facts: Mapping[str, Any], other: str, scorer: str, by: float) -> GateResult:
     tuned, rival = figure(facts, f"{scorer}_tuned"), figure(facts, f"{scorer}_{other}")
-    measured = f"{scorer} {tuned:.2f}, {tuned - rival:+.2f} over the {other}'s {rival:.2f}"
-    return GateResult(tuned - rival >= by, measured, f"at least {by:+.2f}")
+    better = rival - tuned if scorer in facts.get("lower_is_better", ()) else tuned - rival
+    measured = f"{scorer} {tuned:.2f}, {better:+.2f} over the {other}'s {rival:.2f}"
+    return GateResult(better >= by, measured, f"at least {by:+.2f}")
 
 
 def check(need: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[GateResult]:

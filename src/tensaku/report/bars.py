@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from tensaku.report.drawing import line, svg, words
+from tensaku.report.drawing import line, svg, ticks, words
 
 __all__ = ["Bar", "bar_chart"]
 
@@ -28,10 +28,10 @@ def bar_chart(title: str, bars: Sequence[Bar], top: float = 100.0) -> Markup:
     height = 34 + step * len(bars) + 22
     parts = [words("chart-title", 0, 14, title)]
     bottom = 30 + step * len(bars)
-    for tick in range(0, int(top) + 1, 25):
+    for tick in ticks(0, top):
         x = left + width * tick / top
         parts.append(line("grid", x, 28, x, bottom))
-        parts.append(words("tick", x, bottom + 15, tick, "middle"))
+        parts.append(words("tick", x, bottom + 15, f"{tick:,.0f}", "middle"))
     for number, bar in enumerate(bars):
         y = 34 + step * number
         end = left + width * bar.value / top

@@ -13,6 +13,7 @@ FILES = (
     "house-style.md",
     "instruction.md",
     "names.toml",
+    "style.toml",
     "tensaku.toml",
 )
 """What a task folder gets."""

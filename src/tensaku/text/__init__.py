@@ -3,19 +3,23 @@
 Importing this package loads neither SudachiPy nor rapidfuzz; the functions that need them load them on first use.
 """
 
-from tensaku.text.align import doubled, dropped
+from tensaku.text.align import doubled, dropped, reordered
 from tensaku.text.diff import apply, changes
 from tensaku.text.direction import Reversal, reversals
 from tensaku.text.extract import Names, facts, mask
 from tensaku.text.guard import compare
 from tensaku.text.names import names_from
 from tensaku.text.split import Sentence, sentences
+from tensaku.text.strokes import strokes
+from tensaku.text.style import StyleRule, Violation, style_from, violations
 from tensaku.text.sudachi import Word, words
 
 __all__ = [
     "Names",
     "Reversal",
     "Sentence",
+    "StyleRule",
+    "Violation",
     "Word",
     "apply",
     "changes",
@@ -25,7 +29,11 @@ __all__ = [
     "facts",
     "mask",
     "names_from",
+    "reordered",
     "reversals",
     "sentences",
+    "strokes",
+    "style_from",
+    "violations",
     "words",
 ]

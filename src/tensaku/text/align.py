@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from tensaku.text.fold import fold
 from tensaku.text.split import Sentence, sentences
 
-__all__ = ["aligned", "doubled", "dropped"]
+__all__ = ["aligned", "doubled", "dropped", "reordered"]
 
 KEPT_FROM = 0.5
 """A sentence of the reference counts as kept if the text has this share of the character pairs that are its own."""
 SAME_FROM = 0.90
 """Two sentences of one text count as said twice if they share this much (Dice) of their character pairs."""
+MATCHED_FROM = 0.5
+"""A sentence stands for another of a second text from this likeness (Dice of their character pairs)."""
 _SHORTEST = 6  # characters; shorter sentences say too little to be missed
 _FEW = 2  # fewer character pairs than this do not tell one sentence from another
 _MARKS = re.compile(r"[\s。．.、，,！？!?「」『』（）()]+")
@@ -143,3 +145,38 @@ def doubled(text: str) -> list[Sentence]:
             found.append(sentence)
         earlier.append(pairs)
     return found
+
+
+def reordered(reference: str, text: str) -> list[Sentence]:
+    """The sentences of `text` that stand in another place than in `reference`: the fewest whose moving sets it right.
+
+    Sentences are matched one to one, the most alike first; those without a counterpart have no place to be wrong.
+    """
+    wanted, found = _counted(reference), _counted(text)
+    likeness = sorted(
+        (-2 * (a & b).total() / (a.total() + b.total()), i, j)
+        for i, (_, a) in enumerate(wanted)
+        for j, (_, b) in enumerate(found)
+    )
+    place: dict[int, int] = {}
+    for alike, i, j in likeness:
+        if -alike >= MATCHED_FROM and j not in place and i not in place.values():
+            place[j] = i
+    order = sorted(place)
+    kept = _longest_rising([place[j] for j in order])
+    return [found[j][0] for number, j in enumerate(order) if number not in kept]
+
+
+def _longest_rising(values: Sequence[int]) -> set[int]:
+    """The indices of a longest rising run of `values`, gaps allowed; of several the one that ends first."""
+    length, before = [1] * len(values), [-1] * len(values)
+    for i, value in enumerate(values):
+        for j in range(i):
+            if values[j] < value and length[j] + 1 > length[i]:
+                length[i], before[i] = length[j] + 1, j
+    at = max(range(len(values)), key=lambda i: length[i], default=-1)
+    kept: set[int] = set()
+    while at >= 0:
+        kept.add(at)
+        at = before[at]
+    return kept

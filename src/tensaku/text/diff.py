@@ -85,13 +85,14 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> list[_Block]:
     return found
 
 
-def _group_blocks(old: Sequence[str], new: Sequence[str]) -> list[_Block]:
+def _group_blocks(old: Sequence[str], new: Sequence[str], fine: bool) -> list[_Block]:
     """The changes within one group of sentences that belong together."""
     if old == new:
         return []
     if not old or not new:
         return [_Block(0, len(old), 0, len(new))]
-    return _grouped(_slid(_blocks(old, new), old, new), old, new)
+    found = _slid(_blocks(old, new), old, new)
+    return found if fine else _grouped(found, old, new)
 
 
 def _slid(blocks: Sequence[_Block], old: Sequence[str], new: Sequence[str]) -> list[_Block]:
@@ -145,9 +146,10 @@ def _hash(*parts: str) -> str:
     return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def changes(old: str, new: str) -> list[Change]:
+def changes(old: str, new: str, *, fine: bool = False) -> list[Change]:
     """What must be done to `old` to make it `new`, in order, equal stretches left out.
 
+    With `fine`, changes with only a particle between them stay apart: to count them rather than to decide on them.
     `apply(old, changes(old, new))` is `new`. Ids are 12 hexadecimal digits, unique within one answer.
     """
     if old == new:
@@ -158,7 +160,7 @@ def changes(old: str, new: str) -> list[Change]:
     for group in aligned([s.text for s in sentences(old)], [s.text for s in sentences(new)]):
         was, now = [[word for sentence in side for word in _cut(sentence)] for side in group]
         a, c = len(olds), len(news)
-        blocks += [_Block(a + k.a, a + k.b, c + k.c, c + k.d) for k in _group_blocks(was, now)]
+        blocks += [_Block(a + k.a, a + k.b, c + k.c, c + k.d) for k in _group_blocks(was, now, fine)]
         olds += was
         news += now
     return _named(blocks, olds, news)

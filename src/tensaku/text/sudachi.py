@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from sudachipy import Dictionary, Tokenizer
 
-__all__ = ["Word", "words"]
+__all__ = ["Word", "words", "words_read"]
 
 # Sudachi refuses more than 49,149 bytes at once; a character takes up to four.
 _LIMIT = 12_000
@@ -86,3 +86,13 @@ def words(text: str) -> list[Word]:
         if at < end:
             found.append(Word(text[at:end], at, end, text[at:end], "空白-*"))
     return found
+
+
+def words_read(text: str) -> list[tuple[str, str]]:
+    """The words of `text`, each with its reading in katakana; marks and Latin words read as Sudachi has them."""
+    safe = _SURROGATE.sub("\ufffd", text)
+    return [
+        (token.surface(), token.reading_form())
+        for start, end in _chunks(safe)
+        for token in _tokenizer().tokenize(safe[start:end])
+    ]

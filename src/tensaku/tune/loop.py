@@ -14,13 +14,13 @@ import torch
 from safetensors.torch import load_file
 
 from tensaku.errors import StageError, UsageError
+from tensaku.machine import peak_memory_mb
 from tensaku.tune import checkpoints
 from tensaku.tune.checkpoints import write_tensors
 from tensaku.tune.faults import explained
 from tensaku.tune.group import Group, current
 from tensaku.tune.learner import Learner, Measured
 from tensaku.tune.log import Log, Step
-from tensaku.tune.machine import peak_memory_mb
 
 __all__ = ["Course", "Outcome", "Places", "train"]
 

@@ -25,7 +25,7 @@ from tensaku.store import Artifact, Bench, Journal, SourceFile
 
 if TYPE_CHECKING:
     from tensaku.engines import Engine
-from tensaku.tune.machine import peak_memory_mb
+from tensaku.machine import peak_memory_mb
 from tensaku.tune.section import Tune
 
 __all__ = ["DEFAULT_K", "Slice", "search", "slice_of"]

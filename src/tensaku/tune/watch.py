@@ -29,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tensaku.tune.machine import Energy, Gpus, Processes, available_mb, processor
+from tensaku.machine import Energy, Gpus, Processes, available_mb, processor
 
 __all__ = ["FILE", "Watch", "mean_over_time", "read_usage", "usage_facts"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tensaku.evaluate.report import origins, sections
+from tensaku.evaluate.report import doings, origins, sections
 from tensaku.evaluate.report.worst import worst_outputs
 from tensaku.evaluate.results import Results
 from tensaku.report import Line, grid, line_chart, page, section
@@ -34,12 +34,15 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         sections.opening(results, exam.facts),
         sections.score_section(results),
         sections.fact_section(results),
-        sections.edit_section(results),
+        doings.edit_section(results),
+        doings.style_section(results),
+        doings.cost_section(results),
         worst_outputs(results, worst),
         _loss(adapter),
         _search(adapter),
         origins.data_section(exam.facts, lessons.facts),
         origins.lineage_section(lineage, results),
+        doings.rule_section(results.rules),
         sections.reading_section(results),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")

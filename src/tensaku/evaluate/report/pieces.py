@@ -8,6 +8,7 @@ __all__ = ["KIND_NAMES", "ROW_NAMES", "row_name", "scorer_name"]
 
 ROW_NAMES = {
     "draft": ("原稿のまま", "draft, untouched"),
+    "rules": ("規則だけ", "replacements alone"),
     "base": ("基盤モデル", "base model"),
     "tuned": ("調整済みモデル", "tuned model"),
     "tuned_fp32": ("調整済み（fp32）", "tuned, weights in fp32"),
@@ -20,7 +21,25 @@ KIND_NAMES = {
     "name": ("名称", "name"),
     "negation": ("否定", "negation"),
 }
-SCORER_NAMES = {"bleu": "BLEU（語）", "bleu-char": "BLEU（文字）", "chrf": "chrF", "exact": "完全一致 %"}
+SCORER_NAMES = {
+    "bleu": "BLEU（語）",
+    "bleu-char": "BLEU（文字）",
+    "chrf": "chrF",
+    "ter": "TER（語）",
+    "ter-char": "TER（文字）",
+    "edits": "直しの F0.5",
+    "strokes": "打鍵数／件",
+    "exact": "完全一致 %",
+}
+CHANGE_NAMES = {
+    "figure": ("数値・日付の書き方", "figures and dates"),
+    "term": ("語句", "words"),
+    "ending": ("文末", "end of a sentence"),
+    "joint": ("助詞・つなぎ", "particles and the like"),
+    "mark": ("記号", "marks"),
+    "cut": ("削除", "taken out"),
+    "added": ("追加", "put in"),
+}
 
 
 def row_name(name: str) -> Markup:

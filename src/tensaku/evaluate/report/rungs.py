@@ -32,6 +32,8 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     """One row of the ladder as text, a cell for each of `HEADS`."""
     if row["row"] == "draft":
         names = [DASH, "原稿のまま draft"]
+    elif row["row"] == "rules":
+        names = [DASH, "規則だけ rules"]
     elif row["row"] == "base":
         names = [row["base"], "調整なし untuned"]
     else:
@@ -51,9 +53,7 @@ def _costs(row: Mapping[str, Any]) -> list[str]:
 def write_page(path: Path, found: Mapping[str, Any]) -> None:
     """Write the page of one ladder, as `ladder.json` holds it."""
     heads = [Markup("{}<small>{}</small>").format(*head) for head in HEADS]
-    scored = [row["score"] for row in found["rows"] if row["row"] == "tuned" and "score" in row]
-    best = max(scored, default=None)
-    rows = [_marked(cells(row), row["row"] == "tuned" and row.get("score") == best) for row in found["rows"]]
+    rows = [_marked(cells(row), row["best"]) for row in found["rows"]]
     failed = [row for row in found["rows"] if row.get("failed")]
     lead = Markup(
         '<header class="opening"><p class="brand">添削<small>Tensaku</small></p>'

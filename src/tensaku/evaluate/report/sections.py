@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -10,14 +11,14 @@ from markupsafe import Markup
 from tensaku.evaluate.findings import KINDS
 from tensaku.evaluate.report.pieces import KIND_NAMES, ROW_NAMES, row_name, scorer_name
 from tensaku.evaluate.results import Results, Row
-from tensaku.evaluate.scoring import Gain
+from tensaku.evaluate.scoring import Gain, lower_is_better
 from tensaku.report import Bar, Figure, bar_chart, cards, count, grid, percent, section, strip
 
-__all__ = ["edit_section", "fact_section", "opening", "reading_section", "score_section", "training_facts"]
+__all__ = ["fact_section", "opening", "p_value", "reading_section", "score_section", "training_facts"]
 
 
-def _gain(results: Results, label: str, row: str) -> Gain | None:
-    return next((gain for gain in results.gains if (gain.scorer, gain.row) == (label, row)), None)
+def _gain(results: Results, label: str, row: str, over: str = "draft") -> Gain | None:
+    return next((gain for gain in results.gains if (gain.scorer, gain.row, gain.over) == (label, row, over)), None)
 
 
 def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
@@ -56,37 +57,53 @@ def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
 
 
 def _statement(results: Results) -> Markup:
-    """The outcome in one sentence, with its certainty."""
-    gain = _gain(results, results.first, "tuned")
-    if gain is None:
-        return Markup()
-    sure = gain.low > 0
-    japanese = "原稿のままより高い" if sure else "原稿のままと区別できない" if gain.high > 0 else "原稿のままより低い"
-    english = "better than" if sure else "not told apart from" if gain.high > 0 else "worse than"
+    """The outcome in two sentences, with its certainty: against the draft, and against what rules alone do."""
+    told = [
+        _sentence(results, gain, *names)
+        for names, over in ((("原稿のまま", "the untouched draft"), "draft"), (("規則だけ", "rules alone"), "rules"))
+        if (gain := _gain(results, results.first, "tuned", over)) is not None
+    ]
+    return Markup().join(told)
+
+
+def _sentence(results: Results, gain: Gain, over: str, english_over: str) -> Markup:
+    better, worse = (gain.high < 0, gain.low > 0) if _lower(results, gain.scorer) else (gain.low > 0, gain.high < 0)
+    japanese = "よりよい" if better else "より悪い" if worse else "と区別できない"
+    english = "better than" if better else "worse than" if worse else "not told apart from"
     return Markup(
-        '<p class="statement">調整済みモデルの {}は{}。差は <b>{:+.1f}</b>（95 % 区間 {:+.1f} から {:+.1f}）。'
-        "<small>The tuned model is {} the untouched draft: {:+.1f} points, 95 % interval {:+.1f} to {:+.1f}, paired "
-        "bootstrap.</small></p>"
+        '<p class="statement">調整済みモデルの {} は{}{}。差は <b>{:+.1f}</b>'
+        "（95 % 区間 {:+.1f} から {:+.1f}、無作為化検定の p 値 {}）。"
+        "<small>The tuned model is {} {}: {:+.1f} points; 95 % interval by paired bootstrap, p by approximate "
+        "randomisation.</small></p>"
     ).format(
-        scorer_name(results.first), japanese, gain.value, gain.low, gain.high, english, gain.value, gain.low, gain.high
-    )
+        scorer_name(gain.scorer), over, japanese, gain.value, gain.low, gain.high, p_value(gain.p_random), english,
+        english_over, gain.value,
+    )  # fmt: skip
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is read."""
+    return f"{p:.3f}" if p >= 0.001 else "0.001 未満"
+
+
+def _lower(results: Results, label: str) -> bool:
+    return lower_is_better(results.measured[label].scorer)
 
 
 def score_section(results: Results) -> Markup:
     """Bars and table of every scorer, with intervals, gains and signatures."""
     labels = list(results.rows["tuned"].scores)
     charts = Markup().join(
-        Markup('<div class="chart">{}</div>').format(
-            bar_chart(scorer_name(label), [_bar(row, label) for row in results.rows.values()])
-        )
+        Markup('<div class="chart">{}</div>').format(bar_chart(scorer_name(label), bars, top=_top(bars)))
         for label in labels
+        for bars in ([_bar(row, label) for row in results.rows.values()],)
     )
     rows = []
     for name, row in results.rows.items():
         cells = [row_name(name), count(len(row.answers))]
         cells += [_score_cell(results, row, label) for label in labels]
-        rows.append([*cells, f"{row.tokens_per_second:.1f}" if row.tokens_per_second else "—"])
-    heads = ["", "件 n", *map(scorer_name, labels), Markup("生成速度<small>tokens/s</small>")]
+        rows.append(cells)
+    heads = ["", "件 n", *(_head(results, label) for label in labels)]
     signatures = Markup().join(
         Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(scorer_name(label), score.signature)
         for label, score in results.rows["tuned"].scores.items()
@@ -105,6 +122,17 @@ def score_section(results: Results) -> Markup:
     )
 
 
+def _head(results: Results, label: str) -> Markup:
+    better = "低いほどよい" if _lower(results, label) else ""
+    return Markup("{}<small>{}</small>").format(scorer_name(label), better)
+
+
+def _top(bars: Sequence[Bar]) -> float:
+    """Where the scale ends: at 100, or for figures that go beyond it at the next round one."""
+    most = max(bar.high for bar in bars)
+    return 100.0 if most <= 100 else 100.0 * math.ceil(most / 100)
+
+
 def _bar(row: Row, label: str) -> Bar:
     score = row.scores[label]
     return Bar(ROW_NAMES.get(row.name, (row.name, ""))[0], row.name, score.value, score.low or 0.0, score.high or 0.0)
@@ -113,7 +141,9 @@ def _bar(row: Row, label: str) -> Bar:
 def _score_cell(results: Results, row: Row, label: str) -> Markup:
     score, gain = row.scores[label], _gain(results, label, row.name)
     beside = (
-        Markup(' <i class="{}">{:+.1f}</i>').format("bad" if gain.value < 0 else "gain", gain.value)
+        Markup(' <i class="{}">{:+.1f}</i>').format(
+            "bad" if (gain.value > 0) == _lower(results, label) and gain.value else "gain", gain.value
+        )
         if gain
         else Markup()
     )
@@ -123,12 +153,11 @@ def _score_cell(results: Results, row: Row, label: str) -> Markup:
 
 
 def fact_section(results: Results) -> Markup:
-    """Facts by kind: how many the drafts hold, how many went missing, how many were added."""
-    answered = [name for name in ("base", "tuned") if name in results.rows]
+    """Facts by kind: how many the drafts hold, how many were lost, changed, added."""
+    answered = [name for name in ("rules", "base", "tuned") if name in results.rows]
     heads: list[Any] = ["事実の種類 kind", "原稿にある数"]
-    for name in answered:
-        heads.append(Markup("{}<small>消えた / 現れた</small>").format(ROW_NAMES[name][0]))
-    heads.append(Markup("公表文そのもの<small>消えた / 現れた</small>"))
+    heads += [Markup("{}<small>消失・変化・追加</small>").format(ROW_NAMES[name][0]) for name in answered]
+    heads.append(Markup("公表文そのもの<small>消失・変化・追加</small>"))
     rows = []
     for kind in KINDS:
         held = results.reference_kinds.get(kind, {})
@@ -147,41 +176,15 @@ def fact_section(results: Results) -> Markup:
     )
     note = Markup(
         "<p>番人（事実の照合）が手を入れる前の数。右端は、人の書いた公表文を同じ物差しで測ったもの。"
-        "<small>Counted before the guard marks anything. The last column measures the house's own finals by the same "
-        "rule.</small></p>"
+        "<small>Lost / changed / added, counted before the guard marks anything. The last column measures the house's "
+        "own finals by the same rule. Each place is in outputs.jsonl.</small></p>"
     )
-    return section("事実", "Facts: missing / added against the draft", grid(heads, rows) + note)
+    return section("事実", "Facts: lost / changed / added against the draft", grid(heads, rows) + note)
 
 
 def _broken(kind: Mapping[str, int]) -> Markup:
-    missing, added = kind.get("missing", 0), kind.get("added", 0)
-    style = "bad" if missing or added else "good"
-    return Markup('<span class="{}">{} / {}</span>').format(style, missing, added)
-
-
-def edit_section(results: Results) -> Markup:
-    """Sentences lost and repeated, edits needless and missed."""
-    heads = [
-        "",
-        Markup("欠落した文<small>dropped (outputs)</small>"),
-        Markup("重複した文<small>doubled (outputs)</small>"),
-        Markup("打ち切り<small>cut off</small>"),
-        Markup("直すべき箇所<small>edits wanted</small>"),
-        Markup("公表文どおり<small>right</small>"),
-        Markup("直し漏れ<small>missed</small>"),
-        Markup("余計な直し<small>needless</small>"),
-    ]
-    rows = []
-    for name, row in results.rows.items():
-        held, edits = row.summary, row.summary["edits"]
-        rows.append([
-            row_name(name),
-            f"{held['dropped_sentences']} ({held['outputs_with_dropped']})",
-            f"{held['doubled_sentences']} ({held['outputs_with_doubled']})",
-            row.cut_off,
-            *(count(edits[key]) for key in ("wanted", "right", "missed", "needless")),
-        ])  # fmt: skip
-    return section("文と直し", "Sentences and edits", grid(heads, rows))
+    found = [kind.get(what, 0) for what in ("lost", "changed", "added")]
+    return Markup('<span class="{}">{} / {} / {}</span>').format("bad" if any(found) else "good", *found)
 
 
 def training_facts(facts: Mapping[str, Any]) -> Markup:
@@ -212,8 +215,16 @@ def reading_section(results: Results) -> Markup:
         ("事実の保持", "原稿の数値・割合・日付・単位・名称・否定が、出力に一つ残らずあり、増えてもいない出力の割合。"),
         ("欠落・重複", "公表文にあるのに出力にない文と、出力に二度現れる文。BLEU では見えにくい。"),
         (
-            "直し漏れ・余計な直し",
-            "公表文が原稿を変えた箇所で出力が何もしなかったもの、公表文が残した箇所を出力が変えたもの。",
+            "直しの F0.5",
+            "直すべき箇所を公表文どおりに直したか（三つの文を語で並べて数える）。適合率を再現率の 2 倍重く見る。",
+        ),
+        (
+            "打鍵",
+            "出力を公表文にするまでの打鍵数の見積もり。消す文字は 1 打、打つ文字はローマ字読みと変換。",
+        ),
+        (
+            "規則だけ",
+            "学習用の対から掘り出した置き換えだけで原稿を書き直した行。モデルが要るかどうかは、この行との差でわかる。",
         ),
     ]
     listed = Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(*note) for note in notes)

@@ -1,0 +1,213 @@
+"""The stage `leaderboard`: candidates side by side, all measured anew from their stored outputs, without a model."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
+from tensaku import text
+from tensaku.config import Section
+from tensaku.errors import UsageError
+from tensaku.evaluate.checks import check_scorers
+from tensaku.evaluate.costs import Costs
+from tensaku.evaluate.decoding import Answer
+from tensaku.evaluate.groups import DIMENSIONS, apart, groups, letters, ordered, parts
+from tensaku.evaluate.measuring import measured, ruled, untouched
+from tensaku.evaluate.report.board import write_board
+from tensaku.evaluate.results import Results, Row
+from tensaku.evaluate.stage import mined_rules
+from tensaku.records import Pair, from_dict
+from tensaku.store import Artifact, Bench, SourceFile, stage
+
+__all__ = ["Board", "Entry", "leaderboard"]
+
+
+class Entry(Section):
+    """One candidate: where its outputs are, and why there are none if it failed."""
+
+    name: str
+    """What the candidate is called."""
+    row: str = ""
+    """The row of its artifact that holds its outputs."""
+    about: str = ""
+    """What it is: base model and method, adapter, or address."""
+    consent: str = ""
+    """Who allowed that drafts left this machine."""
+    failed: str = ""
+    """Why there is no result."""
+
+
+class Board(Section):
+    """What is put side by side, and by what."""
+
+    entries: tuple[Entry, ...]
+    """Every candidate."""
+    scorers: tuple[dict[str, Any], ...]
+    """As in [evaluate]; the first one decides on order and groups."""
+    resamples: int
+    """As in [evaluate]."""
+    seed: int
+    """As in [evaluate]."""
+    alpha: float
+    """As in [leaderboard]."""
+
+
+@stage(version=1)
+def leaderboard(
+    bench: Bench,
+    cfg: Board,
+    *,
+    exam: Artifact,
+    lessons: Artifact,
+    candidates: Mapping[str, Artifact],
+    names: SourceFile | None = None,
+    style: SourceFile | None = None,
+) -> None:
+    """Leave `leaderboard.json`, `leaderboard.csv` and `leaderboard.html`.
+
+    Args:
+        candidates: by the name of each entry that did not fail, what `evaluate` or `examine` left.
+
+    Facts: `exam_n`, `scorer`, `order` (best first, the untouched draft and the rules among them), `groups` (those that
+    cannot be told apart), `failed`.
+
+    Raises:
+        UsageError: outputs are of another exam, or not every draft of it was answered.
+    """
+    pairs = [from_dict(Pair, values) for values in _jsonl(exam.file("exam.jsonl"))]
+    known = {} if names is None else text.names_from(names.path.read_text(encoding="utf-8"), where=str(names.path))
+    house = [] if style is None else text.style_from(style.path.read_text(encoding="utf-8"), where=str(style.path))
+    rules = mined_rules(bench, lessons)
+    rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, known)}
+    costs: dict[str, Costs] = {}
+    for entry in cfg.entries:
+        if not entry.failed:
+            artifact = candidates[entry.name]
+            rows[entry.name] = read_row(artifact, entry, pairs, known)
+            costs[entry.name] = Costs(**artifact.facts.get("costs", {}).get(entry.row, {}))
+    measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
+    results = measured(measures, rows, pairs, known, house, cfg.resamples, cfg.seed, costs)
+    results.rules = rules
+    found = _found(results, cfg, exam)
+    (bench.path / "leaderboard.json").write_text(
+        json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
+    _write_csv(bench.path / "leaderboard.csv", found)
+    write_board(bench.path / "leaderboard.html", found)
+    bench.facts.update(
+        exam_n=len(pairs),
+        scorer=found["scorer"],
+        order=found["order"],
+        groups=found["groups"],
+        failed=sum(bool(entry.failed) for entry in cfg.entries),
+    )
+
+
+def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def read_row(artifact: Artifact, entry: Entry, pairs: Sequence[Pair], names: text.Names) -> Row:
+    """The stored outputs of one candidate, the facts guard's verdict worked out anew.
+
+    Raises:
+        UsageError: they are of another exam, or some are missing.
+    """
+    held = list(_jsonl(artifact.file("outputs.jsonl")))
+    given = [(line["id"], line["draft"], line["reference"]) for line in held]
+    if given != [(pair.id, pair.draft, pair.final) for pair in pairs]:
+        same = len({line[0] for line in given} & {pair.id for pair in pairs})
+        what = f"the outputs of {entry.name!r} are of another exam: {same} of its {len(pairs)} pairs are the same"
+        raise UsageError(what, where=artifact.path, fix="Let the candidate answer this exam: tensaku run evaluate")
+    answers = {}
+    for number, (line, pair) in enumerate(zip(held, pairs, strict=True)):
+        made = line["rows"].get(entry.row)
+        if made is None:
+            what = f"{entry.name!r} has no answer to pair {pair.id}: a candidate must answer the whole exam"
+            raise UsageError(what, where=artifact.path, fix="Set evaluate.base_sample = 0")
+        verdict = text.compare(pair.draft, made["text"], names, as_of=pair.as_of)
+        answers[number] = Answer(
+            entry.name, number, made["text"], made["finish"], made.get("tokens", 0), made.get("seconds", 0.0),
+            verdict, made["provenance"], made.get("read", 0),
+        )  # fmt: skip
+    return Row(entry.name, answers)
+
+
+def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
+    first = results.measured[results.first]
+    order, p_values = ordered(first), apart(first, cfg.alpha)
+    same = groups(order, p_values, cfg.alpha)
+    entries = {entry.name: entry for entry in cfg.entries}
+    scores = results.scores()
+    rows = []
+    for name in order:
+        entry = entries.get(name)
+        member = [number for number, group in enumerate(same) if name in group]
+        alike = {other for number in member for other in same[number]}
+        places = sorted(order.index(other) + 1 for other in alike)
+        rows.append(
+            {
+                "name": name,
+                "about": entry.about if entry else "",
+                "consent": entry.consent if entry else "",
+                "groups": member,
+                "rank": [places[0], places[-1]],
+                **scores["rows"][name],
+                "gains": [gain._asdict() for gain in results.gains if gain.row == name],
+            }
+        )
+    by = {
+        dimension: [part._asdict() for part in parts(first, results.pairs, dimension, cfg.resamples)]
+        for dimension in DIMENSIONS
+    }
+    return {
+        "exam": exam.ref,
+        "exam_n": len(results.pairs),
+        "months": exam.facts.get("months", {}),
+        "scorer": results.first,
+        "lower_is_better": scores["lower_is_better"],
+        "signatures": {label: held.scorer.signature() for label, held in results.measured.items()},
+        "alpha": cfg.alpha,
+        "resamples": cfg.resamples,
+        "order": order,
+        "groups": [list(group) for group in same],
+        "rows": rows,
+        "apart": [{"better": one, "worse": two, "p": p} for (one, two), p in p_values.items()],
+        "by": by,
+        "reference": scores["reference"],
+        "style": list(results.style),
+        "rules": [list(rule) for rule in results.rules],
+        "failed": [{"name": entry.name, "why": entry.failed} for entry in cfg.entries if entry.failed],
+    }
+
+
+def _write_csv(path: Path, found: Mapping[str, Any]) -> None:
+    """One line a row: every score with its interval, then the findings and the costs."""
+    labels = list(found["signatures"])
+    heads = ["name", "about", "groups", "n"]
+    heads += [f"{label}{end}" for label in labels for end in ("", "_low", "_high")]
+    heads += ["facts_kept", "edits_precision", "edits_recall", "over_editing", "dropped", "doubled", "style_violations"]
+    heads += ["tokens_per_second", "seconds", "first_token", "memory_mb", "joules", "yen_per_thousand"]
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # the mark at the start lets Excel read Japanese
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(heads)
+        for row in found["rows"]:
+            held, costs = row["findings"], row["costs"]
+            cells = [row["name"], row["about"], " ".join(letters(row["groups"])), held["n"]]
+            cells = [_safe(cell) for cell in cells]
+            cells += [row["scores"][label][key] for label in labels for key in ("value", "low", "high")]
+            cells += [held["facts_kept"], held["edits"]["precision"], held["edits"]["recall"], held["over_editing"]]
+            cells += [held["dropped_sentences"], held["doubled_sentences"], sum(held["style"].values())]
+            cells += [row["tokens_per_second"], *costs.values()]
+            out.writerow(cells)
+
+
+def _safe(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula is set apart."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell

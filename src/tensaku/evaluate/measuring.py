@@ -1,0 +1,94 @@
+"""From answers to figures: the rows that every table holds, and everything that is measured of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tensaku import text
+from tensaku.evaluate.costs import Costs
+from tensaku.evaluate.decoding import Answer
+from tensaku.evaluate.findings import fact_table, fates, find, summary
+from tensaku.evaluate.results import Results, Row
+from tensaku.evaluate.rewriting import Rule, rewrite
+from tensaku.evaluate.scoring import Scorer, Texts, measure_rows
+from tensaku.records import Pair, Verdict
+
+__all__ = ["COMPULSORY", "measured", "ruled", "untouched"]
+
+COMPULSORY = ("draft", "rules")
+"""The rows of every table that no model made: the draft untouched, and the best that replacements alone do."""
+
+
+def untouched(pairs: Sequence[Pair]) -> Row:
+    """The row of the drafts as they came."""
+    return Row("draft", {n: _made("draft", n, pair.draft, Verdict()) for n, pair in enumerate(pairs)})
+
+
+def ruled(pairs: Sequence[Pair], rules: Sequence[Rule], names: text.Names) -> Row:
+    """The row of the drafts as `rules` rewrite them."""
+    answers = {}
+    for n, pair in enumerate(pairs):
+        made = rewrite(pair.draft, rules)
+        answers[n] = _made("rules", n, made, text.compare(pair.draft, made, names, as_of=pair.as_of))
+    return Row("rules", answers)
+
+
+def _made(row: str, number: int, made: str, verdict: Verdict) -> Answer:
+    return Answer(row, number, made, "stop", 0, 0.0, verdict, {})
+
+
+def measured(
+    measures: Mapping[str, Scorer],
+    rows: Mapping[str, Row],
+    pairs: Sequence[Pair],
+    names: text.Names,
+    style: Sequence[text.StyleRule],
+    resamples: int,
+    seed: int,
+    costs: Mapping[str, Costs] | None = None,
+) -> Results:
+    """Measure every row by every scorer, and look at each output.
+
+    Raises:
+        UsageError: a scorer refuses the language of the texts.
+    """
+    for row in rows.values():
+        row.findings = {n: find(pairs[n], answer.text, answer.verdict, style) for n, answer in row.answers.items()}
+        row.costs = (costs or {}).get(row.name, Costs())
+    texts = {row.name: _texts(row, pairs) for row in rows.values()}
+    results = Results(pairs, dict(rows), style=[rule.name for rule in style])
+    for label, scorer in measures.items():
+        found = measure_rows(label, scorer, texts, resamples, seed)
+        results.measured[label] = found
+        results.gains += [
+            found.gain(row, over)
+            for over in COMPULSORY
+            for row in rows
+            if row not in COMPULSORY[: COMPULSORY.index(over) + 1] and found.paired(row, over)
+        ]
+        for name, row in rows.items():
+            row.scores[label] = found.scores[name]
+            row.single[label] = dict(zip(row.answers, found.single[name].tolist(), strict=True))
+    for row in rows.values():
+        held = row.findings.values()
+        row.kinds = fact_table([pairs[n].draft for n in row.answers], [f.fates for f in held], names)
+        row.summary = summary(list(held))
+    _measure_references(results, names, style)
+    return results
+
+
+def _measure_references(results: Results, names: text.Names, style: Sequence[text.StyleRule]) -> None:
+    """The house's own finals by the same rules: how far these can be trusted."""
+    pairs = results.pairs
+    verdicts = [text.compare(pair.draft, pair.final, names, as_of=pair.as_of) for pair in pairs]
+    results.reference_kept = sum(verdict.kept for verdict in verdicts) / len(pairs)
+    found = [fates(pair.draft, pair.final, verdict) for pair, verdict in zip(pairs, verdicts, strict=True)]
+    results.reference_kinds = fact_table([pair.draft for pair in pairs], found, names)
+    broken = [v.rule for pair in pairs for v in text.violations(pair.final, style)]
+    results.reference_style = {rule: broken.count(rule) for rule in sorted(set(broken))}
+
+
+def _texts(row: Row, pairs: Sequence[Pair]) -> Texts:
+    asked = [pairs[n] for n in row.answers]
+    outputs = [answer.text for answer in row.answers.values()]
+    return Texts([pair.draft for pair in asked], outputs, [pair.final for pair in asked])

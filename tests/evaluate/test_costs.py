@@ -1,0 +1,42 @@
+"""What answers cost, worked out by hand; what is not told is never 0."""
+
+from __future__ import annotations
+
+import pytest
+
+from tensaku.evaluate.costs import Costs, Price, costs_of, wait_for_first
+from tensaku.records import Usage
+from tensaku.revise import DraftText, Job
+from tensaku.testing import ScriptedEngine
+
+
+def record(**values: object) -> dict[str, object]:
+    return {"row": "tuned", "answered": 4, "first_token": 0.5, "memory_mb": 900.0, "joules": 40.0} | values
+
+
+def test_by_hand() -> None:
+    usage = [Usage(300, 100), Usage(500, 300)]
+    price = Price(hour=360.0, million_read=200.0, million_written=1000.0)
+    found = costs_of([record(), record(answered=1, joules=5.0, memory_mb=1000.0)], [2.0, 4.0], usage, price)
+    assert found.seconds == 3.0
+    assert found.first_token == 0.5
+    assert found.memory_mb == 1000.0
+    assert found.joules == pytest.approx(45 / 5)
+    # 3 s at 0.1 yen a second; 400 tokens read, 200 written on average: 0.3 + 0.08 + 0.2 yen a comment
+    assert found.yen_per_thousand == pytest.approx(580)
+
+
+def test_what_is_not_told_is_none() -> None:
+    silent = record(first_token=None, memory_mb=None, joules=None)
+    assert costs_of([silent], [1.0], [Usage(1, 1)], Price()) == Costs(seconds=1.0)
+    assert costs_of([], [], [], Price(hour=1.0)) == Costs()
+
+
+def test_the_wait_for_the_first_token_is_measured_alone() -> None:
+    engine = ScriptedEngine(lambda messages: "株価は上昇した。")
+    drafts = [DraftText("株が上がった。", "f", "market", "2026-01")] * 3
+    waited = wait_for_first(engine, Job("直す"), drafts)
+    assert waited is not None
+    assert 0 < waited < 1
+    assert len(engine.requests) == 3
+    assert wait_for_first(engine, Job("直す"), []) is None

@@ -1,0 +1,199 @@
+"""Candidates side by side from one file: tuned here, untuned, an adapter made elsewhere, a model at an address."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tensaku import plugins
+from tensaku.errors import ConfigError, EngineError, UsageError
+from tensaku.evaluate.costs import Costs
+from tensaku.evaluate.leaderboard import Entry, read_row
+from tensaku.pipeline import Workspace, build
+from tensaku.records import Message, Pair, from_dict
+from tensaku.store import SilentReporter, Store
+from tensaku.testing import ScriptedEngine, tiny_desk
+
+Cli = Callable[..., Any]
+FEW = ("-s", "tune.epochs=0.1", "-s", "evaluate.scorers=[{ scorer = 'chrf' }, { scorer = 'strokes' }]")
+BOARD = """
+[leaderboard.candidates.plain]
+
+[leaderboard.candidates.lora]
+method = "lora"
+settings = { rank = 2 }
+
+[leaderboard.candidates.api]
+engine = { engine = "far", url = "https://models.invalid/v1" }
+consent = "試験のため、2026-11-20、高橋"
+yen_read = 100.0
+yen_written = 400.0
+"""
+
+
+class Far:
+    """What answers at the address: the published text, until it is told to fail."""
+
+    def __init__(self, folder: Path) -> None:
+        rows = [json.loads(line) for line in (folder / "data/pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+        self.finals = {row["draft"]: row["final"] for row in rows}
+        self.left = 10_000
+        self.asked = 0
+
+    def __call__(self, messages: tuple[Message, ...]) -> str:
+        if self.left <= 0:
+            raise EngineError("the endpoint closed the connection", retryable=True)
+        self.left -= 1
+        self.asked += 1
+        return next(final for draft, final in self.finals.items() if draft in messages[-1].content)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A desk that every walk takes a second on. Not to be changed: work in a copy."""
+    folder = tiny_desk(tmp_path_factory.mktemp("board") / "desk", lessons=16, exam=5)
+    with (folder / "tensaku.toml").open("a", encoding="utf-8") as file:
+        file.write(BOARD)
+    return folder
+
+
+@pytest.fixture
+def folder(small: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small, tmp_path / "desk"))
+
+
+@pytest.fixture
+def far(folder: Path) -> Iterator[Far]:
+    """An engine at an address, known to the task file as `far`."""
+    answers = Far(folder)
+
+    def engine(base: Path, /, *, url: str) -> ScriptedEngine:
+        return ScriptedEngine(answers)
+
+    plugins.engines._parts["far"] = engine
+    yield answers
+    del plugins.engines._parts["far"]
+
+
+def run(cli: Cli, folder: Path, *words: str) -> Any:
+    return cli("run", "evaluate", "-C", folder, *FEW, *words)
+
+
+def board_of(folder: Path) -> Any:
+    store = Store(folder / ".tensaku", SilentReporter())
+    artifact = store.list("leaderboard")[-1]
+    assert store.verify(artifact.ref) == []
+    return artifact, json.loads(artifact.file("leaderboard.json").read_text(encoding="utf-8"))
+
+
+def test_one_file_puts_them_side_by_side(cli: Cli, folder: Path, far: Far) -> None:
+    result = run(cli, folder)
+    assert result.code == 0, result.err
+    artifact, found = board_of(folder)
+    assert {row["name"] for row in found["rows"]} == {"draft", "rules", "plain", "lora", "api"}
+    assert found["order"][0] == "api"
+    assert found["rows"][0]["scores"]["chrf"]["value"] == 100
+    assert found["rows"][0]["costs"]["yen_per_thousand"] > 0
+    assert found["rows"][0]["costs"]["memory_mb"] is None  # it is not on this machine
+    for row in found["rows"]:
+        score = row["scores"]["chrf"]
+        assert score["low"] <= score["value"] <= score["high"]
+        assert score["n"] == 5
+    assert set(found["by"]) == {"manager", "section", "month", "length"}
+    assert sum(part["n"] for part in found["by"]["month"] if part["row"] == "api") == 5
+    assert len(found["apart"]) == 10
+    for words in ("Leaderboard: 5 drafts", "api", "原稿のまま", "規則だけ", "over-editing"):
+        assert words in result.out, words
+    page = artifact.file("leaderboard.html").read_text(encoding="utf-8")
+    for words in ("候補の比較", "運用会社別", "欄別", "月別", "社外へ送った原稿", "試験のため、2026-11-20、高橋"):
+        assert words in page, words
+    assert not re.search(r"<script|src=|url\(|@import", page)
+    with artifact.file("leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == found["order"]
+    assert all(None not in row and None not in row.values() for row in rows)
+
+
+def test_the_same_outputs_give_the_same_bytes_without_a_model(cli: Cli, folder: Path, far: Far) -> None:
+    run(cli, folder)
+    artifact, _ = board_of(folder)
+    kept = {name: artifact.file(name).read_bytes() for name in artifact.files}
+    asked = far.asked
+    shutil.rmtree(artifact.path, ignore_errors=False)
+    assert run(cli, folder).code == 0
+    again, _ = board_of(folder)
+    assert far.asked == asked
+    assert {name: again.file(name).read_bytes() for name in again.files} == kept
+
+
+def test_an_address_that_fails_midway_keeps_what_it_answered_and_the_others(cli: Cli, folder: Path, far: Far) -> None:
+    far.left = 3 + 2  # the probes, and two answers
+    result = run(cli, folder, "-s", "evaluate.at_once=1")
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert "api failed: examine: EngineError: the endpoint closed the connection" in result.out
+    _, found = board_of(folder)
+    assert [one["name"] for one in found["failed"]] == ["api"]
+    assert {row["name"] for row in found["rows"]} == {"draft", "rules", "plain", "lora"}
+    far.left, before = 10_000, far.asked
+    assert run(cli, folder, "-s", "evaluate.at_once=1").code == 0
+    assert far.asked - before == 3 + 3  # the probes again, and the three that were missing
+
+
+def test_an_adapter_made_elsewhere(cli: Cli, folder: Path, far: Far) -> None:
+    workspace = Workspace.open(folder, ["tune.epochs=0.1"])
+    tuned = build(Store(workspace.root, SilentReporter()), workspace, "tune")["tune"]
+    shutil.copytree(tuned.path / "adapter", folder / "bought")
+    result = run(cli, folder, "-s", 'leaderboard.candidates.bought={ adapter = "bought" }')
+    assert result.code == 0, result.err
+    _, found = board_of(folder)
+    held = {row["name"]: row for row in found["rows"]}
+    assert held["bought"]["about"] == "path:model, bought"
+
+
+def test_outputs_of_another_exam_are_refused(cli: Cli, folder: Path, far: Far) -> None:
+    run(cli, folder)
+    store = Store(folder / ".tensaku", SilentReporter())
+    [made] = store.list("examine")[:1]
+    lines = store.list("exam")[0].file("exam.jsonl").read_text(encoding="utf-8").splitlines()
+    pairs = [from_dict(Pair, json.loads(line)) for line in lines]
+    with pytest.raises(UsageError, match="are of another exam: 4 of its 4 pairs are the same"):
+        read_row(made, Entry(name="x", row="answer"), pairs[:-1], {})
+    with pytest.raises(UsageError, match="no answer to pair"):
+        read_row(made, Entry(name="x", row="tuned"), pairs, {})
+    assert len(read_row(made, Entry(name="x", row="answer"), pairs, {}).answers) == 5
+    assert Costs(**made.facts["costs"]["answer"]).seconds is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ('leaderboard.candidates.api.consent=""', "sends every draft to models.invalid, and nobody is named"),
+        ('leaderboard.candidates.api.engine={ engine = "farr" }', "no engine 'farr'"),
+        ('leaderboard.candidates.lora.method="lorra"', "method"),
+        ("leaderboard.candidates.lora.settings={ rnk = 2 }", "rank"),
+        ('leaderboard.candidates.x={ adapter = "gone" }', "there is no such file"),
+        ('leaderboard.candidates.x={ base = "path:gone" }', "there is no such folder"),
+        ('leaderboard.candidates.x={ method = "lora", adapter = "a" }', "not both"),
+        ("leaderboard.candidates.x={ settings = { rank = 2 } }", "no method"),
+        ("leaderboard.candidates.draft={}", "cannot call a candidate 'draft'"),
+    ],
+)
+def test_what_is_wrong_is_told_before_any_work(folder: Path, far: Far, change: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        Workspace.open(folder, [change])
+    assert not (folder / ".tensaku").exists()
+
+
+def test_two_candidates_with_one_name(folder: Path) -> None:
+    with (folder / "tensaku.toml").open("a", encoding="utf-8") as file:
+        file.write("\n[leaderboard.candidates.plain]\n")
+    with pytest.raises(ConfigError, match="plain"):
+        Workspace.open(folder)
