@@ -165,6 +165,10 @@ def run(
     built = build(store, workspace, stage)
     if "release" in built.artifacts:
         register_release(workspace, built["release"], by)
+    if "tune" in built.artifacts:
+        from tensaku.plan import note_runs
+
+        note_runs(workspace.root)
     board = compare(store, workspace) if stage == "evaluate" and workspace.spec.leaderboard.candidates else None
     made = built.artifacts if board is None else {**built.artifacts, "leaderboard": board}
     if as_json:
@@ -352,6 +356,36 @@ def serve(
     release = release_of(store, ref)
     with listen(host or cfg.host, cfg.port if port is None else port) as listener:
         serve_release(workspace, store, release, trial=trial, listener=listener)
+
+
+@app.command("plan")
+def plan_(  # noqa: PLR0913 - a list of what may be asked, not a function with a story
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="A built-in name, a config.json, a model folder or file.")
+    ] = "",
+    method: Annotated[
+        str, typer.Argument(metavar="[METHOD]", help="load, lora, qlora, full, dpo, pretrain or serve.")
+    ] = "load",
+    hardware: Annotated[str, typer.Option("--gpu", help="A name of --hardware, or this-machine.")] = "h100-sxm",
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="A setting of --settings, as in -s train.batch=4.")
+    ] = None,
+    show_: Annotated[
+        str, typer.Option("--list", help="Instead of a plan: models, hardware, settings, tensors or errors.")
+    ] = "",
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Fit the machine's constants to the runs sealed in the workspace.")
+    ] = False,
+    page: Annotated[Path | None, typer.Option("--page", help="Write the errors so far to this HTML file.")] = None,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say what a job takes: memory, GPUs, time, servers, money; with reasons, bands and sources."""
+    from tensaku.plan import command
+
+    asked = command.Asked(model, method, hardware, tuple(sets or ()), show_, calibrate, page, folder / ".tensaku")
+    values, lines = command.answer(asked)
+    print(json.dumps(values, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
 @user.command("add")

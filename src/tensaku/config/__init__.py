@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
 
 from tensaku.config.faults import describe
-from tensaku.config.lines import line_index
+from tensaku.config.lines import Loc, line_index
 from tensaku.config.overrides import apply_overrides
 from tensaku.config.reference import explain
 from tensaku.config.section import Section
 from tensaku.errors import ConfigError
 
-__all__ = ["Section", "explain", "load"]
+__all__ = ["Section", "explain", "load", "settle"]
 
 S = TypeVar("S", bound=Section)
 
@@ -39,8 +39,21 @@ def load(path: Path, spec: type[S], overrides: Sequence[str] = ()) -> S:
     """
     path = Path(path)
     text = _read(path)
-    data = _parse(text, path)
-    lines = line_index(text)
+    return _settled(spec, _parse(text, path), line_index(text), overrides, path)
+
+
+def settle(spec: type[S], overrides: Sequence[str] = ()) -> S:
+    """`spec` from its defaults and `overrides` alone, as `load` reads them; for settings that no file holds.
+
+    Raises:
+        ConfigError: they break `spec`; `faults` holds every fault found.
+    """
+    return _settled(spec, {}, {}, overrides, None)
+
+
+def _settled(
+    spec: type[S], data: dict[str, Any], lines: Mapping[Loc, int], overrides: Sequence[str], where: Path | None
+) -> S:
     faults, origins = apply_overrides(data, overrides)
     try:
         # JSON in strict mode: text is never taken for a number, yet lists fit tuples and text fits paths and dates.
@@ -48,7 +61,7 @@ def load(path: Path, spec: type[S], overrides: Sequence[str] = ()) -> S:
     except pydantic.ValidationError as error:
         faults += describe(error, spec, data, lines, origins)
     if faults:
-        raise ConfigError(faults, where=path)
+        raise ConfigError(faults, where=where)
     return found
 
 

@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from tensaku.desk.board import read_board
 from tensaku.desk.comparison import hold
 from tensaku.desk.session import Desk, Session
+from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
 from tensaku.desk.words import Language
 from tensaku.engines.protocol import Engine
@@ -49,7 +50,7 @@ _mounted: list[FastAPI] = []
 
 
 def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str = "") -> None:
-    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English.
+    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
 
     Call it last: routes added to `app` afterwards are not found. One desk a process, since NiceGUI keeps its pages
     there; serve it with one worker.
@@ -83,6 +84,8 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
     _add_page(desk, "/", "ja", sessions.add)
     _add_page(desk, "/ja", "ja", sessions.add)
     _add_page(desk, "/en", "en", sessions.add)
+    add_sizing("/plan", "ja")
+    add_sizing("/en/plan", "en")
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(

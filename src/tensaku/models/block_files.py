@@ -2,9 +2,6 @@
 
 Each matrix is uint8 [rows, bytes a row]; the file's metadata holds, under `blocks`, JSON of its name to
 `{"type": ggml's name, "shape": [rows, columns]}`. Norms and biases are not here: they are fp32 in model.safetensors.
-
-The GGUF header is read here and not by the gguf package, whose reader makes an object of every word of the vocabulary
-(seven seconds for Gemma's). Layout: the GGUF specification, version 2 and 3, little-endian.
 """
 
 from __future__ import annotations
@@ -12,11 +9,11 @@ from __future__ import annotations
 import json
 import mmap
 import struct
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tensaku.errors import UsageError
+from tensaku.models.gguf_header import GgufHeader
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,8 +35,6 @@ _MATRICES = {
     "ffn_down": "mlp.down_proj",
 }
 _WHOLE = {"token_embd.weight": "model.embed_tokens.weight", "output.weight": "lm_head.weight"}
-_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_STRING, _ARRAY = 8, 9
 _AT_ONCE = 1 << 22  # weights compared at a time
 
 
@@ -57,7 +52,7 @@ def write_blocks(gguf: Path, folder: Path) -> bool:
     size = gguf.stat().st_size
     try:
         with gguf.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-            header = _Header.read(raw)
+            header = GgufHeader.read(raw)
         matrices = header.matrices()
     except (struct.error, ValueError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"this GGUF file cannot be read ({error})", where=gguf) from None
@@ -177,90 +172,3 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if set(told) != set(held):
         raise UsageError("its metadata names other tensors than it holds", where=path, fix="Make the base again")
     return held, told
-
-
-class _Matrix(NamedTuple):
-    name: str
-    kind: str
-    rows: int
-    columns: int
-    start: int  # byte of the file
-    size: int  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """Fields that are single values, and what is said of each tensor: name, sizes (fastest first), type, place."""
-
-    fields: dict[str, Any]
-    tensors: list[tuple[str, tuple[int, ...], int, int]]
-    data: int
-
-    @classmethod
-    def read(cls, raw: mmap.mmap) -> _Header:
-        cursor = _Cursor(raw)
-        magic, version = cursor.take("4sI")
-        if magic != b"GGUF" or version not in (2, 3):
-            raise ValueError("no little-endian GGUF of version 2 or 3")
-        count, pairs = cursor.take("QQ")
-        fields = {}
-        for _ in range(pairs):
-            name = cursor.string()
-            fields[name] = cursor.value(*cursor.take("I"))
-        tensors = []
-        for _ in range(count):
-            name = cursor.string()
-            (dims,) = cursor.take("I")
-            tensors.append((name, cursor.take(f"{dims}Q"), *cursor.take("IQ")))
-        align = fields.get("general.alignment") or 32
-        return cls(fields, tensors, -(-cursor.at // align) * align)
-
-    def matrices(self) -> list[_Matrix]:
-        """Those of the tensors that have two dimensions."""
-        from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-
-        found = []
-        for name, sizes, number, offset in self.tensors:
-            if len(sizes) == 2:
-                columns, rows = sizes
-                kind = GGMLQuantizationType(number)
-                length, size = GGML_QUANT_SIZES[kind]
-                if columns % length:
-                    raise ValueError(f"a row of {name} is no whole blocks")
-                found.append(
-                    _Matrix(name, kind.name, rows, columns, self.data + offset, rows * columns // length * size)
-                )
-        return found
-
-
-class _Cursor:
-    def __init__(self, raw: mmap.mmap) -> None:
-        self._raw, self.at = raw, 0
-
-    def take(self, form: str) -> tuple[Any, ...]:
-        found = struct.unpack_from("<" + form, self._raw, self.at)
-        self.at += struct.calcsize("<" + form)
-        return found
-
-    def string(self) -> str:
-        (size,) = self.take("Q")
-        found = self._raw[self.at : self.at + size]
-        self.at += size
-        return found.decode("utf-8")
-
-    def value(self, kind: int) -> Any:
-        """The value at the cursor; None for an array, which is passed over."""
-        if kind == _STRING:
-            return self.string()
-        if kind != _ARRAY:
-            return self.take(_NUMBERS[kind])[0]
-        inner, count = self.take("IQ")
-        if inner in _NUMBERS:
-            self.at += count * struct.calcsize("<" + _NUMBERS[inner])
-            return None
-        for _ in range(count):
-            if inner == _STRING:  # without making a string of it
-                self.at += 8 + struct.unpack_from("<Q", self._raw, self.at)[0]
-            else:
-                self.value(inner)
-        return None

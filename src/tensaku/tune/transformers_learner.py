@@ -159,7 +159,8 @@ class TransformersLearner:
         )
         if self._place.sharded:
             parts.append(f"shared out among {self._place.group.size} processes (FSDP2)")
-        return f"Transformers and PEFT on {self.model.config.model_type}, {self._place.device}: {'; '.join(parts)}"
+        where = "" if self._place.device == CPU else f", {self._place.device}"
+        return f"Transformers and PEFT on {self.model.config.model_type}{where}: {'; '.join(parts)}"
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Every trainable tensor under a stable name."""

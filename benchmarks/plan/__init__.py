@@ -1,0 +1,1 @@
+"""What a plan says, beside what runs of Tensaku take: memory and time of tuning and serving."""

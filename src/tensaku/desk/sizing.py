@@ -1,0 +1,223 @@
+"""The page of sizing: sliders, and what `tensaku.plan` says to them, redrawn at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from tensaku.desk.words import Language
+from tensaku.errors import TensakuError
+from tensaku.plan import Answer, Ask, Load, Training, plan
+from tensaku.plan.hardware import gpus
+from tensaku.plan.headers import names
+from tensaku.plan.job import METHODS
+from tensaku.plan.text import duration, yen
+
+__all__ = ["add_sizing", "answered", "body"]
+
+_RANGES: dict[str, tuple[tuple[int, ...], int, str]] = {
+    "batch": ((1, 2, 4, 8, 16, 32, 64), 0, "of-training"),
+    "sequence": ((256, 512, 1024, 2048, 4096, 8192, 16384, 32768), 3, "of-training"),
+    "examples": ((100, 200, 400, 800, 1600, 3200, 12800, 51200), 3, "of-training"),
+    "users": ((1, 2, 4, 8, 16, 32, 64, 128, 256), 3, "of-serving"),
+    "prompt": ((128, 256, 512, 1024, 1536, 2048, 3072, 8192), 3, "of-serving"),
+    "answer": ((64, 128, 256, 400, 512, 768, 1024), 3, "of-serving"),
+    "adapters": ((0, 1, 2, 4, 8, 16, 32, 64, 128), 0, "of-serving"),
+}
+"""Slider -> the values it steps through, where it begins, which jobs have it."""
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "title": ("規模の見積もり", "Sizing"),
+    "lead": (
+        "つまみを動かすと、必要なメモリ・GPU・時間・費用をその場で計算し直します。数値には幅と根拠が付きます。",
+        "Move a slider: memory, GPUs, time and money are worked out anew at once, each with its band and its reason.",
+    ),
+    "model": ("モデル", "Model"),
+    "method": ("仕事", "Job"),
+    "hardware": ("GPU", "GPU"),
+    "batch": ("GPU ごとの系列数", "Sequences a GPU"),
+    "sequence": ("系列のトークン数", "Tokens a sequence"),
+    "examples": ("教材の数", "Lessons"),
+    "users": ("同時の回答数", "Answers at once"),
+    "prompt": ("入力のトークン数", "Tokens of a prompt"),
+    "answer": ("回答のトークン数", "Tokens of an answer"),
+    "adapters": ("アダプター数", "Adapters"),
+    "memory": ("最も埋まる GPU のメモリ（GB）", "Memory of the fullest GPU, GB"),
+    "room": ("容量", "has"),
+    "gpus": ("GPU 数", "GPUs"),
+    "why": ("より少ない数で足りない理由", "Why not fewer"),
+    "time": ("所要時間", "Time"),
+    "speed": ("生成速度", "Speed"),
+    "latency": ("待ち時間（秒）", "Waiting, seconds"),
+    "first": ("最初の語", "first word"),
+    "whole": ("回答全体", "whole answer"),
+    "server": ("サーバー", "Server"),
+    "money": ("費用（税別）", "Money, without tax"),
+    "unknown": ("不明", "Unknown"),
+    "sources": ("出典", "Sources"),
+}
+
+
+def _say(language: Language) -> dict[str, str]:
+    return {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
+
+
+def body(language: Language) -> Markup:
+    """The page before the first answer."""
+    say = _say(language)
+    selects = [
+        _select("model", say["model"], names(), "llama-3.1-8b"),
+        _select("method", say["method"], METHODS, "lora"),
+        _select("hardware", say["hardware"], list(gpus()), "h100-sxm"),
+    ]
+    sliders = [_slider(name, say[name], *row) for name, row in _RANGES.items()]
+    return Markup(
+        '<link rel="stylesheet" href="/desk/static/desk.css"><link rel="stylesheet" href="/desk/static/sizing.css">'
+        '<main class="sizing" lang="{}"><h1>{}</h1><p class="lead">{}</p><div class="sizing-columns">'
+        '<form id="sizing-form" data-method="lora">{}</form>'
+        '<div id="sizing-answer" aria-live="polite"></div></div></main>'
+        '<script src="/desk/static/sizing.js" defer></script>'
+    ).format(language, say["title"], say["lead"], Markup().join([*selects, *sliders]))
+
+
+def _select(name: str, label: str, values: Sequence[str], chosen: str) -> Markup:
+    options = Markup().join(
+        Markup("<option{}>{}</option>").format(Markup(" selected") if value == chosen else "", value)
+        for value in values
+    )
+    return Markup('<label>{}<select name="{}">{}</select></label>').format(label, name, options)
+
+
+def _slider(name: str, label: str, values: Sequence[int], start: int, jobs: str) -> Markup:
+    return Markup(
+        '<label class="{}">{} <output id="{}-told">{}</output>'
+        '<input type="range" name="{}" min="0" max="{}" value="{}" data-values="{}"></label>'
+    ).format(jobs, label, name, values[start], name, len(values) - 1, start, ",".join(map(str, values)))
+
+
+def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
+    """What to show for the values of the form, and the method it is for. A mistake is shown as its message."""
+    method = str(values.get("method", "load"))
+    method = method if method in METHODS else "load"
+    try:
+        picked = {name: _picked(name, values.get(name)) for name in _RANGES}
+        train = {name: picked[name] for name in ("batch", "sequence", "examples")}
+        serve = {name: picked[name] for name in ("users", "prompt", "answer", "adapters")}
+        ask = Ask(train=Training(**train), serve=Load(**serve))
+        found = plan(str(values.get("model", "")), method, ask, str(values.get("hardware", "")))
+    except TensakuError as error:
+        return str(Markup('<p class="fault" role="alert">{}</p>').format(error)), method
+    return str(_shown(found, _say(language))), method
+
+
+def _picked(name: str, place: Any) -> int:
+    values, start, _ = _RANGES[name]
+    try:
+        return values[min(max(int(place), 0), len(values) - 1)]
+    except (TypeError, ValueError):
+        return values[start]
+
+
+def _shown(found: Answer, say: Mapping[str, str]) -> Markup:
+    parts = [_bars(found, say), _latency(found, say)]
+    rows: list[tuple[str, str]] = []
+    if found.fit is not None:
+        rows.append((say["gpus"], f"{found.fit.layout.gpus} ({found.fit.layout})"))
+        why = found.why_more or (found.fit.smaller.reason if found.fit.smaller else "")
+        if why:
+            rows.append((say["why"], why))
+    if found.hours and found.step:
+        low, middle, high = map(duration, found.hours)
+        rows.append((say["time"], f"{middle} ({low} - {high})"))
+    if found.band:
+        rows.append((say["speed"], f"{found.band[0]:,.0f} - {found.band[1]:,.0f} tokens/s"))
+    if found.node:
+        node = found.node
+        ram = f"{node.ram_least / 1e9:,.0f}-{node.ram_better / 1e9:,.0f} GB RAM"
+        rows.append((say["server"], f"{found.servers} x ({node.gpus} GPU, {node.cores} cores, {ram})"))
+    if found.bill:
+        kwh = "unknown" if found.bill.kwh is None else f"{found.bill.kwh:,.1f} kWh"
+        rows.append((say["money"], f"{kwh}; buy {yen(found.bill.buy)}; rent {yen(found.bill.rent)}"))
+    rows += [(say["unknown"], line) for line in found.unknown]
+    rows += [(say["sources"], line) for line in found.sources]
+    cells = Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
+    return Markup().join([*parts, Markup("<dl>{}</dl>").format(cells)])
+
+
+def _bars(found: Answer, say: Mapping[str, str]) -> Markup:
+    """Memory by what it is for, against what the GPU has; of loading, by number format."""
+    room = found.accelerator.memory
+    if found.fit is None:
+        bars = [(kind, size, "sure") for kind, size in found.loading.items()]
+        ends = None
+    else:
+        memory = found.fit.memory
+        bars = [(name, size, "sure") for name, size in memory.exact.items()]
+        bars += [(name, size, "assumed") for name, size in memory.assumed.items()]
+        bars.append(("=", memory.total, "sure"))
+        ends = memory.low, memory.high
+    return _figure(say["memory"], bars, room, f"{say['room']} {room / 1e9:g}", ends)
+
+
+def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
+    if found.latency is None or not found.latency.stable:
+        return Markup()
+    bars = []
+    for name, values in (("first", found.latency.first), ("whole", found.latency.whole)):
+        parts = zip((50, 95, 99), values, strict=True)
+        bars += [(f"{say[name]} {percent} %", value * 1e9, "sure") for percent, value in parts]
+    return _figure(say["latency"], bars, 0.0, "", None)
+
+
+def _figure(
+    title: str, bars: Sequence[tuple[str, float, str]], room: float, told: str, ends: tuple[float, float] | None
+) -> Markup:
+    left, width, step = 170, 400, 26
+    top = max([size for _, size, _ in bars] + [room] + list(ends or ())) or 1.0
+    height = step * len(bars) + 26
+    drawn = []
+    for number, (name, size, style) in enumerate(bars):
+        y = 6 + step * number
+        length = max(1.0, width * size / top) if math.isfinite(size) else 0.0
+        drawn.append(
+            Markup('<text x="0" y="{}">{}</text><rect class="{}" x="{}" y="{}" width="{:.1f}" height="16"/>').format(
+                y + 13, name, style, left, y, length
+            )
+        )
+        drawn.append(Markup('<text x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size / 1e9))
+    if room:
+        x = left + width * room / top
+        drawn.append(Markup('<line class="room" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/>').format(x, height - 18))
+        drawn.append(Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x, height - 4, told))
+    if ends:
+        y = 6 + step * (len(bars) - 1) + 8
+        low, high = (left + width * end / top for end in ends)
+        drawn.append(Markup('<line class="band" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>').format(low, high, y))
+    label = f"{title}: " + ", ".join(f"{name} {size / 1e9:.2f}" for name, size, _ in bars)
+    return Markup(
+        '<figure><figcaption>{}</figcaption><svg viewBox="0 0 660 {}" role="img" aria-label="{}">{}</svg></figure>'
+    ).format(title, height, label, Markup().join(drawn))
+
+
+def add_sizing(path: str, language: Language) -> None:
+    """The page at `path`; after `mount` has set up the desk's static files."""
+    from nicegui import ui
+
+    title = f"Tensaku | {_say(language)['title']}"
+
+    @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
+    def page() -> None:
+        ui.add_body_html(str(body(language)))
+        client = ui.context.client
+
+        async def heard(event: Any) -> None:
+            values = event.args[0] if isinstance(event.args, list) and event.args else event.args
+            html, method = await asyncio.to_thread(answered, values if isinstance(values, dict) else {}, language)
+            client.run_javascript(f"sizing.show({json.dumps(html)}, {json.dumps(method)})")
+
+        ui.on("sizing_ask", heard)

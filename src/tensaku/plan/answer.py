@@ -1,0 +1,309 @@
+"""A plan: what a job takes, with the reasons, the band and the sources of everything that is in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from pydantic import Field
+
+from tensaku.config import Section
+from tensaku.errors import UsageError
+from tensaku.plan.anatomy import Anatomy
+from tensaku.plan.fit import COUNTS, Fit, fewest, needs
+from tensaku.plan.hardware import Accelerator, Node, checked, gpu, node, price
+from tensaku.plan.headers import describe
+from tensaku.plan.job import METHODS, Load, Method, Training
+from tensaku.plan.layout import Layout, layouts, share
+from tensaku.plan.memory import BYTES, weight_bytes
+from tensaku.plan.money import Bill, Money, Ratio, bill, inference_ratio, training_ratio
+from tensaku.plan.speed import Reached, StepTime, Times, expected_tokens, serving_times, step_time, steps
+from tensaku.plan.waiting import Latency, simulate
+
+__all__ = ["Answer", "Ask", "plan", "priced_hours"]
+
+_MOST_COUNT = 256
+"""GPUs up to which a server that meets its goals is looked for."""
+_BUSY = 0.8
+"""Share of what can be answered at most that arrives, where the number of places is left to the planner."""
+
+
+class Ask(Section):
+    """The settings of a plan."""
+
+    train: Training = Training()
+    serve: Load = Load()
+    money: Money = Money()
+    gpus: int = Field(0, ge=0, le=COUNTS[-1])
+    """How many GPUs; 0: the fewest."""
+    draft: str = ""
+    """Serving: a model that drafts, named as a model is; empty: none."""
+    memory_gb: float = Field(0.0, ge=0)
+    """Memory of a GPU in 10^9 bytes; 0: as in the table."""
+    bandwidth_gbs: float = Field(0.0, ge=0)
+    """Its bandwidth in 10^9 bytes a second; 0: as in the table."""
+    tflops: float = Field(0.0, ge=0)
+    """Its dense products in the job's number format, in 10^12 operations a second; 0: as in the table."""
+    watts: float = Field(0.0, ge=0)
+    """Its power; 0: as in the table."""
+    against: str = ""
+    """A larger model to compare the cost of training and of the hardware with; empty: none."""
+    hours_a_day: float = Field(24.0, gt=0, le=24)
+    """Serving: hours of a day that are paid for."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `plan` found. None: not asked for, or unknown (`unknown` says what and why)."""
+
+    anatomy: Anatomy
+    method: Method
+    ask: Ask
+    accelerator: Accelerator
+    loading: dict[str, float]
+    """Bytes of all weights by number format."""
+    fit: Fit | None = None
+    step: StepTime | None = None
+    hours: tuple[float, float, float] | None = None
+    """Of a training: low, middle, high; of a server: of a day."""
+    times: Times | None = None
+    latency: Latency | None = None
+    band: tuple[float, float] | None = None
+    """Serving: words a second over all answers at the slow and the fast end."""
+    why_more: str = ""
+    """Serving: why fewer GPUs do not meet the goals."""
+    node: Node | None = None
+    servers: int = 1
+    bill: Bill | None = None
+    ratios: tuple[Ratio, ...] = ()
+    """Against `ask.against`: training, and the hardware that holds the weights in 16 bit."""
+    unknown: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+def plan(
+    model: str | Anatomy,
+    method: Method = "load",
+    ask: Ask | None = None,
+    hardware: str | Accelerator = "h100-sxm",
+    reached: Reached | None = None,
+) -> Answer:
+    """What `method` takes for `model` on `hardware`.
+
+    Args:
+        model: a built-in name, a config.json, a model folder, a .safetensors or .gguf file; or an anatomy.
+        method: load, lora, qlora, full, dpo, pretrain or serve.
+        ask: the settings; `ask.train.method` is replaced by `method`.
+        hardware: a name of the table.
+        reached: shares of the data sheet's figures that are reached.
+
+    Raises:
+        UsageError: the model or the hardware is not known, or the job does not fit.
+    """
+    if method not in METHODS:
+        raise UsageError(f"there is no method {method!r}", fix=f"There is: {', '.join(METHODS)}")
+    anatomy = describe(model) if isinstance(model, str) else model
+    ask = ask or Ask()
+    accelerator = _with_own(gpu(hardware) if isinstance(hardware, str) else hardware, ask, method)
+    reached = reached or Reached()
+    sources = [f"{anatomy.name}: {anatomy.source}", f"{accelerator.label}: {accelerator.source} (read {checked()})"]
+    answer = Answer(anatomy, method, ask, accelerator, loading(anatomy), sources=tuple(sources))
+    if ask.against:
+        answer = replace(answer, ratios=_ratios(anatomy, describe(ask.against), accelerator, ask.money))
+    if method == "load":
+        return answer
+    assumptions = (
+        "runtime 1.0 GB (0.6-2.0) and fragmentation 5 % (0-15 %) of what comes and goes: assumed, no GPU was measured",
+        f"reached of the data sheet: {reached.source}",
+    )
+    answer = replace(answer, assumptions=assumptions)
+    if method == "serve":
+        return _finished(_served(answer, reached))
+    if not anatomy.decodes and method != "full":
+        raise UsageError(f"{anatomy.name} is an encoder: {method} is not planned for it", fix="Plan load or full")
+    run = ask.train.model_copy(update={"method": method})
+    answer = replace(answer, ask=ask.model_copy(update={"train": run}))
+    return _finished(_trained(answer, run, reached))
+
+
+def _ratios(small: Anatomy, large: Anatomy, accelerator: Accelerator, money: Money) -> tuple[Ratio, ...]:
+    """Training on the same words; and, where the card's price is known, the cards that hold the weights in 16 bit
+    against A100s that hold the large model's, as the published comparison has it."""
+    found = [training_ratio(small.active_parameters, large.active_parameters)]
+    known = price(accelerator.name)
+    each = money.gpu_price or (known.buy if known else None)
+    if each:
+        found.append(inference_ratio(each * math.ceil(2 * small.parameters / accelerator.memory), large.parameters))
+    return tuple(found)
+
+
+def loading(anatomy: Anatomy) -> dict[str, float]:
+    """Bytes of all weights by number format; `as stored` where a file says how it holds them."""
+    found = {kind: sum(weight_bytes(piece, piece.numbers, kind) for piece in anatomy.pieces) for kind in BYTES}
+    stored = anatomy.stored_bytes()
+    return found if stored is None else {"as stored": float(stored), **found}
+
+
+def _with_own(accelerator: Accelerator, ask: Ask, method: Method) -> Accelerator:
+    """The accelerator with what the caller knows better."""
+    tflops = dict(accelerator.tflops)
+    if ask.tflops:
+        kind = ask.serve.precision if method == "serve" else ask.train.precision
+        tflops["bf16" if kind == "int4" else kind] = ask.tflops
+    return replace(
+        accelerator,
+        memory=ask.memory_gb * 1e9 or accelerator.memory,
+        bandwidth=ask.bandwidth_gbs * 1e9 or accelerator.bandwidth,
+        watts=ask.watts or accelerator.watts,
+        tflops=tflops,
+    )
+
+
+def _trained(answer: Answer, run: Training, reached: Reached) -> Answer:
+    found = fewest(answer.anatomy, run, answer.accelerator.memory, gpus=answer.ask.gpus or None)
+    try:
+        step = step_time(answer.anatomy, run, found.layout, answer.accelerator, reached)
+    except UsageError as error:
+        return replace(answer, fit=found, unknown=(f"time: {error}",))
+    # a pipeline's step is several micro-batches, which `steps` counts too
+    count = steps(run, found.layout)
+    low, middle, high = (seconds * count / 3600 for seconds in (step.low, step.seconds, step.high))
+    return replace(answer, fit=found, step=step, hours=(low, middle, high))
+
+
+def _served(answer: Answer, reached: Reached) -> Answer:
+    anatomy, ask = answer.anatomy, answer.ask
+    if not anatomy.decodes:
+        raise UsageError(f"{anatomy.name} is an encoder and writes nothing", fix="Plan load or full")
+    load = ask.serve
+    draft = describe(ask.draft) if ask.draft else None
+    if load.length > anatomy.context:
+        what = f"prompt and answer have {load.length} tokens, {anatomy.name} takes {anatomy.context}"
+        raise UsageError(what, fix="Shorten serve.prompt or serve.answer")
+    try:
+        serving_times(anatomy, load, Layout(), answer.accelerator, reached, users=1)
+    except UsageError as error:
+        load = load if load.users else load.model_copy(update={"users": 1})
+        found = fewest(anatomy, load, answer.accelerator.memory, gpus=ask.gpus or None, draft=draft)
+        return replace(answer, fit=found, unknown=(f"time: {error}",), hours=(ask.hours_a_day,) * 3)
+    missed_by: dict[int, str] = {}  # GPUs -> what the last layout on so many missed
+    best: tuple[Load, Fit, Latency] | None = None
+    for placed, found in _candidates(answer, load, draft, reached):
+        over = found.memory.high - answer.accelerator.memory
+        missed = f"{placed.users} answers at once need {over / 1e9:,.1f} GB too much on a GPU" if over > 0 else ""
+        if not missed:
+            latency = _latency(anatomy, placed, found.layout, answer.accelerator, reached)
+            missed = _missed(placed, latency)
+        if not missed:
+            best = placed, found, latency
+            break
+        gpus = found.layout.gpus
+        missed_by[gpus] = f"{gpus} GPU{'s' if gpus > 1 else ''} ({found.layout}): {missed}"
+    if best is None:
+        why = list(missed_by.values())[-1] if missed_by else "no number of GPUs meets the goals"
+        raise UsageError(why, fix="Loosen the goals, or take another GPU")
+    placed, found, latency = best
+    smaller = [count for count in missed_by if count < found.layout.gpus]
+    times = serving_times(anatomy, placed, found.layout, answer.accelerator, reached)
+    users = share(placed.users, found.layout.data)
+    ends = [
+        found.layout.data
+        * serving_times(anatomy, placed, found.layout, answer.accelerator, reached, part=part).tokens_a_second(users)
+        for part in (0, 2)
+    ]
+    return replace(
+        answer,
+        ask=ask.model_copy(update={"serve": placed}),
+        fit=found,
+        times=times,
+        latency=latency,
+        band=(ends[0], ends[1]),
+        why_more=missed_by[max(smaller)] if smaller else "",
+        hours=(ask.hours_a_day,) * 3,
+    )
+
+
+def _candidates(answer: Answer, load: Load, draft: Anatomy | None, reached: Reached) -> Iterator[tuple[Load, Fit]]:
+    """Loads with a settled number of places on more and more GPUs, beginning with the fewest that hold them."""
+    anatomy, room, asked = answer.anatomy, answer.accelerator.memory, answer.ask.gpus
+    least = load if load.users else load.model_copy(update={"users": 1})
+    first = fewest(anatomy, least, room, gpus=asked or None, draft=draft)
+    for count in (asked,) if asked else [c for c in COUNTS if first.layout.gpus <= c <= _MOST_COUNT]:
+        for layout in layouts(anatomy, count, training=False):
+            placed = load if load.users else _places(anatomy, load, layout, answer.accelerator, reached)
+            yield placed, Fit(layout, needs(anatomy, placed, layout, draft), first.smaller)
+
+
+def _places(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> Load:
+    """The fewest places, doubling, with which what arrives is at most four fifths of what can be answered."""
+    users = layout.data
+    while users < 1024 * layout.data:
+        placed = load.model_copy(update={"users": users})
+        if load.rate <= _BUSY * layout.data * _capacity(anatomy, placed, layout, accelerator, reached):
+            return placed
+        users *= 2
+    return load.model_copy(update={"users": users})
+
+
+def _server(
+    anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached
+) -> tuple[float, Callable[[int], float], float, int]:
+    """Of one copy: seconds to read a prompt, seconds of a pass by answers under way, passes of an answer, places."""
+    slots = share(load.users, layout.data)
+    prompt = serving_times(anatomy, load, layout, accelerator, reached, users=1).prompt
+    words = expected_tokens(load.accepted, load.drafted) if load.accepted else 1.0
+
+    def one_pass(users: int) -> float:
+        return serving_times(anatomy, load, layout, accelerator, reached, users=users).one_pass
+
+    return prompt, one_pass, (load.answer - 1) / words, slots
+
+
+def _capacity(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> float:
+    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached)
+    return slots / (slots * prompt + passes * one_pass(slots))
+
+
+def _latency(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> Latency:
+    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached)
+    rate = load.rate / layout.data
+    steps_of = {1: one_pass(1), slots: one_pass(slots)}
+
+    def between(users: int) -> float:
+        """Passes are as long as what they read or compute: straight between one answer and all of them, at most."""
+        if slots == 1:
+            return steps_of[1]
+        return steps_of[1] + (steps_of[slots] - steps_of[1]) * (users - 1) / (slots - 1)
+
+    return simulate(prompt=prompt, one_pass=between, passes=passes, slots=slots, rate=rate)
+
+
+def _missed(load: Load, latency: Latency) -> str:
+    if not latency.stable:
+        return f"{load.rate:g} requests a second arrive, {latency.capacity:.2f} a copy can be answered"
+    goals = (("first word", load.first_goal, latency.first[1]), ("whole answer", load.answer_goal, latency.whole[1]))
+    for name, goal, found in goals:
+        if goal and found > goal:
+            return f"95 of 100 wait up to {found:.2f} s for the {name}, the goal is {goal:g} s"
+    return ""
+
+
+def priced_hours(answer: Answer) -> float | None:
+    """Hours that a bill is for: of the training; of a day of serving."""
+    return answer.hours[1] if answer.hours else None
+
+
+def _finished(answer: Answer) -> Answer:
+    """With the server around the GPUs and the bill."""
+    assert answer.fit is not None
+    gpus = answer.fit.layout.gpus
+    count = min(gpus, 8)
+    answer = replace(answer, node=node(answer.accelerator, count), servers=math.ceil(gpus / count))
+    hours = priced_hours(answer)
+    if hours is None:
+        return answer
+    found = bill(answer.ask.money, answer.accelerator, gpus, hours)
+    unknown = (*answer.unknown, *found.unknown)
+    return replace(answer, bill=found, unknown=unknown, sources=(*answer.sources, *found.sources))

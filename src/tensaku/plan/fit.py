@@ -1,0 +1,100 @@
+"""The fewest GPUs that hold a job, and why one step fewer does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tensaku.errors import UsageError
+from tensaku.plan.anatomy import Anatomy
+from tensaku.plan.job import Load, Training
+from tensaku.plan.layout import Layout, layouts
+from tensaku.plan.memory import Memory, serving, training
+
+__all__ = ["COUNTS", "Fit", "TooFew", "fewest"]
+
+COUNTS = (1, 2, 4, 8, *range(16, 65, 8), *range(80, 129, 16), 192, 256, 384, 512, 768, 1024)
+"""GPUs that are tried: one server of 1, 2, 4 or 8, then whole servers of 8."""
+
+
+class TooFew(NamedTuple):
+    """A number of GPUs that does not do: its best layout, what that needs, and by how much it is too much."""
+
+    gpus: int
+    layout: Layout
+    memory: Memory
+    missing: float
+    reason: str
+
+
+class Fit(NamedTuple):
+    """The fewest GPUs, how the model is split over them, and the next smaller number."""
+
+    layout: Layout
+    memory: Memory
+    smaller: TooFew | None
+
+
+def fewest(
+    anatomy: Anatomy,
+    job: Training | Load,
+    room: float,
+    *,
+    gpus: int | None = None,
+    draft: Anatomy | None = None,
+) -> Fit:
+    """The fewest GPUs with `room` bytes each on which the job fits even at the high end of its band.
+
+    Args:
+        gpus: take exactly so many instead.
+
+    Raises:
+        UsageError: it does not fit.
+    """
+    smaller: TooFew | None = None
+    for count in (gpus,) if gpus else _worth_trying(anatomy, job, room, draft):
+        best: tuple[Layout, Memory] | None = None
+        for layout in _possible(anatomy, job, count):
+            memory = needs(anatomy, job, layout, draft)
+            if memory.high <= room:
+                return Fit(layout, memory, smaller)
+            if best is None or memory.high < best[1].high:
+                best = layout, memory
+        if best is None:
+            continue
+        smaller = _too_few(count, *best, room)
+    if smaller is None:
+        raise UsageError(f"{anatomy.name} cannot be split over {gpus} GPUs", fix="Ask for 1, 2, 4, 8 or whole servers")
+    advice = "a smaller batch or sequence" if isinstance(job, Training) else "fewer users or shorter texts"
+    raise UsageError(f"{smaller.reason}", fix=f"Take a GPU with more memory, or {advice}")
+
+
+def _worth_trying(anatomy: Anatomy, job: Training | Load, room: float, draft: Anatomy | None) -> tuple[int, ...]:
+    """Every number, unless not even the largest does: what a GPU cannot share out is then too much by itself."""
+    most = COUNTS[-1]
+    if any(needs(anatomy, job, layout, draft).high <= room for layout in _possible(anatomy, job, most)):
+        return COUNTS
+    return (most,)
+
+
+def needs(anatomy: Anatomy, job: Training | Load, layout: Layout, draft: Anatomy | None = None) -> Memory:
+    """The memory of `job` under `layout`."""
+    if isinstance(job, Training):
+        return training(anatomy, job, layout)
+    return serving(anatomy, job, layout, draft=draft)
+
+
+def _possible(anatomy: Anatomy, job: Training | Load, count: int) -> Iterator[Layout]:
+    return layouts(anatomy, count, training=isinstance(job, Training))
+
+
+def _too_few(count: int, layout: Layout, memory: Memory, room: float) -> TooFew:
+    missing = memory.high - room
+    parts = sorted(memory.exact.items(), key=lambda part: -part[1])
+    name, size = parts[0]
+    gpus = "1 GPU" if count == 1 else f"{count} GPUs"
+    reason = (
+        f"{gpus} ({layout}): the fullest needs up to {memory.high / 1e9:,.1f} GB and has {room / 1e9:,.1f} GB, "
+        f"{missing / 1e9:,.1f} GB too little; most of it is {name} ({size / 1e9:,.1f} GB)"
+    )
+    return TooFew(count, layout, memory, missing, reason)

@@ -1,0 +1,115 @@
+"""What a training or a server takes on this very machine, by Tensaku's own core, from measured constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tensaku.errors import UsageError
+from tensaku.plan.anatomy import Anatomy
+from tensaku.plan.answer import Ask
+from tensaku.plan.calibrate import Constants
+from tensaku.plan.job import Method
+from tensaku.plan.own import (
+    OwnServing,
+    OwnTraining,
+    serving_sizes,
+    serving_work,
+    training_sizes,
+    training_work,
+)
+
+__all__ = ["HERE", "Here", "plan_here"]
+
+HERE = "this-machine"
+"""The name by which the machine at hand is asked for."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """Peak memory of the process in bytes, and seconds: of a step and of the whole training, or of `users` answers.
+
+    `memory_band` and `time_band` are the largest relative errors so far, in runs that the constants were not fitted
+    to. `parts`: what the memory is for.
+    """
+
+    model: str
+    method: Method
+    parts: dict[str, float]
+    peak: float
+    seconds: float
+    steps: int
+    memory_band: float
+    time_band: float
+    gflops: float
+    constants: str
+
+    def values(self) -> dict[str, Any]:
+        """As plain values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
+            "hardware": HERE,
+            "whole_seconds": self.seconds * self.steps,
+        }
+
+    def lines(self) -> list[str]:
+        """As a page of text."""
+        found = [f"{self.model}, {self.method}, on this machine (a plain product reaches {self.gflops:,.0f} GFLOP/s)"]
+        found += [f"  {name:<28}{size / 1e9:>10,.2f} GB" for name, size in self.parts.items()]
+        found.append(
+            f"  {'peak of the process':<28}{self.peak / 1e9:>10,.2f} GB   within {100 * self.memory_band:.0f} % so far"
+        )
+        what = f"{self.steps} steps of {self.seconds:,.2f} s" if self.method != "serve" else "from prompts to ends"
+        found.append(
+            f"  time  {self.seconds * self.steps:,.1f} s ({what})   within {100 * self.time_band:.0f} % so far"
+        )
+        found.append(f"  constants: {self.constants}")
+        return found
+
+
+def plan_here(
+    anatomy: Anatomy, method: Method, ask: Ask, constants: Mapping[str, Constants], source: str, gflops: float
+) -> Here:
+    """The plan of one training or of one round of answers.
+
+    Args:
+        constants: by kind, from `runs.constants_of`; `source` says where from.
+        gflops: of a plain product on this machine, now.
+
+    Raises:
+        UsageError: the own core does not do this.
+    """
+    kind = "serve" if method == "serve" else "tune"
+    if method in ("load", "dpo", "pretrain"):
+        what = f"{method} on this machine is not planned: no run of it was measured"
+        raise UsageError(what, fix="Plan lora, qlora, full or serve, or another --gpu")
+    if kind not in constants:
+        raise UsageError(f"no constants of the kind {kind} were fitted", fix="Run: tensaku plan --calibrate")
+    known = constants[kind]
+    if kind == "tune":
+        run = ask.train
+        each = run.sequence - run.prefix
+        own = OwnTraining(method, run.batch, run.prefix, each, max(1, round(run.scored * each)), run.rank)
+        sizes, work = training_sizes(anatomy, own), training_work(anatomy, own)
+        steps = max(1, math.ceil(run.epochs * run.examples / run.batch))
+    else:
+        load = ask.serve
+        users = max(1, load.users)
+        precision = "fp32" if load.precision == "fp32" else "int8"
+        asked = OwnServing(
+            precision, users, load.length, users, load.prompt - load.prefix, load.answer, load.adapters, load.rank
+        )
+        sizes, work, steps = serving_sizes(anatomy, asked), serving_work(anatomy, asked), 1
+    return Here(
+        anatomy.name,
+        method,
+        sizes,
+        known.peak(sizes, anatomy.vocabulary),
+        known.seconds(work, gflops),
+        steps,
+        known.memory_band,
+        known.time_band,
+        gflops,
+        source,
+    )

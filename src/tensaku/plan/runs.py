@@ -1,0 +1,195 @@
+"""Runs that were measured: those of a benchmark's file, and what is sealed in a workspace."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tensaku.errors import UsageError
+from tensaku.plan.anatomy import Anatomy, anatomy_from
+from tensaku.plan.calibrate import Constants, Error, Measured, error_of
+from tensaku.plan.headers import describe
+from tensaku.plan.own import (
+    KNOWN,
+    OwnServing,
+    OwnTraining,
+    serving_sizes,
+    serving_work,
+    training_sizes,
+    training_work,
+)
+from tensaku.store import Artifact, Store
+
+__all__ = ["constants_of", "measured_case", "note_runs", "noted", "read_runs", "sealed_runs", "write_constants"]
+
+CONSTANTS, NOTES = "machine.json", "plan-errors.jsonl"
+_SCORED = 0.45
+"""Share of a lesson's own tokens that is learnt, where a sealed run does not say: a final is as long as its draft."""
+
+
+def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
+    """A row of a benchmark's file: `case` (what was asked), `config` (the model's), `measured`, `date`.
+
+    Raises:
+        UsageError: it is not such a row.
+    """
+    try:
+        case, found = row["case"], row["measured"]
+        anatomy = anatomy_from(row["config"], name=case["model"], source=name)
+        if row.get("stored_bits"):
+            bits = float(row["stored_bits"])
+            anatomy = _held_in(anatomy, bits)
+        if case["what"] == "tune":
+            each = case["prompt"] + case["completion"] - 1
+            run = OwnTraining(
+                case["method"], case["batch"], case["prefix"], each, case["completion"], case.get("rank", 16),
+                case.get("layers", 0),
+            )  # fmt: skip
+            sizes, work, words = training_sizes(anatomy, run), training_work(anatomy, run), 0
+        else:
+            turn = found["whole"].index(min(found["whole"]))
+            prompts, answers = found["prompts"][turn], found["tokens"][turn] / case["at_once"]
+            asked = OwnServing(
+                case["precision"], case["slots"], case["context"], case["at_once"], round(sum(prompts) / len(prompts)),
+                round(answers),
+            )  # fmt: skip
+            sizes, work, words = serving_sizes(anatomy, asked), serving_work(anatomy, asked), anatomy.vocabulary
+        return Measured(
+            name, case["what"], sizes, work, float(found["gflops"]), words, _fastest(found),
+            float(found["peak_mb"]), str(row.get("date", "")),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+        raise UsageError(f"the measured run {name!r} is damaged ({error!r})") from None
+
+
+def _fastest(found: Mapping[str, Any]) -> float:
+    """Of a run's repetitions the fastest: what else the machine does only slows. The first one warms up."""
+    return float(min(found["all_seconds"][1:] if "all_seconds" in found else found["whole"]))
+
+
+def _held_in(anatomy: Anatomy, bits: float) -> Anatomy:
+    pieces = tuple(piece._replace(bits=32.0 if piece.part == "small" else bits) for piece in anatomy.pieces)
+    return replace(anatomy, pieces=pieces)
+
+
+def read_runs(path: Path) -> list[Measured]:
+    """The runs of a benchmark's file.
+
+    Those of one day are of one machine: they share the middle of the speeds of a plain product measured with them: a
+    single reading of a fifth of a second is off by a tenth and more when something else wakes up.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        pairs = list(rows.items())
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(f"measured runs cannot be read ({error})", where=path) from None
+    runs = [measured_case(name, row) for name, row in pairs]
+    days = {day: median(run.gflops for run in runs if run.date == day) for day in {run.date for run in runs}}
+    return [replace(run, gflops=days[run.date]) for run in runs]
+
+
+def sealed_runs(root: Path) -> list[Measured]:
+    """The trainings that are sealed below `root` and that the own core did, as far as they say enough of themselves and
+    their base is still there."""
+    store, found = Store(root), []
+    for artifact in store.list("tune"):
+        with suppress(KeyError, UsageError):
+            run = _sealed(store, artifact)
+            if run is not None:
+                found.append(run)
+    return found
+
+
+def _sealed(store: Store, artifact: Artifact) -> Measured | None:
+    facts, cfg = artifact.facts, artifact.config
+    if (
+        facts.get("core") != "own"
+        or facts.get("method") not in ("lora", "qlora", "full")
+        or cfg.get("processes", 1) > 1
+    ):
+        return None
+    anatomy = describe(str(store.get(facts["base"]).path))
+    if anatomy.family not in KNOWN:
+        return None
+    rows = facts["tokens_per_second"] * facts["tune_seconds"] / facts["steps"]
+    each = max(1, round(rows / cfg["batch"]))
+    scored = max(1, round(_SCORED * each))
+    run = OwnTraining(facts["method"], cfg["batch"], 0, each, scored, cfg["rank"], cfg["layers"])
+    gflops = max(value for name, value in facts["matrix_gflops_by"].items() if name != "bf16")
+    return Measured(
+        artifact.ref,
+        "tune",
+        training_sizes(anatomy, run),
+        training_work(anatomy, run),
+        gflops,
+        anatomy.vocabulary,
+        facts["tune_seconds"] / facts["steps"],
+        float(facts["peak_memory_mb"]),
+        str(artifact.manifest["ended"])[:10],
+    )
+
+
+def constants_of(root: Path | None) -> tuple[dict[str, Constants], str]:
+    """The constants in force, and where they are from: the workspace's own if it was calibrated, else the shipped ones.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    if root is not None and (root / CONSTANTS).is_file():
+        path = root / CONSTANTS
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return {kind: Constants.read(values) for kind, values in told["constants"].items()}, str(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            fix = "Run: tensaku plan --calibrate"
+            raise UsageError(f"the machine's constants cannot be read ({error!r})", where=path, fix=fix) from None
+    told = tomllib.loads(resources.files("tensaku.plan").joinpath("machine.toml").read_text(encoding="utf-8"))
+    constants = {kind: Constants.read(values) for kind, values in told["constants"].items()}
+    return constants, f"shipped with Tensaku, measured {told['measured']} on {told['machine']}"
+
+
+def write_constants(root: Path, constants: Mapping[str, Constants]) -> Path:
+    """Keep the machine's constants in the workspace below `root`, in one piece."""
+    path = root / CONSTANTS
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps({"constants": {k: c.plain() for k, c in constants.items()}}) + "\n", encoding="utf-8")
+    new.replace(path)
+    return path
+
+
+def note_runs(root: Path) -> list[Error]:
+    """Keep, for every sealed training that has none yet, what the constants in force say beside what was measured.
+
+    Returns what was added.
+    """
+    known = {row["name"] for row in noted(root)}
+    constants, _ = constants_of(root)
+    added = [error_of(run, constants[run.kind]) for run in sealed_runs(root) if run.name not in known]
+    if added:
+        with (root / NOTES).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(error._asdict()) + "\n" for error in added)
+    return added
+
+
+def noted(root: Path) -> list[dict[str, Any]]:
+    """What `note_runs` has kept so far; a line that was cut off while it was written is left out."""
+    path = root / NOTES
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return [row for row in rows if isinstance(row, dict) and set(row) == set(Error._fields)]

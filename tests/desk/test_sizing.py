@@ -1,0 +1,51 @@
+"""The page of sizing: sliders in a real browser, and what is shown for wrong values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tensaku.desk.sizing import answered
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("path", "title"), [("/plan", "規模の見積もり"), ("/en/plan", "Sizing")])
+def test_a_slider_redraws_at_once(page: Page, server: Any, path: str, title: str) -> None:
+    page.goto(server.url + path)
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    answer = page.locator("#sizing-answer")
+    expect(answer.locator("svg").first).to_be_visible()
+    before = answer.inner_text()
+    page.locator("input[name=sequence]").fill("7")
+    expect(page.locator("#sequence-told")).to_have_text("32768")
+    expect(answer).not_to_have_text(before, use_inner_text=True)
+
+    page.locator("select[name=method]").select_option("serve")
+    expect(answer.locator("svg")).to_have_count(2)  # memory, and waiting
+    expect(page.locator("input[name=users]")).to_be_visible()
+    expect(page.locator("input[name=sequence]")).not_to_be_visible()
+
+
+def test_every_method_is_shown() -> None:
+    for method in ("load", "lora", "qlora", "full", "dpo", "pretrain", "serve"):
+        html, told = answered({"model": "gemma-3-1b", "method": method, "hardware": "l4"}, "ja")
+        assert told == method
+        assert "<svg" in html
+        assert "fault" not in html
+
+
+def test_mistakes_are_shown_as_text() -> None:
+    html, _ = answered({"model": "<script>", "method": "lora", "hardware": "l4"}, "en")
+    assert "&lt;script&gt;" in html
+    assert 'class="fault"' in html
+    html, method = answered({"method": "no such"}, "en")
+    assert method == "load"
+    assert 'class="fault"' in html
+    html, _ = answered({"model": "llama-2-7b", "method": "serve", "hardware": "l4", "prompt": "7"}, "ja")
+    assert "takes 4096" in html
+    html, _ = answered(
+        {"model": "gemma-3-1b", "method": "lora", "hardware": "l4", "batch": "x", "sequence": "-9"}, "en"
+    )
+    assert "<svg" in html

@@ -1,0 +1,174 @@
+"""`tensaku plan` as somebody types it: answers, JSON, and one message for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tensaku.testing import tiny_model
+
+Cli = Callable[..., Any]
+
+
+@pytest.mark.parametrize("method", ["load", "lora", "qlora", "full", "dpo", "pretrain", "serve"])
+@pytest.mark.parametrize("model", ["llama-2-7b", "gemma-3-4b", "0.6b-class"])
+def test_every_method_is_planned(cli: Cli, model: str, method: str) -> None:
+    done = cli("plan", model, method)
+    assert done.code == 0, done.err
+    assert model in done.out
+    assert "Sources" in done.out
+    if method != "load":
+        assert "band" in done.out
+        assert "from sizes" in done.out
+
+    told = cli("plan", model, method, "--json").json
+    assert told["parameters"] > 0
+    assert "NaN" not in json.dumps(told)
+
+
+def test_seventy_billion_say_why_one_gpu_does_not_do(cli: Cli) -> None:
+    told = cli("plan", "llama-3.1-70b", "serve", "--json").json
+    assert told["gpus"] == 2
+    assert "most of it is weights (141.1 GB)" in told["why_not_fewer"]
+    assert told["memory"]["low"] < told["memory"]["total"] < told["memory"]["high"] <= told["memory"]["of"]
+    assert set(told["node"]) >= {"cores", "ram_least", "ram_better", "pcie_lanes"}
+
+
+def test_a_load_with_goals_takes_as_many_gpus_as_it_needs(cli: Cli) -> None:
+    asked = ["-s", "serve.rate=4", "-s", "serve.users=0", "-s", "serve.adapters=30", "-s", "serve.prefix=600"]
+    loose = cli("plan", "llama-3.1-8b", "serve", *asked, "--json").json
+    strict = cli("plan", "llama-3.1-8b", "serve", *asked, "-s", "serve.answer_goal=6", "--json").json
+    assert strict["gpus"] > loose["gpus"]
+    assert strict["latency"]["whole"][1] <= 6
+    assert "the goal is 6 s" in strict["why_not_fewer"]
+    assert strict["memory"]["exact"]["adapters"] > 0
+    assert strict["memory"]["exact"]["shared beginnings"] > 0
+    drafted = cli("plan", "llama-3.1-8b", "serve", *asked, "-s", "serve.accepted=0.8", "--json").json
+    assert drafted["times"]["words_a_pass"] > 4
+
+
+def test_money_is_in_yen_and_what_is_unknown_is_named(cli: Cli) -> None:
+    bare = cli("plan", "qwen2.5-7b", "full", "--gpu", "h200-sxm", "--json").json
+    assert bare["bill"]["buy"] is None
+    assert any("the price of the GPU" in line for line in bare["unknown"])
+    given = ["-s", "money.gpu_price=5000000", "-s", "money.rent_gpu_day=20000", "-s", "money.yen_per_kwh=30"]
+    told = cli("plan", "qwen2.5-7b", "full", "--gpu", "h200-sxm", *given, "--json").json
+    bill, hours, gpus = told["bill"], told["hours"]["middle"], told["gpus"]
+    assert bill["buy"] == 5_000_000 * gpus
+    assert bill["rent"] == pytest.approx(20000 * gpus * hours / 24)
+    assert bill["kwh"] == pytest.approx(0.7 * gpus * hours * 1.3)
+    assert bill["break_even_days"] == pytest.approx(5_000_000 / (20000 - 0.7 * 24 * 1.3 * 30))
+
+
+def test_a_gpu_whose_speed_nobody_published_is_planned_without_time(cli: Cli) -> None:
+    told = cli("plan", "llama-3.1-8b", "lora", "--gpu", "h100-nvl", "--json").json
+    assert "step" not in told
+    assert any("unknown here" in line for line in told["unknown"])
+    known = cli("plan", "llama-3.1-8b", "lora", "--gpu", "h100-nvl", "-s", "tflops=800", "--json").json
+    assert known["step"]["seconds"] > 0
+
+
+def test_a_folder_of_weights(cli: Cli, tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "m")
+    told = cli("plan", folder, "--json").json
+    assert told["loading_bytes"]["as stored"] == 4 * told["parameters"]
+    lines = cli("plan", folder, "--list", "tensors").out.splitlines()
+    assert sum(int(line[84:100].replace(",", "")) for line in lines) == told["parameters"]
+
+
+@pytest.mark.parametrize("what", ["models", "hardware", "settings"])
+def test_lists(cli: Cli, what: str) -> None:
+    done = cli("plan", "--list", what)
+    assert done.code == 0
+    assert len(done.out.splitlines()) > 10
+    assert cli("plan", "--list", what, "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "no model is named"),
+        (["llama-2-8b"], "Did you mean llama-2-7b"),
+        (["llama-2-7b", "loar"], "no method 'loar'. Did you mean lora"),
+        (["llama-2-7b", "lora", "--gpu", "h100"], "no accelerator 'h100'. Did you mean h100-sxm"),
+        (["llama-2-7b", "lora", "-s", "train.bach=3"], "did you mean 'batch'?"),
+        (["llama-2-7b", "lora", "-s", "train.batch=0"], "train.batch"),
+        (["llama-2-7b", "lora", "-s", "train.batch=many"], "train.batch"),
+        (["llama-2-7b", "lora", "-s", "nonsense"], "must be KEY=VALUE"),
+        (["llama-2-7b", "serve", "-s", "serve.prompt=9000"], "llama-2-7b takes 4096"),
+        (["llama-2-7b", "serve", "-s", "serve.users=0"], "a rate must be given"),
+        (["llama-2-7b", "serve", "-s", "serve.prefix=1500"], "not shorter than the prompt"),
+        (["175b-class", "full", "-s", "gpus=8"], "too little"),
+        (["llama-3.1-8b", "lora", "-s", "gpus=7", "-s", "memory_gb=1"], "too little"),
+        (["bert-base-cased", "serve"], "is an encoder"),
+        (["bert-base-cased", "lora"], "is an encoder"),
+        (["--list", "modls"], "no list 'modls'. Did you mean models"),
+        (["--list", "tensors"], "no model is named"),
+        (["--calibrate"], "nothing was made in this workspace yet"),
+        (["--page", "x.html"], "nothing was made in this workspace yet"),
+        (["175b-class", "lora", "--gpu", "this-machine"], "does not compute gpt2"),
+        (["llama-2-7b", "dpo", "--gpu", "this-machine"], "dpo on this machine is not planned"),
+    ],
+)
+def test_mistakes_are_one_message(cli: Cli, words: list[str], said: str) -> None:
+    done = cli("plan", *words)
+    assert done.code == 2
+    assert said in done.err
+    assert not done.out
+
+
+def test_this_machine(cli: Cli) -> None:
+    for method in ("lora", "qlora", "full", "serve"):
+        told = cli("plan", "gemma-3-270m", method, "--gpu", "this-machine", "--json").json
+        assert told["peak"] > 268e6
+        assert told["seconds"] > 0
+        assert 0 < told["memory_band"] < 0.2
+    assert "within" in cli("plan", "gemma-3-270m", "lora", "--gpu", "this-machine").out
+
+
+def test_each_run_leaves_its_error_and_too_few_runs_are_not_fitted(cli: Cli, desk: Path) -> None:
+    rows = cli("plan", "--list", "errors", "-C", desk, "--json").json
+    assert [row["kind"] for row in rows] == ["tune"]
+    assert rows[0]["name"].startswith("tune-")
+    assert rows[0]["peak_mb"] > 50
+    again = cli("plan", "--list", "errors", "-C", desk, "--json").json
+    assert again == rows  # nothing is noted twice
+    page = desk / "errors.html"
+    assert cli("plan", "--page", page, "-C", desk).code == 0
+    assert rows[0]["name"] in page.read_text(encoding="utf-8")
+    done = cli("plan", "--calibrate", "-C", desk)
+    assert done.code == 2
+    assert "4 or more runs" in done.err
+
+
+def test_a_run_notes_itself(road: Path) -> None:
+    """The workspace that `tensaku run` walked has its prediction beside what was measured."""
+    notes = (road / ".tensaku" / "plan-errors.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(notes) == 1
+    assert json.loads(notes[0])["seconds_predicted"] > 0
+
+
+def test_cost_ratios_against_a_larger_model(cli: Cli) -> None:
+    told = cli("plan", "llama-2-7b", "--gpu", "a10", "-s", "against=175b-class", "--json").json
+    training, hardware = told["ratios"]
+    assert training["of_one"] == pytest.approx(26, rel=0.02)
+    assert hardware["of_one"] == pytest.approx(15_000_000 / 700_000)
+    assert "training costs 1/25.9" in cli("plan", "llama-2-7b", "-s", "against=175b-class").out
+    assert "no built-in model" in cli("plan", "llama-2-7b", "-s", "against=176b").err
+
+
+def test_a_sealed_run_whose_base_is_gone_does_not_stop_the_next(cli: Cli, desk: Path) -> None:
+    import shutil
+
+    (desk / ".tensaku" / "plan-errors.jsonl").unlink()
+    for folder in (desk / ".tensaku" / "artifacts").glob("base-*"):
+        shutil.rmtree(folder)
+    for folder in (desk / ".tensaku" / "artifacts").glob("trim-*"):
+        shutil.rmtree(folder)
+    done = cli("plan", "--list", "errors", "-C", desk, "--json")
+    assert done.code == 0
+    assert done.json == []

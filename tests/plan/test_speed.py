@@ -1,0 +1,149 @@
+"""Operations against torch's own counter, drafts against their formula, and a data sheet read rightly."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tensaku.errors import UsageError
+from tensaku.plan.anatomy import anatomy_from
+from tensaku.plan.hardware import gpu, gpus, node, price
+from tensaku.plan.headers import built_in
+from tensaku.plan.job import Load, Training
+from tensaku.plan.layout import Layout
+from tensaku.plan.speed import (
+    Reached,
+    attention_operations,
+    expected_tokens,
+    forward_operations,
+    serving_times,
+    step_operations,
+    step_time,
+)
+
+
+def test_forward_operations_are_what_torch_counts() -> None:
+    """torch counts attention's whole square; we count the half that a word may look at."""
+    import torch
+    import transformers
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = transformers.LlamaConfig(
+        hidden_size=64, intermediate_size=160, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
+        vocab_size=96, tie_word_embeddings=False,
+    )  # fmt: skip
+    anatomy = anatomy_from(config.to_dict(), name="x", source="here")
+    tokens = 40
+    with torch.device("meta"):
+        model = transformers.LlamaForCausalLM(config)
+        ids = torch.zeros(1, tokens, dtype=torch.long)
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model(ids)
+    ours = forward_operations(anatomy, tokens, tokens)
+    square = 4 * 3 * 64 * tokens * tokens
+    rotary = 3 * 0
+    theirs = counter.get_total_flops()
+    assert ours - attention_operations(anatomy, tokens) + square + rotary == pytest.approx(theirs, rel=2e-3)
+
+
+@given(st.integers(1, 300), st.integers(0, 300), st.integers(0, 40))
+def test_what_is_looked_at_is_counted_one_by_one(tokens: int, before: int, window: int) -> None:
+    config = {
+        "model_type": "mistral", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,
+        "num_attention_heads": 1, "num_key_value_heads": 1, "vocab_size": 9, "sliding_window": window or None,
+    }  # fmt: skip
+    anatomy = anatomy_from(config, name="x", source="here")
+    looked = sum(min(at + 1, window) if window else at + 1 for at in range(before, before + tokens))
+    assert attention_operations(anatomy, tokens, before) == pytest.approx(4 * 8 * looked)
+
+
+@given(st.floats(0, 1), st.integers(1, 32))
+def test_drafts_write_between_one_word_and_all(accepted: float, drafted: int) -> None:
+    found = expected_tokens(accepted, drafted)
+    assert 1 <= found <= drafted + 1
+    assert found == pytest.approx(sum(accepted**n for n in range(drafted + 1)))
+
+
+def test_thin_matrices_save_a_third_of_the_work() -> None:
+    model = built_in("llama-3.1-8b")
+    full = step_operations(model, Training(method="full", recompute=False))
+    lora = step_operations(model, Training(method="lora", recompute=False))
+    assert lora / full == pytest.approx(2 / 3, rel=0.02)
+
+
+def test_six_operations_a_parameter_and_word() -> None:
+    model, run = built_in("llama-2-7b"), Training(method="full", recompute=False, sequence=256)
+    assert step_operations(model, run) == pytest.approx(6 * model.parameters * run.tokens, rel=0.03)
+
+
+def test_the_published_figures_of_the_h100_are_with_sparsity() -> None:
+    h100 = gpu("h100-sxm")
+    assert h100.sparse["bf16"] == 1979
+    assert h100.operations("bf16") == 989.5e12
+    assert gpu("h100-pcie").operations("bf16") == 756.5e12
+    assert gpu("l4").operations("bf16") == 121e12
+    assert not gpu("a100-sxm-80").sparse  # its dense figure is the one that is published
+    assert gpu("a100-sxm-80").operations("bf16") == 312e12
+
+
+def test_every_accelerator_has_a_source_and_nothing_is_filled_in() -> None:
+    for one in gpus().values():
+        assert "http" in one.source
+        assert all(value > 0 for value in one.tflops.values())
+    with pytest.raises(UsageError, match="unknown here"):
+        gpu("h100-nvl").operations("bf16")
+    assert price("h200-sxm") is None
+
+
+@pytest.mark.parametrize(("count", "cores", "sockets"), [(1, 6, 1), (2, 12, 2), (4, 24, 2), (8, 48, 2)])
+def test_servers_are_as_certified_configurations_state_them(count: int, cores: int, sockets: int) -> None:
+    found = node(gpu("h100-sxm"), count)
+    assert (found.cores, found.sockets) == (cores, sockets)
+    assert found.ram_least == 1.5 * 80e9 * count
+    assert found.ram_better == 2 * 80e9 * count
+    assert found.pcie_lanes >= 16 * count
+
+
+@given(st.integers(1, 64), st.integers(0, 3000), st.floats(0, 0.95))
+def test_times_rise_with_load_and_fall_with_drafts(users: int, prefix: int, accepted: float) -> None:
+    model, h100 = built_in("llama-3.1-8b"), gpu("h100-sxm")
+    base = Load(users=users, prompt=4000)
+    plain = serving_times(model, base, Layout(), h100)
+    more = serving_times(model, base.model_copy(update={"users": users + 1}), Layout(), h100)
+    kept = serving_times(model, base.model_copy(update={"prefix": prefix}), Layout(), h100)
+    drafted = serving_times(model, base.model_copy(update={"accepted": accepted}), Layout(), h100)
+    assert more.one_pass >= plain.one_pass
+    assert kept.prompt <= plain.prompt
+    assert drafted.words_a_pass >= 1
+    slow, fast = (serving_times(model, base, Layout(), h100, part=part).one_pass for part in (0, 2))
+    assert fast <= plain.one_pass <= slow
+
+
+def test_one_answer_is_bound_by_reading_the_weights() -> None:
+    model, h100 = built_in("llama-3.1-8b"), gpu("h100-sxm")
+    found = serving_times(model, Load(prompt=10, answer=10), Layout(), h100)
+    weights = 2 * (model.parameters - model.count("embedding"))
+    assert found.bound == "bandwidth"
+    assert found.one_pass == pytest.approx(weights / 3350e9 / Reached().bandwidth[1], rel=0.01)
+
+
+def test_experts_are_read_only_as_far_as_they_are_met() -> None:
+    config = {
+        "model_type": "mixtral", "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 4,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 500, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "tie_word_embeddings": False,
+    }  # fmt: skip
+    model, h100 = anatomy_from(config, name="moe", source="here"), gpu("h100-sxm")
+    one, many = (serving_times(model, Load(users=n, prompt=4, answer=4), Layout(), h100) for n in (1, 64))
+    assert one.one_pass < 0.6 * many.one_pass
+
+
+def test_a_pipeline_has_its_bubble() -> None:
+    model, run, h100 = built_in("llama-3.1-8b"), Training(method="full"), gpu("h100-sxm")
+    one = step_time(model, run, Layout(), h100)
+    two = step_time(model, run, Layout(pipeline=2), h100)
+    # two micro-batches over two stages take three turns of half the work each
+    assert two.seconds == pytest.approx(1.5 * one.seconds)
+    assert one.low < one.seconds < one.high
