@@ -19,7 +19,7 @@ SERVER = """
 from tensaku.serve import build_app, run
 from tensaku.testing import ScriptedEngine
 engine = ScriptedEngine(lambda messages: "長い答えです。" * 500, delay=0.05)
-run(build_app(engine=engine), port=0, ready=lambda url: print(url, flush=True))
+run(build_app(engine=engine), port=0, grace=0.5, ready=lambda url: print(url, flush=True))
 print("ended", flush=True)
 """
 

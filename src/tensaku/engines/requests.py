@@ -10,7 +10,7 @@ from tensaku.engines.protocol import Request
 from tensaku.errors import UsageError
 from tensaku.models.fingerprint import weights_hash
 
-__all__ = ["Unable", "base_hash", "check_fits", "check_request", "needs"]
+__all__ = ["TooLong", "Unable", "base_hash", "check_fits", "check_request", "needs"]
 
 
 class Unable(UsageError):
@@ -19,6 +19,10 @@ class Unable(UsageError):
     def __init__(self, ability: str, field: str) -> None:
         self.ability, self.field = ability, field
         super().__init__(f"this engine does not offer {field!r} (it has no {ability})", fix="Leave it out")
+
+
+class TooLong(UsageError):
+    """A prompt leaves no room for an answer in the engine's context."""
 
 
 def needs(request: Request) -> dict[str, str]:
@@ -57,7 +61,7 @@ def check_fits(request: Request, length: int, context: int) -> None:
     """Refuse a prompt of `length` tokens that leaves no room for an answer in the context.
 
     Raises:
-        UsageError: says how much would fit.
+        TooLong: says how much would fit.
     """
     if length < context:
         return
@@ -68,7 +72,7 @@ def check_fits(request: Request, length: int, context: int) -> None:
         f"the engine's context holds {context:,} with the answer"
     )
     fix = f"Shorten or split it: text and answer together may have about {fits:,} characters"
-    raise UsageError(what, fix=fix)
+    raise TooLong(what, fix=fix)
 
 
 def base_hash(base: Path) -> str:

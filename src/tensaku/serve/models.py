@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, overload
 
 from tensaku.engines.protocol import Engine
 from tensaku.errors import NotFound
 from tensaku.retrieve import Examples
+from tensaku.revise import Job
 
-__all__ = ["BASE", "Served", "find", "fingerprint", "provenance"]
+__all__ = ["BASE", "Arm", "Lineup", "Served", "find", "fingerprint", "provenance"]
+
+Arm = Literal["champion", "challenger", ""]
+"""The part a release plays: it answers, or it is tried on a share of the questions; empty for all else."""
 
 BASE = "base"
 """The name by which the base model alone is asked for."""
@@ -22,7 +28,8 @@ class Served:
 
     `adapter` is the name that the engine loaded it under, None for a model that needs none. `trial` marks a release
     that nobody has approved. `created` is the time of the release in seconds since 1970. `made_by` says of its maker
-    what the engine cannot know. With `examples`, past pairs are quoted before each question.
+    what the engine cannot know. With `examples`, past pairs are quoted before each question. With `job`, drafts can be
+    revised by it. `engine` answers for it, None: the app's own. `arm` is recorded with each answer.
     """
 
     name: str
@@ -32,6 +39,52 @@ class Served:
     created: int = 0
     made_by: Mapping[str, str] = field(default_factory=dict)
     examples: Examples | None = None
+    job: Job | None = None
+    engine: Engine | None = None
+    arm: Arm = ""
+
+
+class Lineup(Sequence[Served]):
+    """The releases that answer: changed as a whole while requests run, read by any thread.
+
+    With a challenger, every question for the task's name goes to one of the two, so that the challenger has exactly its
+    share over any run of questions. Either can be asked for by its release's ref as well.
+    """
+
+    def __init__(self, models: Sequence[Served] = (), share: float = 0.0) -> None:
+        self._lock = threading.Lock()
+        self._now, self._share, self._owed = tuple(models), share, 0.0
+
+    def replace(self, models: Sequence[Served], share: float = 0.0) -> None:
+        """Answer with `models` from now on: the champion, and a challenger that gets `share` of the questions."""
+        with self._lock:
+            self._now, self._share, self._owed = tuple(models), share, 0.0
+
+    def choose(self, name: str) -> Served | None:
+        """Who answers the next question for `name`, or None if it is nobody's."""
+        with self._lock:
+            found = [model for model in self._now if name in (model.name, model.release)]
+            tried = next((model for model in found if model.arm == "challenger" and name != model.release), None)
+            if tried is None or len(found) == 1:
+                return found[0] if found else None
+            self._owed += self._share
+            if self._owed < 1 - 1e-9:
+                return next(model for model in found if model is not tried)
+            self._owed -= 1
+            return tried
+
+    @overload
+    def __getitem__(self, at: int) -> Served: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Served]: ...
+    def __getitem__(self, at: int | slice) -> Served | Sequence[Served]:
+        return self._now[at]
+
+    def __len__(self) -> int:
+        return len(self._now)
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._now)
 
 
 _BASE = Served(name=BASE, release="", adapter=None)
@@ -56,6 +109,8 @@ def find(models: Sequence[Served], name: str, base: bool = True) -> Served:
     Raises:
         NotFound: there is none; names the nearest.
     """
+    if isinstance(models, Lineup) and name != BASE and (chosen := models.choose(name)) is not None:
+        return chosen
     names = dict(offered(models, base))
     if name not in names:
         raise NotFound("model", name, names)
@@ -63,10 +118,10 @@ def find(models: Sequence[Served], name: str, base: bool = True) -> Served:
 
 
 def provenance(engine: Engine, model: Served) -> dict[str, str]:
-    """Who answers: release, adapter and base (content hashes), engine, version, trial ("yes" or "no")."""
+    """Who answers: release, adapter and base (content hashes), engine, version, trial ("yes" or "no"), and its arm."""
     identity = engine.identity(model.adapter)
-    trial = "yes" if model.trial else "no"
-    return {"release": model.release, **identity, **model.made_by, "trial": trial}
+    arm = {"arm": model.arm} if model.arm else {}
+    return {"release": model.release, **identity, **model.made_by, "trial": "yes" if model.trial else "no", **arm}
 
 
 def fingerprint(made_by: dict[str, str]) -> str:
