@@ -59,18 +59,18 @@ def build_app(
     doors = Doors(service)
     app.state.drain, app.state.busy = _drain(service), lambda: service.busy
     app.state.closing = [service.cancel_all]
-    everything: dict[str, Callable[[], object]] = {"engine": lambda: engine.identity(None), **(checks or {})}
+    everything: dict[str, Callable[[], object]] = {"engine": lambda: service.engine.identity(None), **(checks or {})}
     if ledger is not None:
         everything.setdefault("ledger", ledger.log_end)
 
     async def models_list(request: Request) -> Response:
         caller = await service.doorman.caller(request.headers)
-        cards = [_card(engine, name, model) for name, model in service.cards(caller)]
+        cards = [_card(service.engine, name, model) for name, model in service.cards(caller)]
         return JSONResponse({"object": "list", "data": cards})
 
     async def models_one(request: Request) -> Response:
         caller, name = await service.doorman.caller(request.headers), request.path_params["name"]
-        return JSONResponse(_card(engine, name, service.look_up(caller, name)[0]))
+        return JSONResponse(_card(service.engine, name, service.look_up(caller, name)[0]))
 
     async def metrics(request: Request) -> Response:
         await service.doorman.check_metrics(request.headers)

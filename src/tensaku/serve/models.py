@@ -54,11 +54,20 @@ class Lineup(Sequence[Served]):
     def __init__(self, models: Sequence[Served] = (), share: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._now, self._share, self._owed = tuple(models), share, 0.0
+        self.base = True
 
-    def replace(self, models: Sequence[Served], share: float = 0.0) -> None:
-        """Answer with `models` from now on: the champion, and a challenger that gets `share` of the questions."""
+    @property
+    def engine(self) -> Engine | None:
+        """The champion's engine."""
+        return self._now[0].engine if self._now else None
+
+    def replace(self, models: Sequence[Served], share: float = 0.0, *, base: bool = True) -> None:
+        """Answer with `models` from now on: the champion, and a challenger that gets `share` of the questions.
+
+        `base` says whether the champion's engine without an adapter is the base model.
+        """
         with self._lock:
-            self._now, self._share, self._owed = tuple(models), share, 0.0
+            self._now, self._share, self._owed, self.base = tuple(models), share, 0.0, base
 
     def choose(self, name: str) -> Served | None:
         """Who answers the next question for `name`, or None if it is nobody's."""

@@ -18,7 +18,7 @@ from tensaku.serve.budget import Budgets
 from tensaku.serve.callers import Caller, Doorman
 from tensaku.serve.errors import WireError
 from tensaku.serve.metrics import Metrics
-from tensaku.serve.models import BASE, Served, find, offered, provenance
+from tensaku.serve.models import BASE, Lineup, Served, find, offered, provenance
 from tensaku.serve.rules import Rules
 from tensaku.serve.turns import Turns
 
@@ -52,13 +52,24 @@ class Service:
     def __init__(
         self, engine: Engine, models: Sequence[Served], base: bool, rules: Rules, ledger: Ledger | None
     ) -> None:
-        self.engine, self.models, self.base, self.rules, self.ledger = engine, models, base, rules, ledger
+        self.models, self.rules, self.ledger = models, rules, ledger
+        self._engine, self._base = engine, base
         self.turns = Turns(rules.at_once, rules.waiting)
         self.metrics = Metrics(self.turns)
         self.doorman = Doorman(ledger, rules.keys)
         self.draining = False
         self._budgets = Budgets()
         self._tickets: set[Ticket] = set()
+
+    @property
+    def engine(self) -> Engine:
+        """Who answers where a model brings no engine: the champion's, where there is one."""
+        return (self.models.engine if isinstance(self.models, Lineup) else None) or self._engine
+
+    @property
+    def base(self) -> bool:
+        """Whether that engine alone may be asked for."""
+        return self.models.base if isinstance(self.models, Lineup) else self._base
 
     @property
     def busy(self) -> int:
