@@ -110,9 +110,8 @@ def _state(row: KeyRow) -> str:
 
 
 def _values(row: KeyRow) -> dict[str, Any]:
-    moments = {
-        name: found.isoformat() if (found := getattr(row, name)) else None for name in ("at", "expires", "revoked")
-    }
+    named = {"at": row.at, "expires": row.expires, "revoked": row.revoked}
+    moments = {name: moment.isoformat() if moment else None for name, moment in named.items()}
     limits = {name: value for name in row.limits.__slots__ if (value := getattr(row.limits, name)) is not None}
     about = {"id": row.id, "prefix": row.prefix, "person": row.person, "label": row.label, "scopes": row.scopes}
     return {**about, "limits": limits, "state": _state(row), **moments}

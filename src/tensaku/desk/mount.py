@@ -57,7 +57,7 @@ def mount(
     title: str = "",
     choose: Callable[[], tuple[Engine, Job]] | None = None,
 ) -> Desk:
-    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English. What is returned can be given another release.
+    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; what is returned can change releases.
 
     Call it last: routes added to `app` afterwards are not found. One desk a process, since NiceGUI keeps its pages
     there; serve it with one worker.

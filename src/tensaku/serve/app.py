@@ -144,8 +144,15 @@ def _speaking(handler: Handler, door: str, service: Service) -> Handler:
 
 
 def _card(engine: Engine, name: str, model: Served) -> dict[str, Any]:
-    card = {"id": name, "object": "model", "created": model.created, "owned_by": "tensaku"}
-    return {**card, "root": model.release or name, "tensaku": provenance(model.engine or engine, model)}
+    held = model.engine or engine
+    card = {
+        "id": name,
+        "max_model_len": held.context,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "tensaku",
+    }
+    return {**card, "root": model.release or name, "tensaku": provenance(held, model)}
 
 
 async def _ready(checks: Mapping[str, Callable[[], object]], draining: bool) -> Response:
