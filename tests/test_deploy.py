@@ -12,8 +12,8 @@ import pytest
 
 from tensaku import serve
 from tensaku.deploy import opened, register_release
-from tensaku.follow import Loader
 from tensaku.errors import UsageError
+from tensaku.follow import Loader
 from tensaku.pipeline import Built, Workspace, build
 from tensaku.revise import DraftText, start
 from tensaku.store import SilentReporter, Store

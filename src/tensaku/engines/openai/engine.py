@@ -153,7 +153,7 @@ class OpenAIEngine:
                 yield await self._client.embeddings.create(model=model, input=list(texts), encoding_format="float")
 
             async with self._slots:
-                return [found async for found in patiently(once, self._breaker, self._retries)][0]
+                return await anext(patiently(once, self._breaker, self._retries))
 
         found = self._wait(ask())
         return [one.embedding for one in sorted(found.data, key=lambda one: one.index)], found.usage.prompt_tokens
