@@ -1,4 +1,4 @@
-"""Requests that make no sense: each is told so in the wire's shape, none is a fault of ours, and the next good one works."""
+"""Requests that make no sense: each is told so in the wire's shape, none is our fault, and the next good one works."""
 
 from __future__ import annotations
 
@@ -40,36 +40,12 @@ WRONG: list[Any] = [
     [{"role": "boss"}],
     [[[]]],
 ]
-FIELDS = [
-    "model",
-    "messages",
-    "prompt",
-    "input",
-    "draft",
-    "stream",
-    "stream_options",
-    "stop",
-    "max_tokens",
-    "n",
-    "temperature",
-    "top_p",
-    "seed",
-    "logprobs",
-    "top_logprobs",
-    "response_format",
-    "prediction",
-    "tools",
-    "tool_choice",
-    "functions",
-    "logit_bias",
-    "as_of",
-    "encoding_format",
-    "�",
-    "messages.0",
-    "messages.0.role",
-    "messages.0.content",
-    "best_of",
-]
+FIELDS = (
+    *("model", "messages", "prompt", "input", "draft", "stream", "stream_options", "stop", "max_tokens", "n"),
+    *("temperature", "top_p", "seed", "logprobs", "top_logprobs", "response_format", "prediction", "tools"),
+    *("tool_choice", "functions", "logit_bias", "as_of", "encoding_format", "best_of", "\ud800", "max_token"),
+    *("messages.0", "messages.0.role", "messages.0.content"),
+)
 
 
 async def call(
@@ -118,7 +94,7 @@ def set_at(values: dict[str, Any], field: str, wrong: Any) -> None:
 
 
 def malformed(rng: random.Random) -> tuple[str, str, bytes, list[tuple[bytes, bytes]]]:
-    """One request that is wrong in some way: a value, several, a name, cut JSON, other bytes, other headers, no place."""
+    """One that is wrong in some way: values, a name, cut JSON, other bytes, other headers, no such place."""
     path = rng.choice(list(DOORS))
     values = json.loads(json.dumps(DOORS[path]))
     headers = [(b"content-type", b"application/json")]
