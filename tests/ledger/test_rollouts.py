@@ -72,9 +72,10 @@ def test_mistakes(ledger: Ledger, releases: list[str]) -> None:
     with pytest.raises(UsageError, match="answers already"):
         ledger.deploy("release-2", "sato", share=0.5)
     ledger.add_person("mori", "森", ("writer", "auditor"))
-    for act in (lambda: ledger.deploy("release-1", "mori"), lambda: ledger.roll_back("mori")):
-        with pytest.raises(UsageError, match="'mori' may not choose which release answers"):
-            act()
+    with pytest.raises(UsageError, match="'mori' may not choose which release answers"):
+        ledger.deploy("release-1", "mori")
+    with pytest.raises(UsageError, match="'mori' may not choose which release answers"):
+        ledger.roll_back("mori")
 
 
 @pytest.mark.parametrize("policy", ["full", "hash", "none"])

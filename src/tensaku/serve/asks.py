@@ -74,7 +74,7 @@ class Writes(Ask):
         return {"max_tokens": max_tokens, "stop": tuple(word for word in stop if word), **sampled, **seed}
 
 
-_NOTHING = (None, 0, 0.0, False, [], {})
+_NOTHING: tuple[Any, ...] = (None, 0, 0.0, False, [], {})
 
 
 class _Part(_Strict):
