@@ -1,6 +1,6 @@
 """Training speed at equal mathematics: one command, one table, one JSON.
 
-    make bench-tune                      everything (about two hours on two cores)
+    make bench-tune                      everything (about ninety minutes on two cores)
     make bench-tune QUICK=1              the same tables from fewer steps, within ten minutes
     make bench-tune PARTS="lora curve"   some of it; the rest of the JSON stays as it was
 
@@ -79,16 +79,16 @@ class Bench:
 
     def _names(self, part: str) -> tuple[str, ...]:
         names = _MAIN if self._bf16 else tuple(name for name in _MAIN if name != "trl_bf16")
-        if self.quick and part != "lora" and self.kept.get("lora"):  # no time for TRL's slower setting
+        if part != "lora" and self.kept.get("lora"):  # TRL's slower setting tells nothing more
             names = tuple(n for n in names if n != _TRL_BESIDES[self.kept["lora"]["trl_setting"]])
         if part in ("lora", "full") and self._bf16:
-            names += ("ours_bf16",) if self.quick else _BF16
+            names += _BF16 if part == "lora" and not self.quick else ("ours_bf16",)
         if part == "lora" and not self.quick:
             names += ("trl_no_recompute",)
         return names
 
     def _speed(self, part: str) -> None:
-        rounds, steps = (3, 1) if self.quick else (3, 3)
+        rounds, steps = (3, 1) if self.quick else (3, 2)
         size = 4 if part == "lora_batch_4" else BATCH
         courses = [self._course(part, 1 + steps, n * (1 + steps), size) for n in range(rounds)]
         rows = self._taken(part, self._names(part), courses)

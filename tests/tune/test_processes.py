@@ -88,6 +88,7 @@ def test_two_learn_as_one_does(workspace: Path, gemma: Path, inputs_of: Inputs, 
     for name, tensor in alone.items():
         assert (together[name] - tensor).abs().max() < 1e-4, name
     assert made[1].facts["processes"] == 2
+    assert made[1].facts["peak_tree_mb"] > made[0].facts["peak_tree_mb"] + 200, "not all processes are counted"
     assert made[1].facts["trainable_parameters"] == made[0].facts["trainable_parameters"]
     assert made[1].files == made[0].files
     assert heard.tasks[-1] == ("tune", 20)

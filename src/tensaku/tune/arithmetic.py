@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import torch
 
-from tensaku.models.products import Multiply, Speed, product, speed
+from tensaku.models.products import Multiply, plain, product, speed
+from tensaku.tune.devices import CPU, speeds_on
 from tensaku.tune.group import current, first_then_others
 
 __all__ = ["How", "Settings", "settle"]
@@ -36,13 +37,13 @@ class Settings(Protocol):
         ...
 
 
-def _chosen(cfg: Settings, path: Path, measured: Speed) -> dict[str, Any]:
+def _chosen(cfg: Settings, path: Path, fastest: str) -> dict[str, Any]:
     """The product and the threads: as they stand in the file, or the best ones, put there."""
     if path.exists():
         chosen: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         torch.set_num_threads(chosen["threads"])
         return chosen
-    name = measured.fastest if cfg.precision != "bf16" else "bf16"
+    name = {"auto": fastest, "fp32": fastest if fastest != "bf16" else "plain", "bf16": "bf16"}[cfg.precision]
     chosen = {"product": name, "threads": torch.get_num_threads()}
     new = path.with_name(path.name + ".new")  # whole or not at all, whatever a kill or a full disk does
     new.write_text(json.dumps(chosen), encoding="utf-8")
@@ -53,27 +54,29 @@ def _chosen(cfg: Settings, path: Path, measured: Speed) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class How:
     """`run` decides the result and is kept with each checkpoint; `facts` go into the manifest; `spoken` to the person
-    at the terminal."""
+    at the terminal; `bf16` says whether a GPU is to multiply in it."""
 
     multiply: Multiply
     run: Mapping[str, Any]
     facts: Mapping[str, Any]
     spoken: str
+    bf16: bool = False
 
 
-def settle(cfg: Settings, aside: Path, inputs: Mapping[str, str]) -> How:
+def settle(cfg: Settings, aside: Path, inputs: Mapping[str, str], device: torch.device = CPU) -> How:
     """Measure and decide, or go on as the run began.
 
     Args:
         cfg: what was asked for.
         aside: where a run keeps what it needs to be taken up again.
         inputs: what else decides the result.
+        device: where the work is done.
     """
+    if device != CPU:
+        return _on_gpu(cfg, aside, inputs, device)
     with first_then_others(current()):
         measured = speed()
-        chosen = _chosen(cfg, aside / _FILE, measured)
-    digest = hashlib.sha256(json.dumps([cfg.model_dump(mode="json"), dict(inputs)], sort_keys=True).encode())
-    run = {**chosen, "torch": torch.__version__, "settings": digest.hexdigest()[:16]}
+        chosen = _chosen(cfg, aside / _FILE, measured.fastest)
     name = chosen["product"]
     precision = "bf16" if name == "bf16" else "fp32"
     facts = {
@@ -86,4 +89,21 @@ def settle(cfg: Settings, aside: Path, inputs: Mapping[str, str]) -> How:
     by = {"plain": "torch's own product", "onednn": "oneDNN", "bf16": "bf16 units"}[name]
     found = f"{measured.plain:.0f} plain, {measured.onednn:.0f} oneDNN, {measured.bf16:.0f} bf16"
     spoken = f"{precision} by {by} on {chosen['threads']} threads (GFLOP/s here: {found})"
-    return How(product(name), run, facts, spoken)
+    return How(product(name), _run(chosen, cfg, inputs), facts, spoken)
+
+
+def _on_gpu(cfg: Settings, aside: Path, inputs: Mapping[str, str], device: torch.device) -> How:
+    with first_then_others(current()):
+        wide, narrow = speeds_on(device)
+        chosen = _chosen(cfg, aside / _FILE, "bf16" if narrow > wide else "plain")
+    bf16, name = chosen["product"] == "bf16", torch.cuda.get_device_name(device)
+    facts = {"precision": "bf16" if bf16 else "fp32", "product": chosen["product"], "device": name}
+    facts |= {"matrix_gflops": wide, "matrix_gflops_by": {"plain": wide, "bf16": narrow}}
+    spoken = f"{facts['precision']} on {name} (GFLOP/s here: {wide:.0f} in fp32, {narrow:.0f} in bf16)"
+    return How(plain, _run(chosen | {"device": name}, cfg, inputs), facts, spoken, bf16)
+
+
+def _run(chosen: Mapping[str, Any], cfg: Settings, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """What decides the result."""
+    digest = hashlib.sha256(json.dumps([cfg.model_dump(mode="json"), dict(inputs)], sort_keys=True).encode())
+    return {**chosen, "torch": torch.__version__, "settings": digest.hexdigest()[:16]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tensaku.errors import UsageError
 
-__all__ = ["FILE", "Position", "peek", "restore", "save", "write_tensors"]
+__all__ = ["FILE", "Position", "gathered", "peek", "put", "restore", "save", "write_tensors"]
 
 FILE = "checkpoint.safetensors"
 _RANDOM = "torch.random"
@@ -36,18 +36,60 @@ class Position:
     run: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(folder: Path, at: Position, parameters: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+def gathered(
+    parameters: Mapping[str, Tensor], whole: Callable[[Tensor], Tensor], *, keep: bool, named: str = ""
+) -> dict[str, Tensor]:
+    """Each of `parameters` made `whole`, under its name behind `named`; empty where this process is not to `keep` them.
+
+    Where a model is shared out, every process must call this, and no more than one tensor is whole at a time in those
+    that keep none.
+    """
+    found = {}
+    for name, p in parameters.items():
+        tensor = whole(p)
+        if keep:
+            found[named + name] = tensor
+    return found
+
+
+def save(
+    folder: Path,
+    at: Position,
+    parameters: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    whole: Callable[[Tensor], Tensor] = Tensor.detach,
+    *,
+    keep: bool = True,
+) -> None:
     """Write the state at `at`; a kill at any moment leaves this or the one before.
+
+    Args:
+        whole: what makes a tensor whole that is shared out among processes; all of them call this then.
+        keep: whether this process writes.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the checkpoint before stays.
     """
-    tensors = {f"p.{name}": p.detach() for name, p in parameters.items()}
-    for name, p in parameters.items():
-        for key, value in optimizer.state[p].items():
-            tensors[f"o.{key}.{name}"] = value
-    tensors[_RANDOM] = torch.get_rng_state()
-    write_tensors(folder / FILE, tensors, {"position": json.dumps(asdict(at), sort_keys=True)})
+    tensors = gathered(parameters, whole, keep=keep, named="p.")
+    for key in sorted({key for p in parameters.values() for key in optimizer.state[p]}):
+        held = {name: optimizer.state[p][key] for name, p in parameters.items() if key in optimizer.state[p]}
+        tensors |= gathered(held, whole, keep=keep, named=f"o.{key}.")
+    if keep:
+        tensors[_RANDOM] = torch.get_rng_state()
+        write_tensors(folder / FILE, tensors, {"position": json.dumps(asdict(at), sort_keys=True)})
+
+
+def put(parameter: Tensor, value: Tensor) -> Tensor:
+    """`value` on the device of `parameter`, and shared out as it is."""
+    value = value.to(parameter.device)
+    if type(parameter).__name__ != "DTensor" or value.shape != parameter.shape:  # a step's number is not shared out
+        return value
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(parameter, DTensor)
+
+    # Each process has read the whole value, so nobody has to send it.
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -102,8 +144,8 @@ def restore(
     with safe_open(folder / FILE, framework="pt") as found, torch.no_grad():
         names = set(found.keys())
         for name, p in parameters.items():
-            p.copy_(found.get_tensor(f"p.{name}"))
+            p.copy_(put(p, found.get_tensor(f"p.{name}")))
             keys = [k for k in ("step", "exp_avg", "exp_avg_sq") if f"o.{k}.{name}" in names]
-            optimizer.state[p] = {k: found.get_tensor(f"o.{k}.{name}") for k in keys}
+            optimizer.state[p] = {k: put(p, found.get_tensor(f"o.{k}.{name}")) for k in keys}
         torch.set_rng_state(found.get_tensor(_RANDOM))
     return replace(at, resumed=(*at.resumed, at.step))

@@ -18,7 +18,7 @@ from typing import Any
 from tensaku.errors import MissingExtra
 from tensaku.store import Bench
 from tensaku.tune.group import LOOPBACK, TIMEOUT, Distributed
-from tensaku.tune.hearing import Hearing, told
+from tensaku.tune.hearing import Hearing, Telling, told
 from tensaku.tune.job import Job
 
 __all__ = ["lead"]
@@ -83,11 +83,15 @@ def _trainer(job: Job, bench: Bench, queue: Any, *, alone: bool) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    from tensaku.tune.devices import backend, wants_gpu
+
     return TorchTrainer(
         _share,
         train_loop_config={"job": job.text(), "queue": queue, "alone": alone},
-        torch_config=TorchConfig(backend="gloo", timeout_s=int(TIMEOUT.total_seconds())),
-        scaling_config=ScalingConfig(num_workers=job.processes, resources_per_worker={"CPU": 1}),
+        torch_config=TorchConfig(backend=backend(job.settings), timeout_s=int(TIMEOUT.total_seconds())),
+        scaling_config=ScalingConfig(
+            num_workers=job.processes, resources_per_worker={"CPU": 1}, use_gpu=wants_gpu(job.settings)
+        ),
         # A lost worker ends the run: the next one goes on from our own checkpoint, to the same bytes.
         run_config=RunConfig(
             name="tune", storage_path=str(Path(bench.aside) / "ray"), failure_config=FailureConfig(max_failures=0)
@@ -95,41 +99,29 @@ def _trainer(job: Job, bench: Bench, queue: Any, *, alone: bool) -> Any:
     )
 
 
-class _Queued:
-    """A reporter, and a task's progress, that put what they are told into Ray's queue."""
-
-    def __init__(self, queue: Any, rank: int) -> None:
-        self._queue, self._rank = queue, rank
-
-    def tell(self, **what: Any) -> None:
-        self._queue.put((self._rank, what))
-
-    @contextmanager
-    def task(self, label: str, total: float | None = None) -> Iterator[_Queued]:
-        self.tell(task=label, total=total)
-        yield self
-        self.tell(task=None)
-
-    def advance(self, n: float = 1, note: str = "") -> None:
-        self.tell(advance=n, note=note)
-
-    def say(self, line: str) -> None:
-        self.tell(say=line)
-
-
 def _share(given: dict[str, Any]) -> None:
     """What each of Ray's workers does; Ray Train has made them one group of torch.distributed before."""
+    from tensaku.tune.devices import wants_gpu
+
     if given["alone"]:
         os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK
+    job = Job.read(given["job"])
+    if wants_gpu(job.settings):
+        from ray.train.torch import get_device
+
+        os.environ["LOCAL_RANK"] = str(get_device().index or 0)  # Ray says which of the machine's GPUs is this one's
     group = Distributed()
-    telling = _Queued(given["queue"], group.rank)
+
+    def tell(what: dict[str, Any]) -> None:
+        given["queue"].put((group.rank, what))
+
     try:
-        facts = Job.read(given["job"]).do(group, telling)
+        facts = job.do(group, Telling(tell))
         group.barrier()
     except BaseException as error:
-        telling.tell(**told(error))
+        tell(told(error))
         raise
-    telling.tell(facts=facts)
+    tell({"facts": facts})
 
 
 def _listen(queue: Any, hearing: Hearing) -> None:

@@ -53,11 +53,25 @@ class Group(Protocol):
         """Wait for all."""
         ...
 
+    @property
+    def lockstep(self) -> bool:
+        """Whether all must go through every pass together, one that has no lesson of its own too."""
+        ...
+
+    def takes_part(self, wish: bool) -> bool:
+        """Whether this process has a part in what process 0 does if it wishes to: its `wish` is what counts."""
+        ...
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """A parameter, or what the optimiser keeps for one, as a tensor of its own."""
+        ...
+
 
 class Alone:
     """A group of one."""
 
     rank, size = 0, 1
+    lockstep = False
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Nothing to add."""
@@ -69,12 +83,22 @@ class Alone:
     def barrier(self) -> None:
         """Nobody to wait for."""
 
+    def takes_part(self, wish: bool) -> bool:
+        """As wished."""
+        return wish
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """Itself."""
+        return tensor.detach()
+
 
 class Distributed:
     """The processes of torch.distributed's default group, which must have been joined.
 
     Every method raises a StageError where another process is gone.
     """
+
+    lockstep = False
 
     def __init__(self) -> None:
         from torch import distributed
@@ -114,6 +138,19 @@ class Distributed:
         import torch
 
         _reduce(torch.zeros(1))  # a sum of nothing: gloo's own barrier waits without noticing who has died
+
+    def takes_part(self, wish: bool) -> bool:
+        """Process 0 as it wishes, alone."""
+        return wish and self.rank == 0
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """Itself: each process holds all of it."""
+        return tensor.detach()
+
+    @staticmethod
+    def _add_up(tensor: Tensor) -> None:
+        """Make `tensor` the sum over all processes."""
+        _reduce(tensor)
 
 
 def _reduce(tensor: Tensor) -> None:

@@ -1,15 +1,20 @@
-"""What processes that train together tell the one that started them, and the one error behind what went wrong."""
+"""What processes that train together tell the one that started them, and what it hears.
+
+A `Telling` stands in a process for the reporter; `Hearing` passes on what arrives, and finds the one error behind what
+went wrong.
+"""
 
 from __future__ import annotations
 
 import traceback
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tensaku.errors import StageError, TensakuError, UsageError
 from tensaku.store import Bench, Progress
 
-__all__ = ["Hearing", "told"]
+__all__ = ["Hearing", "Telling", "told"]
 
 
 def told(error: BaseException) -> dict[str, Any]:
@@ -22,6 +27,28 @@ def told(error: BaseException) -> dict[str, Any]:
     if not isinstance(error, TensakuError):
         traceback.print_exception(error)
     return {"failed": str(error) if isinstance(error, TensakuError) else f"{type(error).__name__}: {error}"}
+
+
+class Telling:
+    """A reporter, and a task's progress, that hand what they are told to `tell`, one dictionary after the other."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], object]) -> None:
+        self._tell = tell
+
+    @contextmanager
+    def task(self, label: str, total: float | None = None) -> Iterator[Telling]:
+        """A long step."""
+        self._tell({"task": label, "total": total})
+        yield self
+        self._tell({"task": None})
+
+    def advance(self, n: float = 1, note: str = "") -> None:
+        """`n` more are done."""
+        self._tell({"advance": n, "note": note})
+
+    def say(self, line: str) -> None:
+        """A line for the person at the terminal."""
+        self._tell({"say": line})
 
 
 class Hearing:

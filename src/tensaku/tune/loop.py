@@ -149,7 +149,7 @@ class _Run(Generic[E]):
                 step = step.validated(self._validate(done))
             self.log.write(step)
             advance(1, self.log.note(course.steps))
-            due = self.group.rank == 0 and time.perf_counter() - saved > self._pause()
+            due = self.group.takes_part(time.perf_counter() - saved > self._pause())
             if due and done < course.steps and not self._over():
                 self._checkpoint()
                 saved = time.perf_counter()
@@ -175,13 +175,13 @@ class _Run(Generic[E]):
         terms = self.learner.count(picked)
         self.optimizer.zero_grad(set_to_none=True)
         own = picked[group.rank :: group.size]
-        measured = self.learner.gradients(own, terms) if own else Measured(0.0, 0, 0)
+        measured = self.learner.gradients(own, terms) if own or group.lockstep else Measured(0.0, 0, 0)
         measured = group.sum(measured)
         loss = measured.loss / terms
         if not math.isfinite(loss):
             raise self._not_a_number(number, "loss")
         group.sum_gradients(self.parameters.values())
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), _CLIP))
+        norm = float(group.whole(torch.nn.utils.clip_grad_norm_(self.parameters.values(), _CLIP)))
         if not math.isfinite(norm):
             raise self._not_a_number(number, "gradient")
         self.optimizer.param_groups[0]["lr"] = course.rate(number)
@@ -201,16 +201,19 @@ class _Run(Generic[E]):
         """Mean loss on the validation slice; remembers the best parameters where an early end may want them."""
         group, batch = self.group, self.course.batch
         seen = Measured(0.0, 0, 0)
-        for start in range(group.rank * batch, len(self.validation), batch * group.size):
-            seen += self.learner.loss(self.validation[start : start + batch])
+        for start in range(0, len(self.validation), batch * group.size):
+            own = self.validation[start + group.rank * batch :][:batch]
+            if own or group.lockstep:
+                seen += self.learner.loss(own)
         seen = group.sum(seen)
         loss = seen.loss / seen.scored
         best = self.at.best
         if best is None or loss < best:
             self.at = replace(self.at, best=loss, best_step=done, worse=0)
-            if self.course.patience and group.rank == 0:
-                tensors = {name: p.detach() for name, p in self.parameters.items()}
-                write_tensors(self.places.aside / _BEST, tensors, {"step": str(done)})
+            if self.course.patience and group.takes_part(True):
+                tensors = checkpoints.gathered(self.parameters, group.whole, keep=group.rank == 0)
+                if group.rank == 0:
+                    write_tensors(self.places.aside / _BEST, tensors, {"step": str(done)})
         else:
             self.at = replace(self.at, worse=self.at.worse + 1)
         return loss
@@ -223,11 +226,12 @@ class _Run(Generic[E]):
         best = load_file(self.places.aside / _BEST)
         with torch.no_grad():
             for name, p in self.parameters.items():
-                p.copy_(best[name])
+                p.copy_(checkpoints.put(p, best[name]))
         return self.at.best_step
 
     def _checkpoint(self) -> None:
         started = time.perf_counter()
-        checkpoints.save(self.places.aside, self.at, self.parameters, self.optimizer)
+        keep, whole = self.group.rank == 0, self.group.whole
+        checkpoints.save(self.places.aside, self.at, self.parameters, self.optimizer, whole, keep=keep)
         self.saving = time.perf_counter() - started
         self.log.checkpoint_seconds += self.saving

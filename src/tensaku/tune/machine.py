@@ -32,14 +32,15 @@ class Used(NamedTuple):
 
 
 class Processes:
-    """This process and all that it started.
+    """A process and all that it started.
 
     Args:
         proc: where the kernel's tables are.
+        root: number of the process; this one if None.
     """
 
-    def __init__(self, proc: Path = Path("/proc")) -> None:
-        self._proc, self._own = proc, os.getpid()
+    def __init__(self, proc: Path = Path("/proc"), root: int | None = None) -> None:
+        self._proc, self._own = proc, os.getpid() if root is None else root
         self._tick = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
         self._page = resource.getpagesize()
         self.told = (proc / str(self._own) / "stat").exists()

@@ -10,7 +10,7 @@ tokens are scored, and the last token of a pair feeds nothing, so it is not comp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -38,6 +38,11 @@ class Pack:
     scored: Tensor
     scored_per_segment: list[int]
     labels: Tensor
+
+    def to(self, device: torch.device) -> Pack:
+        """The same on another device."""
+        moved = {name: getattr(self, name).to(device) for name in ("ids", "positions", "scored", "labels")}
+        return replace(self, **moved)
 
 
 def shared_prefix(examples: Sequence[Example]) -> int:

@@ -51,8 +51,13 @@ class Tune(Section):
     core: Literal["auto", "own", "transformers"] = "auto"
     """`own`: the built-in training core (Llama and Gemma families); `transformers`: Transformers and PEFT, for any
     other model; `auto`: own where the model is known to it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: on a GPU where there is one (lora and full, through Transformers), on processors otherwise."""
     processes: int = Field(1, ge=1, le=64)
-    """Processes that share each step."""
+    """Processes that share each step; on GPUs, one for each."""
+    parallel: Literal["auto", "ddp", "fsdp"] = "auto"
+    """`ddp`: each process holds the whole model; `fsdp`: each holds a part of every tensor (FSDP2, through
+    Transformers); `auto`: fsdp on GPUs, ddp on processors."""
     cluster: Literal["", "ray"] = ""
     """Where they run: on this machine, or in the Ray cluster that RAY_ADDRESS names (none named: a Ray of this
     machine)."""

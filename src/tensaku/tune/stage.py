@@ -84,6 +84,7 @@ class _Run:
         from tensaku.models.foreign import context_of
         from tensaku.models.tokenizer import Tokenizer
         from tensaku.tune.arithmetic import settle
+        from tensaku.tune.devices import place_for
         from tensaku.tune.lessons import taught
 
         self.bench, self.cfg, self.base = bench, cfg, base
@@ -91,7 +92,9 @@ class _Run:
         tokenizer = Tokenizer.load(base.path)
         self.taught: Taught = taught(tokenizer, lessons, instruction, context=context, validation=cfg.validation)
         self.taught.write_drops(bench.path)
-        self.how = settle(cfg, bench.aside, {"base": base.key, "lessons": lessons.key, "instruction": instruction})
+        self.place = place_for(cfg)
+        inputs = {"base": base.key, "lessons": lessons.key, "instruction": instruction}
+        self.how = settle(cfg, bench.aside, inputs, self.place.device)
         self.core = "own"
         self.learner: Learner[Example] = self._learner(context)
 
@@ -102,8 +105,9 @@ class _Run:
         from tensaku.tune.transformers_learner import open_learner as open_fallback
 
         prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
-        if why := fallback_reason(self.cfg, self.base.path):
-            fallback = open_fallback(self.cfg, self.base.path, prefix, self.how.multiply)
+        if why := fallback_reason(self.cfg, self.base.path, self.place):
+            how, place = self.how, self.place
+            fallback = open_fallback(self.cfg, self.base.path, prefix, how.multiply, place, bf16=how.bf16)
             self.core = "transformers"
             self.bench.say(f"tune: {fallback.spoken} (since {why})")
             return fallback
@@ -123,10 +127,11 @@ class _Run:
                 Places(self.bench.path, self.bench.aside, self.how.run),
                 counting(progress.advance),
                 validation=self.taught.validation,
+                group=self.place.group,
             )
         if outcome.early:
             self.bench.say(f"tune: ended early, the held-out lessons were best at step {outcome.kept_step}")
-        if current().rank == 0:
+        if self.place.group.takes_part(True):
             self.learner.save(self.bench.path, self.base.ref)
         return outcome
 

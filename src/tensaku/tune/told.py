@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
 from tensaku.config import Section
 from tensaku.store import Bench
+from tensaku.tune.group import current
 from tensaku.tune.loop import Outcome
 from tensaku.tune.memorised import Repeats, verdict
 from tensaku.tune.report import write_report
@@ -18,8 +20,11 @@ __all__ = ["finish", "watched"]
 
 @contextmanager
 def watched(bench: Bench) -> Iterator[Callable[[Callable[[float, str], object]], Callable[[float, str], object]]]:
-    """Watch the machine while the body works. Yields what makes a progress's `advance` tell the watch each step."""
-    with Watch(bench.path / FILE) as watch:
+    """Watch the machine while the body works. Yields what makes a progress's `advance` tell the watch each step.
+
+    Of processes that share the work, all on this machine are counted: one process has started them.
+    """
+    with Watch(bench.path / FILE, root=os.getppid() if current().size > 1 else None) as watch:
 
         def counting(advance: Callable[[float, str], object]) -> Callable[[float, str], object]:
             def step(n: float, note: str) -> None:

@@ -50,7 +50,7 @@ def lead(job: Job, reporter: Reporter) -> dict[str, Any]:
     number = len(_given)
     _given.append(number)
     _post().set(f"job/{number}", job.text())
-    with _together(number):
+    with _together(number, job):
         return job.do(Distributed(), reporter)
 
 
@@ -63,8 +63,9 @@ def help_out() -> None:
     """Do a helper's share of every job that process 0 hands out, until it ends."""
     number = 0
     while text := _wait_for(number):
-        with _together(number):
-            Job.read(text).do(Distributed(), SilentReporter())
+        job = Job.read(text)
+        with _together(number, job):
+            job.do(Distributed(), SilentReporter())
         number += 1
 
 
@@ -94,10 +95,12 @@ _stores: list[Any] = []
 
 
 @contextmanager
-def _together(number: int) -> Iterator[None]:
+def _together(number: int, job: Job) -> Iterator[None]:
     """Join the group of job `number`, with this process's part of the machine's threads."""
     from torch import distributed, get_num_threads, set_num_threads
     from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+
+    from tensaku.tune.devices import backend
 
     before = get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ:  # torchrun sets it to 1 unless somebody has said better
@@ -106,7 +109,8 @@ def _together(number: int) -> Iterator[None]:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)
     store = PrefixStore(f"group/{number}", _post())
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    distributed.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=TIMEOUT)
+    speaks = backend(job.settings)
+    distributed.init_process_group(speaks, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     try:
         yield
         Distributed().barrier()

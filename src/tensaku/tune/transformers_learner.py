@@ -4,6 +4,9 @@ What the own core does beside that is kept where it still holds: matrix products
 scored rows alone and in blocks, no padding, and the prefix that lessons share computed once. Whether the last three
 hold is not taken from a list of names: it is tried on the model when it is opened, against one lesson at a time through
 the model as it comes.
+
+It also carries what the own core does not: a GPU, and FSDP2. There torch multiplies as it comes; and where the model is
+shared out, the scores of the chosen rows are made in one piece, since the head is whole only while the model runs.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -24,6 +27,8 @@ from tensaku.errors import UsageError
 from tensaku.models.foreign import load_causal, quiet, why_foreign
 from tensaku.models.products import Multiply, plain
 from tensaku.tune import foreign_pack
+from tensaku.tune.checkpoints import gathered
+from tensaku.tune.devices import CPU, HERE, Place, Sharded, together
 from tensaku.tune.full import copy_model_files
 from tensaku.tune.head import cross_entropy, losses_of
 from tensaku.tune.learner import Measured
@@ -35,11 +40,12 @@ __all__ = ["TransformersLearner", "fallback_reason", "open_learner"]
 
 _ROWS = 2048
 """Most rows of one pack: beyond that nothing is gained, and more is in memory at once."""
+_NOTHING = Measured(0.0, 0, 0)
 _NEAR = 1e-4
 """How far two ways to the same scores may lie apart, relative to the largest: fp32 sums in another order."""
 
 
-def fallback_reason(cfg: Tune, base: Path) -> str | None:
+def fallback_reason(cfg: Tune, base: Path, place: Place = HERE) -> str | None:
     """Why this training goes through Transformers, as one says it; None where the own core does it.
 
     Raises:
@@ -50,17 +56,21 @@ def fallback_reason(cfg: Tune, base: Path) -> str | None:
         raise UsageError(why, where="tune.core", fix='Set tune.core = "auto": Transformers then does the training')
     if cfg.core == "transformers":
         return "tune.core asks for it"
-    return why
+    return why or place.why_transformers
 
 
-def open_learner(cfg: Tune, base: Path, prefix: int, multiply: Multiply) -> TransformersLearner:
+def open_learner(
+    cfg: Tune, base: Path, prefix: int, multiply: Multiply, place: Place = HERE, *, bf16: bool = False
+) -> TransformersLearner:
     """The learner for `cfg` over the model in the folder `base`.
 
     Args:
         cfg: its `method`, `rank`, `alpha`, `layers`, `targets`, `rslora`, `dora`, `dropout` and `seed` count.
         base: a Hugging Face folder that Transformers knows.
         prefix: first tokens that every prompt has in common.
-        multiply: the matrix product.
+        multiply: the matrix product, on a processor.
+        place: where it learns.
+        bf16: whether torch may multiply in bf16 there.
 
     Raises:
         UsageError: a setting does not fit the model or the method.
@@ -77,9 +87,13 @@ def open_learner(cfg: Tune, base: Path, prefix: int, multiply: Multiply) -> Tran
         raise UsageError(f"the rank is {cfg.rank}", where="tune.rank", fix="Set it to 1 or more")
     model = load_causal(base)
     adapted = _adapted(model, cfg) if cfg.method == "lora" else None
-    _multiply_by(model, multiply)
+    if place.why_transformers is None:
+        _multiply_by(model, multiply)
+    else:
+        multiply = plain
     # With dropout every lesson draws its own, so nothing is shared between lessons.
-    return TransformersLearner(model, adapted, base, 0 if cfg.dropout else prefix, multiply, seed=cfg.seed)
+    prefix = 0 if cfg.dropout else prefix
+    return TransformersLearner(model, adapted, base, prefix, multiply, place, seed=cfg.seed, bf16=bf16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +114,24 @@ class TransformersLearner:
         base: folder of the model; its other files go into what full fine-tuning saves.
         prefix: first tokens that every prompt has in common.
         multiply: the matrix product of head and attention.
+        place: where it learns; `model` and `adapted` come there, and are shared out if that is asked for.
         seed: where dropout starts.
+        bf16: whether products may be made in bf16.
     """
 
-    def __init__(self, model: Any, adapted: Any, base: Path, prefix: int, multiply: Multiply, *, seed: int = 0) -> None:
-        self.model, self.adapted = model, adapted
+    def __init__(
+        self,
+        model: Any,
+        adapted: Any,
+        base: Path,
+        prefix: int,
+        multiply: Multiply,
+        place: Place = HERE,
+        *,
+        seed: int = 0,
+        bf16: bool = False,
+    ) -> None:
+        self.model, self.adapted, self._place, self._bf16 = model, adapted, place, bf16
         self._base, self._prefix, self._multiply, self._seed = base, prefix, multiply, seed
         self._head = model.get_output_embeddings()
         self._drops = [m for m in model.modules() if isinstance(m, nn.Dropout)] if _drops(adapted) else []
@@ -112,6 +139,11 @@ class TransformersLearner:
         self._way = self._tried()
         if self._way.packs:
             self._attend_packs()
+        if place.sharded:
+            self._way = replace(self._way, blocks=False)
+            _share_out(model, place)
+        elif place.device != CPU:
+            (adapted or model).to(place.device)
 
     @property
     def spoken(self) -> str:
@@ -125,7 +157,9 @@ class TransformersLearner:
         parts.append(
             "loss in blocks on scored rows" if way.blocks else "scored rows" if way.chosen else "all rows scored"
         )
-        return f"Transformers and PEFT on {self.model.config.model_type}: {'; '.join(parts)}"
+        if self._place.sharded:
+            parts.append(f"shared out among {self._place.group.size} processes (FSDP2)")
+        return f"Transformers and PEFT on {self.model.config.model_type}, {self._place.device}: {'; '.join(parts)}"
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Every trainable tensor under a stable name."""
@@ -138,33 +172,66 @@ class TransformersLearner:
     def gradients(self, lessons: Sequence[Example], terms: int) -> Measured:
         """Add d(summed loss / terms) to the gradient of every parameter."""
         seen = Measured(0.0, 0, 0)
-        with self._dropping(lessons):
-            for batch in self._packs(lessons):
-                seen += Measured(self._backward(batch, terms), len(batch.labels), len(batch.ids))
+        with self._dropping(lessons), together():
+            for batch, counts in self._passes(lessons):
+                loss = self._backward(batch, terms, counts)
+                seen += Measured(loss, len(batch.labels), len(batch.ids)) if counts else _NOTHING
         return seen
 
     @torch.no_grad()
     def loss(self, lessons: Sequence[Example]) -> Measured:
         """The loss alone, without dropout."""
         seen = Measured(0.0, 0, 0)
-        for batch in self._packs(lessons):
-            if self._way.blocks:
-                losses = losses_of(self._hidden(batch), self._head.weight, batch.labels, self._multiply)
-            else:
-                losses = functional.cross_entropy(self._scores(batch).double(), batch.labels, reduction="none")
-            seen += Measured(float(losses.sum()), len(batch.labels), len(batch.ids))
+        with together():
+            for batch, counts in self._passes(lessons):
+                loss = self._summed(batch)
+                seen += Measured(loss, len(batch.labels), len(batch.ids)) if counts else _NOTHING
         return seen
 
+    def _summed(self, batch: Pack) -> float:
+        if self._way.blocks:
+            losses = losses_of(self._hidden(batch), self._head.weight, batch.labels, self._multiply)
+        else:
+            losses = functional.cross_entropy(self._scores(batch).double(), batch.labels, reduction="none")
+        return float(losses.sum())
+
     def save(self, folder: Path, base: str) -> None:
-        """Write `adapter/` or `model/` as PEFT and Transformers write them; `base` names the model tuned."""
+        """Write `adapter/` or `model/` as PEFT and Transformers write them; `base` names the model tuned.
+
+        Where the model is shared out every process must call this, and process 0 writes.
+        """
+        group = self._place.group
+        if self._place.sharded:
+            self.model.reshard()  # after a pass without a way back, some tensors are still whole
+        state = gathered(dict(self._kept()), group.whole, keep=group.rank == 0)
+        if group.rank > 0:
+            return
         with quiet():
             if self.adapted is not None:
-                _save_adapter(self.adapted, folder / "adapter", base)
+                _save_adapter(self.adapted, folder / "adapter", base, state)
                 return
             target = folder / "model"
             target.mkdir(parents=True, exist_ok=True)
             copy_model_files(self._base, target)
-            self.model.save_pretrained(target)
+            self.model.save_pretrained(target, state_dict=state)
+
+    def _kept(self) -> Iterator[tuple[str, Tensor]]:
+        """What is written: what learns, and of a whole model what belongs to it beside."""
+        yield from self.named_parameters()
+        if self.adapted is None:
+            beside = set(self.model.state_dict())
+            yield from ((name, held) for name, held in self.model.named_buffers() if name in beside)
+
+    def _passes(self, lessons: Sequence[Example]) -> Iterator[tuple[Pack, bool]]:
+        """The passes through the model, and whether each counts.
+
+        Where the model is shared out all processes go through equally many: those with fewer add some of made-up words.
+        """
+        device, group = self._place.device, self._place.group
+        batches = list(self._packs(lessons))
+        missing = group.most(len(batches)) - len(batches) if isinstance(group, Sharded) else 0
+        yield from ((batch.to(device), True) for batch in batches)
+        yield from ((pack(self._idle, 0).to(device), False) for _ in range(missing))
 
     def _packs(self, lessons: Sequence[Example]) -> Iterator[Pack]:
         """The lessons in as few passes as the model allows."""
@@ -183,10 +250,12 @@ class TransformersLearner:
         if group:
             yield pack(group, self._prefix)
 
-    def _backward(self, batch: Pack, terms: int) -> float:
+    def _backward(self, batch: Pack, terms: int, counts: bool) -> float:
         if not self._way.blocks:
             loss = functional.cross_entropy(self._scores(batch).double(), batch.labels, reduction="sum")
-            (loss / terms).backward()  # type: ignore[no-untyped-call]
+            # FSDP2 makes the mean over the processes of what are parts of one sum.
+            share = self._place.group.size if self._place.sharded else 1
+            (loss * (share * counts / terms)).backward()  # type: ignore[no-untyped-call]
             return float(loss.detach())
         hidden = self._hidden(batch)
         head_grad = None
@@ -205,15 +274,18 @@ class TransformersLearner:
         hidden.backward(grad)  # type: ignore[no-untyped-call]
         return float(losses.sum())
 
+    def _format(self) -> torch.autocast:
+        return torch.autocast(self._place.device.type, torch.bfloat16, enabled=self._bf16)
+
     def _hidden(self, batch: Pack) -> Tensor:
         """What the head multiplies, [scored rows, width]."""
-        with foreign_pack.packed(batch, self._multiply):
+        with foreign_pack.packed(batch, self._multiply), self._format():
             found: Tensor = self.model.base_model(**self._rows(batch)).last_hidden_state[0]
-        return found[batch.scored]
+        return found[batch.scored].float()
 
     def _scores(self, batch: Pack) -> Tensor:
         """The model's own scores, [scored rows, vocabulary]."""
-        with foreign_pack.packed(batch, self._multiply):
+        with foreign_pack.packed(batch, self._multiply), self._format():
             if self._way.chosen:
                 found: Tensor = self.model(**self._rows(batch), logits_to_keep=batch.scored).logits[0]
                 return found
@@ -232,8 +304,9 @@ class TransformersLearner:
         state = zlib.crc32(repr(list(lessons)).encode(), self._seed & 0xFFFFFFFF)
         if self._drops:
             for _, p in self.named_parameters():
-                state = zlib.crc32(p.detach().numpy().tobytes(), state)
-        return _Dropping(self._drops, state)
+                own = p.to_local() if hasattr(p, "to_local") else p
+                state = zlib.crc32(own.detach().cpu().numpy().tobytes(), state)
+        return _Dropping(self._drops, state, self._place.device)
 
     # what the model allows
 
@@ -241,6 +314,7 @@ class TransformersLearner:
     def _tried(self) -> _Way:
         """Try each part against the model as it comes."""
         lessons = _trial(self.model)
+        self._idle = lessons[-1:]
         self._way = _Way(packs=False, blocks=False, chosen=False)
         wanted = torch.cat([self._scores(pack([lesson], 0)) for lesson in lessons])
         chosen = self._agrees(_Way(packs=False, blocks=False, chosen=True), [pack([e], 0) for e in lessons], wanted)
@@ -296,11 +370,11 @@ class TransformersLearner:
 class _Dropping:
     """Dropout is on while the body runs, from a random state of its own; the process's stays as it was."""
 
-    def __init__(self, modules: Sequence[nn.Module], state: int) -> None:
-        self._modules, self._state = modules, state
+    def __init__(self, modules: Sequence[nn.Module], state: int, device: torch.device) -> None:
+        self._modules, self._state, self._device = modules, state, device
 
     def __enter__(self) -> None:
-        self._fork = torch.random.fork_rng(devices=[])
+        self._fork = torch.random.fork_rng(devices=[] if self._device == CPU else [self._device])
         self._fork.__enter__()
         torch.manual_seed(self._state)
         for module in self._modules:
@@ -359,9 +433,21 @@ def _adapted(model: Any, cfg: Tune) -> Any:
     return adapted.eval()
 
 
-def _save_adapter(adapted: Any, folder: Path, base: str) -> None:
+def _share_out(model: Any, place: Place) -> None:
+    """Let FSDP2 hold a part of every tensor here: layers by themselves, what is left with the model."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(place.device.type, (place.group.size,))
+    layers = set(model._no_split_modules or ())
+    for module in [m for m in model.modules() if type(m).__name__ in layers]:
+        fully_shard(module, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+
+
+def _save_adapter(adapted: Any, folder: Path, base: str, state: dict[str, Tensor]) -> None:
     adapted.peft_config["default"].base_model_name_or_path = base
-    adapted.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    adapted.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False, state_dict=state)
     (folder / "README.md").unlink(missing_ok=True)  # a form to be filled in, of no use here
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -60,6 +60,7 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         proc: Path = Path("/proc"),
         powercap: Path = Path("/sys/class/powercap"),
+        root: int | None = None,
     ) -> None:
         self.step: int | None = None
         """The last step that was finished; the loop sets it."""
@@ -68,7 +69,7 @@ class Watch:
         self.cost_seconds = 0.0
         """Processor time that watching has taken."""
         self._path, self._every, self._clock, self._proc = path, every, clock, proc
-        self._processes, self._energy, self._gpus = Processes(proc), Energy(powercap), Gpus()
+        self._processes, self._energy, self._gpus = Processes(proc, root), Energy(powercap), Gpus()
         self._gpu_joules = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tensaku-watch", daemon=True)

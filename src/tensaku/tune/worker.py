@@ -12,42 +12,25 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from tensaku.tune.hearing import told
+from tensaku.tune.hearing import Telling, told
 
-__all__ = ["Telling", "main"]
+__all__ = ["main"]
 
 
-class Telling:
-    """A reporter, and a task's progress, that write what they are told as JSON lines to the file descriptor `to`."""
+class _Pipe:
+    """The way to the process that started this one: JSON lines through the file descriptor `to`."""
 
     def __init__(self, to: int) -> None:
         self._to, self._lock = to, threading.Lock()
 
-    def tell(self, **what: Any) -> None:
+    def tell(self, what: dict[str, Any]) -> None:
         """One line. A reader that is gone is no fault: this process will end with it."""
         line = json.dumps(what, ensure_ascii=False).encode() + b"\n"
         with self._lock, contextlib.suppress(BrokenPipeError):
             while line:
                 line = line[os.write(self._to, line) :]
-
-    @contextmanager
-    def task(self, label: str, total: float | None = None) -> Iterator[Telling]:
-        """A long step."""
-        self.tell(task=label, total=total)
-        yield self
-        self.tell(task=None)
-
-    def advance(self, n: float = 1, note: str = "") -> None:
-        """`n` more are done."""
-        self.tell(advance=n, note=note)
-
-    def say(self, line: str) -> None:
-        """A line for the person at the terminal."""
-        self.tell(say=line)
 
 
 def main() -> None:
@@ -55,20 +38,21 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes; the first one decides
     given = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    telling = Telling(int(given["tell"]))
+    pipe = _Pipe(int(given["tell"]))
     try:
-        facts = _work(given, telling)
+        facts = _work(given, Telling(pipe.tell))
     except BaseException as error:
-        telling.tell(**told(error))
+        pipe.tell(told(error))
         sys.stderr.flush()
         os._exit(1)  # not by way of torch's threads, which may wait for processes that are gone
-    telling.tell(facts=facts)
+    pipe.tell({"facts": facts})
     os._exit(0)
 
 
 def _work(given: dict[str, Any], telling: Telling) -> dict[str, Any]:
     from torch import distributed, get_num_threads, set_num_threads
 
+    from tensaku.tune.devices import backend
     from tensaku.tune.group import LOOPBACK, TIMEOUT, Distributed
     from tensaku.tune.job import Job
 
@@ -77,7 +61,7 @@ def _work(given: dict[str, Any], telling: Telling) -> dict[str, Any]:
     set_num_threads(max(1, get_num_threads() // job.processes))
     meeting = f"file://{given['meeting']}"
     distributed.init_process_group(
-        "gloo", init_method=meeting, rank=given["rank"], world_size=job.processes, timeout=TIMEOUT
+        backend(job.settings), init_method=meeting, rank=given["rank"], world_size=job.processes, timeout=TIMEOUT
     )
     group = Distributed()
     facts = job.do(group, telling)
