@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -56,6 +56,13 @@ def ask(url: str, n: int = 1) -> Counter[tuple[str, str]]:
         made_by = answer.raise_for_status().json()["tensaku"]
         found[made_by["release"], made_by["arm"]] += 1
     return found
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def until(url: str, release: str) -> None:
@@ -127,10 +134,10 @@ def test_what_cannot_be_loaded_changes_nothing_and_is_told(folder: Path, ledger:
         ledger.add_release("release-elsewhere", "sato", {})
         ledger.approve("release-elsewhere", "kuroda", "approved")
         with follower:
-            time.sleep(2.5)
+            wait_until(lambda: "release-elsewhere" in follower.fault)
             with pytest.raises(UsageError, match="release-elsewhere"):
                 follower.check()
             assert follower.champion.ref == one
             ledger.roll_back("sato")
-            time.sleep(2.5)
+            wait_until(lambda: not follower.fault)
             follower.check()

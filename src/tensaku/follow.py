@@ -153,7 +153,8 @@ class Follower:
         self._now: list[Loaded] = []
         self._row: int | None = None
         self._follows = False
-        self._fault = ""
+        self.fault = ""
+        """What is wrong with what the ledger wants; empty if nothing is."""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="follow-rollouts", daemon=True)
 
@@ -175,8 +176,8 @@ class Follower:
         Raises:
             UsageError: the release that should answer cannot be loaded.
         """
-        if self._fault:
-            raise UsageError(self._fault)
+        if self.fault:
+            raise UsageError(self.fault)
 
     def hold(self, ref: str, trial: bool) -> None:
         """Answer with this release whatever the ledger says.
@@ -240,14 +241,14 @@ class Follower:
         while not self._end.wait(EVERY):
             try:
                 self.look()
-                self._fault = ""
+                self.fault = ""
             except TensakuError as error:
-                if str(error) != self._fault:
+                if str(error) != self.fault:
                     _log.error("the rollout cannot be followed: %s", error)
-                self._fault = str(error)
+                self.fault = str(error)
             except Exception as error:
                 _log.exception("following the rollouts failed")
-                self._fault = f"{type(error).__name__}: {error}"
+                self.fault = f"{type(error).__name__}: {error}"
 
     def __enter__(self) -> Self:
         if self._follows:

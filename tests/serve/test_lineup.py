@@ -73,3 +73,27 @@ def test_a_thousand_requests_while_releases_are_swapped(tmp_path: Path) -> None:
     assert {release for release, _ in found} == set(served)
     assert Counter(arm for _, arm in found)["challenger"] > 100
     assert cards[0]["max_model_len"] == 8192
+
+
+def test_adapters_added_up_by_weight(tmp_path: Path) -> None:
+    engine = ScriptedEngine(by_adapter={"a:0.7+b:0.3": lambda messages: "both"})
+    for n, name in enumerate("ab"):
+        engine.load_adapter(name, write_adapter(tmp_path / name, seed=n))
+    engine._adapters["a:0.7+b:0.3"] = "c" * 64  # as an engine that can add does
+    models = [Served("one", "release-1", "a"), Served("two", "release-2", "b", trial=True)]
+    with serving(build_app(engine=engine, models=models)) as url:
+
+        def ask(model: str) -> httpx.Response:
+            body = {"model": model, "messages": [{"role": "user", "content": "x"}]}
+            return httpx.post(f"{url}/v1/chat/completions", json=body)
+
+        body = ask("release-1:0.7+two:0.3").json()
+        assert body["choices"][0]["message"]["content"] == "both"
+        made_by = body["tensaku"]
+        assert (made_by["release"], made_by["trial"]) == ("release-1:0.7+release-2:0.3", "yes")
+        assert made_by["adapter"] == "c" * 64
+        for wrong in ("one:0.7+three:0.3", "one:0.7+base:0.3", "one:0.5+two:0.5", "one:1", "one:x+two:y"):
+            answer = ask(wrong)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+        assert "release-1:" not in httpx.get(f"{url}/metrics").text
+    engine.close()

@@ -250,7 +250,7 @@ class Answered(Row):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     door: Mapped[str] = mapped_column(String(32))
     model: Mapped[str] = mapped_column(String(200))
-    release: Mapped[str] = mapped_column(String(64), index=True)
+    release: Mapped[str] = mapped_column(String(200), index=True)
     arm: Mapped[str] = mapped_column(String(16))
     provenance: Mapped[dict[str, str]] = mapped_column(JSON)
     key: Mapped[int | None] = mapped_column(ForeignKey("api_keys.id"))

@@ -34,6 +34,8 @@ class Caller:
 
     def may_ask(self, name: str, model: Served) -> bool:
         """Whether the key's scopes open the model that was asked for as `name`."""
+        if model.parts:
+            return all(self.may_ask(part.release, part) for part in model.parts)
         return self.key is None or self.key.allows([name, model.release], model.name if model.release else "")
 
     def check(self, name: str, model: Served) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, overload
 
 from tensaku.engines.protocol import Engine
@@ -42,6 +43,8 @@ class Served:
     job: Job | None = None
     engine: Engine | None = None
     arm: Arm = ""
+    parts: tuple[Served, ...] = ()
+    """The releases whose adapters are added up in this one."""
 
 
 class Lineup(Sequence[Served]):
@@ -121,9 +124,39 @@ def find(models: Sequence[Served], name: str, base: bool = True) -> Served:
     if isinstance(models, Lineup) and name != BASE and (chosen := models.choose(name)) is not None:
         return chosen
     names = dict(offered(models, base))
-    if name not in names:
-        raise NotFound("model", name, names)
-    return names[name]
+    if name in names:
+        return names[name]
+    if _SUM.fullmatch(name):
+        return _added(name, names)
+    raise NotFound("model", name, names)
+
+
+_SUM = re.compile(r"[^:+]+:\d+(\.\d+)?(\+[^:+]+:\d+(\.\d+)?){1,3}")
+"""Two to four models, each with its weight: `release-a:0.7+release-b:0.3`."""
+
+
+def _added(name: str, names: Mapping[str, Served]) -> Served:
+    """The model that a sum of offered adapters is, each by its weight.
+
+    Raises:
+        NotFound: one of them is not offered, or brings no adapter to the same engine.
+    """
+    parts, words = [], []
+    for part in name.split("+"):
+        one, _, weight = part.partition(":")
+        model = names.get(one)
+        if model is None or model.adapter is None or (parts and model.engine is not parts[0].engine):
+            raise NotFound("adapter", one, [n for n, known in names.items() if known.adapter is not None])
+        parts.append(model)
+        words.append((model, weight))
+    adapter = "+".join(f"{model.adapter}:{weight}" for model, weight in words)
+    release = "+".join(f"{model.release}:{weight}" for model, weight in words)
+    job = parts[0].job
+    if job is not None:
+        told = {**job.provenance, "release": release}
+        job = replace(job, adapter=adapter, provenance={k: v for k, v in told.items() if k != "arm"})
+    trial = any(model.trial for model in parts)
+    return Served(name, release, adapter, trial, job=job, engine=parts[0].engine, parts=tuple(parts))
 
 
 def provenance(engine: Engine, model: Served) -> dict[str, str]:

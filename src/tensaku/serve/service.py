@@ -213,12 +213,13 @@ class Ticket:
         """
         service, seconds = self._service, self.seconds
         self.used += usage.prompt + usage.completion
-        known = self.model.name if self.model.release else BASE
-        which = (known, self.model.release, made_by.get("adapter", "")[:12])
+        model, digest = self.model, made_by.get("adapter", "")[:12]
+        known = (model.name, model.release, digest) if model.release else (BASE, "", digest)
+        which = ("sum", "", "") if model.parts else known  # clients choose weights: no label may grow by them
         service.metrics.answered(which, self.model.arm, finish, usage, first, seconds)
         if service.ledger is None:
             return
-        asking, model = self.asking, self.model
+        asking = self.asking
         new = NewAnswer(
             door=asking.door,
             model=asking.name,

@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("door", sa.String(32), nullable=False),
         sa.Column("model", sa.String(200), nullable=False),
-        sa.Column("release", sa.String(64), nullable=False),
+        sa.Column("release", sa.String(200), nullable=False),
         sa.Column("arm", sa.String(16), nullable=False),
         sa.Column("provenance", sa.JSON(), nullable=False),
         sa.Column("key", sa.Integer(), sa.ForeignKey("api_keys.id")),
