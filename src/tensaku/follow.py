@@ -72,6 +72,10 @@ class Loader:
     def __init__(self, workspace: Workspace, store: Store) -> None:
         self.workspace, self.store = workspace, store
         self._engines: dict[Path, Engine] = {}
+        self._held: list[Loaded] = []
+        """Releases that may be asked; what none of them needs is let go."""
+        self._lock = threading.Lock()
+        """Held by who loads or lets go: a release may be wanted again while it is being retired."""
 
     def load(self, ref: str, *, trial: bool, arm: Arm = "") -> Loaded:
         """Make a release ready to answer, beside those that answer already.
@@ -79,6 +83,12 @@ class Loader:
         Raises:
             UsageError: there is no such release here, or it does not fit its base or the engine.
         """
+        with self._lock:
+            loaded = self._load(ref, trial, arm)
+            self._held.append(loaded)
+            return loaded
+
+    def _load(self, ref: str, trial: bool, arm: Arm) -> Loaded:
         from tensaku.engines import open_engine
         from tensaku.revise import Tuned
 
@@ -100,21 +110,24 @@ class Loader:
         created = int(datetime.fromisoformat(release.manifest["ended"]).timestamp())
         return Loaded(ref, tuned, engine, job, trial, arm, created)
 
-    def retire(self, gone: Loaded, kept: list[Loaded]) -> None:
+    def retire(self, gone: Loaded) -> None:
         """Let go of what only `gone` needed, as soon as nothing of it runs; blocks until then."""
-        if any(gone.engine is other.engine for other in kept):
-            unload = getattr(gone.engine, "unload_adapter", None)
-            if gone.job.adapter is not None and unload is not None and all(gone.ref != k.ref for k in kept):
-                time.sleep(_IDLE)
-                unload(gone.job.adapter)
-            return
-        quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < _IDLE:
-            if _busy(gone.engine):
-                quiet_since = time.monotonic()
+        with self._lock:
+            self._held.remove(gone)
+        time.sleep(_IDLE)
+        while _busy(gone.engine) and not self._needs(gone.engine):
             time.sleep(0.1)
-        self._engines = {model: engine for model, engine in self._engines.items() if engine is not gone.engine}
-        gone.engine.close()
+        with self._lock:
+            if not self._needs(gone.engine):
+                self._engines = {model: kept for model, kept in self._engines.items() if kept is not gone.engine}
+                gone.engine.close()
+                return
+            unload: Callable[[str], None] | None = getattr(gone.engine, "unload_adapter", None)
+            if gone.job.adapter is not None and unload and all(gone.ref != held.ref for held in self._held):
+                unload(gone.job.adapter)
+
+    def _needs(self, engine: Engine) -> bool:
+        return any(held.engine is engine for held in self._held)
 
     def close(self) -> None:
         """End all answers and free the memory."""
@@ -211,13 +224,13 @@ class Follower:
                 held = next((one for one in self._now if (one.ref, one.arm) == (ref, arm)), None)
                 made.append(held or self._loader.load(ref, trial=False, arm=arm))
         except BaseException:
-            self._retire([one for one in made if one not in self._now], self._now)
+            self._retire([one for one in made if one not in self._now])
             raise
         before, self._now, self._row = self._now, made, row.id
         self._line_up(row.share or 0.0)
         self.changed(self.champion)
         self._note(before, made)
-        self._retire([one for one in before if one not in made], made)
+        self._retire([one for one in before if one not in made])
 
     def _line_up(self, share: float) -> None:
         name = self._loader.workspace.spec.task.name
@@ -233,9 +246,9 @@ class Follower:
         if before:
             _log.warning("release %s answers now", " and, on a share, ".join(one.ref for one in made))
 
-    def _retire(self, gone: list[Loaded], kept: list[Loaded]) -> None:
+    def _retire(self, gone: list[Loaded]) -> None:
         for one in gone:
-            threading.Thread(target=self._loader.retire, args=(one, kept), name="retire-release", daemon=True).start()
+            threading.Thread(target=self._loader.retire, args=(one,), name="retire-release", daemon=True).start()
 
     def _watch(self) -> None:
         while not self._end.wait(EVERY):

@@ -80,7 +80,7 @@ class Rollouts(Transactions):
         with self._read() as session:
             row = _standing(session)
             if row is None:
-                return None
+                return _first_approved(session)
             found = rollout_of(row)
             if row.challenger is not None and status_of(session, row.challenger) != "approved":
                 return RolloutRow(row.id, row.champion, None, None, found.event, row.note, row.by, row.at)
@@ -134,6 +134,17 @@ class Rollouts(Transactions):
         detail = {"champion": made.champion, "challenger": made.challenger or "", "share": made.share or 0.0}
         append(session, by, f"rollout.{event}", f"rollout:{made.id}", {**detail, "digest": digest(columns(made))})
         return rollout_of(made)
+
+
+def _first_approved(session: Session) -> RolloutRow | None:
+    """The newest release that stands approved, where the ledger is older than its rollouts."""
+    if session.scalars(select(tables.Rollout.id).limit(1)).one_or_none() is not None:
+        return None
+    approved = select(tables.Approval).filter_by(decision="approved").order_by(tables.Approval.id.desc())
+    for row in session.scalars(approved):
+        if status_of(session, row.release) == "approved":
+            return RolloutRow(0, row.release, None, None, "approved", row.note, row.by, row.at)
+    return None
 
 
 def _standing(session: Session) -> tables.Rollout | None:

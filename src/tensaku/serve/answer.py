@@ -74,6 +74,7 @@ class _Writing:
         self.scores: list[TokenScore] | None = None if asked.logprobs is None else []
         self.usage = Usage(0, 0)
         self.recorded = False
+        self._failed = False
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """The pieces in order.
@@ -90,6 +91,7 @@ class _Writing:
                 again = not last and error.retryable and not self.text and not self._ticket.cancelled
                 self._ticket.failed(error, again)
                 if not again:
+                    self._failed = True
                     raise
 
     async def prepare(self) -> None:
@@ -121,6 +123,8 @@ class _Writing:
     @property
     def finish(self) -> str:
         """How it ended."""
+        if self._failed:
+            return "failed"
         return (self._stream.finish if self._stream is not None else None) or "cancelled"
 
     @property

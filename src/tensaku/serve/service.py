@@ -136,6 +136,8 @@ class Service:
             raise
         try:
             model, engine = self.choose(name)
+            if not caller.may_ask(name, model):  # a challenger that the key does not open
+                model, engine = self.look_up(caller, name)
         except BaseException:
             self.turns.leave(caller.name, weight)
             self._budgets.settle(key, tokens, 0)

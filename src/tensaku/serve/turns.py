@@ -12,6 +12,8 @@ from tensaku.serve.errors import WireError
 __all__ = ["Turns"]
 
 _LONGEST_AFTER = 60
+_OWN = 0.75
+"""Share of the line that one caller may fill: others still find a place."""
 _TYPICAL = 5.0
 """Seconds that an answer is taken to last before the first one was measured."""
 
@@ -61,9 +63,11 @@ class Turns:
             most: slots that this caller may hold at once.
 
         Raises:
-            WireError: 429, the line is full.
+            WireError: 429, the line is full, or this caller's share of it.
         """
-        if self.waiting >= self._most_waiting and not (self._fits(weight) and not self._lines):
+        own = len(self._lines.get(who, ()))
+        full = self.waiting >= self._most_waiting or own >= math.ceil(_OWN * self._most_waiting)
+        if full and not (self._fits(weight) and not self._lines):
             message = f"{self.waiting} requests are waiting already; try again in {self.after} seconds"
             raise WireError(429, message, code="queue_full", after=self.after)
         granted = asyncio.get_running_loop().create_future()

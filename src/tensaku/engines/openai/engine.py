@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tensaku.engines.openai.answer import RemoteAnswer, failure, patiently
 from tensaku.engines.openai.breaker import Breaker
-from tensaku.engines.protocol import ABILITIES, Request, Stream
+from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import adapter_hash, base_hash, check_fits, check_request
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.models.tokenizer import Tokenizer
@@ -23,6 +23,9 @@ from tensaku.records import Message
 __all__ = ["OpenAIEngine"]
 
 T = TypeVar("T")
+
+ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings")
+"""What can be asked of another server by OpenAI's wire."""
 
 _REVISION = "1"
 _OPENING = 30.0
@@ -53,7 +56,7 @@ class OpenAIEngine:
             "served": it has to offer them already, under that name or saying their hash, as another Tensaku does.
         local_root, remote_root: where the server sees the same files under another path: what to replace by what.
         prediction: whether the draft is sent as OpenAI's `prediction`.
-        can: what the server offers beyond greedy answers; None: everything that the protocol knows.
+        can: what the server offers beyond greedy answers; None: everything that the wire has words for.
 
     Raises:
         UsageError: an argument is wrong, or the server does not say how long its context is.
