@@ -12,9 +12,9 @@ from langchain_openai import ChatOpenAI
 url, key, folder = sys.argv[1:4]
 found: dict[str, Any] = {}
 
-chat = ChatOpenAI(model="monthly", base_url=url, api_key=key)  # type: ignore[arg-type]
+chat = ChatOpenAI(model="monthly", base_url=url, api_key=key)
 answer = chat.invoke([("system", "直す"), ("user", "原稿")])
-found["langchain"] = [answer.content, answer.usage_metadata["output_tokens"]]  # type: ignore[index]
+found["langchain"] = [answer.content, answer.usage_metadata["output_tokens"]]
 found["langchain-stream"] = "".join(str(piece.content) for piece in chat.stream("原稿"))
 found["langchain-async"] = asyncio.run(chat.ainvoke("原稿")).content
 

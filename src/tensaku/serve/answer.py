@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -76,7 +76,7 @@ class _Writing:
         self.recorded = False
         self._failed = False
 
-    async def pieces(self) -> AsyncIterator[Piece]:
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
         """The pieces in order.
 
         Raises:
@@ -108,7 +108,7 @@ class _Writing:
         self._ticket.run(self._stream)
         return self._stream
 
-    async def _once(self) -> AsyncIterator[Piece]:
+    async def _once(self) -> AsyncGenerator[Piece, None]:
         stream, self._begun = self._begun or await self.begin(), None
         async with contextlib.aclosing(flow(stream, stream.cancel)) as pieces:
             async for piece in pieces:
@@ -201,13 +201,13 @@ class Answering:
                 with contextlib.suppress(WireError):  # nobody is there to be told; it is in the log
                     await writing.record()
 
-    async def _merged(self) -> AsyncIterator[tuple[int, Piece | None]]:
+    async def _merged(self) -> AsyncGenerator[tuple[int, Piece | None], None]:
         """The pieces of all answers as they come, each with its answer's number; None where one has ended."""
         items: asyncio.Queue[tuple[int, Piece | BaseException | None]] = asyncio.Queue()
 
         async def read(number: int, writing: _Writing) -> None:
             try:
-                async with contextlib.aclosing(writing.pieces()) as pieces:  # type: ignore[type-var]
+                async with contextlib.aclosing(writing.pieces()) as pieces:
                     async for piece in pieces:
                         items.put_nowait((number, piece))
             except Exception as error:  # raised again on the reader's side
@@ -243,7 +243,7 @@ class Answering:
             raise EngineError(CUT_OFF, retryable=True)
         await writing.record()
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self) -> AsyncGenerator[str, None]:
         shape, options = self._shape, self._ask.stream_options
         head = {**self._head, "object": shape.chunk}
         counts = {"usage": None} if options is not None and options.include_usage else {}
@@ -286,7 +286,7 @@ class _Events(Response):
     """Server-sent events that end, and call `close`, as soon as the client leaves."""
 
     def __init__(
-        self, events: AsyncIterator[str], headers: dict[str, str], close: Callable[[], Awaitable[None]]
+        self, events: AsyncGenerator[str, None], headers: dict[str, str], close: Callable[[], Awaitable[None]]
     ) -> None:
         more = {**headers, "cache-control": "no-cache", "x-accel-buffering": "no"}
         super().__init__(headers=more, media_type="text/event-stream")
@@ -302,7 +302,7 @@ class _Events(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with contextlib.aclosing(self._events) as events:  # type: ignore[type-var]
+        async with contextlib.aclosing(self._events) as events:
             async for event in events:
                 await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -141,7 +141,8 @@ def _added(name: str, names: Mapping[str, Served]) -> Served:
     Raises:
         NotFound: one of them is not offered, or brings no adapter to the same engine.
     """
-    parts, words = [], []
+    parts: list[Served] = []
+    words: list[tuple[Served, str]] = []
     for part in name.split("+"):
         one, _, weight = part.partition(":")
         model = names.get(one)

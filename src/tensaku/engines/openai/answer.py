@@ -6,7 +6,7 @@ import asyncio
 import queue
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from tensaku.engines.openai.breaker import Breaker
 from tensaku.engines.protocol import Piece, TokenScore
@@ -157,7 +157,7 @@ class RemoteAnswer:
             if text or scores:
                 self._queue.put(Piece(text, len(scores) or 1, scores))
             if choice.finish_reason is not None:
-                self.finish = cast(Finish, "length" if choice.finish_reason == "length" else "stop")
+                self.finish = "length" if choice.finish_reason == "length" else "stop"
 
 
 def _scores(found: Any) -> tuple[TokenScore, ...]:

@@ -311,11 +311,10 @@ class OpenAIEngine:
 
 async def _client(url: str, key: str | None, api_version: str | None, timeouts: tuple[float, float]) -> Any:
     """The client; made in the event loop that uses it."""
-    import httpx
     import openai
 
     connect, read = timeouts
-    timeout = httpx.Timeout(read, connect=connect)
+    timeout = openai.Timeout(read, connect=connect)
     if api_version is not None:
         return openai.AsyncAzureOpenAI(
             azure_endpoint=url, api_key=key or "none", api_version=api_version, timeout=timeout, max_retries=0
