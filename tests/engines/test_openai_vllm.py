@@ -73,7 +73,7 @@ def server(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         "--max-model-len",
         "512",
     ]
-    words += ["--enable-lora", "--max-lora-rank", "8", "--max-num-seqs", "4"]
+    words += ["--max-model-len", "512", "--enable-lora", "--max-lora-rank", "8", "--max-num-seqs", "4"]
     more = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | more
     log = tmp_path_factory.mktemp("vllm") / "log.txt"
