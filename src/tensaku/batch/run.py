@@ -73,7 +73,7 @@ def revise_tables(
     with opened(workspace, ref, trial=trial, reporter=shown) as (engine, job):
         maker = {**engine.identity(job.adapter), **job.provenance, "instruction": job.instruction}
         for table, target in zip(tables, targets, strict=True):
-            with _alone(target):
+            with _alone(workspace.root / "locks", target):
                 done.append(_revise_table(table, target, engine, job, maker, shown, workspace.spec.serve.at_once))
     if as_json:
         print(json.dumps(done, ensure_ascii=False))
@@ -107,8 +107,13 @@ def _revise_table(
         waiting = {key: draft for key, draft in zip(keys, table.drafts, strict=True) if key not in journal.found}
         with shown.task(f"revise {table.path.name}", len(table.drafts)) as progress:
             progress.advance(len(keys) - len(waiting))
-            for key, made in zip(waiting, revise_many(engine, job, waiting.values(), at_once=at_once), strict=True):
-                journal.add(key, _row(made))
+            results = revise_many(engine, job, waiting.values(), at_once=at_once)
+            for key in waiting:
+                try:
+                    journal.add(key, _row(next(results)))
+                except UsageError as error:  # it does not fit into the model's context
+                    line = table.lines[keys.index(key)]
+                    raise DataError(error.what, file=table.path, line=line, fix=error.fix) from None
                 progress.advance()
         rows = [journal.found[key] for key in keys]
         if remark := table.write(target, rows):
@@ -169,18 +174,16 @@ def _key(draft: DraftText, maker: dict[str, str]) -> str:
 
 
 @contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Nobody else writes this table meanwhile; the lock goes with the process, however it ends."""
-    path = target.with_name(f".{target.name}.lock")
-    with path.open("w") as file:
+def _alone(locks: Path, target: Path) -> Iterator[None]:
+    """Nobody else of this workspace writes this table meanwhile; the lock goes with the process, however it ends."""
+    locks.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
+    with (locks / f"{name}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError("another run is writing this table", where=target, fix="Wait for it to end") from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        yield
 
 
 def _text(file: Path) -> str:
