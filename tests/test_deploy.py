@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tensaku import serve
-from tensaku.deploy import _load, opened, register_release
+from tensaku.deploy import opened, register_release
 from tensaku.errors import UsageError
+from tensaku.follow import Loader
 from tensaku.pipeline import Built, Workspace, build
 from tensaku.revise import DraftText, start
 from tensaku.store import SilentReporter, Store
@@ -117,10 +118,10 @@ def test_the_api_quotes_examples_and_offers_no_base_that_is_none(walk: Walk) -> 
     tokens = {}
     for form in METHODS:
         workspace, store, built = walk(form)
-        engine, job, tuned = _load(workspace, store, built["release"], True)
-        try:
-            served = serve.Served("tiny", built["release"].ref, job.adapter, True, 0, tuned.made_by, tuned.examples)
-            with serving(serve.build_app(engine=engine, models=[served], base=tuned.form != "weights")) as url:
+        with Loader(workspace, store) as loader:
+            loaded = loader.load(built["release"].ref, trial=True)
+            tuned, served = loaded.tuned, loaded.served("tiny")
+            with serving(serve.build_app(engine=loaded.engine, models=[served], base=tuned.form != "weights")) as url:
                 names = [card["id"] for card in httpx.get(f"{url}/v1/models").json()["data"]]
                 assert ("base" in names) == (form != "weights")
                 answer = ask(url, "tiny")
@@ -129,8 +130,6 @@ def test_the_api_quotes_examples_and_offers_no_base_that_is_none(walk: Walk) -> 
                 tokens[form] = answer["usage"]["prompt_tokens"]
                 if form == "weights":
                     assert ask(url, "base")["error"]["code"] == "model_not_found"
-        finally:
-            engine.close()
     assert tokens["adapter"] == tokens["weights"] < tokens["prompt"]
 
 
@@ -145,11 +144,13 @@ def test_examples_that_do_not_fit_the_served_context(walk: Walk, tmp_path: Path)
         pass
 
 
-def test_a_release_from_before_there_were_forms(walk: Walk) -> None:
+def test_a_release_from_before_there_were_forms(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, store, built = walk("adapter")
     manifest = dict(built["release"].manifest)
     manifest["facts"] = {name: value for name, value in manifest["facts"].items() if name != "form"}
     old = type(built["release"])(built["release"].key, built["release"].ref, "release", built["release"].path, manifest)
-    engine, job, tuned = _load(workspace, store, old, True)
-    engine.close()
-    assert (tuned.form, job.adapter) == ("adapter", old.ref)
+    get = store.get
+    monkeypatch.setattr(store, "get", lambda ref: old if ref == old.ref else get(ref))
+    with Loader(workspace, store) as loader:
+        loaded = loader.load(old.ref, trial=True)
+    assert (loaded.tuned.form, loaded.job.adapter) == ("adapter", old.ref)

@@ -22,13 +22,13 @@ from benchmarks.plan.measure import RUNS, read
 from benchmarks.plan.measure import main as measure
 
 from tensaku.errors import TensakuError
+from tensaku.machine import processor
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.calibrate import Constants, calibrate
 from tensaku.plan.counted import as_resource_planner
 from tensaku.plan.headers import built_in
 from tensaku.plan.runs import read_runs
 from tensaku.plan.text import error_lines
-from tensaku.tune.machine import processor
 
 HERE = Path(__file__).parents[1]
 RESULT = HERE / "results" / "plan.json"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__
+from tensaku import __version__, keys
 from tensaku.errors import TensakuError, UsageError
 
 __all__ = ["app", "main"]
@@ -26,12 +26,14 @@ app = typer.Typer(
 )
 user = typer.Typer(help="The people who write, tune and approve.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(user, name="user")
+app.add_typer(keys.app, name="key")
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s tune.epochs=1.")]
 By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
 Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
+Note = Annotated[str, typer.Option("--note", help="Why.")]
 HERE = Path()
 _INTERRUPTED = 130
 
@@ -92,7 +94,7 @@ def demo(
 
     with listen("127.0.0.1", port) as listener:  # a port in use is known now, not after ten minutes of work
         workspace, store, release = _demonstrate(folder, started, as_json)
-        serve_release(workspace, store, release, trial=True, listener=listener)
+        serve_release(workspace, store, release.ref, trial=True, listener=listener)
 
 
 def _demonstrate(folder: Path, started: float, as_json: bool) -> tuple[Any, Any, Any]:
@@ -288,31 +290,38 @@ def diff(
 
 @app.command()
 def revise(
-    file: Annotated[Path, typer.Argument(help="A text file with one draft (UTF-8); - reads standard input.")],
-    fund: Annotated[str, typer.Option(help="The fund it speaks of.")],
-    section: Annotated[str, typer.Option(help="market, performance or outlook.")],
-    as_of: Annotated[str, typer.Option(help="The month it speaks of, YYYY-MM.")],
-    ref: Annotated[str | None, typer.Option("--release", help="Which release; by default the newest.")] = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Tables of drafts (.csv, .xlsx, .jsonl), or one text file; - is stdin."),
+    ],
+    fund: Annotated[str, typer.Option(help="The fund it speaks of; in a table the column's name.")] = "fund",
+    section: Annotated[str, typer.Option(help="market, performance or outlook; in a table the column's.")] = "section",
+    as_of: Annotated[str, typer.Option(help="The month it speaks of, YYYY-MM; in a table the column's.")] = "as_of",
+    draft: Annotated[str, typer.Option(help="In a table: the name of the column with the drafts.")] = "draft",
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables; by default beside each.")] = None,
+    ref: Annotated[
+        str | None, typer.Option("--release", help="Which release; by default the one that answers.")
+    ] = None,
     trial: Trial = False,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Revise one draft with a release of this workspace and print the comment and the guard's findings."""
-    from tensaku.deploy import opened
-    from tensaku.pipeline import Workspace
-    from tensaku.records import to_dict
-    from tensaku.revise import DraftText, check_draft, check_month, start
-    from tensaku.show import print_revision, reporter
+    """Revise one draft, or every draft of a month's tables: the same tables with the comments in further columns."""
+    from tensaku.batch import Columns, is_table, revise_tables, revise_text
 
-    text = _draft(file)
-    check_draft(text)
-    check_month(as_of)
-    with opened(Workspace.open(folder), ref, trial=trial, reporter=reporter()) as (engine, job):
-        result = start(engine, job, DraftText(text, fund, section, as_of)).result()
-    if as_json:
-        print(json.dumps({**to_dict(result), "facts_kept": result.verdict.kept}, ensure_ascii=False))
-    else:
-        print_revision(result)
+    tables = [file for file in files if is_table(file)]
+    if not tables and len(files) == 1:
+        missing = [name for name, given in (("fund", fund), ("section", section), ("as_of", as_of)) if given == name]
+        if missing:
+            words = " and ".join("--" + name.replace("_", "-") for name in missing)
+            raise UsageError(f"a single draft needs {words}", where=files[0], fix="Say what the draft speaks of")
+        revise_text(files[0], folder, (fund, section, as_of), ref=ref, trial=trial, as_json=as_json)
+        return
+    if len(tables) < len(files):
+        other = next(file for file in files if file not in tables)
+        raise UsageError("this is no table", where=other, fix="Several files at once are tables: .csv, .xlsx, .jsonl")
+    columns = Columns(draft=draft, fund=fund, section=section, as_of=as_of)
+    revise_tables(tables, folder, columns, out=out, ref=ref, trial=trial, as_json=as_json)
 
 
 @app.command()
@@ -320,46 +329,89 @@ def approve(
     ref: Annotated[str, typer.Argument(help="The release.")],
     by: By,
     reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
-    note: Annotated[str, typer.Option(help="Why.")] = "",
+    note: Note = "",
+    share: Annotated[
+        float | None, typer.Option(help="Try it on this share of the questions (0 to 1) instead of all.")
+    ] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Record a decision on a release by a named person who is not the one who tuned it."""
+    """Record a decision on a release by a named person who is not the one who tuned it; a yes puts it to work."""
     from tensaku.govern import approve as decide
     from tensaku.pipeline import Workspace
 
     workspace = Workspace.open(folder)
     release = _store(folder).get(ref)
     with _ledger(workspace) as ledger:
-        decide(ledger, release.ref, by, "rejected" if reject else "approved", note)
+        decide(ledger, release.ref, by, "rejected" if reject else "approved", note, share=share)
         status = ledger.release(release.ref).status
     print(json.dumps({"release": release.ref, "status": status, "by": by}) if as_json else f"{release.ref}: {status}")
 
 
 @app.command()
+def deploy(
+    ref: Annotated[str, typer.Argument(help="An approved release.")],
+    by: By,
+    share: Annotated[float | None, typer.Option(help="Try it on this share of the questions (0 to 1).")] = None,
+    note: Note = "",
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Let an approved release answer, or try it beside the one that does; running servers follow within two seconds."""
+    from tensaku.pipeline import Workspace
+    from tensaku.show import print_rollouts
+
+    workspace = Workspace.open(folder)
+    release = _store(folder).get(ref)
+    with _ledger(workspace) as ledger:
+        print_rollouts([ledger.deploy(release.ref, by, share=share, note=note)], as_json)
+
+
+@app.command()
+def rollback(by: By, note: Note = "", folder: Folder = HERE, as_json: Json = False) -> None:
+    """Go back: a challenger ends, or the release before this one answers again; running servers follow at once."""
+    from tensaku.pipeline import Workspace
+    from tensaku.show import print_rollouts
+
+    with _ledger(Workspace.open(folder)) as ledger:
+        print_rollouts([ledger.roll_back(by, note=note)], as_json)
+
+
+@app.command()
+def rollouts(folder: Folder = HERE, as_json: Json = False) -> None:
+    """List which release answered from when on, and on whose word; the newest first."""
+    from tensaku.pipeline import Workspace
+    from tensaku.show import print_rollouts
+
+    with _ledger(Workspace.open(folder)) as ledger:
+        print_rollouts(ledger.rollouts(), as_json)
+
+
+@app.command()
 def serve(
-    ref: Annotated[str | None, typer.Argument(help="Which release; by default the newest.")] = None,
+    ref: Annotated[str | None, typer.Argument(help="This release to the end; by default what the ledger says.")] = None,
     trial: Trial = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on; by default serve.host.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; by default serve.port.")] = None,
     folder: Folder = HERE,
 ) -> None:
-    """Start API and desk with an approved release."""
+    """Start API and desk with the release that the ledger says answers, and follow it there."""
     from tensaku.deploy import release_of, serve_release
     from tensaku.pipeline import Workspace
-    from tensaku.serve import listen
+    from tensaku.serve import Tls, listen
     from tensaku.store import Store
 
     workspace = Workspace.open(folder)
     cfg = workspace.spec.serve
     store = Store(workspace.root)
-    release = release_of(store, ref)
+    release_of(store, ref)
+    tls = Tls.of(workspace.file(cfg.certificate), workspace.file(cfg.key))
     with listen(host or cfg.host, cfg.port if port is None else port) as listener:
-        serve_release(workspace, store, release, trial=trial, listener=listener)
+        serve_release(workspace, store, ref, trial=trial, listener=listener, tls=tls)
 
 
 @app.command("plan")
-def plan_(  # noqa: PLR0913 - a list of what may be asked, not a function with a story
+def plan_(
     model: Annotated[
         str, typer.Argument(metavar="[MODEL]", help="A built-in name, a config.json, a model folder or file.")
     ] = "",
@@ -431,15 +483,3 @@ def _ledger(workspace: Any) -> Any:
     from tensaku.ledger import Ledger
 
     return Ledger.open(workspace.ledger_file, names=workspace.names())
-
-
-def _draft(file: Path) -> str:
-    try:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        return raw.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UsageError("there is no such file", where=file, fix="Name a text file with one draft") from None
-    except UnicodeDecodeError:
-        raise UsageError("the draft is not UTF-8 text", where=file, fix="Save it as UTF-8") from None
-    except OSError as error:
-        raise UsageError(f"it cannot be read: {error.strerror}", where=file) from None

@@ -8,18 +8,19 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tensaku.errors import UsageError
+from tensaku.follow import Follower, Loader
 from tensaku.govern import require_approved
 from tensaku.ledger import Ledger
-from tensaku.pipeline import Workspace
+from tensaku.pipeline import Serve, Workspace
 from tensaku.store import Artifact, Reporter, Store
 
 if TYPE_CHECKING:
     from tensaku.engines import Engine
-    from tensaku.revise import Job, Tuned
+    from tensaku.revise import Job
+    from tensaku.serve import Rules, Tls
 
 __all__ = ["check_person", "opened", "register_release", "release_of", "serve_release"]
 
@@ -78,47 +79,86 @@ def opened(
 ) -> Iterator[tuple[Engine, Job]]:
     """The engine with a release loaded, and how drafts are revised with it.
 
+    Without `ref` it is the release that the ledger says answers now; on trial, or before any was approved, the newest.
+
     Raises:
         UsageError: the release is not approved and `trial` is not said.
     """
     store = Store(workspace.root, reporter)
-    release = release_of(store, ref)
     with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+        now = None if ref or trial else ledger.deployed()
+        release = release_of(store, now.champion if now is not None else ref)
         marked = require_approved(ledger, release.ref, trial=trial)
-    engine, job, _ = _load(workspace, store, release, marked)
-    try:
-        yield engine, job
-    finally:
-        engine.close()
+    with Loader(workspace, store) as loader:
+        loaded = loader.load(release.ref, trial=marked)
+        yield loaded.engine, loaded.job
 
 
 def serve_release(
-    workspace: Workspace, store: Store, release: Artifact, *, trial: bool, listener: socket.socket
+    workspace: Workspace,
+    store: Store,
+    ref: str | None,
+    *,
+    trial: bool,
+    listener: socket.socket,
+    tls: Tls | None = None,
 ) -> None:
     """Serve API and desk on `listener` until Ctrl-C.
+
+    A release that is named (or, on trial, the newest) stays to the end. Without a name the ledger's rollouts are
+    followed: what is approved, tried as a challenger or taken back there answers within two seconds, without a restart.
 
     Raises:
         UsageError: the release is not approved and `trial` is not said.
     """
     from tensaku import desk, serve
 
-    ledger = Ledger.open(workspace.ledger_file, names=workspace.names())
-    try:
-        marked = require_approved(ledger, release.ref, trial=trial)
+    cfg = workspace.spec.serve
+    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger, Loader(workspace, store) as loader:
+        place = serve.address(listener, tls)
+        follower = Follower(loader, ledger, place)
         with store.reporter.task("load the model"):
-            engine, job, tuned = _load(workspace, store, release, marked)
-        try:
-            made = int(datetime.fromisoformat(release.manifest["ended"]).timestamp())
-            name, examples = workspace.spec.task.name, tuned.examples
-            served = serve.Served(name, release.ref, job.adapter, marked, made, tuned.made_by, examples)
-            is_base = tuned.form != "weights"
-            app = serve.build_app(engine=engine, models=[served], base=is_base, hosts=serve.hosts_of(listener))
-            desk.mount(app, ledger=ledger, engine=engine, job=job, title=workspace.spec.task.name)
-            serve.run(app, listener=listener, ready=_tell(marked))
-        finally:
-            engine.close()
-    finally:
-        ledger.close()
+            if ref is None and not trial and ledger.deployed() is not None:
+                follower.look()
+            else:
+                release = release_of(store, ref)
+                follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
+        first = follower.champion
+        app = serve.build_app(
+            engine=first.engine,
+            models=follower.lineup,
+            hosts=serve.hosts_of(listener),
+            rules=_rules(cfg, listener),
+            ledger=ledger,
+            checks={"rollout": follower.check},
+        )
+        page = desk.mount(
+            app,
+            ledger=ledger,
+            engine=first.engine,
+            job=first.job,
+            title=workspace.spec.task.name,
+            choose=follower.choose,
+        )
+        follower.changed = lambda now: page.answer_with(now.engine, now.job)
+        with follower:
+            serve.run(app, listener=listener, ready=_tell(first.trial), grace=cfg.grace, tls=tls)
+
+
+def _rules(cfg: Serve, listener: socket.socket) -> Rules:
+    from tensaku import serve
+
+    loopback = serve.hosts_of(listener) == serve.LOOPBACK
+    return serve.Rules(
+        at_once=cfg.at_once,
+        waiting=cfg.waiting,
+        wait_seconds=cfg.wait_seconds,
+        answer_seconds=cfg.answer_seconds,
+        max_tokens=cfg.max_tokens,
+        max_body=int(cfg.max_body_mb * 2**20),
+        keys=cfg.keys == "always" or not loopback,
+        record=cfg.record,
+    )
 
 
 def _tell(marked: bool) -> Callable[[str], None]:
@@ -128,19 +168,3 @@ def _tell(marked: bool) -> Callable[[str], None]:
         print(f"Desk      {url}\nAPI       {url}/v1\nCtrl-C ends it.", flush=True)
 
     return ready
-
-
-def _load(workspace: Workspace, store: Store, release: Artifact, trial: bool) -> tuple[Engine, Job, Tuned]:
-    from tensaku.engines import open_engine
-    from tensaku.revise import Tuned
-
-    cfg = workspace.spec.serve
-    tuned = Tuned.of(release, store.get(release.inputs["base"]))
-    job = workspace.job({"release": release.ref, "trial": "yes" if trial else "no"})
-    engine = open_engine("native", tuned.model, precision=cfg.precision, context=cfg.context, slots=cfg.at_once)
-    try:
-        tuned.load(engine, release.ref, job.instruction)
-    except BaseException:
-        engine.close()
-        raise
-    return engine, tuned.job(job, release.ref), tuned

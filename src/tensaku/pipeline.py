@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -114,12 +114,44 @@ class Serve(Section):
     """Address to listen on; 127.0.0.1 is this machine alone."""
     port: int = Field(8080, ge=1, le=65535)
     """Port to listen on."""
+    engine: dict[str, Any] = Field(default_factory=lambda: {"engine": "native"})
+    """The engine that answers, with its settings, as in { engine = "openai", url = "http://gpu-host:8000/v1" }."""
     precision: Literal["int8", "fp32"] = "int8"
-    """Number format of the base model's weights when it answers."""
+    """Number format of the base model's weights when our own engine answers."""
     at_once: int = Field(8, ge=1, le=256)
     """Answers written at the same time; more wait their turn."""
     context: int = Field(2048, ge=64)
     """Most tokens of prompt and answer together."""
+    keys: Literal["beyond-loopback", "always"] = "beyond-loopback"
+    """Who needs an API key: callers of any address but this machine's own, or everybody."""
+    record: Literal["full", "hash", "none"] = "hash"
+    """What the ledger keeps of prompts and answers: the texts, their SHA-256, or neither."""
+    waiting: int = Field(64, ge=0, le=10_000)
+    """Requests that may stand in line; more are refused with 429."""
+    wait_seconds: float = Field(60, gt=0, le=3600)
+    """Longest time in line."""
+    answer_seconds: float = Field(600, gt=0, le=86_400)
+    """Longest time that an answer may take."""
+    max_tokens: int = Field(1024, ge=1)
+    """Most tokens of an answer whose asker names no bound."""
+    max_body_mb: float = Field(4, gt=0, le=256)
+    """Largest request, in MiB."""
+    grace: float = Field(30, ge=0, le=3600)
+    """Seconds that running answers get to end after Ctrl-C or SIGTERM."""
+    certificate: str = ""
+    """File with the server's certificate and its chain (PEM): the wire is then encrypted. Needs key."""
+    key: str = ""
+    """File with the certificate's private key (PEM, without a password)."""
+
+    def engine_for(self) -> dict[str, Any]:
+        """The engine as `open_engine` takes it, with what this section says about our own ones."""
+        used = dict(self.engine)
+        own: dict[str, Any] = {}
+        if used.get("engine") == "native":
+            own = {"precision": self.precision, "context": self.context, "slots": self.at_once}
+        elif used.get("engine") == "transformers":
+            own = {"context": self.context}
+        return {**own, **used}
 
 
 class Spec(Section):
@@ -229,7 +261,7 @@ class Workspace:
         spec = self.spec
         yield partial(check_scorers, spec.evaluate.scorers, spec.task.language)
         named = [(steps, use) for use in spec.curate.steps] + [(gates, use) for use in spec.gate.need]
-        named += [(engines, use) for use in spec.evaluate.engines()]
+        named += [(engines, use) for use in (*spec.evaluate.engines(), spec.serve.engine_for())]
         for door, use in named:
             yield partial(door.build, use)
 
@@ -315,6 +347,10 @@ class Workspace:
             return style_from(path.read_text(encoding="utf-8"), where=str(path))
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
+
+    def file(self, name: str) -> Path | None:
+        """The file that the task file calls `name`, seen from its folder; None for an empty name."""
+        return self.folder / Path(name).expanduser() if name else None
 
     def job(self, provenance: Mapping[str, str] | None = None) -> Job:
         """How drafts are revised here, by the base model alone; `Tuned.job` says how by a tuned one."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tensaku.ledger import RolloutRow
 from tensaku.records import Revision
 from tensaku.store import Artifact, Difference, Reporter, reporter_for
 
@@ -23,6 +26,7 @@ __all__ = [
     "print_differences",
     "print_ladder",
     "print_revision",
+    "print_rollouts",
     "print_scores",
     "reporter",
 ]
@@ -166,6 +170,20 @@ def print_revision(revision: Revision) -> None:
         print("! the comment was cut off at the longest length allowed", file=sys.stderr)
     made_by = revision.provenance
     print(f"({made_by.get('release')}, trial: {made_by.get('trial')})", file=sys.stderr)
+
+
+def print_rollouts(rollouts: Sequence[RolloutRow], as_json: bool) -> None:
+    """One line each: when, which release answers, what is tried beside it, and on whose word."""
+    if as_json:
+        rows = [{**dataclasses.asdict(row), "at": row.at.isoformat()} for row in rollouts]
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    if not rollouts:
+        print("No release has answered yet. Approve one with: tensaku approve RELEASE --by NAME")
+    for row in rollouts:
+        tried = f", {row.challenger} on {row.share:.0%} of the questions" if row.challenger and row.share else ""
+        note = f" ({row.note})" if row.note else ""
+        print(f"{row.at:%Y-%m-%d %H:%M:%S} UTC  {row.champion}{tried}: {row.event} by {row.by}{note}")
 
 
 def _cell(value: Any) -> str:

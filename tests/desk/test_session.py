@@ -65,6 +65,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         engine.close()
 
 
+def test_another_release_answers_and_is_named_from_then_on(desk: Desk) -> None:
+    other = ScriptedEngine(answer)
+    told = Job("直してください。", provenance={"release": "release-2", "trial": "no"})
+    desk.answer_with(other, told)
+    assert (desk.release, desk.trial, desk.answering()) == ("release-2", False, (other, told))
+    asked = iter([(other, told), (desk.engine, Job("別"))])
+    desk.choose = lambda: next(asked)
+    assert desk.answering()[1] is told
+    assert desk.answering()[1].instruction == "別"
+    other.close()
+
+
 @pytest.fixture
 def draft(desk: Desk) -> DraftRow:
     return desk.ledger.add_draft(NewDraft(DRAFT, "青葉", "国内株式", "market", "2026-10", "sample"))

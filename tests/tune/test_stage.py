@@ -99,6 +99,7 @@ def test_peft_computes_what_was_taught(store: Store, gemma: Path, layers: int) -
     import peft
     from transformers import AutoModelForCausalLM
 
+    from tensaku.engines.native.cache import Held
     from tensaku.engines.native.engine import NativeEngine
     from tensaku.engines.native.model import Work
 
@@ -121,8 +122,8 @@ def test_peft_computes_what_was_taught(store: Store, gemma: Path, layers: int) -
     engine = NativeEngine(gemma, precision="fp32", slots=1)
     try:
         engine.load_adapter("taught", made.path / "adapter")
-        slot = engine._model.cache.slots[0]
-        ours = engine._model.logits([Work(slot, engine._adapters["taught"], ids, len(ids))])
+        place = Held("", engine._model.context)
+        ours = engine._model.logits([Work(place, engine._adapters["taught"], ids, len(ids))])
     finally:
         engine.close()
     assert ours is not None

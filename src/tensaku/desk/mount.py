@@ -49,8 +49,18 @@ EVENTS = ("hello", "filter", "open", "text", "ask", "stop", "save", "new", "file
 _mounted: list[FastAPI] = []
 
 
-def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str = "") -> None:
+def mount(
+    app: FastAPI,
+    *,
+    ledger: Ledger,
+    engine: Engine,
+    job: Job,
+    title: str = "",
+    choose: Callable[[], tuple[Engine, Job]] | None = None,
+) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
+
+    What is returned can change releases.
 
     Call it last: routes added to `app` afterwards are not found. One desk a process, since NiceGUI keeps its pages
     there; serve it with one worker.
@@ -61,6 +71,7 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
         engine: writes the revisions; stays the caller's to close.
         job: how it is asked. Its provenance says `release` and `trial` ("yes" for a release that nobody approved).
         title: shown beside the name, such as the task's.
+        choose: who answers the next question, if that may change from one to the next.
 
     Raises:
         UsageError: this process has a desk already.
@@ -72,7 +83,7 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
     _mounted.append(app)
     # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
     threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", {}), daemon=True).start()
-    desk = Desk(ledger, engine, job, title)
+    desk = Desk(ledger, engine, job, title, choose)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
     def end_revisions() -> None:
@@ -96,6 +107,7 @@ def mount(app: FastAPI, *, ledger: Ledger, engine: Engine, job: Job, title: str 
         reconnect_timeout=6.0,
         show_welcome_message=False,
     )
+    return desk
 
 
 def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Session], None]) -> None:

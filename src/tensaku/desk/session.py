@@ -32,14 +32,26 @@ LONGEST_TEXT = 2 * LONGEST_DRAFT
 Send = Callable[[str, Any], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
-    """What all pages share."""
+    """What all pages share. `engine` and `job` are exchanged, together by `answer_with`, when another release answers.
+
+    With `choose`, each question asks it who answers; a challenger is tried so.
+    """
 
     ledger: Ledger
     engine: Engine
     job: Job
     title: str = ""
+    choose: Callable[[], tuple[Engine, Job]] | None = None
+
+    def answer_with(self, engine: Engine, job: Job) -> None:
+        """From now on this release answers, and the pages show its name."""
+        self.engine, self.job = engine, job
+
+    def answering(self) -> tuple[Engine, Job]:
+        """Who answers the next question."""
+        return self.choose() if self.choose is not None else (self.engine, self.job)
 
     @property
     def trial(self) -> bool:
@@ -331,7 +343,7 @@ class Session:
                 self._send("append", {"draft": draft, "text": piece})
 
         try:
-            revision = await asking.run(desk.engine, desk.job, wrote)
+            revision = await asking.run(*desk.answering(), wrote)
             if not asking.stopped and revision.finish != "cancelled":
                 row = await asyncio.to_thread(desk.ledger.add_revision, draft, revision, by)
                 done["revision"] = row.id

@@ -27,8 +27,7 @@ class Request:
     `temperature` above 0 draws each token from the distribution sharpened by it, cut to the likeliest tokens that hold
     `top_p` of it; the same `seed` draws the same (sampling). `logprobs` asks for natural log probabilities of each
     token and of that many likeliest ones in its place (logprobs). `schema` is a JSON schema as JSON text that the
-    answer
-    has to fit (json). `text` is continued as it stands, without a chat template; `messages` is empty then (text).
+    answer has to fit (json). `text` is continued as it stands, without a chat template, and `messages` is empty (text).
     `facts` is a text that holds every number the answer may write (facts).
     """
 

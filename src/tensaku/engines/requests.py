@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -10,7 +11,7 @@ from tensaku.engines.protocol import Request
 from tensaku.errors import UsageError
 from tensaku.models.fingerprint import weights_hash
 
-__all__ = ["Unable", "base_hash", "check_fits", "check_request", "needs"]
+__all__ = ["TooLong", "Unable", "adapter_hash", "base_hash", "check_fits", "check_request", "needs"]
 
 
 class Unable(UsageError):
@@ -19,6 +20,10 @@ class Unable(UsageError):
     def __init__(self, ability: str, field: str) -> None:
         self.ability, self.field = ability, field
         super().__init__(f"this engine does not offer {field!r} (it has no {ability})", fix="Leave it out")
+
+
+class TooLong(UsageError):
+    """A prompt leaves no room for an answer in the engine's context."""
 
 
 def needs(request: Request) -> dict[str, str]:
@@ -59,7 +64,7 @@ def check_fits(request: Request, length: int, context: int) -> None:
     """Refuse a prompt of `length` tokens that leaves no room for an answer in the context.
 
     Raises:
-        UsageError: says how much would fit.
+        TooLong: says how much would fit.
     """
     if length < context:
         return
@@ -70,7 +75,26 @@ def check_fits(request: Request, length: int, context: int) -> None:
         f"the engine's context holds {context:,} with the answer"
     )
     fix = f"Shorten or split it: text and answer together may have about {fits:,} characters"
-    raise UsageError(what, fix=fix)
+    raise TooLong(what, fix=fix)
+
+
+def adapter_hash(folder: Path) -> str:
+    """Content hash of an adapter: SHA-256 (hex) over the SHA-256 of its configuration and of its weights.
+
+    The same as the native engine's, without what it needs to compute with the adapter.
+
+    Raises:
+        UsageError: one of them is missing or cannot be read.
+    """
+    digests = b""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        try:
+            with (folder / name).open("rb") as file:
+                digests += hashlib.file_digest(file, "sha256").digest()
+        except OSError as error:
+            fix = "Name a folder with an adapter in PEFT's layout"
+            raise UsageError(f"no adapter: {name} cannot be read ({error.strerror})", where=folder, fix=fix) from None
+    return hashlib.sha256(digests).hexdigest()
 
 
 def base_hash(base: Path) -> str:

@@ -52,6 +52,39 @@ def _transformers(base: Path, /, *, context: int | None = None) -> Engine:
     return TransformersEngine(base, context=context)
 
 
+@plugins.engines.register("openai")
+def _openai(
+    base: Path,
+    /,
+    *,
+    url: str,
+    model: str | None = None,
+    key_env: str = "",
+    api_version: str | None = None,
+    context: int | None = None,
+    connect_seconds: float = 5.0,
+    read_seconds: float = 120.0,
+    retries: int = 2,
+    at_once: int = 32,
+    failures: int = 5,
+    pause_seconds: float = 10.0,
+    adapters: Literal["load", "served"] = "load",
+    local_root: str = "",
+    remote_root: str = "",
+    prediction: bool = False,
+    can: list[str] | None = None,
+) -> Engine:
+    """Another server that speaks OpenAI's wire: vLLM, NIM, Azure, another Tensaku."""
+    settings = {name: value for name, value in locals().items() if name != "base"}
+    try:
+        from tensaku.engines.openai import OpenAIEngine
+    except ModuleNotFoundError as error:
+        if error.name not in ("openai", "httpx", "tokenizers"):
+            raise
+        raise MissingExtra(error.name, "serve") from None
+    return OpenAIEngine(base, **settings)
+
+
 def open_engine(spec: str | Mapping[str, Any], base: Path, **options: Any) -> Engine:
     """The engine that `spec` names, over the base model in the folder `base`.
 

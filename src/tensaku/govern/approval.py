@@ -11,7 +11,13 @@ __all__ = ["approve", "require_approved"]
 
 
 def approve(
-    ledger: Ledger, release_ref: str, by: str, decision: Literal["approved", "rejected"], note: str = ""
+    ledger: Ledger,
+    release_ref: str,
+    by: str,
+    decision: Literal["approved", "rejected"],
+    note: str = "",
+    *,
+    share: float | None = None,
 ) -> ReleaseRow:
     """Record a person's decision on a release; the release as it now stands.
 
@@ -21,12 +27,13 @@ def approve(
         by: who decides: a known person with the role "approver" who is not the one who tuned.
         decision: "approved" or "rejected"; a rejection needs a note.
         note: why.
+        share: the share of the questions that it answers from now on, beside the present release; None: all.
 
     Raises:
         NotFound: no such release or person in the ledger.
-        UsageError: the person tuned it or is no approver; a rejection has no note.
+        UsageError: the person tuned it or is no approver; a rejection has no note; the share is none.
     """
-    ledger.approve(release_ref, by, decision, note)
+    ledger.approve(release_ref, by, decision, note, share=share)
     return ledger.release(release_ref)
 
 

@@ -1,12 +1,16 @@
 """The ledger: who drafted, revised, decided, saved, tuned and approved what, and when; nothing in it is rewritten.
 
-People, drafts, revisions, finals with every change decided, releases, approvals, deployments, and a log whose entries
-are chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
+People, drafts, revisions, finals with every change decided, releases, approvals, rollouts, API keys, answers, and a log
+whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
 """
 
 from tensaku.ledger.book import Ledger
+from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.rows import (
+    POLICIES,
     ROLES,
+    SYSTEM,
+    AnswerRow,
     ApprovalRow,
     Broken,
     ChangeRow,
@@ -14,19 +18,28 @@ from tensaku.ledger.rows import (
     DeploymentRow,
     DraftRow,
     FinalRow,
+    KeyRow,
+    Limits,
     LogEntry,
     Mismatch,
+    NewAnswer,
     NewDraft,
     PersonRow,
+    Policy,
     ReasonsMissing,
     ReleaseRow,
     RevisionRow,
+    RolloutRow,
     SavedMeanwhile,
     reason_key,
 )
 
 __all__ = [
+    "KEY_START",
+    "POLICIES",
     "ROLES",
+    "SYSTEM",
+    "AnswerRow",
     "ApprovalRow",
     "Broken",
     "ChangeRow",
@@ -34,14 +47,19 @@ __all__ = [
     "DeploymentRow",
     "DraftRow",
     "FinalRow",
+    "KeyRow",
     "Ledger",
+    "Limits",
     "LogEntry",
     "Mismatch",
+    "NewAnswer",
     "NewDraft",
     "PersonRow",
+    "Policy",
     "ReasonsMissing",
     "ReleaseRow",
     "RevisionRow",
+    "RolloutRow",
     "SavedMeanwhile",
     "reason_key",
 ]

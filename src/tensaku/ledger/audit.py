@@ -22,6 +22,9 @@ WATCHED: dict[str, type[tables.Row]] = {
     "release": tables.Release,
     "approval": tables.Approval,
     "deployment": tables.Deployment,
+    "rollout": tables.Rollout,
+    "key": tables.ApiKey,
+    "answer": tables.Answered,
 }
 
 

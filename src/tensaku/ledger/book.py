@@ -11,10 +11,12 @@ from sqlalchemy import select
 
 from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
+from tensaku.ledger.answers import Answers
 from tensaku.ledger.audit import mismatches
 from tensaku.ledger.database import connect, copy_database, plain_errors, url_of
 from tensaku.ledger.drafts import Drafts
 from tensaku.ledger.finals import Finals
+from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.people import People
 from tensaku.ledger.releases import Releases
@@ -23,8 +25,8 @@ from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 __all__ = ["Ledger"]
 
 
-class Ledger(People, Drafts, Finals, Releases):
-    """People, drafts, revisions, finals, releases and the log; safe to use from many threads and processes at once."""
+class Ledger(People, Drafts, Finals, Releases, Keys, Answers):
+    """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod
     def open(cls, where: str | Path, *, names: Mapping[str, Sequence[str]] | None = None) -> Ledger:

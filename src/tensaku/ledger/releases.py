@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, canonical, digest
+from tensaku.ledger.rollouts import Rollouts, status_of
 from tensaku.ledger.rows import ApprovalRow, DeploymentRow, ReleaseRow
-from tensaku.ledger.transactions import Transactions, clean, columns, storable
+from tensaku.ledger.transactions import clean, columns, storable
 
 __all__ = ["Releases"]
 
@@ -42,8 +43,8 @@ def checked_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-class Releases(Transactions):
-    """Releases and the decisions on them."""
+class Releases(Rollouts):
+    """Releases, the decisions on them, and which of them answers."""
 
     def add_release(self, ref: str, tuned_by: str, summary: Mapping[str, Any]) -> ReleaseRow:
         """Add a release candidate; the same one again is returned as it stands.
@@ -74,12 +75,23 @@ class Releases(Transactions):
             append(session, tuned_by, "release.added", f"release:{ref}", {"digest": digest(columns(made))})
             return self._release_row(session, made)
 
-    def approve(self, ref: str, by: str, decision: Literal["approved", "rejected"], note: str = "") -> ApprovalRow:
+    def approve(
+        self,
+        ref: str,
+        by: str,
+        decision: Literal["approved", "rejected"],
+        note: str = "",
+        *,
+        share: float | None = None,
+    ) -> ApprovalRow:
         """Record the decision of a person on a release. A later decision outweighs an earlier one; both are kept.
+
+        What is approved answers from then on: everything, or `share` of the questions beside the present release.
 
         Raises:
             NotFound: no such release or person.
-            UsageError: the person tuned it, or is no approver; no such decision; a rejection without a note.
+            UsageError: the person tuned it, or is no approver; no such decision; a rejection without a note; a share
+                that is not between 0 and 1, or that nothing answers beside.
         """
         if decision not in ("approved", "rejected"):
             raise UsageError(f"{decision!r} is no decision", fix="Write 'approved' or 'rejected'")
@@ -102,6 +114,8 @@ class Releases(Transactions):
             session.flush()
             detail = {"release": ref, "note": note, "digest": digest(columns(made))}
             append(session, by, f"release.{decision}", f"approval:{made.id}", detail)
+            if decision == "approved":
+                self._roll_out(session, ref, by, share=share, note=note, event="approved")
             return approval_of(made)
 
     def add_deployment(
@@ -149,5 +163,5 @@ class Releases(Transactions):
     def _release_row(self, session: Session, row: tables.Release) -> ReleaseRow:
         found = session.scalars(select(tables.Approval).filter_by(release=row.ref).order_by(tables.Approval.id))
         approvals = tuple(approval_of(a) for a in found)
-        status = approvals[-1].decision if approvals else "candidate"
+        status = status_of(session, row.ref)
         return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, approvals)

@@ -11,8 +11,10 @@ from tensaku.errors import UsageError
 from tensaku.records import Change, FactBreak, Usage, Verdict
 
 __all__ = [
+    "POLICIES",
     "ROLES",
     "SYSTEM",
+    "AnswerRow",
     "ApprovalRow",
     "Broken",
     "ChangeRow",
@@ -20,13 +22,18 @@ __all__ = [
     "DeploymentRow",
     "DraftRow",
     "FinalRow",
+    "KeyRow",
+    "Limits",
     "LogEntry",
     "Mismatch",
+    "NewAnswer",
     "NewDraft",
     "PersonRow",
+    "Policy",
     "ReasonsMissing",
     "ReleaseRow",
     "RevisionRow",
+    "RolloutRow",
     "SavedMeanwhile",
     "reason_key",
 ]
@@ -36,6 +43,10 @@ ROLES = ("writer", "engineer", "approver", "auditor", "admin")
 
 SYSTEM = "system"
 """The name under which Tensaku itself writes: bringing in files, creating and migrating the ledger."""
+
+Policy = Literal["full", "hash", "none"]
+POLICIES: tuple[Policy, ...] = ("full", "hash", "none")
+"""What the ledger keeps of prompts and answers: the texts, their SHA-256, or neither."""
 
 Decision = Literal["accepted", "rejected", "altered"]
 Between = Literal["draft-revision", "revision-final", "draft-final"]
@@ -196,6 +207,100 @@ class DeploymentRow:
     event: Literal["started", "stopped"]
     place: str
     trial: bool
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one key may ask for; None: as much as the server gives."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    """Prompt and answer together."""
+    at_once: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key of a person, without its secret.
+
+    `scopes` are `task:NAME`, `adapter:NAME` and `metrics`; none at all means every task and adapter. `prefix` is the
+    part of the key by which people recognise it.
+    """
+
+    id: int
+    person: str
+    label: str
+    prefix: str
+    scopes: tuple[str, ...]
+    limits: Limits
+    at: datetime
+    expires: datetime | None
+    revoked: datetime | None
+
+    def allows(self, names: Sequence[str], task: str) -> bool:
+        """Whether it opens a model of `task` that is known by `names`."""
+        tasks = [scope[5:] for scope in self.scopes if scope.startswith("task:")]
+        adapters = [scope[8:] for scope in self.scopes if scope.startswith("adapter:")]
+        if not tasks and not adapters:
+            return not self.scopes
+        return (not tasks or task in tasks) and (not adapters or any(name in adapters for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
+    """Which release answers since `at`, and which one is tried on `share` (between 0 and 1) of the questions."""
+
+    id: int
+    champion: str
+    challenger: str | None
+    share: float | None
+    event: Literal["approved", "deployed", "rolled-back"]
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnswer:
+    """An answer of the API as it is to be recorded.
+
+    `door` is where it was asked (`chat`, `revise`), `model` the name it was asked by, `arm` champion, challenger or
+    empty, `seconds` how long it took. `prompt` and `answer` are kept as the policy says.
+    """
+
+    door: str
+    model: str
+    release: str
+    arm: str
+    provenance: Mapping[str, str]
+    prompt: str
+    answer: str
+    finish: str
+    usage: Usage
+    seconds: float
+    key: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """An answer as recorded; `prompt` and `answer` or their SHA-256 are None where the policy keeps them not."""
+
+    id: int
+    door: str
+    model: str
+    release: str
+    arm: str
+    provenance: Mapping[str, str]
+    key: int | None
+    prompt_sha256: str | None
+    answer_sha256: str | None
+    prompt: str | None
+    answer: str | None
+    finish: str
+    usage: Usage
+    seconds: float
     by: str
     at: datetime
 

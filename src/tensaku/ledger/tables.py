@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -22,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 __all__ = [
+    "Answered",
     "ApiKey",
     "Approval",
     "Changed",
@@ -33,6 +35,7 @@ __all__ = [
     "Person",
     "Release",
     "Revised",
+    "Rollout",
     "Row",
     "UtcTime",
 ]
@@ -200,19 +203,67 @@ class Deployment(Row):
 
 
 class ApiKey(Row):
-    """A key of a person. Only its SHA-256 is kept: the key is long and random, so it cannot be guessed from that."""
+    """A key of a person. `prefix` finds it; of the whole only an Argon2 hash is kept."""
 
     __tablename__ = "api_keys"
-    __table_args__ = (UniqueConstraint("hash", name="uq_api_keys_hash"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("prefix", name="uq_api_keys_prefix"), {"sqlite_autoincrement": True})
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     person: Mapped[str] = person_key(index=True)
     label: Mapped[str] = mapped_column(String(200))
     prefix: Mapped[str] = mapped_column(String(16))
-    hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(200))
     scopes: Mapped[list[str]] = mapped_column(JSON)
+    limits: Mapped[dict[str, int] | None] = mapped_column(JSON)
     at: Mapped[datetime] = mapped_column(UtcTime)
     expires: Mapped[datetime | None] = mapped_column(UtcTime)
     revoked: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class Rollout(Row):
+    """Which release answers from this moment on, and which one is tried on a share of the questions.
+
+    `before` is the rollout that stands again when this one is undone.
+    """
+
+    __tablename__ = "rollouts"
+    __table_args__ = (
+        CheckConstraint("event IN ('approved', 'deployed', 'rolled-back')", name="ck_rollouts_event"),
+        CheckConstraint("share IS NULL OR (share > 0 AND share < 1)", name="ck_rollouts_share"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    champion: Mapped[str] = mapped_column(ForeignKey("releases.ref"))
+    challenger: Mapped[str | None] = mapped_column(ForeignKey("releases.ref"))
+    share: Mapped[float | None] = mapped_column(Float)
+    event: Mapped[str] = mapped_column(String(16))
+    before: Mapped[int | None] = mapped_column(ForeignKey("rollouts.id"))
+    note: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Answered(Row):
+    """One answer that the API gave. Texts and hashes are there as the task's policy says."""
+
+    __tablename__ = "answers"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    door: Mapped[str] = mapped_column(String(32))
+    model: Mapped[str] = mapped_column(String(200))
+    release: Mapped[str] = mapped_column(String(200), index=True)
+    arm: Mapped[str] = mapped_column(String(16))
+    provenance: Mapped[dict[str, str]] = mapped_column(JSON)
+    key: Mapped[int | None] = mapped_column(ForeignKey("api_keys.id"))
+    prompt_sha256: Mapped[str | None] = mapped_column(String(64))
+    answer_sha256: Mapped[str | None] = mapped_column(String(64))
+    prompt: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[str | None] = mapped_column(Text)
+    finish: Mapped[str] = mapped_column(String(16))
+    prompt_tokens: Mapped[int] = mapped_column(Integer)
+    completion_tokens: Mapped[int] = mapped_column(Integer)
+    seconds: Mapped[float] = mapped_column(Float)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime, index=True)
 
 
 class Log(Row):

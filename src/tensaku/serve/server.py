@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,12 +16,15 @@ import uvicorn
 
 from tensaku.errors import UsageError
 from tensaku.serve.guard import LOOPBACK
+from tensaku.serve.tls import Tls
 
 __all__ = ["address", "hosts_of", "listen", "run"]
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared, never taken by itself
-GRACE = 3
-"""Seconds that open answers are given to end after Ctrl-C."""
+GRACE = 30.0
+"""Seconds that running answers are given to end after Ctrl-C or SIGTERM, if nobody says."""
+_LEAVE = 3
+"""Seconds that connections are given to close once their answers have ended."""
 
 
 def listen(host: str = "127.0.0.1", port: int = 8080) -> socket.socket:
@@ -64,12 +69,13 @@ def _what_to_do(error: OSError, port: int) -> str:
     return "Use 127.0.0.1, or an address of this machine."
 
 
-def address(listener: socket.socket) -> str:
+def address(listener: socket.socket, tls: Tls | None = None) -> str:
     """The URL of a listening socket, for a person to open."""
     host, port = listener.getsockname()[:2]
     if host in EVERYWHERE:
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "http" if tls is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def hosts_of(listener: socket.socket) -> tuple[str, ...] | None:
@@ -93,11 +99,14 @@ def run(
     *,
     listener: socket.socket | None = None,
     ready: Callable[[str], None] | None = None,
+    grace: float = GRACE,
+    tls: Tls | None = None,
 ) -> None:
-    """Serve `app` until Ctrl-C (or SIGTERM), then return; open answers get a few seconds to end.
+    """Serve `app` until Ctrl-C (or SIGTERM), then return; running answers get `grace` seconds to end.
 
+    Meanwhile new requests are refused with 503, and `/readyz` says why. A second Ctrl-C ends the answers at once.
     `listener` is a socket from `listen`; without one, `host` and `port` are taken here. `ready` is called with the URL
-    once requests are answered.
+    once requests are answered. With `tls`, the wire is encrypted.
 
     Raises:
         UsageError: as `listen`.
@@ -107,22 +116,20 @@ def run(
         app,
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=_LEAVE,
         ws_max_size=8 * 2**20,
         server_header=False,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
     )
 
     def tell() -> None:
         if ready is not None:
-            ready(address(held))
-
-    def closing() -> None:
-        for close in getattr(getattr(app, "state", None), "closing", ()):
-            close()
+            ready(address(held, tls))
 
     try:
         with _terminated_as_interrupted():
-            _Server(config, tell, closing).run(sockets=[held])
+            _Server(config, tell, getattr(app, "state", None), grace).run(sockets=[held])
     except KeyboardInterrupt:  # uvicorn raises the signal again once everything is closed
         pass
     finally:
@@ -130,11 +137,11 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server that tells when it answers and when it begins to close."""
+    """uvicorn's server that tells when it answers, and lets running answers end before it closes."""
 
-    def __init__(self, config: uvicorn.Config, tell: Callable[[], None], closing: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, tell: Callable[[], None], state: Any, grace: float) -> None:
         super().__init__(config)
-        self._tell, self._closing = tell, closing
+        self._tell, self._state, self._grace = tell, state, grace
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -142,8 +149,21 @@ class _Server(uvicorn.Server):
             self._tell()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._closing()
+        await self._drain()
+        for close in getattr(self._state, "closing", ()):
+            close()
         await super().shutdown(sockets=sockets)
+
+    async def _drain(self) -> None:
+        """Refuse what is new and wait for what runs; sockets stay open meanwhile, so that refusals are told."""
+        drain: Callable[[], None] | None = getattr(self._state, "drain", None)
+        busy: Callable[[], int] | None = getattr(self._state, "busy", None)
+        if drain is None or busy is None:
+            return
+        drain()
+        until = time.monotonic() + self._grace
+        while busy() and time.monotonic() < until and not self.force_exit:
+            await asyncio.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -22,11 +22,12 @@ import struct
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tensaku.engines.protocol import Piece, Request
+from tensaku.engines.protocol import Piece, Request, TokenScore
+from tensaku.engines.requests import TooLong, check_request
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.records import Finish, Message, Pair, Usage
 from tensaku.testing.desk import tiny_desk
@@ -98,7 +99,8 @@ class ScriptedStream:
 
     def _write_pieces(self) -> None:
         request, engine = self._request, self._engine
-        text = self._answer(request.messages)
+        text = self._answer(request.messages or (Message("user", request.text or ""),))
+        text += f"[{request.seed}]" if request.temperature else ""
         cuts = [at for stop in request.stop if stop and (at := text.find(stop)) >= 0]
         text = text[: min(cuts)] if cuts else text
         room = min(request.max_tokens, engine.context - self._prompt_tokens)
@@ -110,7 +112,9 @@ class ScriptedStream:
                 break
             piece = text[start : start + engine.piece]
             written += len(piece)
-            self._queue.put(Piece(piece, len(piece)))
+            top = tuple(("、。"[n], -1.0 - n) for n in range(min(request.logprobs or 0, 2)))
+            scores = () if request.logprobs is None else tuple(TokenScore(c, -0.5, top) for c in piece)
+            self._queue.put(Piece(piece, len(piece), scores))
         self.usage = Usage(self._prompt_tokens, written)
         self.finish = finish
 
@@ -127,6 +131,9 @@ class ScriptedEngine:
         delay: seconds before each piece; may be set again at any time.
         piece: characters in a piece.
         context: most characters that prompt and answer may have together.
+        can: abilities beyond greedy answers. Sampling adds the seed to the answer; each character has the log
+            probability -0.5; what is to fit a schema, or continues a text, is the rule's business; a text's vector is
+            its length and its number of different characters.
     """
 
     def __init__(
@@ -137,8 +144,10 @@ class ScriptedEngine:
         delay: float = 0.0,
         piece: int = 3,
         context: int = 8192,
+        can: Collection[str] = (),
     ) -> None:
         self.name, self.version, self.context = "scripted", "1", context
+        self.can = frozenset(can)
         self.delay, self.piece = delay, piece
         self.requests: list[Request] = []
         self._answer, self._by_adapter = answer, dict(by_adapter or {})
@@ -159,9 +168,10 @@ class ScriptedEngine:
             raise EngineError("the engine is closed")
         if request.adapter is not None and request.adapter not in self._adapters:
             raise NotFound("adapter", request.adapter, self._adapters)
-        prompt = self.measure(request.messages)
+        check_request(request, self.can)
+        prompt = self.measure(request.messages) + len(request.text or "")
         if prompt >= self.context:
-            raise UsageError(
+            raise TooLong(
                 f"the text is too long: {prompt} tokens, and the model holds {self.context} with its answer",
                 fix="Shorten the text or split it.",
             )
@@ -177,6 +187,10 @@ class ScriptedEngine:
         """How many characters a conversation has."""
         return sum(len(m.content) for m in messages)
 
+    def embed(self, texts: Sequence[str], adapter: str | None = None) -> tuple[list[list[float]], int]:
+        """A vector a text, and how many characters were read."""
+        return [[float(len(text)), float(len(set(text)))] for text in texts], sum(map(len, texts))
+
     def load_adapter(self, name: str, folder: Path) -> str:
         """Take the PEFT folder's content hash under `name`.
 
@@ -190,6 +204,16 @@ class ScriptedEngine:
         digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
         self._adapters = {**self._adapters, name: digest}
         return digest
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget the adapter `name`.
+
+        Raises:
+            NotFound: no adapter of that name is loaded.
+        """
+        if name not in self._adapters:
+            raise NotFound("adapter", name, self._adapters)
+        self._adapters = {n: hash_ for n, hash_ in self._adapters.items() if n != name}
 
     def adapters(self) -> dict[str, str]:
         """Name -> content hash of each loaded adapter."""

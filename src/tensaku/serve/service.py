@@ -1,0 +1,251 @@
+"""From a caller at the door to a slot of the engine, and what is written down when the answer has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from tensaku.engines.protocol import Engine
+from tensaku.errors import EngineError, TensakuError
+from tensaku.ledger import Ledger, NewAnswer
+from tensaku.records import Usage
+from tensaku.serve.budget import Budgets
+from tensaku.serve.callers import Caller, Doorman
+from tensaku.serve.errors import WireError
+from tensaku.serve.metrics import Metrics
+from tensaku.serve.models import BASE, Lineup, Served, find, offered, provenance
+from tensaku.serve.rules import Rules
+from tensaku.serve.turns import Turns
+
+__all__ = ["Cancels", "Service", "Ticket"]
+
+_log = logging.getLogger(__name__)
+
+DRAINING_AFTER = 5
+"""Seconds after which a client that meets a closing server should try again."""
+
+
+class Cancels(Protocol):
+    """An answer on its way that can be ended."""
+
+    def cancel(self) -> None:
+        """End it at the model's next step."""
+        ...
+
+
+class Service:
+    """What all doors of one app share. Used from one event loop.
+
+    Args:
+        engine: answers where a model brings no engine of its own.
+        models: the releases on offer; read at each request.
+        base: whether `engine` without an adapter may be asked for.
+        rules: the bounds.
+        ledger: keys, and where answers are recorded; None: neither.
+    """
+
+    def __init__(
+        self, engine: Engine, models: Sequence[Served], base: bool, rules: Rules, ledger: Ledger | None
+    ) -> None:
+        self.models, self.rules, self.ledger = models, rules, ledger
+        self._engine, self._base = engine, base
+        self.turns = Turns(rules.at_once, rules.waiting)
+        self.metrics = Metrics(self.turns)
+        self.doorman = Doorman(ledger, rules.keys)
+        self.draining = False
+        self._budgets = Budgets()
+        self._tickets: set[Ticket] = set()
+
+    @property
+    def engine(self) -> Engine:
+        """Who answers where a model brings no engine: the champion's, where there is one."""
+        return (self.models.engine if isinstance(self.models, Lineup) else None) or self._engine
+
+    @property
+    def base(self) -> bool:
+        """Whether that engine alone may be asked for."""
+        return self.models.base if isinstance(self.models, Lineup) else self._base
+
+    @property
+    def busy(self) -> int:
+        """Answers on their way, those in line too."""
+        return len(self._tickets) + self.turns.waiting
+
+    def cancel_all(self) -> None:
+        """End every answer now; its client is told that the server closes."""
+        for ticket in list(self._tickets):
+            ticket.cancel()
+
+    def look_up(self, caller: Caller, name: str) -> tuple[Served, Engine]:
+        """Who would answer for `name`: one that the caller may ask. Takes no turn of champion and challenger.
+
+        Raises:
+            NotFound: there is no such model.
+            WireError: 403.
+        """
+        named = dict(self.cards(caller))
+        model = named[name] if name in named else find(list(self.models), name, self.base)
+        caller.check(name, model)
+        return model, model.engine or self.engine
+
+    def choose(self, name: str) -> tuple[Served, Engine]:
+        """Who answers for `name` now.
+
+        Raises:
+            NotFound: there is no such model any more.
+        """
+        model = find(self.models, name, self.base)
+        return model, model.engine or self.engine
+
+    def cards(self, caller: Caller) -> list[tuple[str, Served]]:
+        """The names that a caller may ask for, each with its model."""
+        return [(name, model) for name, model in offered(self.models, self.base) if caller.may_ask(name, model)]
+
+    async def admit(self, door: str, caller: Caller, name: str, *, tokens: int, weight: int = 1) -> Ticket:
+        """Let a caller's request through to `weight` slots of the engine.
+
+        Args:
+            door: where it came in.
+            caller: who asks.
+            name: the model, by the name it was asked for.
+            tokens: most tokens that it can come to, prompts and answers.
+            weight: answers wanted together.
+
+        Raises:
+            WireError: 429, a budget is used up or the line is full; 503, its turn did not come in time, or the server
+                closes.
+        """
+        if self.draining:
+            message = "the server is closing; try again"
+            raise WireError(503, message, code="closing", after=DRAINING_AFTER)
+        began, key = time.monotonic(), caller.key
+        self._budgets.take(key, tokens)
+        try:
+            async with asyncio.timeout(self.rules.wait_seconds):
+                await self.turns.take(caller.name, weight, key.limits.at_once if key else None)
+        except BaseException as error:
+            self._budgets.settle(key, tokens, 0)
+            if isinstance(error, TimeoutError):
+                message = f"no slot became free within {self.rules.wait_seconds:g} seconds"
+                raise WireError(503, message, code="queue_timeout", after=self.turns.after) from None
+            raise
+        try:
+            model, engine = self.choose(name)
+            if not caller.may_ask(name, model):  # a challenger that the key does not open
+                model, engine = self.look_up(caller, name)
+        except BaseException:
+            self.turns.leave(caller.name, weight)
+            self._budgets.settle(key, tokens, 0)
+            raise
+        ticket = Ticket(self, Asking(door, caller, name, tokens, weight, began), model, engine)
+        self._tickets.add(ticket)
+        return ticket
+
+    def end(self, ticket: Ticket, seconds: float | None) -> None:
+        """Take back what `ticket` held."""
+        self._tickets.discard(ticket)
+        asking = ticket.asking
+        self.turns.leave(asking.caller.name, asking.weight, seconds)
+        self._budgets.settle(asking.caller.key, asking.tokens, ticket.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request: where it came in, who asks, for which name, how many tokens and slots at most, and since when."""
+
+    door: str
+    caller: Caller
+    name: str
+    tokens: int
+    weight: int
+    began: float
+
+
+class Ticket:
+    """One request that holds its slots, from its turn until `end`."""
+
+    def __init__(self, service: Service, asking: Asking, model: Served, engine: Engine) -> None:
+        self.asking, self.model, self.engine = asking, model, engine
+        self.used = 0
+        self.made_by = provenance(engine, model)
+        self.cancelled = False
+        self._service = service
+        self._running: list[Cancels] = []
+        self._ended = False
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the request came."""
+        return time.monotonic() - self.asking.began
+
+    @property
+    def deadline(self) -> float:
+        """Until when (monotonic) it may run."""
+        return self.asking.began + self._service.rules.wait_seconds + self._service.rules.answer_seconds
+
+    def run(self, answer: Cancels) -> None:
+        """Have `answer` ended with this ticket."""
+        self._running.append(answer)
+        if self.cancelled:
+            answer.cancel()
+
+    def cancel(self) -> None:
+        """End all its answers now."""
+        self.cancelled = True
+        for answer in self._running:
+            answer.cancel()
+
+    def failed(self, error: EngineError, again: bool) -> None:
+        """Count a failure of the engine."""
+        _log.warning("the engine failed%s: %s", ", the answer is begun anew" if again else "", error)
+        (self._service.metrics.again if again else self._service.metrics.failed).inc()
+
+    async def record(
+        self, prompt: str, answer: str, finish: str, usage: Usage, first: float | None, made_by: dict[str, str]
+    ) -> None:
+        """Count and write down one answer; `first` is the seconds from the request to its first text.
+
+        Raises:
+            WireError: 503, the ledger cannot be written: what cannot be recorded is not answered.
+        """
+        service, seconds = self._service, self.seconds
+        self.used += usage.prompt + usage.completion
+        model, digest = self.model, made_by.get("adapter", "")[:12]
+        known = (model.name, model.release, digest) if model.release else (BASE, "", digest)
+        which = ("sum", "", "") if model.parts else known  # clients choose weights: no label may grow by them
+        service.metrics.answered(which, self.model.arm, finish, usage, first, seconds)
+        if service.ledger is None:
+            return
+        asking = self.asking
+        new = NewAnswer(
+            door=asking.door,
+            model=asking.name,
+            release=model.release,
+            arm=model.arm,
+            provenance=made_by,
+            prompt=prompt,
+            answer=answer,
+            finish=finish,
+            usage=usage,
+            seconds=seconds,
+            key=asking.caller.key.id if asking.caller.key else None,
+        )
+        write = partial(service.ledger.add_answer, new, service.rules.record, asking.caller.person)
+        try:
+            await asyncio.to_thread(write)
+        except TensakuError as error:
+            _log.error("an answer could not be recorded: %s", error)
+            message = "the answer could not be recorded, so it is not given"
+            raise WireError(503, message, code="not_recorded", after=DRAINING_AFTER) from None
+
+    def end(self, *, whole: bool) -> None:
+        """Give everything back; only a `whole` answer tells how long answers take. Done twice it stays done."""
+        if not self._ended:
+            self._ended = True
+            self.cancel()
+            self._service.end(self, self.seconds if whole else None)
