@@ -352,6 +352,12 @@ class Workspace:
         """The file that the task file calls `name`, seen from its folder; None for an empty name."""
         return self.folder / Path(name).expanduser() if name else None
 
+    def evaluation(self) -> Evaluate:
+        """How models are examined, answers held to the draft's numbers as the task has it unless said otherwise."""
+        said = self.spec.evaluate
+        held = self.spec.task.facts_safe if said.facts_safe is None else said.facts_safe
+        return said.model_copy(update={"facts_safe": held})
+
     def job(self, provenance: Mapping[str, str] | None = None) -> Job:
         """How drafts are revised here, by the base model alone; `Tuned.job` says how by a tuned one."""
         names, language = self.names(), self.spec.task.language
@@ -473,7 +479,8 @@ class _Road:
         given |= {"base": self.model, "adapter": _last(self.done, _TUNED)}
         if self.spec.task.style:
             given["style"] = SourceFile(self.workspace._named("style"))
-        return self.store.run(evaluate, self.spec.evaluate, **given, instruction=self.instruction, names=self.names)
+        cfg = self.workspace.evaluation()
+        return self.store.run(evaluate, cfg, **given, instruction=self.instruction, names=self.names)
 
     def release(self) -> Artifact:
         given: dict[str, Input] = {name: self.done[name] for name in ("lessons", "exam")}
@@ -580,8 +587,9 @@ def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artif
     given |= {"instruction": road.instruction, "names": road.names}
     if candidate.adapter:
         given["adapter"] = own.adapter_files(candidate)
-    spec = own.spec.evaluate
+    spec = own.evaluation()
     cfg = Examine(
+        facts_safe=spec.facts_safe is not False,
         engine=candidate.engine or spec.engine,
         consent=candidate.consent,
         at_once=spec.at_once,

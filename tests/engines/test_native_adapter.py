@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tensaku.engines.native.adapter import adapter_hash, load_adapter
+from tensaku.engines.native.adapter import load_adapter
+from tensaku.engines.requests import adapter_hash
 from tensaku.errors import UsageError
 from tensaku.models.shape import Shape
 

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from tensaku.engines import Engine, Request, Stream, open_engine
-from tensaku.engines.native.adapter import adapter_hash
 from tensaku.engines.native.engine import NativeEngine
+from tensaku.engines.requests import adapter_hash
 from tensaku.engines.transformers_engine import TransformersEngine
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.models.foreign import quiet

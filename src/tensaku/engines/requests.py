@@ -81,8 +81,6 @@ def check_fits(request: Request, length: int, context: int) -> None:
 def adapter_hash(folder: Path) -> str:
     """Content hash of an adapter: SHA-256 (hex) over the SHA-256 of its configuration and of its weights.
 
-    The same as the native engine's, without what it needs to compute with the adapter.
-
     Raises:
         UsageError: one of them is missing or cannot be read.
     """

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tensaku.engines.native.adapter import adapter_hash
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.protocol import Request, Stream
-from tensaku.engines.requests import base_hash, check_fits, check_request
+from tensaku.engines.requests import adapter_hash, base_hash, check_fits, check_request
 from tensaku.engines.resolve import CONTEXT
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.models.foreign import context_of, load_causal, quiet

@@ -87,6 +87,8 @@ class Examine(Section):
     """Answers written at the same time."""
     probes: int = 3
     """Drafts asked alone first, to measure the wait for the first token."""
+    facts_safe: bool = True
+    """Whether answers are held to the draft's numbers while they are written."""
     yen_per_hour: float = 0.0
     """What an hour of this machine costs."""
     yen_read: float = 0.0
@@ -146,7 +148,8 @@ def examine(
         pairs = [from_dict(Pair, json.loads(line)) for line in file]
     check_drafts(pairs)
     known = {} if names is None else text.names_from(names.path.read_text(encoding="utf-8"), where=str(names.path))
-    job = Job(instruction.path.read_text(encoding="utf-8").strip(), adapter=_ADAPTER if adapter else None, names=known)
+    words = instruction.path.read_text(encoding="utf-8").strip()
+    job = Job(words, adapter=_ADAPTER if adapter else None, names=known, facts_safe=cfg.facts_safe)
     opened: list[Engine] = []
 
     def engine() -> Engine:

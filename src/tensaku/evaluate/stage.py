@@ -61,6 +61,8 @@ class Evaluate(Section):
     """Which resamples."""
     probes: int = pydantic.Field(3, ge=0, le=100)
     """Drafts that each model is asked alone first, to measure the wait for the first token; 0: not measured."""
+    facts_safe: bool | None = None
+    """Whether answers are held to the draft's numbers while they are written; not set: as [task] facts_safe says."""
     yen_per_hour: float = pydantic.Field(0.0, ge=0)
     """What an hour of the machine that answers costs, in yen; 0: not known, and no cost is shown."""
 
@@ -103,7 +105,8 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
     pairs = [from_dict(Pair, values) for values in _jsonl(exam.file("exam.jsonl"))]
     check_drafts(pairs)
-    job = Job(instruction.path.read_text(encoding="utf-8").strip(), names=_names(names))
+    words = instruction.path.read_text(encoding="utf-8").strip()
+    job = Job(words, names=_names(names), facts_safe=cfg.facts_safe is not False)
     tuned = Tuned.of(adapter, base)
     house = [] if style is None else text.style_from(style.path.read_text(encoding="utf-8"), where=str(style.path))
     rules = mined_rules(bench, lessons)

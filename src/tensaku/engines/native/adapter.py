@@ -23,7 +23,7 @@ from tensaku.errors import UsageError
 from tensaku.models.shape import Shape
 from tensaku.models.weights import FUSED, sizes_of
 
-__all__ = ["Adapter", "adapter_hash", "combined", "load_adapter"]
+__all__ = ["Adapter", "combined", "load_adapter"]
 
 _MODULE = r"(?:^|\.)layers\.(\d+)\.((?:self_attn|mlp)\.\w+)"
 _NAME = re.compile(rf"{_MODULE}\.lora_([AB])(?:\.default)?\.weight$")
@@ -75,15 +75,6 @@ class _Thin(NamedTuple):
     a: Tensor
     b: Tensor
     lengths: Tensor | None
-
-
-def adapter_hash(folder: Path) -> str:
-    """Content hash of an adapter: SHA-256 (hex) over the SHA-256 of its configuration and of its weights.
-
-    Raises:
-        UsageError: one of them is missing or cannot be read.
-    """
-    return _hash([_read(folder, name) for name in _FILES])
 
 
 def _hash(contents: list[bytes]) -> str:
