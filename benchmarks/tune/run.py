@@ -122,7 +122,8 @@ class Bench:
 
     def _curve(self) -> None:
         """Ours and plain Hugging Face over 50 steps."""
-        rows = self._taken("curve", ("hf", "ours"), [self._course("lora", 50, rates=cosine(50, RATE["lora"]))])
+        course = self._course("lora", 50, size=4, rates=cosine(50, RATE["lora"]))
+        rows = self._taken("curve", ("hf", "ours"), [course])
         print("\n".join(table.loss_lines(rows)))
         furthest = table.apart(rows["ours"].losses, rows["hf"].losses)
         self.kept["loss_curve_max_relative_difference"] = furthest
