@@ -30,7 +30,7 @@ def test_it_is_an_engine() -> None:
 
 def test_an_answer_comes_in_pieces_with_its_counts() -> None:
     stream = ScriptedEngine(lambda messages: messages[0].content * 2, piece=3).submit(ask("市場は"))
-    assert [tuple(piece) for piece in stream] == [("市場は", 3), ("市場は", 3)]
+    assert [(piece.text, piece.token_count) for piece in stream] == [("市場は", 3), ("市場は", 3)]
     assert (stream.finish, stream.usage and stream.usage.completion) == ("stop", 6)
     assert list(stream) == []
 

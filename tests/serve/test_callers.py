@@ -155,7 +155,7 @@ def test_other_keys_get_their_turn(serve: Callable[..., str], ledger: Ledger, mo
     model.delay = 0.25
     ended = together([(url, greedy)] * 5 + [(url, modest)])
     assert {status for _, status in ended} == {200}
-    assert [key for key, _ in ended].index(modest) <= 2
+    assert [key for key, _ in ended].index(modest) <= 3, "it waited for all of the other key's"
 
 
 def leave(url: str, headers: dict[str, str], body: dict[str, Any]) -> None:
