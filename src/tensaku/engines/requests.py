@@ -89,9 +89,11 @@ def adapter_hash(folder: Path) -> str:
         try:
             with (folder / name).open("rb") as file:
                 digests += hashlib.file_digest(file, "sha256").digest()
+        except FileNotFoundError:
+            what = f"this folder is no adapter: it has no {name}"
+            raise UsageError(what, where=folder, fix="Name a folder that PEFT's save_pretrained wrote") from None
         except OSError as error:
-            fix = "Name a folder with an adapter in PEFT's layout"
-            raise UsageError(f"no adapter: {name} cannot be read ({error.strerror})", where=folder, fix=fix) from None
+            raise UsageError(f"the adapter cannot be read ({error.strerror})", where=folder / name) from None
     return hashlib.sha256(digests).hexdigest()
 
 
