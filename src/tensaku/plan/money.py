@@ -30,7 +30,7 @@ class Money(Section):
     yen_per_kwh: float = Field(0.0, ge=0)
     """Yen for a kilowatt hour; 0: unknown."""
     overhead: float = Field(1.3, ge=1)
-    """Power of the building for each watt of the machines (PUE)."""
+    """Power of the building for each watt of the machines (PUE); an assumption, take your own building's."""
     years: float = Field(5.0, gt=0)
     """Over which a server is written off: 5 by the National Tax Agency's table for computers that are no PCs."""
     people_hours: float = Field(0.0, ge=0)
