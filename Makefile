@@ -7,6 +7,7 @@ PEERS := .venv-bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 BROWSER := $(VENV)/.browser
+COMPILER := $(VENV)/.compiler
 EXTRAS := curate,tune,evaluate,export,serve,desk,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
@@ -46,13 +47,20 @@ $(BROWSER): scripts/debian-packages
 	@scripts/debian-packages "the browser tests" chromium fonts-noto-cjk
 	@touch $@
 
-run: $(STAMP)
+# The engine's passes are C++, built on first use; without a compiler torch computes them, several times slower.
+$(COMPILER): scripts/debian-packages
+	@mkdir -p $(VENV)
+	@command -v c++ >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 || command -v clang++ >/dev/null 2>&1 || \
+		scripts/debian-packages "the fast passes of the engine" g++
+	@touch $@
+
+run: $(STAMP) $(COMPILER)
 	@$(BIN)/tensaku demo $(ARGS)
 
-test: $(STAMP) $(BROWSER)
+test: $(STAMP) $(BROWSER) $(COMPILER)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-all: $(STAMP) $(BROWSER)
+test-all: $(STAMP) $(BROWSER) $(COMPILER)
 	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
 
 check: $(STAMP)
@@ -66,7 +74,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)
+bench: $(STAMP) $(COMPILER)
 	@$(BIN)/python benchmarks/serve_quick.py $(ARGS)
 
 $(PEERS)/.set-up: constraints.txt benchmarks/tune/requirements.txt | $(STAMP)
@@ -78,7 +86,7 @@ $(PEERS)/.set-up: constraints.txt benchmarks/tune/requirements.txt | $(STAMP)
 bench-tune: $(STAMP) $(PEERS)/.set-up
 	@$(BIN)/python -m benchmarks.tune.run --peers $(PEERS)/bin/python $(if $(QUICK),--quick) $(if $(PARTS),--parts $(PARTS))
 
-bench-serve: $(STAMP) $(PEERS)/.set-up
+bench-serve: $(STAMP) $(COMPILER) $(PEERS)/.set-up
 	@test -n "$(DESK)" || { echo 'Name a workspace where "tensaku demo DIR --no-serve" was run: make bench-serve DESK=DIR'; exit 2; }
 	@$(BIN)/python -m benchmarks.serve.run --desk $(DESK) --peers $(PEERS)/bin/python $(if $(VLLM),--vllm $(VLLM)) $(if $(QUICK),--quick)
 
