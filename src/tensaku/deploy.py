@@ -14,8 +14,9 @@ from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import require_approved
 from tensaku.ledger import Ledger
-from tensaku.pipeline import Serve, Workspace
+from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, Store
+from tensaku.task import Serve
 
 if TYPE_CHECKING:
     from tensaku.engines import Engine
