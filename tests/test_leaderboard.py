@@ -176,6 +176,10 @@ def test_outputs_of_another_exam_are_refused(cli: Cli, folder: Path, far: Far) -
     ("change", "what"),
     [
         ('leaderboard.candidates.api.consent=""', "sends every draft to models.invalid, and nobody is named"),
+        (
+            'evaluate.engine={ engine = "far", url = "https://models.invalid/v1" }',
+            r"nobody is named.*\[evaluate\] consent",
+        ),
         ('leaderboard.candidates.api.engine={ engine = "farr" }', "no engine 'farr'"),
         ('leaderboard.candidates.lora.method="lorra"', "method"),
         ("leaderboard.candidates.lora.settings={ rnk = 2 }", "rank"),

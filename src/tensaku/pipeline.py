@@ -197,6 +197,8 @@ class Workspace:
         named += [(engines, use) for use in (*spec.evaluate.engines(), spec.serve.engine_for())]
         for door, use in named:
             yield partial(door.build, use)
+        for use in spec.evaluate.engines():
+            yield partial(check_consent, use, spec.evaluate.consent, where="[evaluate] consent")
 
     def _rungs(self) -> Iterator[Callable[[], object]]:
         """The checks of the ladder: every base model is there and is another one, every method's settings are right."""
@@ -218,7 +220,8 @@ class Workspace:
                 yield partial(self.adapter_files, candidate)
             if candidate.engine:
                 yield partial(engines.build, candidate.engine)
-                yield partial(check_consent, name, candidate.engine, candidate.consent)
+                where = f"[leaderboard.candidates.{name}] consent"
+                yield partial(check_consent, candidate.engine, candidate.consent, where=where)
 
     def candidate(self, candidate: Candidate) -> Workspace:
         """The workspace for one candidate of the leaderboard: its base, its method and its settings."""

@@ -1,8 +1,9 @@
 """How good the model is on the exam: scores with their intervals, facts kept, a report for people."""
 
 from tensaku.evaluate.checks import check_room, check_scorers
+from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.decoding import engine_from
-from tensaku.evaluate.examine import Candidate, Examine, Leaderboard, check_consent, examine
+from tensaku.evaluate.examine import Candidate, Examine, Leaderboard, examine
 from tensaku.evaluate.ladder import Ladder, Rung, Rungs, ladder
 from tensaku.evaluate.leaderboard import Board, Entry, leaderboard
 from tensaku.evaluate.scoring import Scorer, Texts

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pydantic
 
 from tensaku import text
 from tensaku.config import Section
 from tensaku.engines import Engine
-from tensaku.errors import UsageError
 from tensaku.evaluate.checks import check_drafts
+from tensaku.evaluate.consent import check_consent, leaves_the_house
 from tensaku.evaluate.costs import Price, costs_of
 from tensaku.evaluate.decoding import Log, decode, opener
 from tensaku.records import Pair, Usage, from_dict
 from tensaku.revise import Job
 from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
 
-__all__ = ["ANSWER", "Candidate", "Examine", "Leaderboard", "check_consent", "examine", "leaves_the_house"]
+__all__ = ["ANSWER", "Candidate", "Examine", "Leaderboard", "examine"]
 
 ANSWER = "answer"
 """The name of the one row that `examine` leaves."""
@@ -97,29 +95,6 @@ class Examine(Section):
     """Price of a million tokens written."""
 
 
-def leaves_the_house(engine: Mapping[str, Any]) -> str:
-    """The host that an engine sends drafts to, if it is not this machine; else empty."""
-    host = urlsplit(str(engine.get("url", ""))).hostname or ""
-    try:
-        here = host in ("", "localhost") or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        here = False
-    return "" if here else host
-
-
-def check_consent(name: str, engine: Mapping[str, Any], consent: str) -> None:
-    """Refuse a candidate that sends drafts away without a word on who allowed it.
-
-    Raises:
-        UsageError: it has an address elsewhere and no consent.
-    """
-    host = leaves_the_house(engine)
-    if host and not consent.strip():
-        what = f"the candidate {name!r} sends every draft to {host}, and nobody is named who allowed it"
-        fix = 'Write consent = "who, when, under which number", or take the candidate out'
-        raise UsageError(what, where=f"[leaderboard.candidates.{name}] consent", fix=fix)
-
-
 @stage(version=1)
 def examine(
     bench: Bench,
@@ -143,7 +118,7 @@ def examine(
         UsageError: drafts would leave this machine without consent, or the exam cannot be used.
         EngineError: the model failed; what it answered before is kept, and the next run goes on from there.
     """
-    check_consent(str(cfg.engine.get("model", cfg.engine.get("engine"))), cfg.engine, cfg.consent)
+    check_consent(cfg.engine, cfg.consent, where="[leaderboard.candidates] consent")
     with exam.file("exam.jsonl").open(encoding="utf-8") as file:
         pairs = [from_dict(Pair, json.loads(line)) for line in file]
     check_drafts(pairs)

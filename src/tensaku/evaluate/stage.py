@@ -17,6 +17,7 @@ from tensaku import text
 from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.evaluate.checks import check_drafts, check_scorers
+from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.costs import Costs, Price, costs_of
 from tensaku.evaluate.decoding import Log, decode, opener
 from tensaku.evaluate.measuring import measured, ruled, untouched
@@ -63,6 +64,8 @@ class Evaluate(Section):
     """Drafts that each model is asked alone first, to measure the wait for the first token; 0: not measured."""
     facts_safe: bool | None = None
     """Whether answers are held to the draft's numbers while they are written; not set: as [task] facts_safe says."""
+    consent: str = ""
+    """Who allowed that drafts leave this machine, when, under which number; an engine elsewhere needs it."""
     yen_per_hour: float = pydantic.Field(0.0, ge=0)
     """What an hour of the machine that answers costs, in yen; 0: not known, and no cost is shown."""
 
@@ -99,9 +102,12 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     drafts for which the context held fewer examples than the prompt quotes.
 
     Raises:
-        NotFound, UsageError: a scorer or the engine is unknown, or the exam cannot be used.
+        NotFound, UsageError: a scorer or the engine is unknown, drafts would leave this machine without consent, or
+            the exam cannot be used.
         EngineError: a model failed.
     """
+    for engine in cfg.engines():
+        check_consent(engine, cfg.consent, where="[evaluate] consent")
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
     pairs = [from_dict(Pair, values) for values in _jsonl(exam.file("exam.jsonl"))]
     check_drafts(pairs)
