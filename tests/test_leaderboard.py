@@ -178,7 +178,7 @@ def test_outputs_of_another_exam_are_refused(cli: Cli, folder: Path, far: Far) -
         ('leaderboard.candidates.api.consent=""', "sends every draft to models.invalid, and nobody is named"),
         (
             'evaluate.engine={ engine = "far", url = "https://models.invalid/v1" }',
-            r"nobody is named.*\[evaluate\] consent",
+            "nobody is named",
         ),
         ('leaderboard.candidates.api.engine={ engine = "farr" }', "no engine 'farr'"),
         ('leaderboard.candidates.lora.method="lorra"', "method"),
