@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from tensaku.errors import StageError, UsageError
 from tensaku.store import Artifact, Progress, SilentReporter, Store
-from tensaku.testing import tiny_pairs
+from tensaku.testing import tiny_foreign_model, tiny_pairs
 from tensaku.tune import Tune, processes, tune
 
 Inputs = Callable[..., dict[str, Any]]
@@ -56,13 +56,18 @@ def rows(made: Artifact) -> list[dict[str, Any]]:
     return [json.loads(line) for line in made.file("loss.jsonl").read_text().splitlines()]
 
 
+def learnt(made: Artifact) -> Path:
+    return made.file(
+        "model/model.safetensors" if made.facts["form"] == "weights" else "adapter/adapter_model.safetensors"
+    )
+
+
 def weights(made: Artifact) -> dict[str, torch.Tensor]:
-    name = "model/model.safetensors" if made.facts["form"] == "weights" else "adapter/adapter_model.safetensors"
-    return load_file(made.file(name))
+    return load_file(learnt(made))
 
 
 def content(made: Artifact) -> bytes:
-    return made.file("adapter/adapter_model.safetensors").read_bytes()
+    return learnt(made).read_bytes()
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
@@ -212,6 +217,80 @@ def test_the_next_run_waits_for_workers_of_a_killed_one(tmp_path: Path) -> None:
         with processes._nobody_else(lock):
             assert time.monotonic() - started > 0.5
     assert not lock.exists()
+
+
+SHORT: dict[str, Any] = {"epochs": 3, "rank": 4, "learning_rate": 0.003, "batch": 3, "core": "transformers"}
+FSDP: dict[str, Any] = {"parallel": "fsdp", "processes": 2}
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [
+        ("gemma", {"method": "lora"}),  # packed, embedding and head the same tensor
+        pytest.param("gemma", {"method": "full"}, marks=pytest.mark.slow),
+        pytest.param("gpt2", {"method": "lora", "dora": True, "epochs": 6}, marks=pytest.mark.slow),
+        ("bloom", {"method": "full"}),  # one lesson at a time: processes with different numbers of passes
+    ],
+)
+def test_shared_out_learns_as_whole(
+    tmp_path: Path, gemma: Path, inputs_of: Inputs, family: Any, settings: dict[str, Any]
+) -> None:
+    model = gemma if family == "gemma" else tiny_foreign_model(tmp_path / "model", family)
+    heard = Heard()
+    store = Store(tmp_path / "ws", heard)
+    given = inputs_of(store, model, tiny_pairs(11))
+    how = {**SHORT, **settings, "validation": 0.2, "patience": 9}
+    one, two = (store.run(tune, Tune(**how, **more), **given) for more in ({}, FSDP))
+    assert any("shared out among 2 processes (FSDP2)" in line for line in heard.said)
+    alone, together = rows(one), rows(two)
+    assert len(alone) == len(together) >= 5
+    for a, b in zip(alone, together, strict=True):
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-5)
+        assert b["grad_norm"] == pytest.approx(a["grad_norm"], rel=1e-3)
+        assert b.get("validation_loss") == pytest.approx(a.get("validation_loss"), rel=1e-5)
+    assert alone[-1]["loss"] != pytest.approx(alone[0]["loss"], rel=1e-3)
+    wanted, found = weights(one), weights(two)
+    assert wanted.keys() == found.keys()
+    for name, tensor in wanted.items():
+        assert found[name].shape == tensor.shape
+        if "query_key_value.bias" not in name:  # a key's bias moves no score: its gradient is nothing but rounding
+            assert (found[name] - tensor).abs().max() < 1e-4, name
+    assert two.files == one.files
+    assert two.facts["trainable_parameters"] == one.facts["trainable_parameters"]
+    if settings["method"] == "full":
+        configs = [json.loads(made.file("model/config.json").read_text()) for made in (one, two)]
+        assert configs[0] == configs[1]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"method": "lora", "patience": 9}, pytest.param({"method": "full"}, marks=pytest.mark.slow)]
+)
+def test_killed_it_goes_on_to_the_same_bytes(
+    tmp_path: Path,
+    gemma: Path,
+    inputs_of: Inputs,
+    workers_of: Workers,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+) -> None:
+    monkeypatch.setenv("TENSAKU_CHECKPOINT_SECONDS", "0")
+    cfg = Tune(**{**SHORT, **FSDP, **settings, "validation": 0.2})
+    whole = Store(tmp_path / "whole", SilentReporter())
+    wanted = whole.run(tune, cfg, **inputs_of(whole, gemma))
+
+    def kill() -> None:
+        os.kill(workers_of(os.getpid())[1], signal.SIGKILL)
+
+    heard = Heard({5: kill})
+    store = Store(tmp_path / "killed", heard)
+    given = inputs_of(store, gemma)
+    with pytest.raises(StageError, match="was killed by SIGKILL"):
+        store.run(tune, cfg, **given)
+    heard.at = {}
+    made = store.run(tune, cfg, **given)
+    assert made.facts["resumed_at"]
+    assert [row["loss"] for row in rows(made)] == [row["loss"] for row in rows(wanted)]
+    assert content(made) == content(wanted)
 
 
 TORCHRUN = """

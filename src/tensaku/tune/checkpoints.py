@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tensaku.errors import UsageError
+from tensaku.tune.group import Group
 
 __all__ = ["FILE", "Position", "gathered", "peek", "put", "restore", "save", "write_tensors"]
 
@@ -36,18 +37,15 @@ class Position:
     run: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gathered(
-    parameters: Mapping[str, Tensor], whole: Callable[[Tensor], Tensor], *, keep: bool, named: str = ""
-) -> dict[str, Tensor]:
-    """Each of `parameters` made `whole`, under its name behind `named`; empty where this process is not to `keep` them.
+def gathered(parameters: Mapping[str, Tensor], group: Group, named: str = "") -> dict[str, Tensor]:
+    """In process 0 each of `parameters` as a whole, under its name behind `named`; nothing in the others.
 
-    Where a model is shared out, every process must call this, and no more than one tensor is whole at a time in those
-    that keep none.
+    Where a model is shared out, every process must call this; the others hold one whole tensor at a time.
     """
     found = {}
     for name, p in parameters.items():
-        tensor = whole(p)
-        if keep:
+        tensor = group.whole(p)
+        if group.rank == 0:
             found[named + name] = tensor
     return found
 
@@ -57,24 +55,20 @@ def save(
     at: Position,
     parameters: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
-    whole: Callable[[Tensor], Tensor] = Tensor.detach,
-    *,
-    keep: bool = True,
+    group: Group,
 ) -> None:
-    """Write the state at `at`; a kill at any moment leaves this or the one before.
+    """Write the state at `at`, by process 0 of `group`; a kill at any moment leaves this or the one before.
 
-    Args:
-        whole: what makes a tensor whole that is shared out among processes; all of them call this then.
-        keep: whether this process writes.
+    Where a model is shared out, every process must call this.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the checkpoint before stays.
     """
-    tensors = gathered(parameters, whole, keep=keep, named="p.")
+    tensors = gathered(parameters, group, "p.")
     for key in sorted({key for p in parameters.values() for key in optimizer.state[p]}):
         held = {name: optimizer.state[p][key] for name, p in parameters.items() if key in optimizer.state[p]}
-        tensors |= gathered(held, whole, keep=keep, named=f"o.{key}.")
-    if keep:
+        tensors |= gathered(held, group, f"o.{key}.")
+    if group.rank == 0:
         tensors[_RANDOM] = torch.get_rng_state()
         write_tensors(folder / FILE, tensors, {"position": json.dumps(asdict(at), sort_keys=True)})
 
@@ -87,7 +81,6 @@ def put(parameter: Tensor, value: Tensor) -> Tensor:
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     assert isinstance(parameter, DTensor)
-
     # Each process has read the whole value, so nobody has to send it.
     return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
 

@@ -10,18 +10,17 @@ Nothing here that needs a GPU was ever run on one; FSDP2 was, over gloo on proce
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from tensaku.errors import StageError, UsageError
-from tensaku.tune.group import Alone, Distributed, Group, current
+from tensaku.errors import UsageError
+from tensaku.tune.group import Alone, Group, Sharded, current
 from tensaku.tune.section import Tune
 
-__all__ = ["CPU", "HERE", "Place", "Sharded", "backend", "place_for", "speeds_on", "together", "wants_gpu"]
+__all__ = ["CPU", "HERE", "Place", "backend", "place_for", "speeds_on", "wants_gpu"]
 
 CPU = torch.device("cpu")
 _GPU_METHODS = ("lora", "full")
@@ -105,51 +104,6 @@ def _gpu() -> torch.device:
     device = torch.device("cuda", number)
     torch.cuda.set_device(device)
     return device
-
-
-class Sharded(Distributed):
-    """The processes of the default group, each holding its part of every parameter (a `DTensor`)."""
-
-    lockstep = True
-
-    def sum_gradients(self, parameters: Any) -> None:
-        """Nothing left to do: FSDP2 sums them on the way back."""
-
-    def takes_part(self, wish: bool) -> bool:
-        """What process 0 wishes, everywhere: whatever gathers tensors needs all of them."""
-        told = torch.tensor([float(wish and self.rank == 0)])
-        self._add_up(told)
-        return bool(told)
-
-    def most(self, count: int) -> int:
-        """The largest `count` that any process has."""
-        counts = torch.zeros(self.size)
-        counts[self.rank] = count
-        self._add_up(counts)
-        return int(counts.max())
-
-    def whole(self, tensor: torch.Tensor) -> torch.Tensor:
-        """All parts together, on the processor; every process must ask."""
-        with together():
-            full: torch.Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-        return full.detach().cpu()
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """Inside, torch lets processes speak to one another by itself; that one of them is gone is said as such.
-
-    Raises:
-        StageError: another process is gone.
-    """
-    from torch.distributed import DistError
-
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, DistError) or "gloo" in str(error):
-            raise StageError("tune", f"another process of the group is gone ({error})") from error
-        raise
 
 
 def speeds_on(device: torch.device) -> tuple[float, float]:

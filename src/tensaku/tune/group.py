@@ -15,7 +15,18 @@ if TYPE_CHECKING:  # whoever only starts the processes need not load torch
 
     from tensaku.tune.learner import Measured
 
-__all__ = ["LOOPBACK", "TIMEOUT", "Alone", "Distributed", "Group", "current", "first_then_others", "joined"]
+__all__ = [
+    "LOOPBACK",
+    "TIMEOUT",
+    "Alone",
+    "Distributed",
+    "Group",
+    "Sharded",
+    "current",
+    "first_then_others",
+    "joined",
+    "together",
+]
 
 TIMEOUT = datetime.timedelta(minutes=30)
 """How long a process waits for the others: longer than the longest checkpoint takes to write. One that has died is
@@ -147,10 +158,58 @@ class Distributed:
         """Itself: each process holds all of it."""
         return tensor.detach()
 
-    @staticmethod
-    def _add_up(tensor: Tensor) -> None:
-        """Make `tensor` the sum over all processes."""
-        _reduce(tensor)
+
+class Sharded(Distributed):
+    """The processes of the default group, each holding its part of every parameter (a `DTensor`)."""
+
+    lockstep = True
+
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Nothing left to do: FSDP2 sums them on the way back."""
+
+    def takes_part(self, wish: bool) -> bool:
+        """What process 0 wishes, everywhere: whatever gathers tensors needs all of them."""
+        import torch
+
+        told = torch.tensor([float(wish and self.rank == 0)])
+        _reduce(told)
+        return bool(told)
+
+    def most(self, count: int) -> int:
+        """The largest `count` that any process has."""
+        import torch
+
+        counts = torch.zeros(self.size)
+        counts[self.rank] = count
+        _reduce(counts)
+        return int(counts.max())
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """All parts together, on the processor; every process must ask."""
+        with together():
+            full: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+        return full.detach().cpu()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Inside, torch lets processes speak to one another by itself; that one of them is gone is said as such.
+
+    Raises:
+        StageError: another process is gone.
+    """
+    from torch.distributed import DistError
+
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, DistError) or "gloo" in str(error):
+            raise _gone(error) from error
+        raise
+
+
+def _gone(error: RuntimeError) -> StageError:
+    return StageError("tune", f"another process of the group is gone ({error})")
 
 
 def _reduce(tensor: Tensor) -> None:
@@ -159,7 +218,7 @@ def _reduce(tensor: Tensor) -> None:
     try:
         distributed.all_reduce(tensor)
     except RuntimeError as error:
-        raise StageError("tune", f"another process of the group is gone ({error})") from error
+        raise _gone(error) from error
 
 
 def _reduce_flat(gradients: list[Tensor]) -> None:

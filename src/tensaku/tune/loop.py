@@ -211,7 +211,7 @@ class _Run(Generic[E]):
         if best is None or loss < best:
             self.at = replace(self.at, best=loss, best_step=done, worse=0)
             if self.course.patience and group.takes_part(True):
-                tensors = checkpoints.gathered(self.parameters, group.whole, keep=group.rank == 0)
+                tensors = checkpoints.gathered(self.parameters, group)
                 if group.rank == 0:
                     write_tensors(self.places.aside / _BEST, tensors, {"step": str(done)})
         else:
@@ -231,7 +231,6 @@ class _Run(Generic[E]):
 
     def _checkpoint(self) -> None:
         started = time.perf_counter()
-        keep, whole = self.group.rank == 0, self.group.whole
-        checkpoints.save(self.places.aside, self.at, self.parameters, self.optimizer, whole, keep=keep)
+        checkpoints.save(self.places.aside, self.at, self.parameters, self.optimizer, self.group)
         self.saving = time.perf_counter() - started
         self.log.checkpoint_seconds += self.saving

@@ -5,8 +5,8 @@ scored rows alone and in blocks, no padding, and the prefix that lessons share c
 hold is not taken from a list of names: it is tried on the model when it is opened, against one lesson at a time through
 the model as it comes.
 
-It also carries what the own core does not: a GPU, and FSDP2. There torch multiplies as it comes; and where the model is
-shared out, the scores of the chosen rows are made in one piece, since the head is whole only while the model runs.
+It also carries what the own core does not: a GPU, where torch multiplies as it comes, and FSDP2, where the scores of
+the chosen rows are made in one piece, since the head is whole only while the model runs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from tensaku.models.foreign import load_causal, quiet, why_foreign
 from tensaku.models.products import Multiply, plain
 from tensaku.tune import foreign_pack
 from tensaku.tune.checkpoints import gathered
-from tensaku.tune.devices import CPU, HERE, Place, Sharded, together
+from tensaku.tune.devices import CPU, HERE, Place
 from tensaku.tune.full import copy_model_files
+from tensaku.tune.group import Sharded, together
 from tensaku.tune.head import cross_entropy, losses_of
 from tensaku.tune.learner import Measured
 from tensaku.tune.pack import Example, Pack, pack
@@ -68,7 +69,7 @@ def open_learner(
         cfg: its `method`, `rank`, `alpha`, `layers`, `targets`, `rslora`, `dora`, `dropout` and `seed` count.
         base: a Hugging Face folder that Transformers knows.
         prefix: first tokens that every prompt has in common.
-        multiply: the matrix product, on a processor.
+        multiply: the matrix product.
         place: where it learns.
         bf16: whether torch may multiply in bf16 there.
 
@@ -87,10 +88,8 @@ def open_learner(
         raise UsageError(f"the rank is {cfg.rank}", where="tune.rank", fix="Set it to 1 or more")
     model = load_causal(base)
     adapted = _adapted(model, cfg) if cfg.method == "lora" else None
-    if place.why_transformers is None:
+    if place.device == CPU:
         _multiply_by(model, multiply)
-    else:
-        multiply = plain
     # With dropout every lesson draws its own, so nothing is shared between lessons.
     prefix = 0 if cfg.dropout else prefix
     return TransformersLearner(model, adapted, base, prefix, multiply, place, seed=cfg.seed, bf16=bf16)
@@ -204,7 +203,7 @@ class TransformersLearner:
         group = self._place.group
         if self._place.sharded:
             self.model.reshard()  # after a pass without a way back, some tensors are still whole
-        state = gathered(dict(self._kept()), group.whole, keep=group.rank == 0)
+        state = gathered(dict(self._kept()), group)
         if group.rank > 0:
             return
         with quiet():
