@@ -86,6 +86,17 @@ def test_a_number_must_stand_in_the_text(tiny: Get) -> None:
     assert [allowed(text) for text in wrong] == [False] * len(wrong)
 
 
+def test_a_number_that_is_half_out_of_sight_refuses_none_after_it(tiny: Get) -> None:
+    tokenizer = Tokenizer.load(tiny("gemma3_text").folder)
+    limit = KnownNumbers("騰落率は10.8%、１．１ポイント、４３，４００円", Words(tokenizer, len(tokenizer)))
+    for between in range(30):
+        for number, other in (("1.1", "1.8"), ("43,400", "43,408"), ("10.8", "10.4")):
+            ids = tokenizer.encode(f"率は10.8%{'あ' * between}{number}円")
+            assert all(limit.allows(word, ids[:at]) for at, word in enumerate(ids)), (between, number)
+            ids = tokenizer.encode(f"率は10.8%{'あ' * between}{other}円")
+            assert not all(limit.allows(word, ids[:at]) for at, word in enumerate(ids)), (between, other)
+
+
 def test_no_answer_holds_another_number(engine: NativeEngine, ask: Ask) -> None:
     free = [_text(engine, ask(f"{i}0", 60, temperature=1.2, seed=i)) for i in range(8)]
     assert any(set("345678") & set(text) for text in free)  # a random model writes digits

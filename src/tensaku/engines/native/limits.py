@@ -19,6 +19,7 @@ from tensaku.text import facts
 __all__ = ["Fits", "KnownNumbers", "Words"]
 
 _NUMBER = re.compile(r"\d(?:[\d,.]*\d)?[.,]?")
+_REST = re.compile(r"[\d,.]*")
 _TAIL = 16
 """Words back from which a number that is being written is read."""
 
@@ -92,9 +93,9 @@ class KnownNumbers:
         scores[sorted(self._words.digits)] = -torch.inf  # enough of trying: no digit at all
 
     def _known_all(self, text: str, *, cut: bool) -> bool:
-        for found in _NUMBER.finditer(text):
-            if cut and found.start() == 0:
-                continue  # its beginning is out of sight; it was checked when it was written
+        # The rest of a number whose beginning is out of sight (".8" of 10.8) was checked when it was written.
+        begin = len(_REST.match(text)[0]) if cut else 0
+        for found in _NUMBER.finditer(text, begin):
             number = found[0]
             if found.end() == len(text):
                 if number not in self._begun and number.rstrip(".,") not in self._known:
