@@ -115,6 +115,9 @@ def test_one_file_puts_them_side_by_side(cli: Cli, folder: Path, far: Far) -> No
     for words in ("候補の比較", "運用会社別", "欄別", "月別", "社外へ送った原稿", "試験のため、2026-11-20、高橋"):
         assert words in page, words
     assert not re.search(r"<script|src=|url\(|@import", page)
+    assert "首位の組は <b>api、規則だけ、原稿のまま、" in page
+    assert f"（{found['trials']:,} 回）" in page
+    assert found["trials"] == 400 > found["resamples"]  # 10 pairs, told apart at 0.05 twice over
     with artifact.file("leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == found["order"]
