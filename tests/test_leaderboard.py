@@ -199,6 +199,16 @@ def test_what_is_wrong_is_told_before_any_work(folder: Path, far: Far, change: s
     assert not (folder / ".tensaku").exists()
 
 
+def test_a_candidate_answered_by_the_engine_of_evaluate_elsewhere_needs_its_own_consent(folder: Path, far: Far) -> None:
+    elsewhere = [
+        'evaluate.engine={ engine = "far", url = "https://models.invalid/v1" }',
+        'evaluate.consent="高橋、2026-11-20"',
+    ]
+    with pytest.raises(ConfigError, match=r"leaderboard\.candidates\.plain\] consent"):
+        Workspace.open(folder, elsewhere)
+    Workspace.open(folder, [*elsewhere, 'leaderboard.candidates.plain.consent="高橋、2026-11-20"'])
+
+
 def test_two_candidates_with_one_name(folder: Path) -> None:
     with (folder / "tensaku.toml").open("a", encoding="utf-8") as file:
         file.write("\n[leaderboard.candidates.plain]\n")

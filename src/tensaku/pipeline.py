@@ -220,8 +220,12 @@ class Workspace:
                 yield partial(self.adapter_files, candidate)
             if candidate.engine:
                 yield partial(engines.build, candidate.engine)
-                where = f"[leaderboard.candidates.{name}] consent"
-                yield partial(check_consent, candidate.engine, candidate.consent, where=where)
+            if not candidate.method:  # one that is tuned here is examined by [evaluate], with its consent
+                where, engine = (
+                    f"[leaderboard.candidates.{name}] consent",
+                    candidate.engine or self.spec.evaluate.engine,
+                )
+                yield partial(check_consent, engine, candidate.consent, where=where)
 
     def candidate(self, candidate: Candidate) -> Workspace:
         """The workspace for one candidate of the leaderboard: its base, its method and its settings."""
