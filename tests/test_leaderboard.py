@@ -115,6 +115,9 @@ def test_one_file_puts_them_side_by_side(cli: Cli, folder: Path, far: Far) -> No
     for words in ("候補の比較", "運用会社別", "欄別", "月別", "社外へ送った原稿", "試験のため、2026-11-20、高橋"):
         assert words in page, words
     assert not re.search(r"<script|src=|url\(|@import", page)
+    assert "首位の組は <b>api、規則だけ、原稿のまま、" in page
+    assert f"（{found['trials']:,} 回）" in page
+    assert found["trials"] == 400 > found["resamples"]  # 10 pairs, told apart at 0.05 twice over
     with artifact.file("leaderboard.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == found["order"]
@@ -194,6 +197,16 @@ def test_what_is_wrong_is_told_before_any_work(folder: Path, far: Far, change: s
     with pytest.raises(ConfigError, match=what):
         Workspace.open(folder, [change])
     assert not (folder / ".tensaku").exists()
+
+
+def test_a_candidate_answered_by_the_engine_of_evaluate_elsewhere_needs_its_own_consent(folder: Path, far: Far) -> None:
+    elsewhere = [
+        'evaluate.engine={ engine = "far", url = "https://models.invalid/v1" }',
+        'evaluate.consent="高橋、2026-11-20"',
+    ]
+    with pytest.raises(ConfigError, match=r"leaderboard\.candidates\.plain\] consent"):
+        Workspace.open(folder, elsewhere)
+    Workspace.open(folder, [*elsewhere, 'leaderboard.candidates.plain.consent="高橋、2026-11-20"'])
 
 
 def test_two_candidates_with_one_name(folder: Path) -> None:

@@ -220,8 +220,12 @@ class Workspace:
                 yield partial(self.adapter_files, candidate)
             if candidate.engine:
                 yield partial(engines.build, candidate.engine)
-                where = f"[leaderboard.candidates.{name}] consent"
-                yield partial(check_consent, candidate.engine, candidate.consent, where=where)
+            if not candidate.method:  # one that is tuned here is examined by [evaluate], with its consent
+                where, engine = (
+                    f"[leaderboard.candidates.{name}] consent",
+                    candidate.engine or self.spec.evaluate.engine,
+                )
+                yield partial(check_consent, engine, candidate.consent, where=where)
 
     def candidate(self, candidate: Candidate) -> Workspace:
         """The workspace for one candidate of the leaderboard: its base, its method and its settings."""
@@ -326,10 +330,7 @@ def build(store: Store, workspace: Workspace, until: str = "release") -> Built:
     if until not in STAGES:
         raise NotFound("stage", until, STAGES)
     road = _Road(store, workspace)
-    for stage in STAGES[: STAGES.index(until) + 1]:
-        made: Artifact | None = getattr(road, stage)()
-        if made is not None:
-            road.done[stage] = made
+    road.walk(until)
     if until not in road.done:
         what = f"the task file has no use for the stage {until!r}"
         raise UsageError(what, where=workspace.folder / TASK_FILE, fix=_USE[until])
@@ -353,6 +354,13 @@ class _Road:
         self.instruction = workspace._instruction()
         self.names = SourceFile(workspace._named("names"))
         self.done: dict[str, Artifact] = {}
+
+    def walk(self, until: str) -> None:
+        """Run every stage that there is a use for, up to `until`."""
+        for stage in STAGES[: STAGES.index(until) + 1]:
+            made: Artifact | None = getattr(self, stage)()
+            if made is not None:
+                self.done[stage] = made
 
     def ingest(self) -> Artifact:
         return self.store.run(curation.ingest, self.spec.sources, **self.workspace._sources())
@@ -516,9 +524,7 @@ def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artif
     if candidate.method:
         return build(store, own, "evaluate")["evaluate"]
     road = _Road(store, own)
-    for stage in STAGES[: STAGES.index("trim") + 1]:
-        if (found := getattr(road, stage)()) is not None:
-            road.done[stage] = found
+    road.walk("trim")
     given: dict[str, Input] = {"exam": road.done["exam"], "base": road.model}
     given |= {"instruction": road.instruction, "names": road.names}
     if candidate.adapter:

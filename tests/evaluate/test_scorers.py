@@ -230,9 +230,8 @@ def test_chance_agrees_with_sacrebleus_own_tests() -> None:
 
     one, two = spoilt(0.20), spoilt(0.24)
     part = scorers.build({"scorer": "bleu", "tokenize": "13a"})
-    gain = measure_rows("bleu", part(), {"draft": texts(one, references), "b": texts(two, references)}, 4000, 1).gain(
-        "b"
-    )
+    measured = measure_rows("bleu", part(), {"draft": texts(one, references), "b": texts(two, references)}, 4000, 1)
+    gain, score = measured.gain("b"), measured.scores["b"]
     named: list[tuple[str, Sequence[str]]] = [("draft", one), ("b", two)]
     for kind in ("ar", "bs"):
         bleu = metrics.BLEU(tokenize="13a", references=[references])
@@ -244,6 +243,10 @@ def test_chance_agrees_with_sacrebleus_own_tests() -> None:
             assert gain.p_random == pytest.approx(p, abs=0.04)
         else:
             assert gain.low <= gain.value <= gain.high
+            assert score.low is not None
+            assert score.high is not None
+            assert score.low == pytest.approx(second.mean - second.ci, abs=0.4)
+            assert score.high == pytest.approx(second.mean + second.ci, abs=0.4)
 
 
 def test_rows_that_are_equal_cannot_be_told_apart() -> None:

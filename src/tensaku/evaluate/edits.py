@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 from tensaku import text
 from tensaku.records import Change
 
-__all__ = ["CHANGE_KINDS", "Counts", "Edits", "Place", "f_half", "find_edits", "overdone", "places"]
+__all__ = ["CHANGE_KINDS", "Counts", "Edits", "Place", "f_half", "find_edits", "places"]
 
 ChangeKind = Literal["figure", "term", "ending", "joint", "mark", "cut", "added"]
 CHANGE_KINDS: tuple[ChangeKind, ...] = ("figure", "term", "ending", "joint", "mark", "cut", "added")
@@ -63,16 +63,24 @@ class Counts:
     needless: int = 0
 
     @property
+    def made(self) -> int:
+        """Places that the output changes."""
+        return self.right + self.wrong + self.needless
+
+    @property
+    def wanted(self) -> int:
+        """Places that the reference changes."""
+        return self.right + self.wrong + self.missed
+
+    @property
     def precision(self) -> float:
         """Share of the changes made that are right, 0 to 1; 1 if none was made."""
-        made = self.right + self.wrong + self.needless
-        return self.right / made if made else 1.0
+        return self.right / self.made if self.made else 1.0
 
     @property
     def recall(self) -> float:
         """Share of the changes wanted that were made right, 0 to 1; 1 if none was wanted."""
-        wanted = self.right + self.wrong + self.missed
-        return self.right / wanted if wanted else 1.0
+        return self.right / self.wanted if self.wanted else 1.0
 
     @property
     def f_half(self) -> float:
@@ -111,22 +119,27 @@ def f_half(precision: float, recall: float) -> float:
 
 def find_edits(draft: str, reference: str, output: str) -> Edits:
     """Compare what `output` does to `draft` with what `reference` does."""
-    found = places(draft, reference, output)
+    wanted, made = (text.changes(draft, side, fine=True) for side in (reference, output))
+    found = _places(draft, wanted, made)
     kinds: dict[ChangeKind, Counts] = {}
     for kind in CHANGE_KINDS:
         held = Counter(place.what for place in found if place.kind == kind)
         if held:
             kinds[kind] = Counts(held["right"], held["wrong"], held["missed"], held["needless"])
-    alone, over = overdone(draft, reference, output)
+    touched = _changed(wanted)
+    alone, over = len(draft) - len(touched), len(_changed(made) - touched)
     counts = sum(kinds.values(), Counts())
     return Edits(counts, kinds, alone, over, text.strokes(output, reference))
 
 
 def places(draft: str, reference: str, output: str) -> list[Place]:
     """Every place of `draft` that `reference` or `output` changes, in order."""
-    wanted, made = (_apart(text.changes(draft, side, fine=True)) for side in (reference, output))
+    return _places(draft, *(text.changes(draft, side, fine=True) for side in (reference, output)))
+
+
+def _places(draft: str, wanted: Sequence[Change], made: Sequence[Change]) -> list[Place]:
     both = sorted(
-        [(change, 0) for change in wanted] + [(change, 1) for change in made],
+        [(change, 0) for change in _apart(wanted)] + [(change, 1) for change in _apart(made)],
         key=lambda held: (held[0].old_start, held[0].old_end),
     )
     found: list[Place] = []
@@ -203,12 +216,6 @@ def _kind(old: str, new: str, after: str) -> ChangeKind:
         ends = _TO_STOP.match(after) or both.rstrip()[-1:] in "。．"
         return "ending" if ends and len(both) <= _ENDING else "joint"
     return "cut" if not new.strip() else "added" if not old.strip() else "term"
-
-
-def overdone(draft: str, reference: str, output: str) -> tuple[int, int]:
-    """Characters of `draft` that the reference leaves alone, and those of them that the output took out or replaced."""
-    wanted, made = (_changed(text.changes(draft, side, fine=True)) for side in (reference, output))
-    return len(draft) - len(wanted), len(made - wanted)
 
 
 def _changed(changes: Sequence[Change]) -> set[int]:

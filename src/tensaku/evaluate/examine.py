@@ -10,14 +10,14 @@ from typing import Any
 
 import pydantic
 
-from tensaku import text
 from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.evaluate.checks import check_drafts
 from tensaku.evaluate.consent import check_consent, leaves_the_house
 from tensaku.evaluate.costs import Price, costs_of
 from tensaku.evaluate.decoding import Log, decode, opener
-from tensaku.records import Pair, Usage, from_dict
+from tensaku.evaluate.inputs import exam_pairs, names_in
+from tensaku.records import Usage
 from tensaku.revise import Job
 from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
 
@@ -119,12 +119,10 @@ def examine(
         EngineError: the model failed; what it answered before is kept, and the next run goes on from there.
     """
     check_consent(cfg.engine, cfg.consent, where="[leaderboard.candidates] consent")
-    with exam.file("exam.jsonl").open(encoding="utf-8") as file:
-        pairs = [from_dict(Pair, json.loads(line)) for line in file]
+    pairs = exam_pairs(exam)
     check_drafts(pairs)
-    known = {} if names is None else text.names_from(names.path.read_text(encoding="utf-8"), where=str(names.path))
     words = instruction.path.read_text(encoding="utf-8").strip()
-    job = Job(words, adapter=_ADAPTER if adapter else None, names=known, facts_safe=cfg.facts_safe)
+    job = Job(words, adapter=_ADAPTER if adapter else None, names=names_in(names), facts_safe=cfg.facts_safe)
     opened: list[Engine] = []
 
     def engine() -> Engine:

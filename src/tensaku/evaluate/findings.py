@@ -113,7 +113,7 @@ def summary(findings: Sequence[Finding]) -> dict[str, Any]:
     there are none) and precision, recall and F0.5 are shares, 0 to 1; the rest are counts.
     """
     n = max(len(findings), 1)
-    untouched = [f for f in findings if not (f.edits.counts.right + f.edits.counts.wrong + f.edits.counts.missed)]
+    untouched = [f for f in findings if not f.edits.counts.wanted]
     alone = sum(f.edits.alone for f in findings)
     kinds = {
         kind: _shares(sum((f.edits.kinds.get(kind, Counts()) for f in findings), Counts())) for kind in CHANGE_KINDS
@@ -140,8 +140,8 @@ def summary(findings: Sequence[Finding]) -> dict[str, Any]:
 def _shares(counts: Counts) -> dict[str, Any]:
     shares = {"precision": counts.precision, "recall": counts.recall, "f0.5": counts.f_half}
     return {
-        "wanted": counts.right + counts.wrong + counts.missed,
-        "made": counts.right + counts.wrong + counts.needless,
+        "wanted": counts.wanted,
+        "made": counts.made,
         **asdict(counts),
         **shares,
     }

@@ -12,7 +12,7 @@ import numpy as np
 from tensaku.evaluate.scoring import Measured, lower_is_better, resamples
 from tensaku.records import Pair
 
-__all__ = ["DIMENSIONS", "Part", "apart", "groups", "holm", "letters", "ordered", "parts"]
+__all__ = ["DIMENSIONS", "Part", "apart", "groups", "holm", "letters", "ordered", "parts", "trials"]
 
 LENGTHS = ("短い short", "中ほど middle", "長い long")
 
@@ -45,14 +45,18 @@ def holm(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], flo
 
 
 def apart(found: Measured, alpha: float) -> dict[tuple[str, str], float]:
-    """For every two rows, the better one first: how often chance alone does as much, by Holm's rule for all pairs.
+    """For every two rows, the better one first: how often chance alone does as much, by Holm's rule for all pairs."""
+    times = trials(found, alpha)
+    return holm({(one, two): found.gain(one, two, times).p_random for one, two in combinations(ordered(found), 2)})
 
-    By approximate randomisation. Its smallest value is one over one more than the number of trials, so there are as
-    many as it takes to tell rows apart at `alpha`, twice over.
+
+def trials(found: Measured, alpha: float) -> int:
+    """How often `apart` exchanges outputs at random: as often as there are resamples, or more if that takes more.
+
+    The smallest value of approximate randomisation is one over one more than the number of trials, so there are as many
+    as it takes to tell rows apart at `alpha`, twice over.
     """
-    pairs = list(combinations(ordered(found), 2))
-    trials = math.ceil(2 * len(pairs) / alpha)
-    return holm({(one, two): found.gain(one, two, trials).p_random for one, two in pairs})
+    return max(found.times, math.ceil(2 * math.comb(len(found.scores), 2) / alpha))
 
 
 def groups(rows: Sequence[str], p_values: Mapping[tuple[str, str], float], alpha: float) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from tensaku.errors import UsageError
 from tensaku.evaluate.checks import check_scorers
 from tensaku.evaluate.costs import Costs
 from tensaku.evaluate.decoding import Answer
-from tensaku.evaluate.groups import DIMENSIONS, apart, groups, letters, ordered, parts
+from tensaku.evaluate.groups import DIMENSIONS, apart, groups, letters, ordered, parts, trials
+from tensaku.evaluate.inputs import exam_pairs, jsonl, mined_rules, names_in, style_in
 from tensaku.evaluate.measuring import measured, ruled, untouched
 from tensaku.evaluate.report.board import write_board
 from tensaku.evaluate.results import Results, Row
-from tensaku.evaluate.stage import mined_rules
-from tensaku.records import Pair, from_dict
+from tensaku.records import Pair
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Board", "Entry", "leaderboard"]
@@ -56,7 +56,7 @@ class Board(Section):
     """As in [leaderboard]."""
 
 
-@stage(version=1)
+@stage(version=2)
 def leaderboard(
     bench: Bench,
     cfg: Board,
@@ -78,9 +78,7 @@ def leaderboard(
     Raises:
         UsageError: outputs are of another exam, or not every draft of it was answered.
     """
-    pairs = [from_dict(Pair, values) for values in _jsonl(exam.file("exam.jsonl"))]
-    known = {} if names is None else text.names_from(names.path.read_text(encoding="utf-8"), where=str(names.path))
-    house = [] if style is None else text.style_from(style.path.read_text(encoding="utf-8"), where=str(style.path))
+    pairs, known = exam_pairs(exam), names_in(names)
     rules = mined_rules(bench, lessons)
     rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, known)}
     costs: dict[str, Costs] = {}
@@ -90,7 +88,7 @@ def leaderboard(
             rows[entry.name] = read_row(artifact, entry, pairs, known)
             costs[entry.name] = Costs(**artifact.facts.get("costs", {}).get(entry.row, {}))
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
-    results = measured(measures, rows, pairs, known, house, cfg.resamples, cfg.seed, costs)
+    results = measured(measures, rows, pairs, known, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
     found = _found(results, cfg, exam)
     (bench.path / "leaderboard.json").write_text(
@@ -107,19 +105,13 @@ def leaderboard(
     )
 
 
-def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
 def read_row(artifact: Artifact, entry: Entry, pairs: Sequence[Pair], names: text.Names) -> Row:
     """The stored outputs of one candidate, the facts guard's verdict worked out anew.
 
     Raises:
         UsageError: they are of another exam, or some are missing.
     """
-    held = list(_jsonl(artifact.file("outputs.jsonl")))
+    held = list(jsonl(artifact.file("outputs.jsonl")))
     given = [(line["id"], line["draft"], line["reference"]) for line in held]
     if given != [(pair.id, pair.draft, pair.final) for pair in pairs]:
         same = len({line[0] for line in given} & {pair.id for pair in pairs})
@@ -175,6 +167,7 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
         "signatures": {label: held.scorer.signature() for label, held in results.measured.items()},
         "alpha": cfg.alpha,
         "resamples": cfg.resamples,
+        "trials": trials(first, cfg.alpha),
         "order": order,
         "groups": [list(group) for group in same],
         "rows": rows,

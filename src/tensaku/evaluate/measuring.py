@@ -8,15 +8,12 @@ from tensaku import text
 from tensaku.evaluate.costs import Costs
 from tensaku.evaluate.decoding import Answer
 from tensaku.evaluate.findings import fact_table, fates, find, summary
-from tensaku.evaluate.results import Results, Row
+from tensaku.evaluate.results import COMPULSORY, Results, Row
 from tensaku.evaluate.rewriting import Rule, rewrite
 from tensaku.evaluate.scoring import Scorer, Texts, measure_rows
 from tensaku.records import Pair, Verdict
 
-__all__ = ["COMPULSORY", "measured", "ruled", "untouched"]
-
-COMPULSORY = ("draft", "rules")
-"""The rows of every table that no model made: the draft untouched, and the best that replacements alone do."""
+__all__ = ["measured", "ruled", "untouched"]
 
 
 def untouched(pairs: Sequence[Pair]) -> Row:
@@ -59,6 +56,7 @@ def measured(
     results = Results(pairs, dict(rows), style=[rule.name for rule in style])
     for label, scorer in measures.items():
         found = measure_rows(label, scorer, texts, resamples, seed)
+        single = found.single
         results.measured[label] = found
         results.gains += [
             found.gain(row, over)
@@ -68,7 +66,7 @@ def measured(
         ]
         for name, row in rows.items():
             row.scores[label] = found.scores[name]
-            row.single[label] = dict(zip(row.answers, found.single[name].tolist(), strict=True))
+            row.single[label] = dict(zip(row.answers, single[name].tolist(), strict=True))
     for row in rows.values():
         held = row.findings.values()
         row.kinds = fact_table([pairs[n].draft for n in row.answers], [f.fates for f in held], names)

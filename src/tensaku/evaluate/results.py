@@ -13,7 +13,10 @@ from tensaku.evaluate.rewriting import Rule
 from tensaku.evaluate.scoring import Gain, Measured, lower_is_better
 from tensaku.records import Pair, Score
 
-__all__ = ["Results", "Row"]
+__all__ = ["COMPULSORY", "Results", "Row"]
+
+COMPULSORY = ("draft", "rules")
+"""The rows of every table that no model made: the draft untouched, and the best that replacements alone do."""
 
 
 @dataclass

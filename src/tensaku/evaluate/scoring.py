@@ -112,6 +112,11 @@ class Measured:
     seed: int
 
     @property
+    def times(self) -> int:
+        """How many resamples there are."""
+        return max(map(len, self.spread.values()), default=0)
+
+    @property
     def single(self) -> dict[str, Floats]:
         """Each row's figure output by output."""
         return {row: self.scorer.figure(sums) for row, sums in self.sums.items()}

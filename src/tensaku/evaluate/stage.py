@@ -13,18 +13,17 @@ import numpy as np
 import pydantic
 
 import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
-from tensaku import text
 from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.evaluate.checks import check_drafts, check_scorers
 from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.costs import Costs, Price, costs_of
 from tensaku.evaluate.decoding import Log, decode, opener
+from tensaku.evaluate.inputs import exam_pairs, mined_rules, names_in, style_in
 from tensaku.evaluate.measuring import measured, ruled, untouched
 from tensaku.evaluate.report import write_report
 from tensaku.evaluate.results import Row
-from tensaku.evaluate.rewriting import Rule, best_rules
-from tensaku.records import Pair, Usage, from_dict
+from tensaku.records import Pair, Usage
 from tensaku.revise import Job, Tuned
 from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
 
@@ -109,17 +108,16 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     for engine in cfg.engines():
         check_consent(engine, cfg.consent, where="[evaluate] consent")
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
-    pairs = [from_dict(Pair, values) for values in _jsonl(exam.file("exam.jsonl"))]
+    pairs = exam_pairs(exam)
     check_drafts(pairs)
     words = instruction.path.read_text(encoding="utf-8").strip()
-    job = Job(words, names=_names(names), facts_safe=cfg.facts_safe is not False)
+    job = Job(words, names=names_in(names), facts_safe=cfg.facts_safe is not False)
     tuned = Tuned.of(adapter, base)
-    house = [] if style is None else text.style_from(style.path.read_text(encoding="utf-8"), where=str(style.path))
     rules = mined_rules(bench, lessons)
     answered = _rows(bench, cfg, job, tuned, base, pairs)
     rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, job.names), **answered}
     costs = _costs(bench, answered, Price(hour=cfg.yen_per_hour))
-    results = measured(measures, rows, pairs, job.names, house, cfg.resamples, cfg.seed, costs)
+    results = measured(measures, rows, pairs, job.names, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
     _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
     (bench.path / "scores.json").write_text(
@@ -178,28 +176,11 @@ def _fewer_examples(row: Row, k: int) -> int:
     return sum(int(answer.provenance["examples"]) < k for answer in row.answers.values())
 
 
-def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def _names(file: SourceFile | None) -> text.Names:
-    return {} if file is None else text.names_from(file.path.read_text(encoding="utf-8"), where=str(file.path))
-
-
 def _sample(pairs: Sequence[Pair], n: int) -> dict[int, Pair]:
     """`n` of the pairs at even distances, or all."""
     if n == 0 or n >= len(pairs):
         return dict(enumerate(pairs))
     return {number: pairs[number] for number in np.linspace(0, len(pairs) - 1, n).round().astype(int).tolist()}
-
-
-def mined_rules(bench: Bench, lessons: Artifact) -> list[Rule]:
-    """The best replacements of the lessons."""
-    taught = [from_dict(Pair, values) for values in _jsonl(lessons.file("lessons.jsonl"))]
-    with bench.progress("mine replacements from the lessons") as bar:
-        return best_rules(taught, bar.advance)
 
 
 def _costs(bench: Bench, rows: Mapping[str, Row], price: Price) -> dict[str, Costs]:

@@ -10,14 +10,14 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.groups import letters
-from tensaku.evaluate.report.pieces import row_name, scorer_name
+from tensaku.evaluate.report.pieces import DASH, row_name, row_words, scale_end, scorer_name
 from tensaku.evaluate.report.sections import p_value
+from tensaku.evaluate.results import COMPULSORY
 from tensaku.report import Bar, bar_chart, count, grid, page, percent, section
 from tensaku.revise import SECTIONS
 
 __all__ = ["board_cells", "write_board"]
 
-DASH = "—"
 _NARROW = "th, td { padding-left: 0.45rem; padding-right: 0.45rem; }\nth:first-child { white-space: nowrap; }\n"
 _FEW = 5  # pairs; a part with fewer says next to nothing
 _DIMENSIONS = {
@@ -95,7 +95,7 @@ def write_board(path: Path, found: Mapping[str, Any]) -> None:
 def _statement(found: Mapping[str, Any]) -> Markup:
     """Who leads, and who cannot be told apart from the leader."""
     leaders = found["groups"][0]
-    names = "、".join(row_name(name).striptags() if name in ("draft", "rules") else name for name in leaders)
+    names = "、".join(map(_words, leaders))
     if len(leaders) == 1:
         japanese = Markup("<b>{}</b> が首位で、ほかのどれとも区別できる。").format(names)
         english = "leads, and is told apart from all others"
@@ -125,7 +125,7 @@ def _table(found: Mapping[str, Any]) -> Markup:
 
 
 def _name(row: Mapping[str, Any]) -> Markup:
-    if row["name"] in ("draft", "rules"):
+    if row["name"] in COMPULSORY:
         return row_name(row["name"])
     return Markup("<b>{}</b><small>{}</small>").format(row["name"], row["about"])
 
@@ -141,9 +141,8 @@ def _charts(found: Mapping[str, Any]) -> Markup:
     charts = []
     for label in found["signatures"]:
         bars = [_bar(row, label) for row in found["rows"]]
-        top = max(100.0, 100.0 * -(-max(bar.high for bar in bars) // 100))
         title = scorer_name(label) + ("（低いほどよい）" if label in found["lower_is_better"] else "")
-        charts.append(Markup('<div class="chart">{}</div>').format(bar_chart(title, bars, top=top)))
+        charts.append(Markup('<div class="chart">{}</div>').format(bar_chart(title, bars, top=scale_end(bars))))
     signatures = Markup().join(
         Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(scorer_name(label), signature)
         for label, signature in found["signatures"].items()
@@ -157,13 +156,18 @@ def _bar(row: Mapping[str, Any], label: str) -> Bar:
     return Bar(_short(row["name"]), _style(row["name"]), score["value"], score["low"], score["high"])
 
 
+def _words(name: str) -> str:
+    """What a row is called; a candidate as the task file calls it, be it `base` or `tuned`."""
+    return row_words(name) if name in COMPULSORY else name
+
+
 def _short(name: str) -> str:
-    shown = {"draft": "原稿のまま", "rules": "規則だけ"}.get(name, name)
+    shown = _words(name)
     return shown if len(shown) <= 13 else shown[:12] + "…"
 
 
 def _style(name: str) -> str:
-    return name if name in ("draft", "rules") else "tuned"
+    return name if name in COMPULSORY else "tuned"
 
 
 def _part(found: Mapping[str, Any], dimension: str) -> Markup:
@@ -237,7 +241,7 @@ def _reading(found: Mapping[str, Any]) -> Markup:
         ),
         (
             "p 値",
-            f"二つの候補の出力を対ごとに無作為に入れ替え、同じ大きさの差が出る割合（{found['resamples']:,} 回）。",
+            f"二つの候補の出力を対ごとに無作為に入れ替え、同じ大きさの差が出る割合（{found['trials']:,} 回）。",
         ),
         ("区間", "試験の対を引き直して得た 95 % の幅。"),
     ]

@@ -8,14 +8,12 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.edits import CHANGE_KINDS
-from tensaku.evaluate.report.pieces import CHANGE_NAMES, row_name
+from tensaku.evaluate.report.pieces import CHANGE_NAMES, DASH, row_name, row_words
 from tensaku.evaluate.results import Results
 from tensaku.evaluate.rewriting import Rule
 from tensaku.report import count, grid, percent, section
 
 __all__ = ["cost_section", "edit_section", "rule_section", "style_section"]
-
-DASH = "—"
 
 
 def edit_section(results: Results) -> Markup:
@@ -51,13 +49,17 @@ def edit_section(results: Results) -> Markup:
 
 
 def _shares(held: Mapping[str, Any]) -> list[str]:
-    made = held["made"] > 0
-    return [percent(held["precision"]) if made else DASH, percent(held["recall"]), f"{100 * held['f0.5']:.1f}"]
+    """Precision, recall and F0.5; a dash where nothing was made or wanted that it could be a share of."""
+    return [
+        percent(held["precision"]) if held["made"] else DASH,
+        percent(held["recall"]) if held["wanted"] else DASH,
+        f"{100 * held['f0.5']:.1f}" if held["made"] or held["wanted"] else DASH,
+    ]
 
 
 def _left_alone(results: Results) -> str:
     told = [
-        f"{row_name(name).striptags()} {percent(row.summary['left_alone'])}"
+        f"{row_words(name)} {percent(row.summary['left_alone'])}"
         for name, row in results.rows.items()
         if row.summary["left_alone"] is not None
     ]
@@ -69,18 +71,18 @@ def _headed(title: str, english: str, body: Markup) -> Markup:
 
 
 def _kinds(results: Results) -> Markup:
-    """The rules and the tuned model side by side, by kind of change."""
+    """The rules and the tuned model side by side, by kind of change; how places are cut depends on the output too."""
     shown = [name for name in ("rules", "tuned") if name in results.rows]
-    heads: list[Any] = [Markup("直しの種類<small>kind of change</small>"), Markup("直すべき箇所<small>wanted</small>")]
+    heads: list[Any] = [Markup("直しの種類<small>kind of change</small>")]
     for name in shown:
-        told = ("適合率 precision", "再現率 recall", "F0.5")
+        told = ("箇所 wanted", "適合率 precision", "再現率 recall", "F0.5")
         heads += [Markup("{}<small>{}</small>").format(_short(name), what) for what in told]
     rows = []
     for kind in CHANGE_KINDS:
         held = [results.rows[name].summary["edits_by_kind"][kind] for name in shown]
         if any(one["wanted"] or one["made"] for one in held):
-            cells: list[Any] = [Markup("{}<small>{}</small>").format(*CHANGE_NAMES[kind]), count(held[0]["wanted"])]
-            rows.append([*cells, *(cell for one in held for cell in _shares(one))])
+            cells: list[Any] = [Markup("{}<small>{}</small>").format(*CHANGE_NAMES[kind])]
+            rows.append([*cells, *(cell for one in held for cell in (count(one["wanted"]), *_shares(one)))])
     return grid(heads, rows)
 
 

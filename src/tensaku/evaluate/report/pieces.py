@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
-__all__ = ["KIND_NAMES", "ROW_NAMES", "row_name", "scorer_name"]
+from tensaku.report import Bar
+
+__all__ = ["CHANGE_NAMES", "DASH", "KIND_NAMES", "ROW_NAMES", "row_name", "row_words", "scale_end", "scorer_name"]
+
+DASH = "—"
+"""What stands where there is no figure."""
 
 ROW_NAMES = {
     "draft": ("原稿のまま", "draft, untouched"),
@@ -40,6 +48,17 @@ CHANGE_NAMES = {
     "cut": ("削除", "taken out"),
     "added": ("追加", "put in"),
 }
+
+
+def row_words(name: str) -> str:
+    """A row's Japanese name alone; a candidate's own."""
+    return ROW_NAMES.get(name, (name, ""))[0]
+
+
+def scale_end(bars: Sequence[Bar]) -> float:
+    """Where the scale ends: at 100, or for figures that go beyond it at the next round one."""
+    most = round(max(bar.high for bar in bars), 6)  # a full score may come out a hair above 100
+    return 100.0 if most <= 100 else 100.0 * math.ceil(most / 100)
 
 
 def row_name(name: str) -> Markup:

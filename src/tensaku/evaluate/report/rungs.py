@@ -8,12 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tensaku.evaluate.report.pieces import scorer_name
+from tensaku.evaluate.report.pieces import DASH, scorer_name
 from tensaku.report import grid, page, percent, section
 
 __all__ = ["cells", "write_page"]
 
-DASH = "—"
 HEADS = (
     ("基盤モデル", "base model"),
     ("方法", "method"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from tensaku.evaluate.findings import KINDS
-from tensaku.evaluate.report.pieces import KIND_NAMES, ROW_NAMES, row_name, scorer_name
+from tensaku.evaluate.report.pieces import KIND_NAMES, row_name, row_words, scale_end, scorer_name
 from tensaku.evaluate.results import Results, Row
 from tensaku.evaluate.scoring import Gain, lower_is_better
 from tensaku.report import Bar, Figure, bar_chart, cards, count, grid, percent, section, strip
@@ -94,7 +93,7 @@ def score_section(results: Results) -> Markup:
     """Bars and table of every scorer, with intervals, gains and signatures."""
     labels = list(results.rows["tuned"].scores)
     charts = Markup().join(
-        Markup('<div class="chart">{}</div>').format(bar_chart(scorer_name(label), bars, top=_top(bars)))
+        Markup('<div class="chart">{}</div>').format(bar_chart(scorer_name(label), bars, top=scale_end(bars)))
         for label in labels
         for bars in ([_bar(row, label) for row in results.rows.values()],)
     )
@@ -127,15 +126,9 @@ def _head(results: Results, label: str) -> Markup:
     return Markup("{}<small>{}</small>").format(scorer_name(label), better)
 
 
-def _top(bars: Sequence[Bar]) -> float:
-    """Where the scale ends: at 100, or for figures that go beyond it at the next round one."""
-    most = max(bar.high for bar in bars)
-    return 100.0 if most <= 100 else 100.0 * math.ceil(most / 100)
-
-
 def _bar(row: Row, label: str) -> Bar:
     score = row.scores[label]
-    return Bar(ROW_NAMES.get(row.name, (row.name, ""))[0], row.name, score.value, score.low or 0.0, score.high or 0.0)
+    return Bar(row_words(row.name), row.name, score.value, score.low or 0.0, score.high or 0.0)
 
 
 def _score_cell(results: Results, row: Row, label: str) -> Markup:
@@ -156,7 +149,7 @@ def fact_section(results: Results) -> Markup:
     """Facts by kind: how many the drafts hold, how many were lost, changed, added."""
     answered = [name for name in ("rules", "base", "tuned") if name in results.rows]
     heads: list[Any] = ["事実の種類 kind", "原稿にある数"]
-    heads += [Markup("{}<small>消失・変化・追加</small>").format(ROW_NAMES[name][0]) for name in answered]
+    heads += [Markup("{}<small>消失・変化・追加</small>").format(row_words(name)) for name in answered]
     heads.append(Markup("公表文そのもの<small>消失・変化・追加</small>"))
     rows = []
     for kind in KINDS:
