@@ -9,15 +9,14 @@ import json
 import mmap
 import re
 import struct
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from tensaku.errors import NotFound, UsageError
 from tensaku.plan.anatomy import Anatomy, Piece, anatomy_from
+from tensaku.plan.tables import table
 
 __all__ = ["BITS", "built_in", "describe", "header", "names"]
 
@@ -32,7 +31,7 @@ _MOST_HEADER = 100_000_000
 
 def names() -> list[str]:
     """The built-in models."""
-    return list(_table()["models"])
+    return list(table("shapes")["models"])
 
 
 def built_in(name: str) -> Anatomy:
@@ -41,17 +40,12 @@ def built_in(name: str) -> Anatomy:
     Raises:
         NotFound: there is none of that name.
     """
-    models = _table()["models"]
+    models = table("shapes")["models"]
     if name not in models:
         raise NotFound("built-in model", name, models)
     row = models[name]
-    source = f"{row['source']} (read {_table()['checked']})"
+    source = f"{row['source']} (read {table('shapes')['checked']})"
     return anatomy_from(row["config"], name=name, source=source, note=row.get("note", ""))
-
-
-def _table() -> dict[str, Any]:
-    text = resources.files("tensaku.plan").joinpath("shapes.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
 
 
 def describe(model: str) -> Anatomy:
