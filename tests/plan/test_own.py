@@ -46,7 +46,7 @@ def test_what_is_kept_is_what_autograd_keeps(
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in ours and tensor.requires_grad is not None:
+        if storage.data_ptr() not in ours:
             kept[storage.data_ptr()] = storage.nbytes()
         alive.append(tensor)
         return tensor
