@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import NotFound, UsageError
+from tensaku.models.folder import weight_files
 from tensaku.plan.anatomy import Anatomy, Piece, anatomy_from
 from tensaku.plan.tables import table
 
@@ -96,18 +97,14 @@ def _folder(path: Path) -> Anatomy:
 
 def _weight_files(path: Path) -> list[Path]:
     """The weights beside a config.json: those its index names, else the one file; none is no fault here."""
-    index = path / "model.safetensors.index.json"
-    if not index.is_file():
-        single = path / "model.safetensors"
-        return [single] if single.is_file() else []
-    named = _read(index).get("weight_map")
-    if not isinstance(named, dict):
-        raise UsageError("it has no weight_map", where=index)
-    files = sorted({path / str(name) for name in named.values()})
+    files = weight_files(path)
     missing = [file.name for file in files if not file.is_file()]
-    if missing:
+    if not missing:
+        return files
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
         raise UsageError(f"it names {missing[0]}, which is not there", where=index, fix="Complete the download")
-    return files
+    return []
 
 
 def _safetensors(path: Path) -> Anatomy:
