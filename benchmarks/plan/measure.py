@@ -48,16 +48,27 @@ def read() -> dict[str, Any]:
     return json.loads(RUNS.read_text(encoding="utf-8")) if RUNS.exists() else {}  # type: ignore[no-any-return]
 
 
+def missing() -> list[dict[str, Any]]:
+    """The configurations that were not measured yet."""
+    done = read()
+    return [case for case in CASES if case["name"] not in done]
+
+
 def main() -> int:
     """Measure; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smol", type=Path, help="SmolLM2-135M-Instruct as a GGUF file")
     parser.add_argument("--only", nargs="*", default=[], help="configurations by name, measured again")
     options = parser.parse_args()
+    named = [case for case in CASES if case["name"] in options.only]
+    return measure(named if options.only else missing(), options.smol)
+
+
+def measure(cases: list[dict[str, Any]], smol: Path | None) -> int:
+    """Measure `cases` one after the other and keep each at once; returns the exit code. `smol`: as `--smol`."""
     done = read()
-    cases = [c for c in CASES if (c["name"] in options.only if options.only else c["name"] not in done)]
     for case in cases:
-        folder = model(case["model"], options.smol)
+        folder = model(case["model"], smol)
         asked = case | {"model": str(folder)}
         words = [sys.executable, "-m", "benchmarks.plan.trial", json.dumps(asked)]
         ended = subprocess.run(words, capture_output=True, text=True, check=False)

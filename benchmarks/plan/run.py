@@ -17,9 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan.cases import CASES
-from benchmarks.plan.measure import RUNS, read
-from benchmarks.plan.measure import main as measure
+from benchmarks.plan.measure import RUNS, measure, missing, read
 
 from tensaku.errors import TensakuError
 from tensaku.machine import processor
@@ -28,6 +26,7 @@ from tensaku.plan.calibrate import Constants, calibrate
 from tensaku.plan.counted import as_resource_planner
 from tensaku.plan.headers import built_in
 from tensaku.plan.runs import read_runs
+from tensaku.plan.tables import table
 from tensaku.plan.text import error_lines
 
 HERE = Path(__file__).parents[1]
@@ -45,20 +44,12 @@ def accelerate_says(anatomy: Anatomy) -> float:
     import transformers
     from accelerate.utils import calculate_maximum_sizes
 
-    config = transformers.AutoConfig.for_model(**_config(anatomy.name))
+    config = transformers.AutoConfig.for_model(**table("shapes")["models"][anatomy.name]["config"])
     with torch.device("meta"):
         model = transformers.AutoModel.from_config(config)
     total, _ = calculate_maximum_sizes(model)
     each = next(model.parameters()).element_size()
     return float(total) * 2 / each
-
-
-def _config(name: str) -> dict[str, Any]:
-    import tomllib
-    from importlib import resources
-
-    told = tomllib.loads(resources.files("tensaku.plan").joinpath("shapes.toml").read_text(encoding="utf-8"))
-    return dict(told["models"][name]["config"])
 
 
 def compared() -> list[dict[str, Any]]:
@@ -113,12 +104,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smol", type=Path, help="SmolLM2-135M-Instruct as a GGUF file")
     options = parser.parse_args()
-    missing = [case["name"] for case in CASES if case["name"] not in read()]
-    if missing:
-        print(f"Measuring {len(missing)} runs", flush=True)
-        if failed := measure():
+    if cases := missing():
+        print(f"Measuring {len(cases)} runs", flush=True)
+        if failed := measure(cases, options.smol):
             return failed
-    del options
     try:
         constants, errors = calibrate(read_runs(RUNS))
     except TensakuError as error:

@@ -7,6 +7,7 @@ sample desk's drafts (serving), so that lengths are as asked for. Peak memory is
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import sys
@@ -130,7 +131,7 @@ def main() -> None:
     found |= {
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "threads": torch.get_num_threads(),
-        "processors": len(__import__("os").sched_getaffinity(0)),
+        "processors": len(os.sched_getaffinity(0)),
     }
     print(json.dumps(found))
 

@@ -418,9 +418,9 @@ def plan_(
     method: Annotated[
         str, typer.Argument(metavar="[METHOD]", help="load, lora, qlora, full, dpo, pretrain or serve.")
     ] = "load",
-    hardware: Annotated[str, typer.Option("--gpu", help="A name of --hardware, or this-machine.")] = "h100-sxm",
+    hardware: Annotated[str, typer.Option("--gpu", help="A name of --list hardware, or this-machine.")] = "h100-sxm",
     sets: Annotated[
-        list[str] | None, typer.Option("--set", "-s", help="A setting of --settings, as in -s train.batch=4.")
+        list[str] | None, typer.Option("--set", "-s", help="A setting of --list settings, as in -s train.batch=4.")
     ] = None,
     show_: Annotated[
         str, typer.Option("--list", help="Instead of a plan: models, hardware, settings, tensors or errors.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tensaku.desk.sizing import answered
+from tensaku.testing import tiny_model
 
 
 @pytest.mark.browser
@@ -49,3 +51,10 @@ def test_mistakes_are_shown_as_text() -> None:
         {"model": "gemma-3-1b", "method": "lora", "hardware": "l4", "batch": "x", "sequence": "-9"}, "en"
     )
     assert "<svg" in html
+
+
+def test_the_page_opens_no_file_of_this_machine(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "m")
+    for name in (folder, folder / "config.json", "/dev/zero", ""):
+        html, _ = answered({"model": str(name), "method": "load", "hardware": "l4"}, "en")
+        assert "no built-in model" in html

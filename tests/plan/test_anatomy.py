@@ -148,6 +148,8 @@ def test_every_built_in_model_names_its_source() -> None:
         ({"model_type": "qwen3", **_TINY, "layer_types": ["linear_attention"] * 4}, "hybrid with linear_attention"),
         ({"model_type": "llama", **_TINY, "num_key_value_heads": 4}, "6 heads cannot share 4"),
         ({"model_type": "llama", **_TINY, "hidden_size": "wide"}, "wrong value"),
+        ({"model_type": "llama", **_TINY, "num_experts": "many"}, "wrong value"),
+        ({"model_type": "llama", **_TINY, "layer_types": 3}, "wrong value"),
         ({"model_type": "llama"}, "is missing in the model's configuration"),
         ({"model_type": "llama", **_TINY, "vocab_size": -1}, "vocab_size = -1"),
         ({}, "the architecture ''"),

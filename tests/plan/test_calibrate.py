@@ -99,6 +99,7 @@ def test_the_goals_are_met_over_the_measured_configurations() -> None:
 
     assert len(errors) >= 12
     assert memory <= 0.10
+    assert time <= 0.25
     assert summary["memory_error_max"] == pytest.approx(memory)
     assert summary["time_error_max"] == pytest.approx(time)
     assert summary["configurations"] == len(errors)

@@ -88,6 +88,16 @@ def test_an_index_that_names_a_missing_file_says_so(model: Path) -> None:
         describe(str(model))
 
 
+@pytest.mark.parametrize("told", ["", "[]", "{}", '{"weight_map": 3}'])
+def test_a_damaged_index_is_one_message_to_planner_and_loader(model: Path, told: str) -> None:
+    from tensaku.models.weights import load_tensors
+
+    (model / "model.safetensors.index.json").write_text(told, encoding="utf-8")
+    for look in (lambda: describe(str(model)), lambda: load_tensors(model)):
+        with pytest.raises(UsageError, match="the index of the weights is damaged"):
+            look()
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

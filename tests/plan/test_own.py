@@ -46,7 +46,7 @@ def test_what_is_kept_is_what_autograd_keeps(
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in ours and tensor.requires_grad is not None:
+        if storage.data_ptr() not in ours:
             kept[storage.data_ptr()] = storage.nbytes()
         alive.append(tensor)
         return tensor
@@ -106,3 +106,14 @@ def test_more_serving_never_needs_less(slots: int, context: int, prompt: int, an
 def test_what_the_own_core_does_not_compute_is_refused() -> None:
     with pytest.raises(UsageError, match="does not compute gpt2"):
         training_sizes(built_in("175b-class"), OwnTraining("lora", 1, 0, 10, 5))
+
+
+def test_the_constants_of_the_code_that_is_counted() -> None:
+    from tensaku.engines.native import cache
+    from tensaku.plan import own
+    from tensaku.tune import head
+
+    assert own._PAGE == cache.PAGE
+    assert (own._TILE, own._KEPT_LOGITS) == (head._TILE, head._KEPT)
+    held = serving_sizes(built_in("gemma-3-270m"), OwnServing("int8", 3, 1000, 1, 10, 10))["keys and values"]
+    assert held == 3 * cache.pages_for(1000) * cache.PAGE * 4 * 2 * 18 * 256

@@ -14,7 +14,7 @@ from tensaku.desk.words import Language
 from tensaku.errors import TensakuError
 from tensaku.plan import Answer, Ask, Load, Training, plan
 from tensaku.plan.hardware import gpus
-from tensaku.plan.headers import names
+from tensaku.plan.headers import built_in, names
 from tensaku.plan.job import METHODS
 from tensaku.plan.text import duration, yen
 
@@ -101,7 +101,10 @@ def _slider(name: str, label: str, values: Sequence[int], start: int, jobs: str)
 
 
 def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
-    """What to show for the values of the form, and the method it is for. A mistake is shown as its message."""
+    """What to show for the values of the form, and the method it is for. A mistake is shown as its message.
+
+    The model is one that the form offers: `plan` would also open a file of this machine by that name.
+    """
     method = str(values.get("method", "load"))
     method = method if method in METHODS else "load"
     try:
@@ -109,7 +112,7 @@ def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
         train = {name: picked[name] for name in ("batch", "sequence", "examples")}
         serve = {name: picked[name] for name in ("users", "prompt", "answer", "adapters")}
         ask = Ask(train=Training(**train), serve=Load(**serve))
-        found = plan(str(values.get("model", "")), method, ask, str(values.get("hardware", "")))
+        found = plan(built_in(str(values.get("model", ""))), method, ask, str(values.get("hardware", "")))
     except TensakuError as error:
         return str(Markup('<p class="fault" role="alert">{}</p>').format(error)), method
     return str(_shown(found, _say(language))), method
@@ -128,9 +131,8 @@ def _shown(found: Answer, say: Mapping[str, str]) -> Markup:
     rows: list[tuple[str, str]] = []
     if found.fit is not None:
         rows.append((say["gpus"], f"{found.fit.layout.gpus} ({found.fit.layout})"))
-        why = found.why_more or (found.fit.smaller.reason if found.fit.smaller else "")
-        if why:
-            rows.append((say["why"], why))
+        if found.why_not_fewer:
+            rows.append((say["why"], found.why_not_fewer))
     if found.hours and found.step:
         low, middle, high = map(duration, found.hours)
         rows.append((say["time"], f"{middle} ({low} - {high})"))
@@ -151,17 +153,17 @@ def _shown(found: Answer, say: Mapping[str, str]) -> Markup:
 
 def _bars(found: Answer, say: Mapping[str, str]) -> Markup:
     """Memory by what it is for, against what the GPU has; of loading, by number format."""
-    room = found.accelerator.memory
+    room = found.accelerator.memory / 1e9
     if found.fit is None:
-        bars = [(kind, size, "sure") for kind, size in found.loading.items()]
+        bars = [(kind, size / 1e9, "sure") for kind, size in found.loading.items()]
         ends = None
     else:
         memory = found.fit.memory
-        bars = [(name, size, "sure") for name, size in memory.exact.items()]
-        bars += [(name, size, "assumed") for name, size in memory.assumed.items()]
-        bars.append(("=", memory.total, "sure"))
-        ends = memory.low, memory.high
-    return _figure(say["memory"], bars, room, f"{say['room']} {room / 1e9:g}", ends)
+        bars = [(name, size / 1e9, "sure") for name, size in memory.exact.items()]
+        bars += [(name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
+        bars.append(("=", memory.total / 1e9, "sure"))
+        ends = memory.low / 1e9, memory.high / 1e9
+    return _figure(say["memory"], bars, room, f"{say['room']} {room:g}", ends)
 
 
 def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
@@ -170,7 +172,7 @@ def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
     bars = []
     for name, values in (("first", found.latency.first), ("whole", found.latency.whole)):
         parts = zip((50, 95, 99), values, strict=True)
-        bars += [(f"{say[name]} {percent} %", value * 1e9, "sure") for percent, value in parts]
+        bars += [(f"{say[name]} {percent} %", value, "sure") for percent, value in parts]
     return _figure(say["latency"], bars, 0.0, "", None)
 
 
@@ -189,7 +191,7 @@ def _figure(
                 y + 13, name, style, left, y, length
             )
         )
-        drawn.append(Markup('<text x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size / 1e9))
+        drawn.append(Markup('<text x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size))
     if room:
         x = left + width * room / top
         drawn.append(Markup('<line class="room" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/>').format(x, height - 18))
@@ -198,7 +200,7 @@ def _figure(
         y = 6 + step * (len(bars) - 1) + 8
         low, high = (left + width * end / top for end in ends)
         drawn.append(Markup('<line class="band" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>').format(low, high, y))
-    label = f"{title}: " + ", ".join(f"{name} {size / 1e9:.2f}" for name, size, _ in bars)
+    label = f"{title}: " + ", ".join(f"{name} {size:.2f}" for name, size, _ in bars)
     return Markup(
         '<figure><figcaption>{}</figcaption><svg viewBox="0 0 660 {}" role="img" aria-label="{}">{}</svg></figure>'
     ).format(title, height, label, Markup().join(drawn))

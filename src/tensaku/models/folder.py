@@ -9,7 +9,25 @@ from typing import Any
 from tensaku.errors import UsageError
 from tensaku.models.shape import Shape, UnknownFamily
 
-__all__ = ["check_family", "describe", "write_json"]
+__all__ = ["check_family", "describe", "weight_files", "write_json"]
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that the model in `folder` should have: those its index names, else the one.
+
+    Raises:
+        UsageError: the index is damaged.
+    """
+    index = folder / "model.safetensors.index.json"
+    if not index.exists():
+        return [folder / "model.safetensors"]
+    try:
+        return sorted(
+            {folder / str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+        )
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        fix = "Copy the file from the model again"
+        raise UsageError(f"the index of the weights is damaged ({error!r})", where=index, fix=fix) from None
 
 
 def check_family(folder: Path) -> bool:

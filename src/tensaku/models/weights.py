@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tensaku.errors import UsageError
+from tensaku.models.folder import weight_files
 from tensaku.models.shape import Shape
 
 __all__ = ["FUSED", "Sizes", "Weights", "load_tensors", "sizes_of", "unfused"]
@@ -52,17 +52,11 @@ def load_tensors(folder: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    else:
-        names = ["model.safetensors"]
     tensors: dict[str, Tensor] = {}
-    for name in names:
-        path = folder / name
+    for path in weight_files(folder):
         if not path.exists():
             fix = "Weights are read from safetensors only; pickled weights (.bin, .pt) are refused"
-            raise UsageError(f"this model folder has no {name}", where=folder, fix=fix)
+            raise UsageError(f"this model folder has no {path.name}", where=folder, fix=fix)
         try:
             tensors |= load_file(path)
         except (SafetensorError, OSError) as error:

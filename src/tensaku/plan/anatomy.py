@@ -117,8 +117,8 @@ def anatomy_from(
         UsageError: the architecture is not known here (it is named, and why), or a key is missing or wrong.
     """
     family = str(config.get("model_type", ""))
-    _refuse(family, config, where)
     try:
+        _refuse(family, config, where)
         return replace(_BY_FAMILY[family](config, where), name=name, source=source, note=note)
     except KeyError as error:
         raise UsageError(f"the key {error} is missing in the model's configuration", where=where) from None

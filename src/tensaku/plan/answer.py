@@ -18,10 +18,10 @@ from tensaku.plan.job import METHODS, Load, Method, Training
 from tensaku.plan.layout import Layout, layouts, share
 from tensaku.plan.memory import BYTES, weight_bytes
 from tensaku.plan.money import Bill, Money, Ratio, bill, inference_ratio, training_ratio
-from tensaku.plan.speed import Reached, StepTime, Times, expected_tokens, serving_times, step_time, steps
-from tensaku.plan.waiting import Latency, simulate
+from tensaku.plan.speed import Reached, StepTime, Times, serving_times, step_time, steps
+from tensaku.plan.waiting import Latency, capacity, simulate
 
-__all__ = ["Answer", "Ask", "plan", "priced_hours"]
+__all__ = ["Answer", "Ask", "loading", "plan"]
 
 _MOST_COUNT = 256
 """GPUs up to which a server that meets its goals is looked for."""
@@ -81,6 +81,13 @@ class Answer:
     unknown: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+    @property
+    def why_not_fewer(self) -> str:
+        """Why a smaller number of GPUs does not do; empty where there is none."""
+        if self.why_more or self.fit is None or self.fit.smaller is None:
+            return self.why_more
+        return self.fit.smaller.reason
 
 
 def plan(
@@ -252,18 +259,17 @@ def _server(
 ) -> tuple[float, Callable[[int], float], float, int]:
     """Of one copy: seconds to read a prompt, seconds of a pass by answers under way, passes of an answer, places."""
     slots = share(load.users, layout.data)
-    prompt = serving_times(anatomy, load, layout, accelerator, reached, users=1).prompt
-    words = expected_tokens(load.accepted, load.drafted) if load.accepted else 1.0
+    alone = serving_times(anatomy, load, layout, accelerator, reached, users=1)
 
     def one_pass(users: int) -> float:
         return serving_times(anatomy, load, layout, accelerator, reached, users=users).one_pass
 
-    return prompt, one_pass, (load.answer - 1) / words, slots
+    return alone.prompt, one_pass, (load.answer - 1) / alone.words_a_pass, slots
 
 
 def _capacity(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> float:
     prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached)
-    return slots / (slots * prompt + passes * one_pass(slots))
+    return capacity(prompt, one_pass(slots), passes, slots)
 
 
 def _latency(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> Latency:
@@ -290,20 +296,14 @@ def _missed(load: Load, latency: Latency) -> str:
     return ""
 
 
-def priced_hours(answer: Answer) -> float | None:
-    """Hours that a bill is for: of the training; of a day of serving."""
-    return answer.hours[1] if answer.hours else None
-
-
 def _finished(answer: Answer) -> Answer:
     """With the server around the GPUs and the bill."""
     assert answer.fit is not None
     gpus = answer.fit.layout.gpus
     count = min(gpus, 8)
     answer = replace(answer, node=node(answer.accelerator, count), servers=math.ceil(gpus / count))
-    hours = priced_hours(answer)
-    if hours is None:
+    if answer.hours is None:
         return answer
-    found = bill(answer.ask.money, answer.accelerator, gpus, hours)
+    found = bill(answer.ask.money, answer.accelerator, gpus, answer.hours[1])
     unknown = (*answer.unknown, *found.unknown)
     return replace(answer, bill=found, unknown=unknown, sources=(*answer.sources, *found.sources))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
 
-__all__ = ["Constants", "Error", "Measured", "calibrate", "fit", "nonnegative"]
+__all__ = ["Constants", "Error", "Measured", "calibrate", "error_of", "fit", "nonnegative"]
 
 _LEAST = 4
 """Runs of a kind below which nothing is fitted."""

@@ -11,7 +11,7 @@ from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout, layouts
 from tensaku.plan.memory import Memory, serving, training
 
-__all__ = ["COUNTS", "Fit", "TooFew", "fewest"]
+__all__ = ["COUNTS", "Fit", "TooFew", "fewest", "needs"]
 
 COUNTS = (1, 2, 4, 8, *range(16, 65, 8), *range(80, 129, 16), 192, 256, 384, 512, 768, 1024)
 """GPUs that are tried: one server of 1, 2, 4 or 8, then whole servers of 8."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from typing import Any, Literal, NamedTuple
 
 from tensaku.errors import NotFound, UsageError
+from tensaku.plan.tables import table
 
 __all__ = ["Accelerator", "Node", "Price", "checked", "cpus", "gpu", "gpus", "node", "price"]
 
@@ -83,19 +81,14 @@ class Node(NamedTuple):
     source: str
 
 
-@cache
-def _table() -> dict[str, Any]:
-    return tomllib.loads(resources.files("tensaku.plan").joinpath("hardware.toml").read_text(encoding="utf-8"))
-
-
 def checked() -> str:
     """The day on which the table's sources were read."""
-    return str(_table()["checked"])
+    return str(table("hardware")["checked"])
 
 
 def gpus() -> dict[str, Accelerator]:
     """Every accelerator of the table, by name."""
-    return {name: _read(name, row) for name, row in _table()["gpus"].items()}
+    return {name: _read(name, row) for name, row in table("hardware")["gpus"].items()}
 
 
 def _read(name: str, row: dict[str, Any]) -> Accelerator:
@@ -133,12 +126,12 @@ def gpu(name: str) -> Accelerator:
 
 def cpus() -> dict[str, dict[str, Any]]:
     """The processors of the table: label, cores, bandwidth_gbs, watts, source."""
-    return dict(_table()["cpus"])
+    return dict(table("hardware")["cpus"])
 
 
 def price(what: str) -> Price | None:
     """What somebody published that it costs; None where nobody's figure was found."""
-    for row in _table()["prices"]:
+    for row in table("hardware")["prices"]:
         if row["what"] == what:
             get = row.get
             return Price(get("buy"), get("rent_day"), get("low"), row.get("note", ""), row["source"])

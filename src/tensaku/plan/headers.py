@@ -9,15 +9,15 @@ import json
 import mmap
 import re
 import struct
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from tensaku.errors import NotFound, UsageError
+from tensaku.models.folder import weight_files
 from tensaku.plan.anatomy import Anatomy, Piece, anatomy_from
+from tensaku.plan.tables import table
 
 __all__ = ["BITS", "built_in", "describe", "header", "names"]
 
@@ -32,7 +32,7 @@ _MOST_HEADER = 100_000_000
 
 def names() -> list[str]:
     """The built-in models."""
-    return list(_table()["models"])
+    return list(table("shapes")["models"])
 
 
 def built_in(name: str) -> Anatomy:
@@ -41,17 +41,12 @@ def built_in(name: str) -> Anatomy:
     Raises:
         NotFound: there is none of that name.
     """
-    models = _table()["models"]
+    models = table("shapes")["models"]
     if name not in models:
         raise NotFound("built-in model", name, models)
     row = models[name]
-    source = f"{row['source']} (read {_table()['checked']})"
+    source = f"{row['source']} (read {table('shapes')['checked']})"
     return anatomy_from(row["config"], name=name, source=source, note=row.get("note", ""))
-
-
-def _table() -> dict[str, Any]:
-    text = resources.files("tensaku.plan").joinpath("shapes.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
 
 
 def describe(model: str) -> Anatomy:
@@ -102,18 +97,14 @@ def _folder(path: Path) -> Anatomy:
 
 def _weight_files(path: Path) -> list[Path]:
     """The weights beside a config.json: those its index names, else the one file; none is no fault here."""
-    index = path / "model.safetensors.index.json"
-    if not index.is_file():
-        single = path / "model.safetensors"
-        return [single] if single.is_file() else []
-    named = _read(index).get("weight_map")
-    if not isinstance(named, dict):
-        raise UsageError("it has no weight_map", where=index)
-    files = sorted({path / str(name) for name in named.values()})
+    files = weight_files(path)
     missing = [file.name for file in files if not file.is_file()]
-    if missing:
+    if not missing:
+        return files
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
         raise UsageError(f"it names {missing[0]}, which is not there", where=index, fix="Complete the download")
-    return files
+    return []
 
 
 def _safetensors(path: Path) -> Anatomy:

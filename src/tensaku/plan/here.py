@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.answer import Ask
 from tensaku.plan.calibrate import Constants
 from tensaku.plan.job import Method
+from tensaku.plan.layout import ONE
 from tensaku.plan.own import (
     OwnServing,
     OwnTraining,
@@ -20,6 +20,7 @@ from tensaku.plan.own import (
     training_sizes,
     training_work,
 )
+from tensaku.plan.speed import steps
 
 __all__ = ["HERE", "Here", "plan_here"]
 
@@ -92,7 +93,7 @@ def plan_here(
         each = run.sequence - run.prefix
         own = OwnTraining(method, run.batch, run.prefix, each, max(1, round(run.scored * each)), run.rank)
         sizes, work = training_sizes(anatomy, own), training_work(anatomy, own)
-        steps = max(1, math.ceil(run.epochs * run.examples / run.batch))
+        count = steps(run, ONE)
     else:
         load = ask.serve
         users = max(1, load.users)
@@ -100,14 +101,14 @@ def plan_here(
         asked = OwnServing(
             precision, users, load.length, users, load.prompt - load.prefix, load.answer, load.adapters, load.rank
         )
-        sizes, work, steps = serving_sizes(anatomy, asked), serving_work(anatomy, asked), 1
+        sizes, work, count = serving_sizes(anatomy, asked), serving_work(anatomy, asked), 1
     return Here(
         anatomy.name,
         method,
         sizes,
         known.peak(sizes, anatomy.vocabulary),
         known.seconds(work, gflops),
-        steps,
+        count,
         known.memory_band,
         known.time_band,
         gflops,

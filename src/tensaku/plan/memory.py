@@ -140,8 +140,11 @@ def _states(anatomy: Anatomy, run: Training, layout: Layout, pieces: tuple[Piece
 
 
 def _thin_of(anatomy: Anatomy, rank: int, layout: Layout, pieces: tuple[Piece, ...]) -> int:
-    layers = frozenset(piece.layer for piece in pieces if piece.layer is not None)
-    return thin_parameters(anatomy, rank, layers, layout.tensor)
+    return thin_parameters(anatomy, rank, _layers_of(pieces), layout.tensor)
+
+
+def _layers_of(pieces: tuple[Piece, ...]) -> frozenset[int]:
+    return frozenset(piece.layer for piece in pieces if piece.layer is not None)
 
 
 def _activations(anatomy: Anatomy, run: Training, layout: Layout, layers: int) -> float:
@@ -175,14 +178,15 @@ def serving(
     """
     users = share(load.users, layout.data)
     found = []
-    for stage, layers, pieces in stages(anatomy, layout):
+    for stage, _, pieces in stages(anatomy, layout):
         exact = {"weights": sum(weight_bytes(piece, cut(piece, layout), load.precision) for piece in pieces)}
         kept = "fp32" if load.precision == "fp32" else "bf16"
         if load.adapters:
             exact["adapters"] = load.adapters * _thin_of(anatomy, load.rank, layout, pieces) * BYTES[kept]
-        windows = _stage_windows(anatomy, layout, stage, layers)
-        own = load.length if not load.prefix else load.length - load.prefix
-        exact["keys and values"] = users * cache_bytes(anatomy, own, load.cache, layout.tensor, windows)
+        windows = tuple(anatomy.windows[layer] for layer in _layers_of(pieces))
+        exact["keys and values"] = users * cache_bytes(
+            anatomy, load.length - load.prefix, load.cache, layout.tensor, windows
+        )
         if load.prefix:
             copies = max(1, load.adapters)  # what an adapter computed belongs to it
             exact["shared beginnings"] = copies * cache_bytes(anatomy, load.prefix, load.cache, layout.tensor, windows)
@@ -193,12 +197,6 @@ def serving(
             exact["drafting model"] += users * cache_bytes(draft, load.length, load.cache)
         found.append(_with_assumed(exact, exact["pass"], stage))
     return max(found, key=lambda memory: memory.total)
-
-
-def _stage_windows(anatomy: Anatomy, layout: Layout, stage: int, layers: int) -> tuple[int, ...]:
-    base, extra = divmod(anatomy.layers, layout.pipeline)
-    at = stage * base + min(stage, extra)
-    return anatomy.windows[at : at + layers]
 
 
 def _with_assumed(exact: dict[str, float], comes_and_goes: float, stage: int) -> Memory:

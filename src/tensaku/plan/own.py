@@ -23,8 +23,8 @@ KNOWN = ("gemma3_text", "llama", "qwen2", "qwen3")
 _KEPT_LOGITS = 1 << 28
 _FUSED = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
 _TILE = 1 << 22
-_BLOCK = 256
-"""Positions of the cache that are reserved at a time (engines/native/cache.py)."""
+_PAGE = 16
+"""Positions of a page of the cache (engines/native/cache.py); every place has whole pages for its context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def serving_sizes(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
     _check(anatomy)
     matrices = _matrices(anatomy)
     words = 4.0 * anatomy.vocabulary * anatomy.hidden
-    span = -(-asked.context // _BLOCK) * _BLOCK
+    span = -(-asked.context // _PAGE) * _PAGE
     reserved = asked.slots * span * 4.0 * 2 * anatomy.layers * anatomy.kv_heads * anatomy.head_dim
     found = {
         "weights as read": 4.0 * anatomy.parameters,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,6 +23,7 @@ from tensaku.plan.own import (
     training_sizes,
     training_work,
 )
+from tensaku.plan.tables import table
 from tensaku.store import Artifact, Store
 
 __all__ = ["constants_of", "measured_case", "note_runs", "noted", "read_runs", "sealed_runs", "write_constants"]
@@ -98,11 +97,13 @@ def read_runs(path: Path) -> list[Measured]:
     return [replace(run, gflops=days[run.date]) for run in runs]
 
 
-def sealed_runs(root: Path) -> list[Measured]:
+def sealed_runs(root: Path, *, but: Collection[str] = ()) -> list[Measured]:
     """The trainings that are sealed below `root` and that the own core did, as far as they say enough of themselves and
-    their base is still there."""
+    their base is still there; those whose references are in `but` are not even looked at."""
     store, found = Store(root), []
     for artifact in store.list("tune"):
+        if artifact.ref in but:
+            continue
         with suppress(KeyError, UsageError):
             run = _sealed(store, artifact)
             if run is not None:
@@ -153,7 +154,7 @@ def constants_of(root: Path | None) -> tuple[dict[str, Constants], str]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fix = "Run: tensaku plan --calibrate"
             raise UsageError(f"the machine's constants cannot be read ({error!r})", where=path, fix=fix) from None
-    told = tomllib.loads(resources.files("tensaku.plan").joinpath("machine.toml").read_text(encoding="utf-8"))
+    told = table("machine")
     constants = {kind: Constants.read(values) for kind, values in told["constants"].items()}
     return constants, f"shipped with Tensaku, measured {told['measured']} on {told['machine']}"
 
@@ -174,7 +175,7 @@ def note_runs(root: Path) -> list[Error]:
     """
     known = {row["name"] for row in noted(root)}
     constants, _ = constants_of(root)
-    added = [error_of(run, constants[run.kind]) for run in sealed_runs(root) if run.name not in known]
+    added = [error_of(run, constants[run.kind]) for run in sealed_runs(root, but=known)]
     if added:
         with (root / NOTES).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(error._asdict()) + "\n" for error in added)

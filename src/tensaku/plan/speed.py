@@ -13,11 +13,11 @@ from typing import NamedTuple
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.hardware import Accelerator
 from tensaku.plan.job import Load, Training
-from tensaku.plan.layout import Layout
+from tensaku.plan.layout import Layout, share
 from tensaku.plan.memory import BYTES, cache_bytes, thin_parameters, weight_bytes
 
-__all__ = ["Reached", "StepTime", "Times", "expected_tokens", "forward_operations", "serving_times", "step_operations",
-           "step_time"]  # fmt: skip
+__all__ = ["Reached", "StepTime", "Times", "attention_operations", "expected_tokens", "forward_operations",
+           "serving_times", "step_operations", "step_time", "steps"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def serving_times(
         UsageError: a figure of the accelerator is unknown.
     """
     reached = reached or Reached()
-    users = max(1, math.ceil(load.users / layout.data)) if users is None else users
+    users = max(1, share(load.users, layout.data)) if users is None else users
     ways = layout.tensor * layout.pipeline
     kind = load.precision if load.precision in ("fp8", "int8") and load.precision in accelerator.tflops else "bf16"
     peak = accelerator.operations("fp32" if load.precision == "fp32" else kind) * reached.prompt[part]
@@ -169,7 +169,7 @@ def serving_times(
     read += min(users, load.adapters) * thin_parameters(anatomy, load.rank) * BYTES["bf16"]
     by_arithmetic, by_memory = operations / ways / peak, read / ways / moved
     one = max(by_arithmetic, by_memory) * layout.pipeline
-    words = expected_tokens(load.accepted, load.drafted) if load.accepted else 1.0
+    words = expected_tokens(load.accepted, load.drafted)
     return Times(prompt, one, words, "arithmetic" if by_arithmetic > by_memory else "bandwidth")
 
 

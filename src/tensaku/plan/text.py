@@ -12,6 +12,7 @@ from tensaku.plan.calibrate import Error
 from tensaku.plan.counted import WRONG, as_accelerate
 from tensaku.plan.hardware import checked, cpus, gpus, price
 from tensaku.plan.headers import built_in, names
+from tensaku.plan.layout import share
 from tensaku.plan.speed import steps
 
 __all__ = ["answer_lines", "answer_values", "duration", "error_lines", "hardware_lines", "model_lines", "tensor_lines",
@@ -91,9 +92,8 @@ def _fit_lines(answer: Answer) -> Iterator[str]:
     for name, size in memory.assumed.items():
         yield f"  {name:<24}{_gb(size):>14}   assumed"
     yield f"  {'together':<24}{_gb(memory.total):>14}   band {_gb(memory.low)} to {_gb(memory.high)}"
-    why = answer.why_more or (answer.fit.smaller.reason if answer.fit.smaller else "")
-    if why:
-        yield f"Why not fewer: {why}"
+    if answer.why_not_fewer:
+        yield f"Why not fewer: {answer.why_not_fewer}"
 
 
 def _training_lines(answer: Answer) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _serving_lines(answer: Answer) -> Iterator[str]:
     assert answer.band is not None
     load, times, latency = answer.ask.serve, answer.times, answer.latency
     copies = answer.fit.layout.data
-    users = math.ceil(load.users / copies)
+    users = share(load.users, copies)
     yield ""
     yield f"Speed  a prompt of {load.prompt} tokens ({load.prefix} kept) is read in {times.prompt:.3f} s"
     yield (
@@ -179,7 +179,6 @@ def answer_values(answer: Answer) -> dict[str, Any]:
         "loading_bytes": answer.loading,
     }
     if fit is not None:
-        smaller = fit.smaller
         found |= {
             "gpus": fit.layout.gpus,
             "layout": fit.layout._asdict(),
@@ -191,7 +190,7 @@ def answer_values(answer: Answer) -> dict[str, Any]:
                 "high": fit.memory.high,
                 "of": answer.accelerator.memory,
             },
-            "why_not_fewer": answer.why_more or (smaller.reason if smaller else None),
+            "why_not_fewer": answer.why_not_fewer or None,
         }
     for name in ("step", "times", "latency", "node", "bill"):
         value = getattr(answer, name)

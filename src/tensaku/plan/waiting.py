@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["Latency", "simulate"]
+__all__ = ["Latency", "capacity", "simulate"]
 
 
 class Latency(NamedTuple):
@@ -30,6 +30,11 @@ class Latency(NamedTuple):
 
 
 _NONE = (math.nan, math.nan, math.nan)
+
+
+def capacity(prompt: float, one_pass: float, passes: float, slots: int) -> float:
+    """Requests a second that a server with all `slots` at work answers at most; `one_pass`: seconds of its pass."""
+    return slots / (slots * prompt + passes * one_pass)
 
 
 def simulate(
@@ -55,10 +60,10 @@ def simulate(
         varied: whether answers differ in length, evenly between half and one and a half of `passes`.
         seed: of the draws.
     """
-    capacity = slots / (slots * prompt + passes * one_pass(slots))
-    if rate >= capacity:
-        return Latency(_NONE, _NONE, 1.0, capacity, 0, False)
-    return _Server(prompt, one_pass, passes, slots, rate, varied, seed).run(requests, capacity)
+    most = capacity(prompt, one_pass(slots), passes, slots)
+    if rate >= most:
+        return Latency(_NONE, _NONE, 1.0, most, 0, False)
+    return _Server(prompt, one_pass, passes, slots, rate, varied, seed).run(requests, most)
 
 
 class _Server:
@@ -82,7 +87,7 @@ class _Server:
         self.next = self._random.expovariate(rate) if rate else math.inf
         self.done: list[tuple[float, float]] = []
 
-    def run(self, requests: int, capacity: float) -> Latency:
+    def run(self, requests: int, most: float) -> Latency:
         if not self.rate:
             self.waiting.extend([0.0] * self.slots)
         while len(self.done) < requests:
@@ -95,7 +100,7 @@ class _Server:
                 self.now = self.next
         counted = self.done[len(self.done) // 10 :]
         firsts, wholes = zip(*counted, strict=True)
-        return Latency(_of(firsts), _of(wholes), self.worked / self.now, capacity, len(counted), True)
+        return Latency(_of(firsts), _of(wholes), self.worked / self.now, most, len(counted), True)
 
     def _arrivals(self) -> None:
         while self.next <= self.now:
