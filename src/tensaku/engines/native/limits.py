@@ -19,7 +19,7 @@ from tensaku.text import facts
 __all__ = ["Fits", "KnownNumbers", "Words"]
 
 _NUMBER = re.compile(r"\d(?:[\d,.]*\d)?[.,]?")
-_REST = re.compile(r"[\d,.]*")
+_REST = "0123456789,."
 _TAIL = 16
 """Words back from which a number that is being written is read."""
 
@@ -94,7 +94,7 @@ class KnownNumbers:
 
     def _known_all(self, text: str, *, cut: bool) -> bool:
         # The rest of a number whose beginning is out of sight (".8" of 10.8) was checked when it was written.
-        begin = len(_REST.match(text)[0]) if cut else 0
+        begin = len(text) - len(text.lstrip(_REST)) if cut else 0
         for found in _NUMBER.finditer(text, begin):
             number = found[0]
             if found.end() == len(text):
