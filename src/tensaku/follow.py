@@ -28,7 +28,7 @@ __all__ = ["Follower", "Loaded", "Loader"]
 EVERY = 1.0
 """Seconds between two looks into the ledger."""
 _IDLE = 2.0
-"""Seconds for which an engine must have had nothing to do before it is closed: a request may just be on its way."""
+"""Seconds before a retired release is looked at: a request that chose it may just be on its way to the engine."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 
-from tensaku.engines import Request
+from tensaku.engines import Request, open_engine
 from tensaku.engines.native.engine import NativeEngine
 from tensaku.engines.native.limits import KnownNumbers, Words
-from tensaku.errors import EngineError, NotFound, UsageError
+from tensaku.errors import EngineError, MissingExtra, NotFound, UsageError
 from tensaku.models.tokenizer import Tokenizer
 
 Get = Callable[[str], Any]
@@ -119,6 +119,16 @@ def test_an_answer_fits_its_schema(engine: NativeEngine, ask: Ask) -> None:
         engine.submit(ask("a", 60, schema='{"type": 7}'))
 
 
+def test_without_llguidance_a_schema_is_told_what_to_install(
+    tiny: Get, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = NativeEngine(tiny("gemma3_text").folder, context=64, slots=1, threads=1)
+    monkeypatch.setitem(sys.modules, "llguidance", None)
+    with pytest.raises(MissingExtra, match="llguidance"):
+        fresh.submit(ask("a", 4, schema="{}"))
+    fresh.close()
+
+
 def test_adapters_are_combined_by_weights(tiny: Get, engine: NativeEngine, ask: Ask) -> None:
     made = tiny("gemma3_text")
     for name in ("all", "other"):
@@ -141,8 +151,6 @@ def test_a_small_memory_preempts_and_answers_stay_the_same(tiny: Get, engine: Na
     requests = [ask("株" * 20 + str(i), 200) for i in range(6)]
     wanted = [_text(engine, request) for request in requests]
     one = engine._model.page_bytes
-    small = NativeEngine(tiny("gemma3_text").folder, context=512, slots=6, threads=1)
-    small.close()
     small = NativeEngine(tiny("gemma3_text").folder, context=512, slots=6, threads=1, memory_mb=-(-40 * one >> 20) or 1)
     small._model.cache.total = 40
     small._model.cache.forget()
@@ -151,7 +159,9 @@ def test_a_small_memory_preempts_and_answers_stay_the_same(tiny: Get, engine: Na
     assert small._loop.preempted > 0
     assert small._model.cache.available == 40
     with pytest.raises(UsageError, match="MB for keys and values"):
-        NativeEngine(tiny("gemma3_wide").folder, context=1024, slots=6, threads=1, memory_mb=1)
+        open_engine(
+            {"engine": "native", "memory_mb": 1, "threads": 1}, tiny("gemma3_wide").folder, context=1024, slots=6
+        )
     small.close()
 
 
@@ -175,5 +185,4 @@ def test_torch_is_told_no_lies(tiny: Get, ask: Ask) -> None:
     plain = NativeEngine(tiny("gemma3_text").folder, context=512, slots=2, threads=1, processor=None)
     assert plain.version.endswith("torch")
     assert _text(plain, ask("円", 12, temperature=0.8, seed=1, facts="9"))
-    assert torch.get_num_threads() >= 1
     plain.close()

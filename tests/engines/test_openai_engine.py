@@ -20,7 +20,7 @@ from tensaku.engines import Engine, open_engine
 from tensaku.engines import Request as Asked
 from tensaku.engines.openai.breaker import Breaker
 from tensaku.engines.requests import adapter_hash
-from tensaku.errors import EngineError, NotFound, UsageError
+from tensaku.errors import EngineError, MissingExtra, NotFound, UsageError
 from tensaku.records import Message
 from tensaku.testing import serving, tiny_model, write_adapter
 
@@ -153,6 +153,12 @@ def test_mistakes(remote: Engine, server: str, base: Path, tmp_path: Path) -> No
     with pytest.raises(EngineError, match="cannot be reached") as caught:
         open_engine("openai", base, url="http://127.0.0.1:9/v1", context=100)
     assert caught.value.retryable
+
+
+def test_without_the_client_it_says_what_to_install(server: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(MissingExtra, match="openai"):
+        open_engine("openai", base, url=f"{server}/v1")
 
 
 class Odd:

@@ -70,8 +70,6 @@ def server(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         "--dtype",
         "float32",
         "--enforce-eager",
-        "--max-model-len",
-        "512",
     ]
     words += ["--max-model-len", "512", "--enable-lora", "--max-lora-rank", "8", "--max-num-seqs", "4"]
     more = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}

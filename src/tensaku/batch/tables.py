@@ -16,7 +16,7 @@ from typing import Any
 from tensaku.curate.encoding import detect
 from tensaku.curate.months import parse_month
 from tensaku.curate.read_tables import read_excel
-from tensaku.curate.read_text import read_csv, read_jsonl
+from tensaku.curate.read_text import delimiter_of, read_csv, read_jsonl
 from tensaku.curate.rows import Broken, Row
 from tensaku.errors import DataError, MissingExtra, UsageError
 from tensaku.revise import DraftText, check_draft
@@ -122,7 +122,7 @@ class Table:
             first = file.readline()
         out = io.StringIO(newline="")
         end = "\r\n" if first.endswith("\r\n") else "\n"
-        writer = csv.writer(out, delimiter=max(",;\t", key=first.count), lineterminator=end)
+        writer = csv.writer(out, delimiter=delimiter_of(first), lineterminator=end)
         writer.writerow([*self.rows[0], *ADDED])
         for row, more in zip(self.rows, added, strict=True):
             writer.writerow([*row.values(), *(_cell(more[name]) for name in ADDED)])

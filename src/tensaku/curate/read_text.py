@@ -13,7 +13,7 @@ from tensaku.curate.rows import Broken, Row
 from tensaku.errors import DataError
 from tensaku.plugins import sources
 
-__all__ = ["read_csv", "read_jsonl"]
+__all__ = ["delimiter_of", "read_csv", "read_jsonl"]
 
 LINE_LIMIT = 8 * 1024 * 1024
 """Characters in one line or field beyond which a file is taken to be of another kind."""
@@ -61,6 +61,11 @@ def _kind(value: object) -> str:
     return {list: "array", str: "string", int: "number", float: "number", bool: "boolean"}.get(type(value), "null")
 
 
+def delimiter_of(first: str) -> str:
+    """The one of `,` `;` tab that the first line of a table has most of."""
+    return max(",;\t", key=first.count)
+
+
 @sources.register("csv")
 def read_csv(path: Path, /, *, encoding: str | None = None, delimiter: str | None = None) -> Iterator[Row | Broken]:
     """Comma-, semicolon- or tab-separated values whose first line names the columns. `line` is where a row ends.
@@ -77,8 +82,7 @@ def read_csv(path: Path, /, *, encoding: str | None = None, delimiter: str | Non
     csv.field_size_limit(LINE_LIMIT)  # the standard library's own limit is 131,072, less than a long draft
     with _open(path, encoding, newline="") as file:
         if delimiter is None:
-            first = file.readline(LINE_LIMIT)
-            delimiter = max(",;\t", key=first.count)
+            delimiter = delimiter_of(file.readline(LINE_LIMIT))
             file.seek(0)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         columns = _header(path, reader)

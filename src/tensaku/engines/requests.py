@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tensaku.engines.protocol import Request
 from tensaku.errors import UsageError
 from tensaku.models.fingerprint import weights_hash
 
-__all__ = ["TooLong", "Unable", "adapter_hash", "base_hash", "check_fits", "check_request", "needs"]
+__all__ = [
+    "ADAPTER_FILES",
+    "TooLong",
+    "Unable",
+    "adapter_contents",
+    "adapter_hash",
+    "base_hash",
+    "check_fits",
+    "check_request",
+    "contents_hash",
+    "needs",
+]
+
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+"""What an adapter in PEFT's layout is made of."""
 
 
 class Unable(UsageError):
@@ -78,23 +92,36 @@ def check_fits(request: Request, length: int, context: int) -> None:
     raise TooLong(what, fix=fix)
 
 
-def adapter_hash(folder: Path) -> str:
-    """Content hash of an adapter: SHA-256 (hex) over the SHA-256 of its configuration and of its weights.
+def adapter_contents(folder: Path) -> list[bytes]:
+    """What the adapter's files hold, in the order of `ADAPTER_FILES`.
 
     Raises:
         UsageError: one of them is missing or cannot be read.
     """
-    digests = b""
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
+    contents = []
+    for name in ADAPTER_FILES:
         try:
-            with (folder / name).open("rb") as file:
-                digests += hashlib.file_digest(file, "sha256").digest()
+            contents.append((folder / name).read_bytes())
         except FileNotFoundError:
             what = f"this folder is no adapter: it has no {name}"
             raise UsageError(what, where=folder, fix="Name a folder that PEFT's save_pretrained wrote") from None
         except OSError as error:
             raise UsageError(f"the adapter cannot be read ({error.strerror})", where=folder / name) from None
-    return hashlib.sha256(digests).hexdigest()
+    return contents
+
+
+def contents_hash(contents: Sequence[bytes]) -> str:
+    """Content hash of an adapter: SHA-256 (hex) over the SHA-256 of its configuration and of its weights."""
+    return hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).hexdigest()
+
+
+def adapter_hash(folder: Path) -> str:
+    """Content hash of the adapter in `folder`.
+
+    Raises:
+        UsageError: one of its files is missing or cannot be read.
+    """
+    return contents_hash(adapter_contents(folder))
 
 
 def base_hash(base: Path) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,6 +21,17 @@ CONTEXT = 2048
 _log = logging.getLogger(__name__)
 
 
+@contextmanager
+def _needing(extra: str, *modules: str) -> Iterator[None]:
+    """Where one of `modules` is not installed, say which extra brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in modules:
+            raise
+        raise MissingExtra(error.name, extra) from None
+
+
 @plugins.engines.register("native")
 def _native(
     base: Path,
@@ -29,27 +41,21 @@ def _native(
     context: int | None = None,
     slots: int = 8,
     threads: int | None = None,
+    memory_mb: int | None = None,
 ) -> Engine:
     """Our own engine, in this process: int8, many adapters in one batch."""
-    try:
+    with _needing("tune", "torch"):
         from tensaku.engines.native.engine import NativeEngine
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingExtra("torch", "tune") from None
-    return NativeEngine(base, precision=precision, context=context, slots=slots, threads=threads)
+    return NativeEngine(base, precision=precision, context=context, slots=slots, threads=threads, memory_mb=memory_mb)
 
 
 @plugins.engines.register("transformers")
 def _transformers(base: Path, /, *, context: int | None = None) -> Engine:
     """Models that the native engine does not compute: Transformers in fp32, one answer at a time."""
-    try:
+    with _needing("tune", "torch", "transformers", "peft"):
         from tensaku.engines.transformers_engine import TransformersEngine
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "transformers", "peft"):
-            raise
-        raise MissingExtra(error.name, "tune") from None
-    return TransformersEngine(base, context=context)
+
+        return TransformersEngine(base, context=context)
 
 
 @plugins.engines.register("openai")
@@ -76,13 +82,10 @@ def _openai(
 ) -> Engine:
     """Another server that speaks OpenAI's wire: vLLM, NIM, Azure, another Tensaku."""
     settings = {name: value for name, value in locals().items() if name != "base"}
-    try:
+    with _needing("serve", "openai", "httpx", "tokenizers"):
         from tensaku.engines.openai import OpenAIEngine
-    except ModuleNotFoundError as error:
-        if error.name not in ("openai", "httpx", "tokenizers"):
-            raise
-        raise MissingExtra(error.name, "serve") from None
-    return OpenAIEngine(base, **settings)
+
+        return OpenAIEngine(base, **settings)
 
 
 def open_engine(spec: str | Mapping[str, Any], base: Path, **options: Any) -> Engine:

@@ -57,7 +57,7 @@ def build_app(
     app.add_middleware(Guard, hosts=hosts)
     service = Service(engine, models, base, rules or Rules(), ledger)
     doors = Doors(service)
-    app.state.drain, app.state.busy = _drain(service), lambda: service.busy
+    app.state.drain, app.state.busy = service.drain, lambda: service.busy
     app.state.closing = [service.cancel_all]
     everything: dict[str, Callable[[], object]] = {"engine": lambda: service.engine.identity(None), **(checks or {})}
     if ledger is not None:
@@ -106,13 +106,6 @@ def build_app(
     every = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
     app.add_api_route("/v1/{path:path}", _speaking(nothing_here, "/v1", service), methods=every)
     return app
-
-
-def _drain(service: Service) -> Callable[[], None]:
-    def drain() -> None:
-        service.draining = True
-
-    return drain
 
 
 def _speaking(handler: Handler, door: str, service: Service) -> Handler:

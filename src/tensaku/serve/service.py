@@ -76,6 +76,10 @@ class Service:
         """Answers on their way, those in line too."""
         return len(self._tickets) + self.turns.waiting
 
+    def drain(self) -> None:
+        """Refuse new requests from now on."""
+        self.draining = True
+
     def cancel_all(self) -> None:
         """End every answer now; its client is told that the server closes."""
         for ticket in list(self._tickets):

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from tensaku.engines.requests import ADAPTER_FILES, adapter_contents, contents_hash
 from tensaku.errors import UsageError
 from tensaku.models.shape import Shape
 from tensaku.models.weights import FUSED, sizes_of
@@ -28,7 +29,6 @@ __all__ = ["Adapter", "combined", "load_adapter"]
 _MODULE = r"(?:^|\.)layers\.(\d+)\.((?:self_attn|mlp)\.\w+)"
 _NAME = re.compile(rf"{_MODULE}\.lora_([AB])(?:\.default)?\.weight$")
 _LENGTHS = re.compile(rf"{_MODULE}\.lora_magnitude_vector(?:\.default)?(?:\.weight)?$")
-_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _PART_OF = {module: part for part, modules in FUSED.items() for module in modules}
 
 
@@ -77,10 +77,6 @@ class _Thin(NamedTuple):
     lengths: Tensor | None
 
 
-def _hash(contents: list[bytes]) -> str:
-    return hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).hexdigest()
-
-
 def load_adapter(folder: Path, shape: Shape, weight_of: WeightOf | None = None) -> Adapter:
     """The adapter in `folder`, for a base of `shape`; one with DoRA asks for the base's weights.
 
@@ -88,8 +84,8 @@ def load_adapter(folder: Path, shape: Shape, weight_of: WeightOf | None = None) 
         UsageError: the folder is no LoRA adapter in PEFT's layout, it does not fit the base, or it uses something
             that the engine does not do.
     """
-    where = folder / _FILES[0]
-    contents = [_read(folder, name) for name in _FILES]
+    where = folder / ADAPTER_FILES[0]
+    contents = adapter_contents(folder)
     try:
         config = json.loads(contents[0])
     except ValueError as error:
@@ -97,7 +93,7 @@ def load_adapter(folder: Path, shape: Shape, weight_of: WeightOf | None = None) 
     if not isinstance(config, dict):
         raise UsageError("the adapter's configuration is not a JSON object", where=where)
     _refuse_unknown(config, where)
-    thin = _matrices(folder / _FILES[1], contents[1], shape, config)
+    thin = _matrices(folder / ADAPTER_FILES[1], contents[1], shape, config)
     layers: list[dict[str, tuple[Tensor, Tensor]]] = [{} for _ in range(shape.layers)]
     gains: list[dict[str, Tensor]] = [{} for _ in range(shape.layers)]
     for layer in range(shape.layers):
@@ -112,17 +108,7 @@ def load_adapter(folder: Path, shape: Shape, weight_of: WeightOf | None = None) 
                         "DoRA is computed with the base's weights, which are not here", where=where, fix=fix
                     )
                 gains[layer][part] = _gain(found, part, shape, weight_of(layer, part))
-    return Adapter(_hash(contents), layers, gains)
-
-
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError:
-        what = f"this folder is no adapter: it has no {name}"
-        raise UsageError(what, where=folder, fix="Name a folder that PEFT's save_pretrained wrote") from None
-    except OSError as error:
-        raise UsageError(f"the adapter cannot be read ({error.strerror})", where=folder / name) from None
+    return Adapter(contents_hash(contents), layers, gains)
 
 
 def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
@@ -206,9 +192,9 @@ def _scaling(name: str, config: dict[str, Any], path: Path) -> tuple[int, float]
         rank, alpha = int(of("r", "rank_pattern")), of("lora_alpha", "alpha_pattern")
     except (KeyError, TypeError, ValueError, re.error) as error:
         what = f"the adapter's configuration names no rank and scale ({error})"
-        raise UsageError(what, where=path.parent / _FILES[0]) from None
+        raise UsageError(what, where=path.parent / ADAPTER_FILES[0]) from None
     if rank < 1:
-        raise UsageError(f"the adapter's rank is {rank}", where=path.parent / _FILES[0])
+        raise UsageError(f"the adapter's rank is {rank}", where=path.parent / ADAPTER_FILES[0])
     return rank, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 

@@ -54,8 +54,6 @@ class Cache:
         # zeros, not empty: masked positions are multiplied by zero, which must not meet a NaN
         size = (pages, shape.kv_heads, 2, PAGE * shape.head_dim)
         self.pools = [torch.zeros(size) for _ in range(shape.layers)]
-        self.evicted = 0
-        self.reused = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -87,7 +85,6 @@ class Cache:
             self._append(made, page)
             made._parent, made._known = self._name[page], len(made.pages)
         made.tokens = list(tokens[: len(made.pages) * PAGE])
-        self.reused += len(made.tokens)
         return made
 
     def held(self, owner: str, tokens: Sequence[int]) -> int:
@@ -149,7 +146,6 @@ class Cache:
         page, _ = self._idle.popitem(last=False)
         del self._found[self._key.pop(page)], self._name[page]
         self._free.append(page)
-        self.evicted += 1
 
 
 def common_length(a: Sequence[int], b: Sequence[int]) -> int:

@@ -74,13 +74,12 @@ class Drafter:
         if len(answer) != self._length:
             self._align(answer, start)
         text = list(answer[max(start, len(answer) - _LONGEST_MATCH - 2) :])
-        opened = max(start, len(answer) - _LONGEST_MATCH - 2) == start
         place, match, chance = self._next, self._match, 1.0
         words: list[int] = []
         chances: list[float] = []
         self._kinds, self._moves = [], []
         while len(words) < min(most, _LONGEST_GUESS):
-            step, share = self._best(text, opened, place, match)
+            step, share = self._best(text, place, match)
             if step is None or chance * share < _LEAST_CHANCE:
                 break
             chance *= share
@@ -103,14 +102,13 @@ class Drafter:
             self._next, self._match = self._moves[right - 1]
         self._length = -1
 
-    def _best(self, text: list[int], opened: bool, place: int, match: int) -> tuple[Step | None, float]:
+    def _best(self, text: list[int], place: int, match: int) -> tuple[Step | None, float]:
         """The surest next word after `text`, the end of the answer, with `place` being where it is in the source."""
         options: list[tuple[Step, float]] = []
         if place < len(self._source):
             options.append((Step(self._source[place], 1, ("copy", min(match, 6), 0)), 0.35 + 0.08 * min(match, 7)))
         if self._house is not None:
-            start = 0 if opened else -_LONGEST_MATCH
-            edit = self._house.edit(text, max(start, 0), self._source, place)
+            edit = self._house.edit(text, 0, self._source, place)
             if edit is not None:
                 options.append((edit, edit.kind[1] / 10.5 * (1 - 0.4 / edit.kind[2])))
             if edit is None or edit.kind[1] < 9 or edit.kind[2] < 3:

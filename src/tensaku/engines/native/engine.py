@@ -48,6 +48,8 @@ class NativeEngine:
         context: most tokens that prompt and answer may have together; None: 2,048, or the base's own if that is less.
         slots: answers that run at once; more wait in the order in which they came.
         threads: for the int8 products; None: one for each processor, or OMP_NUM_THREADS if that is set.
+        memory_mb: bound of keys and values; None: as much as `slots` answers of a whole context need.
+        processor: what the pass is compiled for, as `-march` names it; None: torch computes it.
 
     Raises:
         UsageError: the folder is no model that the decoder knows, or an argument is out of range.

@@ -48,9 +48,7 @@ class House:
     def __init__(self, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> None:
         counts: dict[_Key, Counter[tuple[int, int]]] = defaultdict(Counter)
         contexts: list[tuple[bytes, int]] = []
-        self.pairs = 0
         for draft, final in pairs:
-            self.pairs += 1
             for at, place, move in _aligned(draft, final):
                 for key in _keys(final, at, draft, place):
                     counts[key][final[at], move] += 1

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tensaku.errors import UsageError
+from tensaku.engines.native.cache import common_length
+from tensaku.errors import MissingExtra, UsageError
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.text import facts
 
@@ -56,8 +57,6 @@ class Words:
         try:
             import llguidance
         except ModuleNotFoundError:
-            from tensaku.errors import MissingExtra
-
             raise MissingExtra("llguidance", "serve") from None
         eos = sorted(self._tokenizer.eos)
         return llguidance.LLTokenizer(self._tokenizer.json, n_vocab=self._size, eos_token=eos[0])
@@ -109,9 +108,9 @@ class Fits:
     """The answer is JSON that fits a schema; the work is llguidance's."""
 
     def __init__(self, schema: str, words: Words) -> None:
+        guide = words.guide
         import llguidance
 
-        guide = words.guide
         try:
             grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
         except ValueError as error:
@@ -130,9 +129,7 @@ class Fits:
         scores[~torch.from_numpy(self._bits(written)[: len(scores)])] = -torch.inf
 
     def _bits(self, written: Sequence[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        same = 0
-        while same < min(len(self._read), len(written)) and self._read[same] == written[same]:
-            same += 1
+        same = common_length(self._read, written)
         if same < len(self._read):
             self._matcher.rollback(len(self._read) - same)
         for word in written[same:]:

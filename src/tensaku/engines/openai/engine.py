@@ -39,6 +39,8 @@ class OpenAIEngine:
     declared. Adapters are named by their content (`tensaku-` and sixteen digits of the hash) on the server, so that no
     cache of one is ever used for another of the same name.
 
+    Its settings have their defaults at the door, in `resolve.py`.
+
     Args:
         base: the folder of the base model that the server is said to run; its tokenizer counts prompts.
         url: the server's address with `/v1`; for Azure its endpoint.
@@ -70,21 +72,21 @@ class OpenAIEngine:
         base: Path,
         *,
         url: str,
-        model: str | None = None,
-        key_env: str = "",
-        api_version: str | None = None,
-        context: int | None = None,
-        connect_seconds: float = 5.0,
-        read_seconds: float = 120.0,
-        retries: int = 2,
-        at_once: int = 32,
-        failures: int = 5,
-        pause_seconds: float = 10.0,
-        adapters: Literal["load", "served"] = "load",
-        local_root: str = "",
-        remote_root: str = "",
-        prediction: bool = False,
-        can: Sequence[str] | None = None,
+        model: str | None,
+        key_env: str,
+        api_version: str | None,
+        context: int | None,
+        connect_seconds: float,
+        read_seconds: float,
+        retries: int,
+        at_once: int,
+        failures: int,
+        pause_seconds: float,
+        adapters: Literal["load", "served"],
+        local_root: str,
+        remote_root: str,
+        prediction: bool,
+        can: Sequence[str] | None,
     ) -> None:
         _check(url, retries=retries, at_once=at_once, failures=failures, key_env=key_env, can=can)
         self._how, self._roots, self._predicts = adapters, (local_root, remote_root), prediction
