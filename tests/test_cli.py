@@ -155,7 +155,7 @@ def test_people_approval_and_what_it_opens(cli: Cli, desk: Path, tmp_path: Path)
     draft.write_text(DRAFT, encoding="utf-8")
     ref = refs(desk)["release"]
     [tuner] = cli("user", "list", "-C", desk, "--json").json
-    assert tuner["roles"] == ["engineer"]
+    assert tuner["roles"] == ["developer"]
     only_message(cli("revise", draft, *ABOUT, "-C", desk), f"release {ref} is not approved", "--trial")
     only_message(cli("approve", ref, "--by", "nobody", "-C", desk), "no person 'nobody'")
     only_message(cli("approve", ref, "--by", tuner["name"], "-C", desk), "tuned", "cannot decide")

@@ -5,10 +5,10 @@ from tensaku.ledger import Ledger
 
 
 def test_a_person_is_kept_with_roles_and_only_once(ledger: Ledger) -> None:
-    again = ledger.add_person("sato", "佐藤 花子", ("engineer", "writer"))
+    again = ledger.add_person("sato", "佐藤 花子", ("developer", "writer"))
     assert again == ledger.person("sato")
     assert [p.name for p in ledger.people()] == ["sato", "tanaka"]
-    assert again.roles == ("writer", "engineer")
+    assert again.roles == ("writer", "developer")
     assert again.at.tzinfo is not None
 
 

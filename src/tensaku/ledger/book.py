@@ -11,21 +11,22 @@ from sqlalchemy import select
 
 from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
+from tensaku.ledger.accounts import Accounts
 from tensaku.ledger.answers import Answers
 from tensaku.ledger.audit import mismatches
+from tensaku.ledger.bulk import Bulks
 from tensaku.ledger.database import connect, copy_database, plain_errors, url_of
-from tensaku.ledger.drafts import Drafts
 from tensaku.ledger.finals import Finals
 from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
-from tensaku.ledger.people import People
 from tensaku.ledger.releases import Releases
+from tensaku.ledger.reviews import Reviews
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 
 __all__ = ["Ledger"]
 
 
-class Ledger(People, Drafts, Finals, Releases, Keys, Answers):
+class Ledger(Accounts, Bulks, Finals, Reviews, Releases, Keys, Answers):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod

@@ -118,31 +118,33 @@ class Drafts(Transactions):
             UsageError: the revision was made of another text than this draft's.
         """
         with self._write() as session:
-            self._person(session, by)
-            draft = self._one(session, tables.Draft, draft_id, "draft")
-            if draft.text != revision.draft:
-                what = f"the revision was made of another text than draft {draft_id}"
-                raise UsageError(
-                    what, where=self.where, fix="Ask for a revision of the draft as it stands in the ledger"
-                )
-            made = tables.Revised(
-                draft_id=draft_id,
-                text=storable(revision.text, "revision"),
-                verdict=verdict_to(revision.verdict),
-                finish=revision.finish,
-                prompt_tokens=revision.usage.prompt,
-                completion_tokens=revision.usage.completion,
-                provenance=dict(revision.provenance),
-                release=revision.provenance.get("release", ""),
-                trial=revision.provenance.get("trial") == "yes",
-                by=by,
-                at=datetime.now(UTC),
-            )
-            session.add(made)
-            session.flush()
-            detail = {"draft": draft_id, "provenance": dict(revision.provenance), "digest": digest(columns(made))}
-            append(session, by, "revision.added", f"revision:{made.id}", detail)
-            return revision_of(made)
+            return self._keep_revision(session, draft_id, revision, by)
+
+    def _keep_revision(self, session: Session, draft_id: int, revision: Revision, by: str) -> RevisionRow:
+        """`add_revision` in the running transaction."""
+        self._person(session, by)
+        draft = self._one(session, tables.Draft, draft_id, "draft")
+        if draft.text != revision.draft:
+            what = f"the revision was made of another text than draft {draft_id}"
+            raise UsageError(what, where=self.where, fix="Ask for a revision of the draft as it stands in the ledger")
+        made = tables.Revised(
+            draft_id=draft_id,
+            text=storable(revision.text, "revision"),
+            verdict=verdict_to(revision.verdict),
+            finish=revision.finish,
+            prompt_tokens=revision.usage.prompt,
+            completion_tokens=revision.usage.completion,
+            provenance=dict(revision.provenance),
+            release=revision.provenance.get("release", ""),
+            trial=revision.provenance.get("trial") == "yes",
+            by=by,
+            at=datetime.now(UTC),
+        )
+        session.add(made)
+        session.flush()
+        detail = {"draft": draft_id, "provenance": dict(revision.provenance), "digest": digest(columns(made))}
+        append(session, by, "revision.added", f"revision:{made.id}", detail)
+        return revision_of(made)
 
     def revisions(self, draft_id: int) -> list[RevisionRow]:
         """The revisions of a draft, newest first.

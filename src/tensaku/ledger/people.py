@@ -5,23 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tensaku.errors import NotFound, UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
-from tensaku.ledger.rows import ROLES, SYSTEM, PersonRow
-from tensaku.ledger.transactions import Transactions, clean, columns
+from tensaku.ledger.rows import OTHER_NAMES, ROLES, SYSTEM, PersonRow
+from tensaku.ledger.transactions import Transactions, clean, columns, storable
 
-__all__ = ["People"]
+__all__ = ["People", "end_sessions", "row_of"]
+
+
+def end_sessions(session: Session, name: str) -> None:
+    """End every session of a person in the running transaction."""
+    table = tables.SignedIn
+    open_ones = update(table).where(table.person == name, table.ended.is_(None))
+    session.execute(open_ones.values(ended=datetime.now(UTC)))
 
 
 def row_of(person: tables.Person) -> PersonRow:
     """The person as handed out."""
-    return PersonRow(person.name, person.display, tuple(person.roles), person.active, person.at)
+    credential: Literal["none", "once", "set"] = "none"
+    if person.password is not None:
+        credential = "once" if person.once else "set"
+    roles = tuple(OTHER_NAMES.get(role, role) for role in person.roles)
+    return PersonRow(
+        person.name, person.display, roles, person.active, person.at, tuple(person.scopes or ()), credential
+    )
 
 
 def checked_roles(roles: Sequence[str]) -> list[str]:
@@ -30,10 +43,24 @@ def checked_roles(roles: Sequence[str]) -> list[str]:
     Raises:
         NotFound: there is no such role.
     """
+    roles = [OTHER_NAMES.get(role, role) for role in roles]
     for role in roles:
         if role not in ROLES:
             raise NotFound("role", role, ROLES)
     return [role for role in ROLES if role in roles]
+
+
+def checked_scopes(scopes: Sequence[str]) -> list[str] | None:
+    """The scopes in order, each once; None without any.
+
+    Raises:
+        UsageError: one is neither `task:NAME` nor `fund:NAME`.
+    """
+    for scope in scopes:
+        kind, _, name = scope.partition(":")
+        if kind not in ("task", "fund") or not name.strip() or len(scope) > 205:
+            raise UsageError(f"{scope!r} bounds no right", fix="Write task:NAME or fund:NAME")
+    return sorted({storable(scope, "scope") for scope in scopes}) or None
 
 
 class People(Transactions):
@@ -61,7 +88,7 @@ class People(Transactions):
             self._person(session, by)
             found = session.get(tables.Person, name)
             if found is not None:
-                if (found.display, list(found.roles)) == (display, wanted):
+                if (found.display, list(row_of(found).roles)) == (display, wanted):
                     return row_of(found)
                 what = f"{name!r} is already {found.display} ({', '.join(found.roles)})"
                 raise UsageError(what, where=self.where, fix="Choose another name, or change that person's roles")
@@ -82,6 +109,8 @@ class People(Transactions):
         with self._write() as session:
             person = self._human(session, name, by)
             before, person.roles = list(person.roles), wanted
+            if before == wanted:
+                return row_of(person)
             return self._changed(session, person, by, "person.roles", {"before": before, "after": wanted})
 
     def set_active(self, name: str, active: bool, *, by: str = SYSTEM) -> PersonRow:
@@ -93,7 +122,22 @@ class People(Transactions):
         with self._write() as session:
             person = self._human(session, name, by)
             person.active = active
+            if not active:
+                end_sessions(session, name)
             return self._changed(session, person, by, "person.active", {"active": active})
+
+    def set_scopes(self, name: str, scopes: Sequence[str], *, by: str = SYSTEM) -> PersonRow:
+        """Bound a person's rights to these tasks (`task:NAME`) and funds (`fund:NAME`); none of a kind is all of it.
+
+        Raises:
+            NotFound: no such person.
+            UsageError: a scope is not well formed.
+        """
+        wanted = checked_scopes(scopes)
+        with self._write() as session:
+            person = self._human(session, name, by)
+            before, person.scopes = person.scopes, wanted
+            return self._changed(session, person, by, "person.scopes", {"before": before or [], "after": wanted or []})
 
     def _human(self, session: Session, name: str, by: str) -> tables.Person:
         self._person(session, by)

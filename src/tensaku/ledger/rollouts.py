@@ -16,7 +16,7 @@ from tensaku.ledger.transactions import Transactions, columns, storable
 
 __all__ = ["MAY_DEPLOY", "Rollouts", "status_of"]
 
-MAY_DEPLOY = ("engineer", "approver", "admin")
+MAY_DEPLOY = ("developer", "engineer", "approver", "admin")
 """Who may put an approved release to work, or go back."""
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "AnswerRow",
     "ApprovalRow",
     "Broken",
+    "BulkRow",
     "ChangeRow",
     "Decision",
     "DeploymentRow",
@@ -28,18 +29,26 @@ __all__ = [
     "Mismatch",
     "NewAnswer",
     "NewDraft",
+    "NotAllowed",
     "PersonRow",
     "Policy",
     "ReasonsMissing",
     "ReleaseRow",
+    "ReviewRow",
     "RevisionRow",
     "RolloutRow",
     "SavedMeanwhile",
+    "SessionRow",
+    "Standing",
     "reason_key",
 ]
 
-ROLES = ("writer", "engineer", "approver", "auditor", "admin")
-"""What a person may be: writers save finals, engineers tune, approvers sign, auditors read, admins keep people."""
+ROLES = ("writer", "reviewer", "developer", "validator", "approver", "auditor", "admin")
+"""What a person may be: writers save finals, reviewers pass them, developers tune, validators test, approvers sign,
+auditors read and change nothing, administrators keep people."""
+
+OTHER_NAMES = {"engineer": "developer", "administrator": "admin"}
+"""Roles by the names that older ledgers and people call them."""
 
 SYSTEM = "system"
 """The name under which Tensaku itself writes: bringing in files, creating and migrating the ledger."""
@@ -51,6 +60,7 @@ POLICIES: tuple[Policy, ...] = ("full", "hash", "none")
 Decision = Literal["accepted", "rejected", "altered"]
 Between = Literal["draft-revision", "revision-final", "draft-final"]
 Status = Literal["candidate", "approved", "rejected"]
+Verdicts = Literal["approved", "returned", "comment"]
 
 
 def reason_key(broken: FactBreak) -> str:
@@ -67,6 +77,82 @@ class PersonRow:
     roles: tuple[str, ...]
     active: bool
     at: datetime
+    scopes: tuple[str, ...] = ()
+    """`task:NAME` and `fund:NAME`: what the person's rights are bounded to; none of a kind, all of it."""
+    credential: Literal["none", "once", "set"] = "none"
+    """Whether there is a local password; `once` must be changed at the first sign-in."""
+
+    def may(self, task: str = "", fund: str = "") -> bool:
+        """Whether the rights reach a task and a fund; an empty name is not asked about."""
+        tasks = [scope[5:] for scope in self.scopes if scope.startswith("task:")]
+        funds = [scope[5:] for scope in self.scopes if scope.startswith("fund:")]
+        return (not task or not tasks or task in tasks) and (not fund or not funds or fund in funds)
+
+
+class NotAllowed(UsageError):
+    """The person has no right to do this or to see this; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One sign-in of a person. `id` is the SHA-256 of the token that the browser holds; the token is not kept."""
+
+    id: str
+    person: str
+    how: str
+    at: datetime
+    seen: datetime
+    expires: datetime
+    ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """What a second person said of a final; `returned` and `comment` carry a note."""
+
+    id: int
+    final_id: int
+    decision: Verdicts
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a draft stands: its newest final, who wrote and judged that, who has the draft, and until when.
+
+    `review` is the decision on the newest final, if there is one; comments alone decide nothing.
+    """
+
+    draft_id: int
+    final_id: int | None = None
+    final_by: str | None = None
+    final_at: datetime | None = None
+    review: Verdicts | None = None
+    reviewed_by: str | None = None
+    person: str | None = None
+    due: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRow:
+    """Drafts that the model is asked about in the background; the four numbers count them by where they are."""
+
+    id: int
+    by: str
+    at: datetime
+    ended: datetime | None
+    waiting: int = 0
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    fault: str = ""
+
+    @property
+    def total(self) -> int:
+        """How many drafts were asked for."""
+        return self.waiting + self.done + self.failed + self.cancelled
 
 
 @dataclass(frozen=True, slots=True)

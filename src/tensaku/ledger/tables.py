@@ -26,17 +26,23 @@ __all__ = [
     "Answered",
     "ApiKey",
     "Approval",
+    "Assignment",
+    "Bulk",
+    "BulkItem",
     "Changed",
     "Deployment",
     "Draft",
+    "Failures",
     "Final",
     "Head",
     "Log",
     "Person",
     "Release",
+    "Review",
     "Revised",
     "Rollout",
     "Row",
+    "SignedIn",
     "UtcTime",
 ]
 
@@ -79,6 +85,87 @@ class Person(Row):
     active: Mapped[bool] = mapped_column(Boolean)
     password: Mapped[str | None] = mapped_column(String(200))
     at: Mapped[datetime] = mapped_column(UtcTime)
+    once: Mapped[bool | None] = mapped_column(Boolean)
+    scopes: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class SignedIn(Row):
+    """A session of a signed-in person; of the browser's token only its SHA-256 is kept."""
+
+    __tablename__ = "sessions"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person: Mapped[str] = person_key(index=True)
+    how: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    seen: Mapped[datetime] = mapped_column(UtcTime)
+    expires: Mapped[datetime] = mapped_column(UtcTime)
+    ended: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class Failures(Row):
+    """Wrong passwords of a person since the last right one, and until when no password is looked at."""
+
+    __tablename__ = "sign_in_failures"
+    person: Mapped[str] = person_key(primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    until: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class Assignment(Row):
+    """Who has a draft, and until when (`YYYY-MM-DD`); the newest counts."""
+
+    __tablename__ = "assignments"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), index=True)
+    person: Mapped[str | None] = mapped_column(String(64), ForeignKey("people.name"))
+    due: Mapped[str | None] = mapped_column(String(10))
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Review(Row):
+    """What a second person said of a final."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        CheckConstraint("decision IN ('approved', 'returned', 'comment')", name="ck_reviews_decision"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    final_id: Mapped[int] = mapped_column(ForeignKey("finals.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(8))
+    note: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Bulk(Row):
+    """Drafts that the model is asked about in the background."""
+
+    __tablename__ = "bulks"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    ended: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class BulkItem(Row):
+    """One draft of a bulk; it leaves `waiting` in the transaction that keeps its revision."""
+
+    __tablename__ = "bulk_items"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'done', 'failed', 'cancelled')", name="ck_bulk_items_state"),
+        UniqueConstraint("bulk_id", "draft_id", name="uq_bulk_items_draft"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    bulk_id: Mapped[int] = mapped_column(ForeignKey("bulks.id"), index=True)
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), index=True)
+    state: Mapped[str] = mapped_column(String(9), index=True)
+    revision_id: Mapped[int | None] = mapped_column(ForeignKey("revisions.id"))
+    fault: Mapped[str] = mapped_column(Text)
 
 
 class Draft(Row):
