@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 BROWSER := $(VENV)/.browser
 COMPILER := $(VENV)/.compiler
-EXTRAS := curate,tune,evaluate,export,serve,desk,demo,dev
+DATABASE := $(VENV)/.database
+EXTRAS := curate,tune,evaluate,export,serve,desk,postgres,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
 PARTS ?=
@@ -47,6 +48,11 @@ $(BROWSER): scripts/debian-packages
 	@scripts/debian-packages "the browser tests" chromium fonts-noto-cjk
 	@touch $@
 
+$(DATABASE): scripts/debian-packages
+	@mkdir -p $(VENV)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || scripts/debian-packages "the tests on PostgreSQL" postgresql
+	@touch $@
+
 # The engine's passes are C++, built on first use; without a compiler torch computes them, several times slower.
 $(COMPILER): scripts/debian-packages
 	@mkdir -p $(VENV)
@@ -57,10 +63,10 @@ $(COMPILER): scripts/debian-packages
 run: $(STAMP) $(COMPILER)
 	@$(BIN)/tensaku demo $(ARGS)
 
-test: $(STAMP) $(BROWSER) $(COMPILER)
+test: $(STAMP) $(BROWSER) $(COMPILER) $(DATABASE)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-all: $(STAMP) $(BROWSER) $(COMPILER)
+test-all: $(STAMP) $(BROWSER) $(COMPILER) $(DATABASE)
 	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
 
 check: $(STAMP)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, keys
+from tensaku import __version__, accounts, keys
 from tensaku.errors import TensakuError, UsageError
 
 __all__ = ["app", "main"]
@@ -24,8 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-user = typer.Typer(help="The people who write, tune and approve.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(user, name="user")
+app.add_typer(accounts.app, name="user")
 app.add_typer(keys.app, name="key")
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
@@ -440,35 +439,6 @@ def plan_(
     print(json.dumps(values, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-@user.command("add")
-def user_add(
-    name: Annotated[str, typer.Argument(help="A short name; it signs everything and is never changed.")],
-    shown: Annotated[str, typer.Option("--display", help="The name as it is shown.")] = "",
-    role: Annotated[list[str] | None, typer.Option(help="writer, engineer, approver, auditor or admin.")] = None,
-    folder: Folder = HERE,
-) -> None:
-    """Add a person to the ledger."""
-    from tensaku.pipeline import Workspace
-
-    with _ledger(Workspace.open(folder)) as ledger:
-        row = ledger.add_person(name, shown or name, tuple(role or ["writer"]))
-    print(f"{row.name} ({row.display}): {', '.join(row.roles)}")
-
-
-@user.command("list")
-def user_list(folder: Folder = HERE, as_json: Json = False) -> None:
-    """List the people in the ledger."""
-    from tensaku.pipeline import Workspace
-
-    with _ledger(Workspace.open(folder)) as ledger:
-        people = ledger.people()
-    if as_json:
-        rows: list[dict[str, Any]] = [{"name": p.name, "display": p.display, "roles": p.roles} for p in people]
-        print(json.dumps(rows, ensure_ascii=False))
-    for person in () if as_json else people:
-        print(f"{person.name:<16}{person.display}  {', '.join(person.roles)}")
-
-
 def _store(folder: Path) -> Any:
     from tensaku.pipeline import TASK_FILE
     from tensaku.store import Store
@@ -480,6 +450,4 @@ def _store(folder: Path) -> Any:
 
 
 def _ledger(workspace: Any) -> Any:
-    from tensaku.ledger import Ledger
-
-    return Ledger.open(workspace.ledger_file, names=workspace.names())
+    return workspace.open_ledger()

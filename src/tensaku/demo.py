@@ -20,8 +20,8 @@ __all__ = ["PEOPLE", "TUNER", "lay_out", "summary", "walk"]
 #: The people of the demonstration, invented: short name, shown name, roles.
 PEOPLE = (
     ("sato", "佐藤 美咲（執筆）", ("writer",)),
-    ("suzuki", "鈴木 健（開発）", ("engineer", "writer")),
-    ("takahashi", "高橋 薫（承認）", ("approver", "writer")),
+    ("suzuki", "鈴木 健（開発）", ("developer", "writer")),
+    ("takahashi", "高橋 薫（承認）", ("approver", "reviewer", "writer")),
 )
 TUNER = "suzuki"
 
@@ -88,7 +88,7 @@ def walk(folder: Path, reporter: Reporter) -> tuple[Workspace, Store, Built]:
     workspace = Workspace.open(folder)
     store = Store(workspace.root, reporter)
     built = build(store, workspace)
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         _people_and_drafts(ledger, folder)
         release = built["release"]
         if release.ref not in {row.ref for row in ledger.releases()}:

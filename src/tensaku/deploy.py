@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import require_approved
-from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, Store
 from tensaku.task import Serve
 
 if TYPE_CHECKING:
+    from tensaku.desk import AccessRules
     from tensaku.engines import Engine
     from tensaku.revise import Job
     from tensaku.serve import Rules, Tls
 
-__all__ = ["check_person", "opened", "register_release", "release_of", "serve_release"]
+__all__ = ["access_rules", "check_person", "opened", "register_release", "release_of", "serve_release"]
 
 
 def release_of(store: Store, ref: str | None) -> Artifact:
@@ -50,18 +50,18 @@ def check_person(workspace: Workspace, name: str) -> None:
     Raises:
         NotFound: nobody of that name; the nearest names are given.
     """
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         ledger.person(name)
 
 
 def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
     """Enter a new release into the ledger as a candidate tuned by `by` (by default the user of this machine)."""
     name = by or _user_here()
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         if release.ref in {row.ref for row in ledger.releases()}:
             return
         if not by and name not in {person.name for person in ledger.people()}:
-            ledger.add_person(name, name, ("engineer",))
+            ledger.add_person(name, name, ("developer",))
         ledger.add_release(release.ref, name, release.facts)
 
 
@@ -86,7 +86,7 @@ def opened(
         UsageError: the release is not approved and `trial` is not said.
     """
     store = Store(workspace.root, reporter)
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         now = None if ref or trial else ledger.deployed()
         release = release_of(store, now.champion if now is not None else ref)
         marked = require_approved(ledger, release.ref, trial=trial)
@@ -115,7 +115,7 @@ def serve_release(
     from tensaku import desk, serve
 
     cfg = workspace.spec.serve
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger, Loader(workspace, store) as loader:
+    with workspace.open_ledger() as ledger, Loader(workspace, store) as loader:
         place = serve.address(listener, tls)
         follower = Follower(loader, ledger, place)
         with store.reporter.task("load the model"):
@@ -140,10 +140,43 @@ def serve_release(
             job=first.job,
             title=workspace.spec.task.name,
             choose=follower.choose,
+            access=access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:
             serve.run(app, listener=listener, ready=_tell(first.trial), grace=cfg.grace, tls=tls)
+
+
+def access_rules(workspace: Workspace, *, loopback: bool, tls: bool) -> AccessRules:
+    """How people sign in at the desk, as the task file says.
+
+    Raises:
+        UsageError: the provider has no client name.
+    """
+    from tensaku.desk import AccessRules, OidcRules
+
+    cfg = workspace.spec.desk
+    if cfg.oidc.issuer and not cfg.oidc.client_id:
+        raise UsageError("the provider needs a client name", where="desk.oidc.client_id", fix="Write it there")
+    oidc = OidcRules(
+        issuer=cfg.oidc.issuer,
+        client_id=cfg.oidc.client_id,
+        client_secret=os.environ.get(cfg.oidc.secret_env, ""),
+        claim=cfg.oidc.claim,
+        scope=cfg.oidc.scope,
+        label=cfg.oidc.label,
+        authorities=str(workspace.file(cfg.oidc.authorities) or ""),
+    )
+    return AccessRules(
+        open=loopback and cfg.sign_in == "open-on-this-machine" and not cfg.oidc.issuer,
+        secure=tls or cfg.https,
+        hours=cfg.session_hours,
+        idle_minutes=cfg.idle_minutes,
+        failures=cfg.failures,
+        lock_minutes=cfg.lock_minutes,
+        task=workspace.spec.task.name,
+        oidc=oidc,
+    )
 
 
 def _rules(cfg: Serve, listener: socket.socket) -> Rules:

@@ -87,10 +87,9 @@ def revoke(
 
 
 def _ledger(folder: Path) -> Ledger:
-    from tensaku.ledger import Ledger
     from tensaku.pipeline import Workspace
 
-    return Ledger.open(Workspace.open(folder).ledger_file)
+    return Workspace.open(folder).open_ledger()
 
 
 def _end(days: float | None) -> datetime | None:

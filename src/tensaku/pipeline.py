@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
+
+from sqlalchemy import URL
 
 from tensaku import curate as curation
 from tensaku.config import Section
@@ -35,11 +38,12 @@ from tensaku.evaluate import (
 )
 from tensaku.govern import Gate, Release, release
 from tensaku.ledger import Ledger
+from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
-from tensaku.task import Serve, Task
+from tensaku.task import Desk, LedgerPlace, Serve, Task
 from tensaku.text import StyleRule, names_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
@@ -107,6 +111,8 @@ class Spec(Section):
     leaderboard: Leaderboard = Leaderboard()
     gate: Gate = Gate()
     serve: Serve = Serve()
+    desk: Desk = Desk()
+    ledger: LedgerPlace = LedgerPlace()
 
 
 @dataclass(frozen=True)
@@ -145,8 +151,24 @@ class Workspace:
 
     @property
     def ledger_file(self) -> Path:
-        """The ledger of this workspace."""
+        """The file of this workspace's ledger, unless it is kept elsewhere."""
         return self.root / "ledger.sqlite"
+
+    def open_ledger(self) -> Ledger:
+        """The ledger of this workspace, to be closed by the caller.
+
+        Raises:
+            UsageError: it cannot be opened, or its address holds a password.
+        """
+        where: Path | URL = self.ledger_file
+        if place := self.spec.ledger.url:
+            where = url_of(place)
+            if where.password is not None:
+                fix = f"Leave it out there and put it into the environment variable {self.spec.ledger.password_env}"
+                raise UsageError("the ledger's address holds a password", where="ledger.url", fix=fix)
+            if password := os.environ.get(self.spec.ledger.password_env):
+                where = where.set(password=password)
+        return Ledger.open(where, names=self.names(), review=self.spec.desk.review)
 
     def check(self) -> None:
         """Resolve every file and part that the task file names."""
@@ -183,7 +205,7 @@ class Workspace:
 
     def _decided(self) -> SourceFile:
         """What the writers decided, as a file."""
-        with Ledger.open(self.ledger_file, names=self.names()) as ledger:
+        with self.open_ledger() as ledger:
             return curation.slice_file(ledger, self.root / "decisions")
 
     def _trim(self) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tensaku.config import Section
 
-__all__ = ["Serve", "Task"]
+__all__ = ["Desk", "LedgerPlace", "Oidc", "Serve", "Task"]
 
 
 class Task(Section):
@@ -73,3 +73,59 @@ class Serve(Section):
         elif used.get("engine") == "transformers":
             own = {"context": self.context}
         return {**own, **used}
+
+
+class Oidc(Section):
+    """The house's own OpenID Connect provider."""
+
+    issuer: str = ""
+    """Its address, as in https://sso.example.co.jp/realms/house; empty: local accounts only."""
+    client_id: str = ""
+    """The name under which the desk is registered there."""
+    secret_env: str = "TENSAKU_OIDC_SECRET"  # noqa: S105  the variable's name
+    """Environment variable with the client's secret."""
+    claim: str = "preferred_username"
+    """Claim of the ID token that holds the person's short name."""
+    scope: str = "openid profile"
+    """What is asked for."""
+    label: str = ""
+    """What stands on the button; empty: the address."""
+    authorities: str = ""
+    """File with the certificates (PEM) that vouch for the provider; empty: those of this machine."""
+
+
+class Desk(Section):
+    """Who may use the desk, and how the house works there."""
+
+    sign_in: Literal["open-on-this-machine", "always"] = "open-on-this-machine"
+    """On this machine's own address everybody says who they are without a password (any other address always asks for
+    one), or a password is asked for everywhere."""
+    https: bool = False
+    """A proxy before the server speaks TLS with the browsers; cookies are then sent over TLS alone."""
+    session_hours: float = Field(12, gt=0, le=720)
+    """A sign-in ends after so many hours."""
+    idle_minutes: float = Field(120, gt=0, le=10_080)
+    """A sign-in ends after so many minutes without use."""
+    failures: int = Field(5, ge=1, le=100)
+    """Wrong passwords after which a name is locked."""
+    lock_minutes: float = Field(15, gt=0, le=1440)
+    """How long it stays locked."""
+    oidc: Oidc = Oidc()
+    """Sign-in through the house's own provider."""
+    review: bool = False
+    """A comment is final only after a second person has approved it (four eyes)."""
+    due_day: int = Field(10, ge=0, le=28)
+    """Comments of a month are due on this day of the next one; 0: no such day."""
+    retrain_after: int = Field(100, ge=1)
+    """New finals from which the page Model suggests to retrain."""
+    retrain_drift: float = Field(0.05, gt=0, le=1)
+    """Rise of the share of rewritten characters (0 to 1) from which it does."""
+
+
+class LedgerPlace(Section):
+    """Where the ledger is kept."""
+
+    url: str = ""
+    """Address of a PostgreSQL database, as in postgresql://tensaku@db-host/tensaku; empty: a file in the workspace."""
+    password_env: str = "TENSAKU_LEDGER_PASSWORD"  # noqa: S105  the variable's name
+    """Environment variable with its password, which is written nowhere."""

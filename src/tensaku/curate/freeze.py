@@ -53,10 +53,13 @@ class Decisions(Section):
 def slice_of(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """The newest final of each draft that was written over a model's revision, with every change, by number of draft.
 
-    An older final is not taken: its writer thought better of it.
+    An older final is not taken: its writer thought better of it. Where the task asks for a second person, what nobody
+    has approved is not taken either.
     """
+    approved = ledger.approved_finals() if ledger.review else None
     for draft in sorted(ledger.drafts(), key=lambda row: row.id):
-        final = next(iter(ledger.finals(draft.id)), None)
+        finals = ledger.finals(draft.id)
+        final = next((row for row in finals if approved is None or row.id in approved), None)
         if final is None or final.revision_id is None:
             continue
         revision = next(row for row in ledger.revisions(draft.id) if row.id == final.revision_id)

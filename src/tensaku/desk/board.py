@@ -1,16 +1,20 @@
-"""The list of drafts: which there are, what may be filtered by, where each one stands."""
+"""The list of drafts: which there are, what may be filtered by, where each one stands, what is late."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
-from tensaku.ledger import DraftRow, Ledger
+from tensaku.ledger import DraftRow, Ledger, Standing
 from tensaku.revise import SECTIONS
 
-__all__ = ["Board", "Filters", "read_board", "state_of"]
+__all__ = ["STATES", "Board", "Filters", "State", "read_board", "state_of", "usual_due"]
 
-State = Literal["todo", "revised", "saved"]
+State = Literal["todo", "revised", "review", "returned", "saved"]
+STATES: tuple[State, ...] = ("todo", "revised", "review", "returned", "saved")
+"""Nothing done, revised by a model, waiting for a second person, sent back by that person, final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Filters:
 class Board:
     """One reading of the list. `months` come newest first: the first is "this month".
 
-    `drafts` are ordered by fund, section as a report has them, and manager.
+    `drafts` are ordered by fund, section as a report has them, and manager. With `review`, a final needs the approval
+    of a second person before it is one.
     """
 
     filters: Filters
@@ -34,19 +39,35 @@ class Board:
     months: tuple[str, ...]
     funds: tuple[str, ...]
     managers: tuple[str, ...]
+    standings: Mapping[int, Standing] = field(default_factory=dict)
+    review: bool = False
+
+    def state(self, draft: DraftRow) -> State:
+        """Where a draft of the list stands."""
+        return state_of(draft, self.standings.get(draft.id), review=self.review)
 
     @property
     def counts(self) -> dict[State, int]:
         """How many drafts of the list stand where."""
-        states = [state_of(draft) for draft in self.drafts]
-        return {"todo": states.count("todo"), "revised": states.count("revised"), "saved": states.count("saved")}
+        states = [self.state(draft) for draft in self.drafts]
+        return {state: states.count(state) for state in STATES}
 
 
-def state_of(draft: DraftRow) -> State:
-    """Where a draft stands: nothing done, revised by a model, saved by a writer."""
-    if draft.finals:
+def state_of(draft: DraftRow, standing: Standing | None = None, *, review: bool = False) -> State:
+    """Where a draft stands; `review`: a final counts once a second person has approved it."""
+    if not draft.finals:
+        return "revised" if draft.revisions else "todo"
+    if not review or (standing is not None and standing.review == "approved"):
         return "saved"
-    return "revised" if draft.revisions else "todo"
+    return "returned" if standing is not None and standing.review == "returned" else "review"
+
+
+def usual_due(as_of: str, due_day: int) -> date | None:
+    """The day on which comments of a month are due: day `due_day` of the month that follows; 0: no such day."""
+    if not due_day:
+        return None
+    year, month = int(as_of[:4]), int(as_of[5:])
+    return date(year + month // 12, month % 12 + 1, due_day)
 
 
 def read_board(ledger: Ledger, filters: Filters | None) -> Board:
@@ -65,4 +86,6 @@ def read_board(ledger: Ledger, filters: Filters | None) -> Board:
         months,
         tuple(sorted({d.fund for d in of_month})),
         tuple(sorted({d.manager for d in of_month})),
+        ledger.standings() if ledger.review else {},
+        ledger.review,
     )

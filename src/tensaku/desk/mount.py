@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Callable
@@ -12,13 +13,18 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
 
+from tensaku.desk.access import Access, AccessRules, Signed
 from tensaku.desk.board import read_board
 from tensaku.desk.comparison import hold
+from tensaku.desk.gate import Gate, signed_of
+from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import Desk, Session
+from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
-from tensaku.desk.words import Language
+from tensaku.desk.words import WORDS, Language
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
 from tensaku.ledger import Ledger
@@ -36,7 +42,6 @@ CLIENT_WORDS = (
     "fault_file_large",
     "error_long_text",
     "fault_long",
-    "who_nobody",
     "waiting",
     "writing",
     "detail",
@@ -45,6 +50,14 @@ CLIENT_WORDS = (
 """What the scripts say by themselves."""
 
 EVENTS = ("hello", "filter", "open", "text", "ask", "stop", "save", "new", "file")
+
+PATHS: tuple[tuple[str, Language], ...] = (("/", "ja"), ("/ja", "ja"), ("/en", "en"))
+
+READS = ("hello", "filter", "open", "text", "stop")
+"""Events that anybody may send who has signed in; the others are a writer's."""
+
+KNOWN_SECONDS = 2.0
+"""How long an open page takes a session for living before it looks again; what is written looks each time."""
 
 _mounted: list[FastAPI] = []
 
@@ -57,6 +70,7 @@ def mount(
     job: Job,
     title: str = "",
     choose: Callable[[], tuple[Engine, Job]] | None = None,
+    access: AccessRules | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
 
@@ -72,6 +86,7 @@ def mount(
         job: how it is asked. Its provenance says `release` and `trial` ("yes" for a release that nobody approved).
         title: shown beside the name, such as the task's.
         choose: who answers the next question, if that may change from one to the next.
+        access: how people sign in; by default everybody says who they are, which is for this machine alone.
 
     Raises:
         UsageError: this process has a desk already.
@@ -91,10 +106,13 @@ def mount(
             session.close()
 
     app.state.closing = [*getattr(app.state, "closing", ()), end_revisions]
+    entry = Access(ledger, access or AccessRules())
+    # Innermost, so that a request of another site's page never comes as far as the question of who sends it.
+    app.user_middleware.append(Middleware(Gate, access=entry))
+    add_signin(app, entry, title)
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
-    _add_page(desk, "/", "ja", sessions.add)
-    _add_page(desk, "/ja", "ja", sessions.add)
-    _add_page(desk, "/en", "en", sessions.add)
+    for path, language in PATHS:
+        _add_page(desk, entry, path, language, sessions.add)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
@@ -110,7 +128,7 @@ def mount(
     return desk
 
 
-def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Session], None]) -> None:
+def _add_page(desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None]) -> None:
     from nicegui import ui
 
     views = Views(language)
@@ -118,20 +136,21 @@ def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Sessi
 
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
     async def page(request: Request) -> None:
-        ui.add_body_html(await asyncio.to_thread(_body, desk, views))
-        opened(_connect(desk, language))
+        signed = signed_of(request)
+        own = Desk(PersonalLedger(desk.ledger, signed.person.name), desk.engine, desk.job, desk.title, desk.answering)
+        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed))
+        opened(_connect(own, language, access, signed))
 
 
-def _body(desk: Desk, views: Views) -> str:
-    board = read_board(desk.ledger, None)
-    people = [person for person in desk.ledger.people() if person.active and "writer" in person.roles]
+def _body(desk: Desk, own: Desk, views: Views, signed: Signed) -> str:
+    board = read_board(own.ledger, None)
     html = views.page(
         title=desk.title,
         trial=desk.trial,
         release=desk.release,
         text_language=desk.job.language,
         board=views.board(board, None),
-        writers=people,
+        signed=signed,
         managers=board.managers,
         funds=board.funds,
         this_month=board.months[0] if board.months else "",
@@ -140,7 +159,23 @@ def _body(desk: Desk, views: Views) -> str:
     return str(html)  # plain text: what the framework joins it with would be escaped otherwise
 
 
-def _connect(desk: Desk, language: Language) -> Session:
+class _Pulse:
+    """Whether the session behind an open page still lives."""
+
+    def __init__(self, access: Access, signed: Signed) -> None:
+        self._access, self._signed, self._looked = access, signed, time.monotonic()
+
+    async def writes(self, anew: bool) -> bool | None:
+        """Whether the person may write; None if nobody is signed in any more. `anew`: look in the ledger now."""
+        if anew or time.monotonic() - self._looked > KNOWN_SECONDS:
+            now = await asyncio.to_thread(self._access.signed, {self._access.cookie: self._signed.token})
+            if now is None:
+                return None
+            self._signed, self._looked = now, time.monotonic()
+        return "writer" in self._signed.person.roles
+
+
+def _connect(desk: Desk, language: Language, access: Access, signed: Signed) -> Session:
     """Join the page that is being built to a session of its own."""
     from nicegui import ui
 
@@ -149,13 +184,19 @@ def _connect(desk: Desk, language: Language) -> Session:
     def send(what: str, values: Any) -> None:
         client.run_javascript(f"desk.{what}({json.dumps(values, ensure_ascii=False)})")
 
-    session = Session(desk, language, send)
+    session, pulse = Session(desk, language, send, signed.person.name), _Pulse(access, signed)
     client.on_delete(session.close)
 
     def listen(name: str) -> None:
         async def heard(event: Any) -> None:
             values = event.args[0] if isinstance(event.args, list) and event.args else event.args
-            await session.on_event(name, values if isinstance(values, dict) else {})
+            writes = await pulse.writes(anew=name not in ("text", "stop"))
+            if writes is None:
+                send("who", None)
+            elif writes or name in READS:
+                await session.on_event(name, values if isinstance(values, dict) else {})
+            else:
+                send("notice", {"message": WORDS[language]["fault_right"], "kind": "bad", "detail": ""})
 
         ui.on(f"desk_{name}", heard)
 

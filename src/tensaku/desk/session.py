@@ -98,10 +98,12 @@ class Session:
     """The server's side of one page.
 
     Each method named `on_...` answers one event of the page. `send(what, values)` calls a function of the page; it must
-    not block. What blocks (ledger, comparing, the engine) runs in threads.
+    not block. What blocks (ledger, comparing, the engine) runs in threads. `signed` is who has signed in; whatever the
+    page says of who it is counts only where nobody has.
     """
 
-    def __init__(self, desk: Desk, language: Language, send: Send) -> None:
+    def __init__(self, desk: Desk, language: Language, send: Send, signed: str | None = None) -> None:
+        self._signed = signed
         self._desk, self._views, self._t, self._send = desk, Views(language), Views(language).words, send
         self._filters: Filters | None = None
         self._person: str | None = None
@@ -142,8 +144,8 @@ class Session:
 
     async def _on_hello(self, values: Mapping[str, Any]) -> None:
         people = await asyncio.to_thread(self._desk.ledger.people)
-        name = values.get("person")
-        known = {p.name: p.display for p in people if p.active and "writer" in p.roles}
+        name = self._signed or values.get("person")
+        known = {p.name: p.display for p in people if p.active and ("writer" in p.roles or p.name == self._signed)}
         self._person = name if name in known else None
         self._send("person", {"name": self._person, "display": known.get(str(name))})
         if values.get("draft") is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tensaku.desk.board import Board, state_of
+from tensaku.desk.board import Board
 from tensaku.desk.comparison import BrokenFact
 from tensaku.desk.words import WORDS, Language, counted, month_name
 from tensaku.ledger import DraftRow, FinalRow, PersonRow, RevisionRow
@@ -63,7 +63,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
-    environment.globals["state_of"] = state_of
     environment.globals["counted"] = counted
     return environment
 
@@ -78,6 +77,10 @@ class Views:
     def page(self, **values: Any) -> str:
         """The whole body of the page."""
         return self._render("page.html", asset_version=asset_version(), limit=LONGEST_DRAFT, **values)
+
+    def part(self, template: str, **values: Any) -> Markup:
+        """Any other template."""
+        return self._render(template, **values)
 
     def board(self, board: Board, opened: int | None) -> str:
         """Filters and list."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from tensaku.desk.words_house import HOUSE
+
 __all__ = ["LANGUAGES", "WORDS", "Language", "counted", "month_name"]
 
 Language = Literal["ja", "en"]
@@ -19,14 +21,9 @@ _JA = {
     "skip": "本文へ移動",
     "connection_lost": "サーバーとの接続が切れました。つながり次第、続きから使えます。",
     # who
-    "who_title": "担当者を選んでください",
-    "who_text": "保存した文には、ここで選んだ人の名前と日時が残ります。選択はこのブラウザに記憶されます。",
-    "who_none": "担当者がまだ登録されていません。管理者に登録を依頼してください。",
-    "who_change": "担当者を変更",
     "who_nobody": "担当者未選択",
     "writer": "執筆",
     "approver": "承認",
-    "engineer": "開発",
     "auditor": "監査",
     "admin": "管理",
     # list
@@ -173,14 +170,9 @@ _EN = {
     "subtitle": "Comment desk",
     "skip": "Skip to the text",
     "connection_lost": "The connection to the server is lost. You can go on as soon as it is back.",
-    "who_title": "Who is writing?",
-    "who_text": "What you save carries this name and the time. The choice is remembered in this browser.",
-    "who_none": "Nobody is registered yet. Please ask your administrator.",
-    "who_change": "Change person",
     "who_nobody": "Nobody chosen",
     "writer": "writer",
     "approver": "approver",
-    "engineer": "engineer",
     "auditor": "auditor",
     "admin": "administrator",
     "drafts": "Drafts",
@@ -315,7 +307,10 @@ _EN = {
     "detail": "Details",
 }
 
-WORDS: Mapping[Language, Mapping[str, str]] = {"ja": _JA, "en": _EN}
+WORDS: Mapping[Language, Mapping[str, str]] = {
+    "ja": {**_JA, **{key: said[0] for key, said in HOUSE.items()}},
+    "en": {**_EN, **{key: said[1] for key, said in HOUSE.items()}},
+}
 
 _FIRST_HALF = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 _MONTHS = (*_FIRST_HALF, "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

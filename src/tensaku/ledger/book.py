@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import select
+from sqlalchemy import URL, select
 
 from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
@@ -30,12 +30,19 @@ class Ledger(Accounts, Bulks, Finals, Reviews, Releases, Keys, Answers):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod
-    def open(cls, where: str | Path, *, names: Mapping[str, Sequence[str]] | None = None) -> Ledger:
+    def open(
+        cls,
+        where: str | Path | URL,
+        *,
+        names: Mapping[str, Sequence[str]] | None = None,
+        review: bool = False,
+    ) -> Ledger:
         """Open a ledger; make it if it is not there, bring it to the newest schema if it is older.
 
         Args:
             where: a file's path (SQLite), or a SQLAlchemy URL.
             names: the house's names and how they may be written; the facts guard reads with them.
+            review: a final is one only after a second person has approved it.
 
         Raises:
             UsageError: the file is no ledger, was written by a newer Tensaku, or cannot be read or written.
@@ -49,7 +56,9 @@ class Ledger(Accounts, Bulks, Finals, Reviews, Releases, Keys, Answers):
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, shown, names or {})
+        made = cls(engine, shown, names or {})
+        made.review = review
+        return made
 
     def close(self) -> None:
         """Let go of the database."""

@@ -104,7 +104,7 @@ class Bulks(Drafts):
             found = []
             for row in sorted(rows, key=lambda row: -row.id):
                 query = select(item.state, func.count()).where(item.bulk_id == row.id).group_by(item.state)
-                counts = {state: n for state, n in session.execute(query)}
+                counts: dict[str, int] = dict(session.execute(query).tuples().all())
                 faults = select(item.fault).where(item.bulk_id == row.id, item.fault != "").limit(1)
                 fault = session.scalar(faults) or ""
                 found.append(BulkRow(row.id, row.by, row.at, row.ended, **counts, fault=fault))

@@ -52,12 +52,14 @@ MEANINGS = {
 }
 
 
-def url_of(where: str | Path) -> URL:
+def url_of(where: str | Path | URL) -> URL:
     """The address of a database: a SQLAlchemy URL as it is, anything else is the path of a SQLite file.
 
     Raises:
         UsageError: the text looks like a URL and is none.
     """
+    if isinstance(where, URL):
+        return where
     if isinstance(where, str) and "://" in where:
         try:
             return make_url(where)

@@ -22,6 +22,8 @@ from tensaku.text import changes, compare
 
 __all__ = ["Finals"]
 
+APPROVED = select(tables.Review.final_id).where(tables.Review.decision == "approved")
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -89,6 +91,9 @@ def changed_of(row: tables.Changed) -> ChangeRow:
 
 class Finals(Transactions):
     """Finals and their changes."""
+
+    review = False
+    """Whether a final needs the approval of a second person before it is one (`Ledger.open` sets it)."""
 
     def __init__(self, engine: Engine, where: str, names: Mapping[str, Sequence[str]]) -> None:
         super().__init__(engine, where)
@@ -169,6 +174,8 @@ class Finals(Transactions):
             since: leave out finals saved before this moment (with a time zone).
         """
         newest = select(func.max(tables.Final.id)).group_by(tables.Final.draft_id)
+        if self.review:  # what nobody else has approved is no final yet
+            newest = newest.where(tables.Final.id.in_(APPROVED))
         query = select(tables.Final, tables.Draft).join(tables.Draft, tables.Draft.id == tables.Final.draft_id)
         query = query.where(tables.Final.id.in_(newest)).order_by(tables.Draft.id)
         if since is not None:

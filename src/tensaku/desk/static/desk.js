@@ -6,12 +6,10 @@
   const root = $("desk-root");
   const words = JSON.parse($("desk-words").textContent);
   const limit = Number(root.dataset.limit);
-  const PERSON = "tensaku.person";
   const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
   // What is open: number and key of the draft, what the ledger holds of it, reasons written so far.
   let now = null;
-  let person = null;
 
   // -- to the server ------------------------------------------------------------------------------------------------
 
@@ -210,13 +208,11 @@
 
   window.desk = {
     person: ({ name, display }) => {
-      person = name;
-      $("person-name").textContent = name ? display : words.who_nobody;
-      root.dataset.person = name ? "yes" : "no";
-      if (name) kept.write(PERSON, name);
-      else if (!$("who").open) $("who").showModal();
+      if (!name) return window.desk.who();
+      $("person-name").textContent = display;
+      root.dataset.person = "yes";
     },
-    who: () => $("who").open || $("who").showModal(),
+    who: () => location.assign(`${document.documentElement.lang === "ja" ? "" : "/en"}/signin?next=${encodeURIComponent(location.pathname + location.search)}`),
     regions: (regions) => Object.entries(regions).forEach(([id, html]) => show(id, html)),
     open: (values) => {
       const { draft, key, text, based_on, revision, saved, asking, regions, draft_count } = values;
@@ -329,11 +325,7 @@
     const target = event.target.closest("button, [data-draft]");
     if (!target) return;
     if (target.matches(".item")) emit("open", { draft: Number(target.dataset.draft) });
-    else if (target.dataset.person) {
-      $("who").close();
-      kept.write(PERSON, target.dataset.person);
-      emit("hello", { person: target.dataset.person });
-    } else if (target.hasAttribute("data-clear")) emit("filter", {});
+    else if (target.hasAttribute("data-clear")) emit("filter", {});
     else if (target.dataset.show) reveal(target.dataset.show, target.dataset.key);
     else if (target.dataset.use) use(target);
   });
@@ -378,8 +370,6 @@
   $("undo").addEventListener("click", () => editor.undo());
   $("redo").addEventListener("click", () => editor.redo());
   $("facts-badge").addEventListener("click", () => $("facts-card").scrollIntoView({ block: "nearest", behavior: "smooth" }));
-  $("person").addEventListener("click", () => $("who").showModal());
-  $("who").addEventListener("cancel", (event) => person || event.preventDefault());
 
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.isComposing || document.querySelector("dialog[open]")) return;
@@ -424,5 +414,5 @@
   });
 
   const asked = new URL(location.href).searchParams.get("draft");
-  emit("hello", { person: kept.read(PERSON), draft: /^\d{1,9}$/.test(asked ?? "") ? Number(asked) : null });
+  emit("hello", { draft: /^\d{1,9}$/.test(asked ?? "") ? Number(asked) : null });
 })();
