@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ from websockets.typing import Origin
 
 pytestmark = pytest.mark.browser
 
+
+def entered(url: str) -> dict[str, str]:
+    """The cookie of a browser that has said who it is."""
+    with httpx.Client(base_url=url) as client:
+        token = re.search(r'name="token" value="([^"]+)"', client.get("/signin").text)
+        assert token is not None
+        client.post("/signin", data={"token": token[1], "name": "sato"})
+        return {"cookie": f"tensaku-session={client.cookies['tensaku-session']}"}
+
+
 SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport="
 
 
@@ -22,7 +33,10 @@ def test_another_sites_page_cannot_open_the_socket(server: Any) -> None:
     with pytest.raises(InvalidStatus) as refused:
         connect(address, origin=Origin("http://evil.example"))
     assert refused.value.response.status_code == 403
-    with connect(address, origin=Origin(server.url)) as own:
+    with pytest.raises(InvalidStatus) as stranger:
+        connect(address, origin=Origin(server.url))
+    assert stranger.value.response.status_code == 403, "nobody has signed in"
+    with connect(address, origin=Origin(server.url), additional_headers=entered(server.url)) as own:
         assert str(own.recv()).startswith("0{")
     polling = httpx.get(server.url + SOCKET + "polling", headers={"origin": "http://evil.example"})
     assert polling.status_code == 403
@@ -30,7 +44,8 @@ def test_another_sites_page_cannot_open_the_socket(server: Any) -> None:
 
 
 def test_page_and_api_share_the_port(server: Any) -> None:
-    assert "原稿一覧" in httpx.get(server.url + "/").text
+    assert httpx.get(server.url + "/").headers["location"] == "/signin"
+    assert "原稿一覧" in httpx.get(server.url + "/", headers=entered(server.url)).text
     assert httpx.get(server.url + "/v1/models").json()["data"][0]["id"] == "comment"
     assert httpx.get(server.url + "/v1/nothing").json()["error"]["code"] == "not_found"
     assert httpx.get(server.url + "/healthz").json() == {"status": "ok"}
@@ -45,6 +60,7 @@ def test_no_barrier_that_axe_knows(page: Page, server: Any, path: str, width: in
     expect(page.locator("#who")).to_be_visible()
     found = axe.Axe().run(page).response["violations"]
     page.locator("[data-person=sato]").click()
+    expect(page.locator("#desk-root[data-person=yes]")).to_be_visible()
     found += axe.Axe().run(page).response["violations"]
     page.get_by_role("region", name="事実ファンド", exact=True).locator(".item").click()
     page.locator("#ask").click()

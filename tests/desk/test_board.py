@@ -32,7 +32,7 @@ def test_the_newest_month_comes_first(ledger: Ledger) -> None:
         ("2026-10", "債券", "outlook"),
         ("2026-10", "株式", "market"),
     ]
-    assert board.counts == {"todo": 3, "revised": 0, "saved": 0}
+    assert board.counts == {"todo": 3, "revised": 0, "review": 0, "returned": 0, "saved": 0}
 
 
 def test_filters_narrow_it(ledger: Ledger) -> None:

@@ -153,7 +153,7 @@ def test_a_ledger_without_the_end_of_its_log_takes_nothing(
         ("UPDATE drafts SET text = 'x' WHERE id = 2", "draft:2", "was altered after it was logged"),
         ("DELETE FROM drafts WHERE id = 3", "draft:3", "is in the log and no longer in its table"),
         (
-            "INSERT INTO people (name, display, roles, active, password, at) VALUES ('eve', 'Eve', '[]', 1, NULL, '2026-01-01 00:00:00')",
+            "INSERT INTO people VALUES ('eve', 'Eve', '[]', 1, NULL, '2026-01-01 00:00:00', NULL, NULL)",
             "person:eve",
             "is not in the log",
         ),

@@ -46,6 +46,10 @@ class Board:
         """Where a draft of the list stands."""
         return state_of(draft, self.standings.get(draft.id), review=self.review)
 
+    def word(self, state: State) -> str:
+        """The key of what a state is called: what is saved is final only where nobody else has to look at it."""
+        return "final_state" if state == "saved" and self.review else state
+
     @property
     def counts(self) -> dict[State, int]:
         """How many drafts of the list stand where."""

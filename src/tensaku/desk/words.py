@@ -308,7 +308,7 @@ _EN = {
 }
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
-    "ja": {**_JA, **{key: said[0] for key, said in HOUSE.items()}},
+    "ja": {**_JA, **{key: said[0] for key, said in HOUSE.items() if not key.endswith("_one")}},
     "en": {**_EN, **{key: said[1] for key, said in HOUSE.items()}},
 }
 

@@ -98,11 +98,7 @@ HOUSE: Mapping[str, tuple[str, str]] = {
     ),
     # month-end
     "month_end": ("月末一覧", "Month-end"),
-    "state_todo": ("未着手", "Waiting"),
-    "state_revised": ("修正案あり", "Drafted"),
-    "state_review": ("確認待ち", "In review"),
-    "state_returned": ("差し戻し", "Returned"),
-    "state_saved": ("確定", "Final"),
+    "final_state": ("確定", "Final"),
     "review": ("確認待ち", "In review"),
     "returned": ("差し戻し", "Returned"),
     "of_total": ("{n} / {total} 件", "{n} of {total}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -148,13 +149,13 @@ class Reviews(Transactions):
         with self._read() as session:
             newest = select(func.max(tables.Final.id)).group_by(tables.Final.draft_id)
             final, review = tables.Final, tables.Review
-            finals = {
+            finals: dict[int, tuple[int | None, str | None, datetime | None]] = {
                 draft: (id, by, at)
                 for draft, id, by, at in session.execute(
                     select(final.draft_id, final.id, final.by, final.at).where(final.id.in_(newest))
                 )
             }
-            decided = {
+            decided: dict[int | None, tuple[Any, str | None]] = {
                 id: (decision, by)
                 for id, decision, by in session.execute(
                     select(review.final_id, review.decision, review.by).where(review.decision != "comment")
@@ -165,15 +166,13 @@ class Reviews(Transactions):
                 row.draft_id: (row.person, row.due)
                 for row in session.scalars(select(tables.Assignment).where(tables.Assignment.id.in_(last)))
             }
-        return {
-            draft: Standing(
-                draft,
-                *finals.get(draft, (None, None, None)),
-                *(decided.get(finals[draft][0], (None, None)) if draft in finals else (None, None)),  # type: ignore[arg-type]
-                *given.get(draft, (None, None)),
-            )
-            for draft in {*finals, *given}
-        }
+        found = {}
+        for draft in {*finals, *given}:
+            id, by, at = finals.get(draft, (None, None, None))
+            decision, judge = decided.get(id, (None, None))
+            person, due = given.get(draft, (None, None))
+            found[draft] = Standing(draft, id, by, at, decision, judge, person, due)
+        return found
 
     def approved_finals(self) -> set[int]:
         """The finals that a second person has approved, by number; older ones of a draft too."""

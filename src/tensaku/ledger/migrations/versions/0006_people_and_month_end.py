@@ -32,15 +32,16 @@ def downgrade() -> None:
         people.drop_column("once")
 
 
-def _person(name: str, **more: bool) -> sa.Column[str]:
-    return sa.Column(name, sa.String(64), sa.ForeignKey("people.name"), **more)
+def _person(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
+    key = sa.ForeignKey("people.name")
+    return sa.Column(name, sa.String(64), key, nullable=nullable, primary_key=primary_key)
 
 
 def _sign_in() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", sa.String(64), primary_key=True),
-        _person("person", nullable=False),
+        _person("person"),
         sa.Column("how", sa.String(16), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("seen", MOMENT, nullable=False),
@@ -61,9 +62,9 @@ def _month_end() -> None:
         "assignments",
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("draft_id", sa.Integer(), sa.ForeignKey("drafts.id"), nullable=False),
-        _person("person"),
+        _person("person", nullable=True),
         sa.Column("due", sa.String(10)),
-        _person("by", nullable=False),
+        _person("by"),
         sa.Column("at", MOMENT, nullable=False),
         sqlite_autoincrement=True,
     )
@@ -74,7 +75,7 @@ def _month_end() -> None:
         sa.Column("final_id", sa.Integer(), sa.ForeignKey("finals.id"), nullable=False),
         sa.Column("decision", sa.String(8), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
-        _person("by", nullable=False),
+        _person("by"),
         sa.Column("at", MOMENT, nullable=False),
         sa.CheckConstraint("decision IN ('approved', 'returned', 'comment')", name="ck_reviews_decision"),
         sqlite_autoincrement=True,
@@ -86,7 +87,7 @@ def _bulk() -> None:
     op.create_table(
         "bulks",
         sa.Column("id", sa.Integer(), primary_key=True),
-        _person("by", nullable=False),
+        _person("by"),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("ended", MOMENT),
         sqlite_autoincrement=True,
