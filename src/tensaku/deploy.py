@@ -141,6 +141,7 @@ def serve_release(
             title=workspace.spec.task.name,
             choose=follower.choose,
             access=access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None),
+            due_day=workspace.spec.desk.due_day,
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

@@ -17,8 +17,10 @@ from starlette.middleware import Middleware
 
 from tensaku.desk.access import Access, AccessRules, Signed
 from tensaku.desk.board import read_board
+from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.comparison import hold
 from tensaku.desk.gate import Gate, signed_of
+from tensaku.desk.month import add_month
 from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import Desk, Session
 from tensaku.desk.signin import add_signin
@@ -71,6 +73,7 @@ def mount(
     title: str = "",
     choose: Callable[[], tuple[Engine, Job]] | None = None,
     access: AccessRules | None = None,
+    due_day: int = 10,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
 
@@ -87,6 +90,7 @@ def mount(
         title: shown beside the name, such as the task's.
         choose: who answers the next question, if that may change from one to the next.
         access: how people sign in; by default everybody says who they are, which is for this machine alone.
+        due_day: comments of a month are due on this day of the next one; 0: no such day.
 
     Raises:
         UsageError: this process has a desk already.
@@ -101,7 +105,10 @@ def mount(
     desk = Desk(ledger, engine, job, title, choose)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
+    worker = BulkWorker(ledger, desk.answering)
+
     def end_revisions() -> None:
+        worker.close()
         for session in list(sessions):
             session.close()
 
@@ -110,6 +117,8 @@ def mount(
     # Innermost, so that a request of another site's page never comes as far as the question of who sends it.
     app.user_middleware.append(Middleware(Gate, access=entry))
     add_signin(app, entry, title)
+    add_month(app, entry, worker, due_day=due_day)
+    worker.begin()
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     for path, language in PATHS:
         _add_page(desk, entry, path, language, sessions.add)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,12 @@ class Views:
         """A section's name."""
         return SECTIONS[self.language].get(section, section)
 
+    def day(self, day: date) -> str:
+        """A day, as a reader writes it."""
+        if self.language == "ja":
+            return f"{day.month}月{day.day}日（{'月火水木金土日'[day.weekday()]}）"
+        return f"{day.day} {month_name(f'{day:%Y-%m}', 'en').partition(' ')[0]}"
+
     def when(self, at: datetime) -> str:
         """A moment, in this machine's time."""
         return f"{at.astimezone():%Y-%m-%d %H:%M}"
@@ -122,6 +128,7 @@ class Views:
                 language=self.language,
                 section=self.section,
                 month=lambda as_of: month_name(as_of, self.language),
+                day=self.day,
                 sections=SECTIONS[self.language],
                 **values,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select, update
@@ -44,12 +44,14 @@ class Bulks(Drafts):
             append(session, by, "bulk.asked", f"bulk:{made.id}", {"drafts": wanted})
             return BulkRow(made.id, by, made.at, None, waiting=len(wanted))
 
-    def next_in_bulk(self) -> tuple[int, int, str] | None:
-        """Number of the oldest waiting item, its draft, and who asked; None if nothing waits."""
+    def next_in_bulk(self, without: Collection[int] = ()) -> tuple[int, int, str] | None:
+        """Number of the oldest waiting item but `without`, its draft, and who asked; None if nothing waits."""
         item = tables.BulkItem
         query = select(item.id, item.draft_id, tables.Bulk.by).join(tables.Bulk, tables.Bulk.id == item.bulk_id)
         with self._read() as session:
-            found = session.execute(query.where(item.state == "waiting").order_by(item.id).limit(1)).first()
+            found = session.execute(
+                query.where(item.state == "waiting", item.id.not_in(without)).order_by(item.id).limit(1)
+            ).first()
             return (found[0], found[1], found[2]) if found else None
 
     def bulk_done(self, item_id: int, revision: Revision, by: str) -> bool:
@@ -69,6 +71,14 @@ class Bulks(Drafts):
             item = session.get_one(tables.BulkItem, item_id)
             if item.state == "waiting":
                 item.state, item.fault = "failed", fault[:500].replace("\0", "")
+                self._end_if_done(session, item.bulk_id)
+
+    def bulk_skipped(self, item_id: int) -> None:
+        """Strike an item off whose draft needs no question any more."""
+        with self._write() as session:
+            item = session.get_one(tables.BulkItem, item_id)
+            if item.state == "waiting":
+                item.state = "cancelled"
                 self._end_if_done(session, item.bulk_id)
 
     def cancel_bulk(self, bulk_id: int, by: str) -> None:
