@@ -21,6 +21,7 @@ from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.comparison import hold
 from tensaku.desk.gate import Gate, signed_of
 from tensaku.desk.month import add_month
+from tensaku.desk.review import add_review
 from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import Desk, Session
 from tensaku.desk.signin import add_signin
@@ -118,6 +119,7 @@ def mount(
     app.user_middleware.append(Middleware(Gate, access=entry))
     add_signin(app, entry, title)
     add_month(app, entry, worker, due_day=due_day)
+    add_review(app, entry, names=job.names, text_language=job.language)
     worker.begin()
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     for path, language in PATHS:

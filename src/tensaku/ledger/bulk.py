@@ -114,7 +114,7 @@ class Bulks(Drafts):
             found = []
             for row in sorted(rows, key=lambda row: -row.id):
                 query = select(item.state, func.count()).where(item.bulk_id == row.id).group_by(item.state)
-                counts: dict[str, int] = dict(session.execute(query).tuples().all())
+                counts: dict[str, int] = {row[0]: row[1] for row in session.execute(query)}
                 faults = select(item.fault).where(item.bulk_id == row.id, item.fault != "").limit(1)
                 fault = session.scalar(faults) or ""
                 found.append(BulkRow(row.id, row.by, row.at, row.ended, **counts, fault=fault))
