@@ -142,6 +142,7 @@ def serve_release(
             choose=follower.choose,
             access=access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None),
             due_day=workspace.spec.desk.due_day,
+            retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

@@ -20,6 +20,7 @@ from tensaku.desk.board import read_board
 from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.comparison import hold
 from tensaku.desk.gate import Gate, signed_of
+from tensaku.desk.model_page import add_model_page
 from tensaku.desk.month import add_month
 from tensaku.desk.review import add_review
 from tensaku.desk.rights import PersonalLedger
@@ -65,7 +66,7 @@ KNOWN_SECONDS = 2.0
 _mounted: list[FastAPI] = []
 
 
-def mount(
+def mount(  # noqa: PLR0913  what a desk is made of
     app: FastAPI,
     *,
     ledger: Ledger,
@@ -75,6 +76,7 @@ def mount(
     choose: Callable[[], tuple[Engine, Job]] | None = None,
     access: AccessRules | None = None,
     due_day: int = 10,
+    retrain: tuple[int, float] = (100, 0.05),
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
 
@@ -92,6 +94,7 @@ def mount(
         choose: who answers the next question, if that may change from one to the next.
         access: how people sign in; by default everybody says who they are, which is for this machine alone.
         due_day: comments of a month are due on this day of the next one; 0: no such day.
+        retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
 
     Raises:
         UsageError: this process has a desk already.
@@ -120,6 +123,7 @@ def mount(
     add_signin(app, entry, title)
     add_month(app, entry, worker, due_day=due_day)
     add_review(app, entry, names=job.names, text_language=job.language)
+    add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
     worker.begin()
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     for path, language in PATHS:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, RevisionRow, Standing, tables
+from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
 from tensaku.records import Revision
 
@@ -77,6 +78,12 @@ class PersonalLedger(Ledger):
         """As `Ledger.standings`, of the drafts that are theirs."""
         mine = {draft.id for draft in self.drafts()}
         return {id: standing for id, standing in super().standings().items() if id in mine}
+
+    def outcomes(self) -> list[OutcomeRow]:
+        """As `Ledger.outcomes`, of the funds that are theirs."""
+        with self._read() as session:
+            me = row_of(session.get_one(tables.Person, self._name))
+        return [row for row in super().outcomes() if me.may(fund=row.fund)]
 
     def add_draft(self, new: NewDraft, *, by: str = SYSTEM) -> DraftRow:
         """As `Ledger.add_draft`; needs a writer with a right to the fund."""

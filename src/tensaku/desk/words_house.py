@@ -187,12 +187,16 @@ HOUSE: Mapping[str, tuple[str, str]] = {
         "モデルの修正案と、執筆者が保存した公表文との違いを集計しています。",
         "What the model wrote, held against what its writers saved.",
     ),
+    "model_accepted_note": (
+        "モデルが提案した変更のうち、公表文にそのまま残ったもの。",
+        "Of the changes the model proposed, those that stand in the final.",
+    ),
     "model_empty": (
         "修正案をもとに保存された公表文が、まだありません。",
         "No comment has been saved over a revision yet.",
     ),
     "model_comments": ("公表文", "Comments"),
-    "model_distance": ("編集率（中央値）", "Edited (median)"),
+    "model_distance": ("編集率（平均）", "Edited (mean)"),
     "model_distance_note": (
         "修正案のうち、書き直された文字の割合。0% はそのまま公表。",
         "Share of the model's characters that were rewritten; 0 % was published as it was.",
@@ -232,12 +236,12 @@ HOUSE: Mapping[str, tuple[str, str]] = {
         "{n} comments were finished since this release was made (mark: {wanted}).",
     ),
     "retrain_drift": (
-        "編集率の中央値が、最初の月の {first} から最近の月の {last} へ上がりました（目安 +{wanted}）。",
-        "The median share edited rose from {first} in the first month to {last} in the newest (mark: +{wanted}).",
+        "編集率の平均が、最初の月の {first} から最近の月の {last} へ上がりました（目安 +{wanted}）。",
+        "The mean share edited rose from {first} in the first month to {last} in the newest (mark: +{wanted}).",
     ),
     "retrain_steady": (
-        "編集率の中央値は、最初の月が {first}、最近の月が {last} です（目安 +{wanted}）。",
-        "The median share edited was {first} in the first month and {last} in the newest (mark: +{wanted}).",
+        "編集率の平均は、最初の月が {first}、最近の月が {last} です（目安 +{wanted}）。",
+        "The mean share edited was {first} in the first month and {last} in the newest (mark: +{wanted}).",
     ),
     "retrain_how": ("実行するには: tensaku run", "To do it: tensaku run"),
     "few": ("件数が少なく、参考値です。", "Few comments: read with care."),

@@ -19,6 +19,7 @@ from tensaku.ledger.database import connect, copy_database, plain_errors, url_of
 from tensaku.ledger.finals import Finals
 from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
+from tensaku.ledger.outcomes import Outcomes
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.reviews import Reviews
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
@@ -26,7 +27,7 @@ from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 __all__ = ["Ledger"]
 
 
-class Ledger(Accounts, Bulks, Finals, Reviews, Releases, Keys, Answers):
+class Ledger(Accounts, Bulks, Finals, Reviews, Outcomes, Releases, Keys, Answers):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod
