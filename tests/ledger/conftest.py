@@ -1,7 +1,9 @@
 """A ledger with two people, two drafts and a revision."""
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,39 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whoever uses the ledger alone is run on both databases; the whole suite on PostgreSQL is slow."""
+    own = metafunc.function.__code__.co_varnames[: metafunc.function.__code__.co_argcount]
+    if "where" in metafunc.fixturenames:
+        kinds = ["sqlite"] if {"path", "tmp_path"} & set(own) else ["sqlite", POSTGRES]
+        metafunc.parametrize("where", kinds, indirect=True)
+
+
+POSTGRES = pytest.param("postgres", marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A PostgreSQL for this run; see postgres.py."""
+    spec = importlib.util.spec_from_file_location("tensaku_test_postgres", Path(__file__).parent / "postgres.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    running = module.Cluster()
+    yield running
+    running.stop()
+
+
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    with Ledger.open(path) as opened:
+def where(request: pytest.FixtureRequest, path: Path) -> str | Path:
+    """Where the ledger of this test is: a file, or a new database of the server."""
+    return path if request.param == "sqlite" else str(request.getfixturevalue("cluster").new())
+
+
+@pytest.fixture
+def ledger(where: str | Path) -> Iterator[Ledger]:
+    with Ledger.open(where) as opened:
         opened.add_person("sato", "佐藤 花子", ("writer", "engineer"))
         opened.add_person("tanaka", "田中 一郎", ("writer", "approver"))
         yield opened

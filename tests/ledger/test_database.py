@@ -50,7 +50,8 @@ def test_a_url_of_sqlite_is_the_same_as_its_path(ledger: Ledger, path: Path) -> 
     [
         ("sqlite://", "in memory would keep nothing"),
         ("sqlite:///:memory:", "in memory would keep nothing"),
-        ("postgresql://u:secret@h/db", "no driver for this database"),
+        ("postgresql://u:secret@127.0.0.1:9/db", "cannot be reached"),
+        ("mysql://u:secret@h/db", "no driver for this database"),
         ("nosuch://h/db", "no driver for this database"),
         ("://", "no database address"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tensaku.errors import UsageError
@@ -22,6 +22,9 @@ __all__ = ["BUSY_SECONDS", "connect", "copy_database", "plain_errors", "url_of"]
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one before it gives up."""
+
+SERVER = {"connect_timeout": 10, "application_name": "tensaku", "client_encoding": "utf8"}
+"""How a server is connected to; the timeout is in seconds."""
 
 APPLICATION_ID = 0x54534B55  # "TSKU" in the file's header, shown by file(1)
 
@@ -84,6 +87,15 @@ def _set_up(dbapi: sqlite3.Connection, record: Any) -> None:
         cursor.close()
 
 
+def _set_up_server(dbapi: Any, record: Any) -> None:
+    """See that a commit waits for the server's disk, whatever the server's own setting is."""
+    with dbapi.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        if cursor.fetchone()[0] in ("off", "local"):
+            cursor.execute("SET synchronous_commit TO on")
+    dbapi.commit()
+
+
 def _begin(connection: Connection) -> None:
     # A writer takes the write lock at once: a reader that turns writer half-way could only be refused.
     writes = connection.get_execution_options().get("tensaku_writes", False)
@@ -122,18 +134,26 @@ def connect(url: URL) -> Engine:
         UsageError: the file cannot be made, or the database's driver is not installed.
     """
     sqlite = url.get_backend_name() == "sqlite"
+    if server := url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    server = server or url.drivername == "postgresql+psycopg"
     if sqlite and url.database in (None, "", ":memory:"):
         raise UsageError("a ledger in memory would keep nothing", where=str(url), fix="Name a file")
     if sqlite:
         _prepare_file(Path(str(url.database)))
     try:
         # A web server's threads outnumber SQLAlchemy's usual fifteen connections.
-        engine = create_engine(url, json_serializer=canonical, pool_size=16, max_overflow=48)
+        more: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}
+        if server:  # a connection that the server has ended meanwhile is noticed before it is used
+            more = {"pool_size": 8, "max_overflow": 24, "pool_pre_ping": True, "connect_args": SERVER}
+        engine = create_engine(url, json_serializer=canonical, **more)
     except (NoSuchModuleError, ModuleNotFoundError) as missing:
         shown = url.render_as_string(hide_password=True)
         raise UsageError(
             f"no driver for this database ({missing})", where=shown, fix="Install it with pip"
         ) from missing
+    if server:
+        event.listen(engine, "connect", _set_up_server)
     if sqlite:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
@@ -160,6 +180,29 @@ def copy_database(engine: Engine, target: Path) -> None:
     part.rename(target)
 
 
+def _of_server(failed: DBAPIError) -> tuple[str, str] | None:
+    """What a server's error means and what to do, told by SQLSTATE (PostgreSQL's appendix A) or by its lack."""
+    state = str(getattr(failed.orig, "sqlstate", None) or "")
+    if failed.connection_invalidated or state.startswith(("08", "57P")):
+        return "the database server has gone away", "What was acknowledged is kept; do it again when it is back"
+    if state.startswith("28"):
+        return "the database does not let this account in", "Check the account and the password in the environment"
+    if state == "3D000":
+        return "there is no such database", "Make it with: createdb"
+    if state == "42501":
+        return f"this account has no right to do that ({failed.orig})", "Make it the owner of the database"
+    if state in ("53100", "53200", "53300"):
+        return f"the database server is out of room ({failed.orig})", "Make room and do it again"
+    if not state and isinstance(failed, OperationalError):
+        said = str(failed.orig)
+        if "password authentication failed" in said or "no password supplied" in said:
+            return "the database does not let this account in", "Check the account and the password in the environment"
+        if "does not exist" in said:
+            return f"the database cannot be opened ({said.strip()})", "Make it with createdb, or correct the address"
+        return "the database server cannot be reached", "See that it runs, and check host and port of the address"
+    return None
+
+
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
     """Turn the database's errors into one message that says what to do.
@@ -179,5 +222,6 @@ def plain_errors(where: str) -> Iterator[None]:
                 raise UsageError(f"{what} ({original})", where=where, fix=fix) from failed
         if isinstance(failed, DBAPIError) and not isinstance(original, sqlite3.Error):
             fix = "Check the address, the network and the account"
-            raise UsageError(f"the database refused ({original})", where=where, fix=fix) from failed
+            what, fix = _of_server(failed) or (f"the database refused ({original})", fix)
+            raise UsageError(what, where=where, fix=fix) from failed
         raise

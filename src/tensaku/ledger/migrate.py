@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, column, inspect, select, table
+from sqlalchemy import Connection, Engine, column, func, inspect, select, table
 from sqlalchemy.orm import Session
 
 from tensaku.errors import UsageError
@@ -17,7 +19,7 @@ from tensaku.ledger.rows import SYSTEM
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["HEAD", "VERSION_TABLE", "upgrade"]
+__all__ = ["HEAD", "VERSION_TABLE", "downgrade", "upgrade"]
 
 HEAD = "0006"
 """The newest schema. A constant, so that opening an up-to-date ledger need not load Alembic; a test compares them."""
@@ -75,15 +77,47 @@ def upgrade(engine: Engine, where: str, to: str = "head") -> None:
     if before == HEAD:
         return
     check_known(before, where)
+    with _migrating(engine) as connection:
+        _migrate(connection, where, to)
+
+
+def downgrade(engine: Engine, where: str, to: str) -> None:
+    """Bring the database back to schema `to`, for an older Tensaku; the newer tables go, with what is in them.
+
+    Raises:
+        UsageError: not a ledger, a newer one, or a migration on the way goes one way only.
+    """
+    from alembic import command
+
     with engine.connect() as connection:
-        sqlite = connection.dialect.name == "sqlite"
-        if sqlite:
+        check_known(current(connection, where), where)
+    settings = config()
+    with _migrating(engine) as connection:
+        before = current(connection, where)
+        with Session(connection) as session:
+            append(session, SYSTEM, "ledger.downgraded", f"schema:{to}", {"before": before or "", "after": to})
+            session.flush()
+        settings.attributes["connection"] = connection
+        try:
+            command.downgrade(settings, to)
+        except AttributeError as one_way:
+            fix = "Restore a backup of that time; nothing was changed"
+            raise UsageError("a migration on the way goes one way only", where=where, fix=fix) from one_way
+        finally:
+            del settings.attributes["connection"]
+
+
+@contextmanager
+def _migrating(engine: Engine) -> Iterator[Connection]:
+    """A connection with a transaction in which tables may be rebuilt."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
             # Rebuilding a table drops the old one; its keys must not be enforced meanwhile. The setting has no effect
             # inside a transaction, and SQLAlchemy would begin one, so the driver's connection is asked directly.
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
         try:
             with connection.execution_options(tensaku_writes=True).begin():
-                _migrate(connection, where, to)
+                yield connection
         finally:
             connection.invalidate()  # its settings are not those of the others
 
@@ -91,6 +125,8 @@ def upgrade(engine: Engine, where: str, to: str = "head") -> None:
 def _migrate(connection: Connection, where: str, to: str) -> None:
     from alembic import command
 
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(APPLICATION_ID)))
     before = current(connection, where)  # again, under the lock: another process may have done it
     if before == HEAD:
         return

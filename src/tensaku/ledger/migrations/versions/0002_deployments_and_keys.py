@@ -43,3 +43,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_api_keys_person", "api_keys", ["person"])
+
+
+def downgrade() -> None:
+    """Take this version's tables away."""
+    op.drop_table("api_keys")
+    op.drop_table("deployments")

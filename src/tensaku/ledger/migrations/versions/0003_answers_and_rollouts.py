@@ -58,3 +58,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_answers_release", "answers", ["release"])
     op.create_index("ix_answers_at", "answers", ["at"])
+
+
+def downgrade() -> None:
+    """Take this version's tables away; keys, whose longer hashes the older form cannot hold, go too."""
+    op.drop_table("answers")
+    op.drop_table("rollouts")
+    op.execute("DELETE FROM api_keys")
+    with op.batch_alter_table("api_keys", table_kwargs={"sqlite_autoincrement": True}) as keys:
+        keys.drop_constraint("uq_api_keys_prefix", type_="unique")
+        keys.drop_column("limits")
+        keys.alter_column("hash", type_=sa.String(64), existing_type=sa.String(200), existing_nullable=False)
+        keys.create_unique_constraint("uq_api_keys_hash", ["hash"])
