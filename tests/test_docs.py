@@ -65,8 +65,8 @@ def test_every_setting_is_on_the_page() -> None:
     found = list(keys(Spec))
     assert len(found) > 30
     for key in found:
-        section, _, name = key.partition(".")
-        part = re.split(rf"^#+ .*\b{section}\b.*$", text, maxsplit=1, flags=re.MULTILINE)
+        section, _, name = key.rpartition(".")
+        part = re.split(rf"^#+ .*\b{re.escape(section)}\b.*$", text, maxsplit=1, flags=re.MULTILINE)
         assert len(part) == 2, f"no heading for [{section}]"
         assert re.search(rf"\b{name}\b", part[1]), key
 

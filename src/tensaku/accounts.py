@@ -46,9 +46,7 @@ def add(
 ) -> None:
     """Add a person to the ledger."""
     with _ledger(folder) as ledger:
-        row = ledger.add_person(name, shown or name, tuple(role or ["writer"]), by=_by(by))
-        if fund or task:
-            row = ledger.set_scopes(name, _scopes(fund, task), by=_by(by))
+        row = ledger.add_person(name, shown or name, role or ["writer"], scopes=_scopes(fund, task), by=_by(by))
         once = _once(ledger, name, by) if password else ""
     print(_line(row))
     _tell(once)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,8 @@ class Server:
         return self.process.returncode, out, err
 
 
-def start(folder: Path, port: int = 0) -> Server:
-    script = Path(__file__).parent / "desk_server.py"
+def start(folder: Path, script_name: str = "desk_server.py", port: int = 0) -> Server:
+    script = Path(__file__).parent / script_name
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder), str(port)],
         stdout=subprocess.PIPE,
@@ -59,6 +59,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if running.process.poll() is None:
         code, _, err = running.stop()
         assert (code, err) == (0, ""), err
+
+
+@pytest.fixture(scope="session")
+def start_desk() -> Callable[..., Server]:
+    """Starts another desk: `start_desk(folder, script)`."""
+    return start
 
 
 @pytest.fixture(scope="module")

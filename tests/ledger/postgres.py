@@ -77,7 +77,7 @@ class Cluster:
 
     def _connect(self) -> psycopg.Connection[Any]:
         address = {"host": "127.0.0.1", "port": self.port, "user": "tensaku", "password": self.password}
-        return psycopg.connect(dbname="postgres", autocommit=True, **address)  # type: ignore[arg-type]
+        return psycopg.connect(dbname="postgres", autocommit=True, **address)
 
     def kill(self) -> None:
         """SIGKILL to the server and all its children, as far as that is like a loss of power."""

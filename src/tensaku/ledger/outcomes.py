@@ -49,7 +49,7 @@ class Outcomes(Transactions):
             proposed = select(changed.final_id, changed.old, changed.new, changed.decision)
             proposed = proposed.where(changed.final_id.in_(newest), changed.between_texts == "draft-revision")
             for id, old, new, decision in session.execute(proposed.order_by(changed.id)):
-                changes.setdefault(id, []).append((old, new, decision))
+                changes.setdefault(id, []).append((old, new, decision))  # type: ignore[arg-type]
             rows = session.execute(
                 select(draft, final, revised)
                 .join(final, final.draft_id == draft.id)

@@ -66,13 +66,22 @@ def checked_scopes(scopes: Sequence[str]) -> list[str] | None:
 class People(Transactions):
     """Who may sign what."""
 
-    def add_person(self, name: str, display: str, roles: Sequence[str] = ("writer",), *, by: str = SYSTEM) -> PersonRow:
+    def add_person(
+        self,
+        name: str,
+        display: str,
+        roles: Sequence[str] = ("writer",),
+        *,
+        scopes: Sequence[str] = (),
+        by: str = SYSTEM,
+    ) -> PersonRow:
         """Add a person, or return the one who stands there with the same display name and roles.
 
         Args:
             name: the short name that signs, for ever (letters, digits, `.`, `_`, `-`, `@`; at most 64 characters).
             display: the name shown on screens.
             roles: any of `ROLES`.
+            scopes: what the rights are bounded to; see `set_scopes`.
             by: who adds.
 
         Raises:
@@ -83,16 +92,18 @@ class People(Transactions):
             fix = "Use letters, digits, . _ - @ (at most 64); 'system' is Tensaku itself"
             raise UsageError(f"{name!r} cannot be a person's name", fix=fix)
         display = clean(display, "display name", limit=200)
-        wanted = checked_roles(roles)
+        wanted, bounds = checked_roles(roles), checked_scopes(scopes)
         with self._write() as session:
             self._person(session, by)
             found = session.get(tables.Person, name)
             if found is not None:
-                if (found.display, list(row_of(found).roles)) == (display, wanted):
+                if (found.display, list(row_of(found).roles), found.scopes) == (display, wanted, bounds):
                     return row_of(found)
                 what = f"{name!r} is already {found.display} ({', '.join(found.roles)})"
                 raise UsageError(what, where=self.where, fix="Choose another name, or change that person's roles")
-            made = tables.Person(name=name, display=display, roles=wanted, active=True, at=datetime.now(UTC))
+            made = tables.Person(
+                name=name, display=display, roles=wanted, scopes=bounds, active=True, at=datetime.now(UTC)
+            )
             session.add(made)
             session.flush()
             detail = {"display": display, "roles": wanted, "digest": digest(columns(made))}
