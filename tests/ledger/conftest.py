@@ -22,9 +22,9 @@ def path(tmp_path: Path) -> Path:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whoever uses the ledger alone is run on both databases; the whole suite on PostgreSQL is slow."""
     own = metafunc.function.__code__.co_varnames[: metafunc.function.__code__.co_argcount]
-    if "where" in metafunc.fixturenames:
+    if "database" in metafunc.fixturenames:
         kinds = ["sqlite"] if {"path", "tmp_path"} & set(own) else ["sqlite", POSTGRES]
-        metafunc.parametrize("where", kinds, indirect=True)
+        metafunc.parametrize("database", kinds, indirect=True)
 
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.slow)
@@ -44,14 +44,14 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture
-def where(request: pytest.FixtureRequest, path: Path) -> str | Path:
+def database(request: pytest.FixtureRequest, path: Path) -> str | Path:
     """Where the ledger of this test is: a file, or a new database of the server."""
     return path if request.param == "sqlite" else str(request.getfixturevalue("cluster").new())
 
 
 @pytest.fixture
-def ledger(where: str | Path) -> Iterator[Ledger]:
-    with Ledger.open(where) as opened:
+def ledger(database: str | Path) -> Iterator[Ledger]:
+    with Ledger.open(database) as opened:
         opened.add_person("sato", "佐藤 花子", ("writer", "engineer"))
         opened.add_person("tanaka", "田中 一郎", ("writer", "approver"))
         yield opened

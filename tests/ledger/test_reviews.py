@@ -11,8 +11,8 @@ FINAL = "当月の国内株式市場は3.2%上昇しました。日銀は政策�
 
 
 @pytest.fixture
-def ledger(where: str | Path) -> Iterator[Ledger]:
-    with Ledger.open(where, review=True) as opened:
+def ledger(database: str | Path) -> Iterator[Ledger]:
+    with Ledger.open(database, review=True) as opened:
         opened.add_person("sato", "佐藤 花子", ("writer",))
         opened.add_person("abe", "阿部", ("writer", "reviewer"))
         opened.add_person("mori", "森", ("reviewer",))
