@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from tensaku.deploy import _of_sign_in as of_sign_in
 from tensaku.deploy import access_rules
+from tensaku.desk import AccessRules
 from tensaku.errors import UsageError
 from tensaku.pipeline import Workspace
 from tensaku.testing import tiny_desk
@@ -92,3 +94,14 @@ def test_beyond_this_machine_a_password_is_always_asked_for(folder: Path, monkey
     assert "s3cret" not in repr(rules)
     with pytest.raises(UsageError, match="client name"):
         access_rules(Workspace.open(folder, sso[:1]), loopback=True, tls=False)
+
+
+def test_whoever_starts_the_server_is_told_who_can_come_in(folder: Path) -> None:
+    with Workspace.open(folder).open_ledger() as ledger:
+        ledger.add_person("mori", "森")
+        assert "open: whoever" in of_sign_in(AccessRules(open=True), ledger)[0]
+        told = "\n".join(of_sign_in(AccessRules(open=False), ledger))
+        assert "unencrypted" in told
+        assert "nobody has a password yet" in told
+        ledger.set_password("mori", "correct-horse-1")
+        assert of_sign_in(AccessRules(open=False, secure=True), ledger) == []

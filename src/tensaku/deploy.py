@@ -20,6 +20,7 @@ from tensaku.task import Serve
 if TYPE_CHECKING:
     from tensaku.desk import AccessRules
     from tensaku.engines import Engine
+    from tensaku.ledger import Ledger
     from tensaku.revise import Job
     from tensaku.serve import Rules, Tls
 
@@ -133,6 +134,7 @@ def serve_release(
             ledger=ledger,
             checks={"rollout": follower.check},
         )
+        signing_in = access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None)
         page = desk.mount(
             app,
             ledger=ledger,
@@ -140,13 +142,14 @@ def serve_release(
             job=first.job,
             title=workspace.spec.task.name,
             choose=follower.choose,
-            access=access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None),
+            access=signing_in,
             due_day=workspace.spec.desk.due_day,
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:
-            serve.run(app, listener=listener, ready=_tell(first.trial), grace=cfg.grace, tls=tls)
+            ready = _tell(first.trial, _of_sign_in(signing_in, ledger))
+            serve.run(app, listener=listener, ready=ready, grace=cfg.grace, tls=tls)
 
 
 def access_rules(workspace: Workspace, *, loopback: bool, tls: bool) -> AccessRules:
@@ -197,10 +200,26 @@ def _rules(cfg: Serve, listener: socket.socket) -> Rules:
     )
 
 
-def _tell(marked: bool) -> Callable[[str], None]:
+def _of_sign_in(rules: AccessRules, ledger: Ledger) -> list[str]:
+    """What whoever starts the server should know of who can come in."""
+    if rules.open:
+        return ["Sign-in   open: whoever uses this machine says who they are (desk.sign_in)"]
+    told = []
+    if not rules.secure:
+        told.append(
+            "Sign-in   passwords cross the wire unencrypted: set serve.certificate, or desk.https behind a proxy"
+        )
+    if not rules.oidc.issuer and all(p.credential == "none" or not p.active for p in ledger.people()):
+        told.append("Sign-in   nobody has a password yet: tensaku user password NAME")
+    return told
+
+
+def _tell(marked: bool, more: list[str]) -> Callable[[str], None]:
     def ready(url: str) -> None:
         if marked:
             print("Trial     nobody has approved this release; every answer is marked")
+        for line in more:
+            print(line)
         print(f"Desk      {url}\nAPI       {url}/v1\nCtrl-C ends it.", flush=True)
 
     return ready

@@ -8,6 +8,8 @@ import threading
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import delete
+
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append
@@ -24,6 +26,8 @@ FAILURES = 5
 LOCKED_MINUTES = 15.0
 _TOUCH = timedelta(seconds=60)
 """How old the note of the last visit may grow: not every click is a write."""
+_FORGET = timedelta(days=30)
+"""How long after its end a session's row is kept; that somebody signed in stays in the log."""
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 # Each check takes 64 MiB; a flood of sign-ins must not take the machine.
@@ -142,6 +146,7 @@ class Accounts(People):
         token, now = secrets.token_urlsafe(32), datetime.now(UTC)
         with self._write() as session:
             self._person(session, name)
+            session.execute(delete(tables.SignedIn).where(tables.SignedIn.expires < now - _FORGET))
             expires = now + timedelta(hours=hours)
             session.add(tables.SignedIn(id=_token_id(token), person=name, how=how, at=now, seen=now, expires=expires))
             append(session, name, "person.signed-in", f"person:{name}", {"how": how})
