@@ -48,7 +48,8 @@ def add(
     with _ledger(folder) as ledger:
         row = ledger.add_person(name, shown or name, role or ["writer"], scopes=_scopes(fund, task), by=_by(by))
         once = _once(ledger, name, by) if password else ""
-    print(_line(row))
+    only = f"; only {', '.join(row.scopes)}" if row.scopes else ""
+    print(f"{row.name} ({row.display}): {', '.join(row.roles)}{only}")
     _tell(once)
 
 

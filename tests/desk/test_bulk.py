@@ -153,7 +153,8 @@ def test_a_bulk_survives_kills_and_nothing_answered_is_asked_again(ledger: Ledge
             if part is None:
                 assert server.wait(timeout=120) == 0
             else:
-                until(lambda wanted=part: ledger.bulks()[0].done >= wanted)
+                wanted = part
+                until(lambda: ledger.bulks()[0].done >= wanted)  # noqa: B023  called before the next turn
                 os.kill(server.pid, signal.SIGKILL)
         again = answered & set(asked.read_text().splitlines()[before:])
         assert not again, f"answered before the kill and asked again: {again}"
