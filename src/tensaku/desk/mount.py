@@ -9,6 +9,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -152,7 +153,7 @@ def _add_page(desk: Desk, access: Access, path: str, language: Language, opened:
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
     async def page(request: Request) -> None:
         signed = signed_of(request)
-        own = Desk(PersonalLedger(desk.ledger, signed.person.name), desk.engine, desk.job, desk.title, desk.answering)
+        own = replace(desk, ledger=PersonalLedger(desk.ledger, signed.person.name), choose=desk.answering)
         ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed))
         opened(_connect(own, language, access, signed))
 
