@@ -4,9 +4,9 @@
     make bench-soak DESK=DIR MINUTES=1
 
 The server is a process of its own with the native engine and fifty adapters (the trained one, and others that differ
-from it by a scale). Eight clients ask for exam drafts of random adapters, streamed; one in five closes the connection in the
-middle. Every few seconds an adapter is taken away and loaded again. At the end a hundred of the questions are asked
-once more, alone: each must have had the same answer under load. `benchmarks/results/soak.json` holds what came out.
+from it by a scale). Eight clients ask for exam drafts of random adapters, streamed; one in five closes the connection
+in the middle. Every few seconds an adapter is taken away and loaded again. At the end a hundred of the questions are
+asked once more, alone: each must have had the same answer under load. What came out is in results/soak.json.
 """
 
 from __future__ import annotations
