@@ -81,8 +81,8 @@ class Serve(Section):
         found = profile_for(self.profile, Hardware.found(), stream_mb)
         return found if self.at_once is None else replace(found, at_once=self.at_once)
 
-    def together(self, base: Path) -> int:
-        """Answers written at the same time over `base`."""
+    def together(self, base: Path | None) -> int:
+        """Answers written at the same time over `base`, which need not be there yet."""
         if self.at_once is not None or self.engine.get("engine") != "native":
             return self.at_once or 8
         return self.fitted(base).at_once
