@@ -170,7 +170,10 @@ def run(
     if "tune" in built.artifacts:
         from tensaku.plan import note_runs
 
-        note_runs(workspace.root)
+        try:
+            note_runs(workspace.root)
+        except UsageError as error:  # the work is done and sealed; what is wrong concerns the plan alone
+            print(f"tensaku: the plan's error of this run was not noted: {error}", file=sys.stderr)
     board = compare(store, workspace) if stage == "evaluate" and workspace.spec.leaderboard.candidates else None
     made = built.artifacts if board is None else {**built.artifacts, "leaderboard": board}
     if as_json:
