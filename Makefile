@@ -14,10 +14,11 @@ ARGS ?=
 PYTEST_ARGS ?=
 PARTS ?=
 QUICK ?=
+MINUTES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench bench-tune bench-serve bench-plan setup clean
+.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
@@ -27,6 +28,7 @@ help:
 	@echo "make format     put the code into the one form"
 	@echo "make bench-tune training beside TRL and Hugging Face (QUICK=1: ten minutes)"
 	@echo "make bench-serve serving beside llama.cpp, Hugging Face, vLLM (DESK=DIR, QUICK=1: ten minutes)"
+	@echo "make bench-soak a server under load for ten minutes (DESK=DIR, MINUTES=10)"
 	@echo "make bench-plan how wrong the plan is, and what other planners say"
 	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
@@ -95,6 +97,10 @@ bench-tune: $(STAMP) $(PEERS)/.set-up
 bench-serve: $(STAMP) $(COMPILER) $(PEERS)/.set-up
 	@test -n "$(DESK)" || { echo 'Name a workspace where "tensaku demo DIR --no-serve" was run: make bench-serve DESK=DIR'; exit 2; }
 	@$(BIN)/python -m benchmarks.serve.run --desk $(DESK) --peers $(PEERS)/bin/python $(if $(VLLM),--vllm $(VLLM)) $(if $(QUICK),--quick)
+
+bench-soak: $(STAMP) $(COMPILER)
+	@test -n "$(DESK)" || { echo 'Name a workspace where "tensaku demo DIR --no-serve" was run: make bench-soak DESK=DIR'; exit 2; }
+	@$(BIN)/python -m benchmarks.serve.soak --desk $(DESK) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench-plan: $(STAMP)
 	@$(BIN)/python -m benchmarks.plan.run $(ARGS)

@@ -154,3 +154,19 @@ def test_a_release_from_before_there_were_forms(walk: Walk, monkeypatch: pytest.
     with Loader(workspace, store) as loader:
         loaded = loader.load(old.ref, trial=True)
     assert (loaded.tuned.form, loaded.job.adapter) == ("adapter", old.ref)
+
+
+def test_profiles_are_listed_with_what_they_would_take_here(walk: Walk, folder: Path, cli: Callable[..., Any]) -> None:
+    walk("adapter")
+    told = cli("serve", "--list-profiles", "-C", folder, "--json").json
+    assert [one["name"] for one in told["profiles"]] == ["latency", "throughput"]
+    assert told["hardware"]["cores"] >= 1
+    assert all(one["at_once"] >= 1 for one in told["profiles"])
+    shown = cli("serve", "--list-profiles", "-C", folder)
+    assert shown.code == 0
+    assert any(line.split()[:2] == [">", told["chosen"]] for line in shown.out.splitlines())
+    workspace = Workspace.open(folder, ["serve.profile='latency'", "serve.at_once=3"])
+    base = Store(workspace.root, SilentReporter()).list("base")[-1].path
+    used = workspace.spec.serve.engine_for(base)
+    assert (used["slots"], used["chunk"]) == (3, 64)
+    assert cli("serve", "--list-profiles", "-C", folder / "none").code == 2

@@ -34,7 +34,7 @@ def tune(case: dict[str, Any]) -> dict[str, Any]:
     measured = speed()
     multiply = product(measured.fastest)
     vocabulary = json.loads((Path(case["model"]) / "config.json").read_text(encoding="utf-8"))["vocab_size"]
-    drawn = random.Random(1)  # noqa: S311 - words, no secrets
+    drawn = random.Random(1)
 
     def words(n: int) -> list[int]:
         return [drawn.randrange(8, vocabulary) for _ in range(n)]

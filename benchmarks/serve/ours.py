@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import statistics
 import time
 from dataclasses import replace
 from functools import partial
@@ -65,7 +66,30 @@ def main() -> None:
         ask(0, facts=asked["known"][0])  # looks the vocabulary through, once
         result["facts"] = timed(lambda n: ask(n, facts=asked["known"][n]), numbers, 1)
     engine.close()
+    if asked.get("examples"):
+        result["cold_examples"], result["warm_examples"] = with_examples()
     finish(result)
+
+
+def with_examples() -> tuple[float, float]:
+    """Seconds to the first token behind an instruction that quotes past pairs: the first question, and the median of
+    five others. An engine of its own, so that nothing is known of the prompt."""
+    engine = NativeEngine(Path(asked["model"]), context=2048, slots=2, threads=asked["threads"])
+    engine.load_adapter("0", Path(asked["adapters"][0]))
+    list(engine.submit(Request((Message("user", "。"),), adapter="0", max_tokens=4)))
+    firsts = []
+    for messages in asked["messages"][:6]:
+        turns = [Message(*turn) for turn in messages]
+        quoted = [Message(*turn) for turn in asked["examples"]]
+        began = time.perf_counter()
+        stream = engine.submit(Request((*turns[:-1], *quoted, turns[-1]), adapter="0", max_tokens=4))
+        for piece in stream:
+            if piece.text:
+                firsts.append(time.perf_counter() - began)
+                break
+        stream.cancel()
+    engine.close()
+    return firsts[0], statistics.median(firsts[1:])
 
 
 if __name__ == "__main__":

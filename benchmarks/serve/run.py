@@ -79,6 +79,12 @@ class Desk:
             "hf_prompts": 8,
         }
 
+    def examples(self, count: int) -> list[list[str]]:
+        """The first lessons as turns before the question: an instruction that shows what it means."""
+        rows = [json.loads(line) for line in self.lessons.read_text(encoding="utf-8").splitlines()[:count]]
+        turns = [(("user", row["draft"]), ("assistant", row["final"])) for row in rows]
+        return [list(turn) for pair in turns for turn in pair]
+
     def _adapters(self) -> list[Path]:
         """The adapter, and seven that differ from it a little: other content, other hash, much the same work."""
         made = [self.adapter]
@@ -145,6 +151,7 @@ def ratios(found: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
         "single_vs_vllm": over(speed("ours trimmed", "drafted 1"), best(["vllm plain", "vllm ngram"], "1")),
         "eight_vs_llamacpp": over(speed("ours trimmed", "drafted 8x8"), best(llama, "8x8")),
         "ttft_cold_over_warm": over(ours.get("cold"), ours.get("warm")),
+        "ttft_cold_over_warm_examples": over(ours.get("cold_examples"), ours.get("warm_examples")),
         "identical_outputs": bool(ours.get("identical")) and (whole is None or bool(whole["identical"])),
         "facts_safe_cost": over(speed("ours trimmed", "drafted 1"), speed("ours trimmed", "facts")),
         "never_slower_than_plain": {
@@ -192,7 +199,7 @@ def main() -> None:
     args = asked.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     desk, count = Desk(args.desk), 16 if args.quick else 100
-    order = desk.order("trimmed", count) | {"facts": True}
+    order = desk.order("trimmed", count) | {"facts": True, "examples": desk.examples(6)}
     found: dict[str, dict[str, Any] | None] = {
         "ours trimmed": run("ours-trimmed", sys.executable, "ours.py", order, 600)
     }

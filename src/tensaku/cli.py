@@ -169,7 +169,10 @@ def run(
     if "tune" in built.artifacts:
         from tensaku.plan import note_runs
 
-        note_runs(workspace.root)
+        try:
+            note_runs(workspace.root)
+        except UsageError as error:  # the work is done and sealed; what is wrong concerns the plan alone
+            print(f"tensaku: the plan's error of this run was not noted: {error}", file=sys.stderr)
     board = compare(store, workspace) if stage == "evaluate" and workspace.spec.leaderboard.candidates else None
     made = built.artifacts if board is None else {**built.artifacts, "leaderboard": board}
     if as_json:
@@ -392,15 +395,22 @@ def serve(
     trial: Trial = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on; by default serve.host.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; by default serve.port.")] = None,
+    profiles: Annotated[
+        bool, typer.Option("--list-profiles", help="Show what each profile would set on this machine, and end.")
+    ] = False,
     folder: Folder = HERE,
+    as_json: Json = False,
 ) -> None:
     """Start API and desk with the release that the ledger says answers, and follow it there."""
-    from tensaku.deploy import release_of, serve_release
+    from tensaku.deploy import release_of, serve_release, tell_profiles
     from tensaku.pipeline import Workspace
     from tensaku.serve import Tls, listen
     from tensaku.store import Store
 
     workspace = Workspace.open(folder)
+    if profiles:
+        tell_profiles(workspace, as_json)
+        return
     cfg = workspace.spec.serve
     store = Store(workspace.root)
     release_of(store, ref)

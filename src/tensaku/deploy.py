@@ -7,13 +7,16 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tensaku.engines.profiles import PROFILES, Hardware, keys_and_values_mb, profile_for
 from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import require_approved
 from tensaku.pipeline import Workspace
+from tensaku.revise import Tuned
 from tensaku.store import Artifact, Reporter, Store
 from tensaku.task import Serve
 
@@ -24,7 +27,15 @@ if TYPE_CHECKING:
     from tensaku.revise import Job
     from tensaku.serve import Rules, Tls
 
-__all__ = ["access_rules", "check_person", "opened", "register_release", "release_of", "serve_release"]
+__all__ = [
+    "access_rules",
+    "check_person",
+    "opened",
+    "register_release",
+    "release_of",
+    "serve_release",
+    "tell_profiles",
+]
 
 
 def release_of(store: Store, ref: str | None) -> Artifact:
@@ -130,7 +141,7 @@ def serve_release(
             engine=first.engine,
             models=follower.lineup,
             hosts=serve.hosts_of(listener),
-            rules=_rules(cfg, listener),
+            rules=_rules(cfg, listener, first.tuned.model),
             ledger=ledger,
             checks={"rollout": follower.check},
         )
@@ -184,12 +195,12 @@ def access_rules(workspace: Workspace, *, loopback: bool, tls: bool) -> AccessRu
     )
 
 
-def _rules(cfg: Serve, listener: socket.socket) -> Rules:
+def _rules(cfg: Serve, listener: socket.socket, base: Path) -> Rules:
     from tensaku import serve
 
     loopback = serve.hosts_of(listener) == serve.LOOPBACK
     return serve.Rules(
-        at_once=cfg.at_once,
+        at_once=cfg.together(base),
         waiting=cfg.waiting,
         wait_seconds=cfg.wait_seconds,
         answer_seconds=cfg.answer_seconds,
@@ -212,6 +223,22 @@ def _of_sign_in(rules: AccessRules, ledger: Ledger) -> list[str]:
     if not rules.oidc.issuer and all(p.credential == "none" or not p.active for p in ledger.people()):
         told.append("Sign-in   nobody has a password yet: tensaku user password NAME")
     return told
+
+
+def tell_profiles(workspace: Workspace, as_json: bool) -> None:
+    """Print what each profile would set on this machine, over the newest release's base if there is one."""
+    from tensaku.show import print_profiles
+
+    cfg, hardware, store = workspace.spec.serve, Hardware.found(), Store(workspace.root)
+    releases = store.list("release")
+    stream_mb = 0.0
+    if releases:
+        model = Tuned.of(releases[-1], store.get(releases[-1].inputs["base"])).model
+        with suppress(UsageError):  # a family that another engine computes
+            stream_mb = keys_and_values_mb(model, cfg.context)
+    made = [profile_for(name, hardware, stream_mb) for name in PROFILES]
+    chosen = profile_for(cfg.profile, hardware, stream_mb).name
+    print_profiles(made, chosen, hardware, stream_mb, cfg.at_once, as_json)
 
 
 def _tell(marked: bool, more: list[str]) -> Callable[[str], None]:

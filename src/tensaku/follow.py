@@ -96,7 +96,7 @@ class Loader:
         tuned = Tuned.of(release, self.store.get(release.inputs["base"]))
         engine = self._engines.get(tuned.model)
         if engine is None:
-            engine = open_engine(self.workspace.spec.serve.engine_for(), tuned.model)
+            engine = open_engine(self.workspace.spec.serve.engine_for(tuned.model), tuned.model)
         plain = self.workspace.job()
         try:
             tuned.load(engine, ref, plain.instruction)

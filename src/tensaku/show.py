@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tensaku.engines.profiles import Hardware, Profile
 from tensaku.ledger import RolloutRow
 from tensaku.records import Revision
 from tensaku.store import Artifact, Difference, Reporter, reporter_for
@@ -25,6 +26,7 @@ __all__ = [
     "print_board",
     "print_differences",
     "print_ladder",
+    "print_profiles",
     "print_revision",
     "print_rollouts",
     "print_scores",
@@ -170,6 +172,36 @@ def print_revision(revision: Revision) -> None:
         print("! the comment was cut off at the longest length allowed", file=sys.stderr)
     made_by = revision.provenance
     print(f"({made_by.get('release')}, trial: {made_by.get('trial')})", file=sys.stderr)
+
+
+def print_profiles(
+    profiles: Sequence[Profile],
+    chosen: str,
+    hardware: Hardware,
+    stream_mb: float,
+    asked: int | None,
+    as_json: bool,
+) -> None:
+    """The profiles of serving on this machine; `asked`: what the task file sets instead of a profile's `at_once`."""
+    rows = [dataclasses.asdict(one) | {"memory_mb": round(one.at_once * stream_mb) or None} for one in profiles]
+    if as_json:
+        told = {"hardware": hardware._asdict(), "chosen": chosen, "at_once": asked, "profiles": rows}
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    free = "" if hardware.free_mb is None else f", {hardware.free_mb / 1024:.1f} GB free"
+    print(f"{hardware.name}: {hardware.cores} cores{free}, {hardware.gpus or 'no'} GPU{'s' * (hardware.gpus > 1)}")
+    table = Table(**_CLOSE)
+    for head in ("", "profile", "answers at once", "prompt rows a step", "keys and values", "bound by"):
+        table.add_column(head)
+    for one, row in zip(profiles, rows, strict=True):
+        memory = f"{row['memory_mb']} MB" if row["memory_mb"] else "no release yet"
+        table.add_row(">" * (one.name == chosen), one.name, str(one.at_once), str(one.chunk), memory, one.why)
+    Console().print(table)
+    if asked is not None:
+        print(f"[serve] at_once = {asked} stands in the task file and goes before the profile's.")
+    if hardware.gpus:
+        print('Our own engine leaves the GPU alone: put vLLM behind it with serve.engine = { engine = "openai", ... }')
+    print('Change it with [serve] profile = "latency" or "throughput"; docs/serve.md says what was measured.')
 
 
 def print_rollouts(rollouts: Sequence[RolloutRow], as_json: bool) -> None:

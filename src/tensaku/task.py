@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from tensaku.config import Section
+from tensaku.engines.profiles import Hardware, Profile, keys_and_values_mb, profile_for
+from tensaku.errors import UsageError
 
 __all__ = ["Desk", "LedgerPlace", "Oidc", "Serve", "Task"]
 
@@ -39,8 +44,10 @@ class Serve(Section):
     """The engine that answers, with its settings, as in { engine = "openai", url = "http://gpu-host:8000/v1" }."""
     precision: Literal["int8", "fp32"] = "int8"
     """Number format of the base model's weights when our own engine answers."""
-    at_once: int = Field(8, ge=1, le=256)
-    """Answers written at the same time; more wait their turn."""
+    profile: Literal["auto", "latency", "throughput"] = "auto"
+    """Whether each answer's speed matters, or that of all together; `tensaku serve --list-profiles` shows both."""
+    at_once: int | None = Field(None, ge=1, le=256)
+    """Answers written at the same time; more wait their turn. By default the profile's."""
     context: int = Field(2048, ge=64)
     """Most tokens of prompt and answer together."""
     keys: Literal["beyond-loopback", "always"] = "beyond-loopback"
@@ -64,12 +71,29 @@ class Serve(Section):
     key: str = ""
     """File with the certificate's private key (PEM, without a password)."""
 
-    def engine_for(self) -> dict[str, Any]:
-        """The engine as `open_engine` takes it, with what this section says about our own ones."""
+    def fitted(self, base: Path | None) -> Profile:
+        """The profile on this machine, with what this section says itself; `base`: the base model's folder, if it is
+        there already."""
+        stream_mb = 0.0
+        if base is not None:
+            with suppress(UsageError):  # a family that another engine computes
+                stream_mb = keys_and_values_mb(base, self.context)
+        found = profile_for(self.profile, Hardware.found(), stream_mb)
+        return found if self.at_once is None else replace(found, at_once=self.at_once)
+
+    def together(self, base: Path | None) -> int:
+        """Answers written at the same time over `base`, which need not be there yet."""
+        if self.at_once is not None or self.engine.get("engine") != "native":
+            return self.at_once or 8
+        return self.fitted(base).at_once
+
+    def engine_for(self, base: Path | None = None) -> dict[str, Any]:
+        """The engine as `open_engine` takes it over `base`, with what this section says about our own ones."""
         used = dict(self.engine)
         own: dict[str, Any] = {}
         if used.get("engine") == "native":
-            own = {"precision": self.precision, "context": self.context, "slots": self.at_once}
+            fitted = self.fitted(base)
+            own = {"precision": self.precision, "context": self.context, "slots": fitted.at_once, "chunk": fitted.chunk}
         elif used.get("engine") == "transformers":
             own = {"context": self.context}
         return {**own, **used}

@@ -10,7 +10,6 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tensaku.batch.journal import Journal
 from tensaku.batch.tables import ADDED, Columns, Table
 from tensaku.errors import DataError
 
@@ -110,25 +109,3 @@ def test_every_wrong_row_is_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("draft,fund,section,as_of,release\na,b,c,2026-09,r\n", encoding="utf-8")
     with pytest.raises(DataError, match="'release': the table has a column of that name already"):
         Table.read(tmp_path / "f.csv", Columns())
-
-
-def test_a_journal_goes_on_behind_a_torn_line(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j")
-    journal.open()
-    journal.add("k1", {"revision": "一"})
-    journal.add("k2", {"revision": "二"})
-    journal.close()
-    whole = (tmp_path / "j").read_bytes()
-    for cut in range(1, len(whole)):
-        (tmp_path / "j").write_bytes(whole[:-cut])
-        again = Journal(tmp_path / "j")
-        again.open()
-        held = len(again.found)
-        again.add("k3", {"revision": "三"})
-        again.close()
-        last = Journal(tmp_path / "j")
-        last.open()
-        assert len(last.found) == held + 1
-        assert last.found["k3"] == {"revision": "三"}
-        last.remove()
-        assert not (tmp_path / "j").exists()

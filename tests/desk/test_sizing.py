@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tensaku.desk.sizing import answered
+from tensaku.plan import Ask, Load, plan
+from tensaku.plan.memory import KINDS
 from tensaku.testing import tiny_model
 
 
@@ -36,6 +38,25 @@ def test_every_method_is_shown() -> None:
         assert told == method
         assert "<svg" in html
         assert "fault" not in html
+
+
+def test_the_japanese_page_speaks_japanese() -> None:
+    html, _ = answered({"model": "llama-3.1-70b", "method": "full", "hardware": "h100-sxm"}, "ja")
+    for word in ("重み", "オプティマイザの状態", "足りません", "仮定", "時間", "GPU での実測はありません"):
+        assert word in html
+    for word in ("weights", "too little", "unknown", "assumed,", " h ", "buy", "cores"):
+        assert word not in html.partition("<dt>出典")[0]
+    html, _ = answered({"model": "llama-3.1-70b", "method": "full", "hardware": "h100-sxm"}, "en")
+    assert "too little" in html
+    assert "GPU 1 枚" not in html
+
+
+def test_every_kind_of_memory_has_its_japanese_name() -> None:
+    for method in ("lora", "full", "dpo", "serve"):
+        for draft in ("", "gemma-3-1b"):
+            ask = Ask(draft=draft, serve=Load(users=4, adapters=3, prefix=100))
+            memory = plan("gemma-3-4b", method, ask).fit.memory  # type: ignore[union-attr]
+            assert set(memory.exact) | set(memory.assumed) <= set(KINDS)
 
 
 def test_mistakes_are_shown_as_text() -> None:

@@ -203,3 +203,12 @@ def test_the_compiled_pass_gives_the_same_bits_on_every_processor(tiny: Get, fam
         found.append(_chunked(model, text, load_adapter(folder, model.shape, model.weight), [100, 101, 200]))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+def test_the_number_of_threads_may_change_at_any_pass(tiny: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tiny("llama")
+    text = _sequence(300, 11)
+    alone = _chunked(_open(made, "int8", 1), text, None, list(range(20, 300)))
+    draw, sizes = random.Random(4), [1, 2, 4]
+    monkeypatch.setattr("tensaku.engines.native.crew.Crew.next", lambda crew: draw.choice(sizes))
+    assert torch.equal(alone, _chunked(_open(made, "int8", 4), text, None, list(range(20, 300))))

@@ -172,3 +172,23 @@ def test_a_sealed_run_whose_base_is_gone_does_not_stop_the_next(cli: Cli, desk: 
     done = cli("plan", "--list", "errors", "-C", desk, "--json")
     assert done.code == 0
     assert done.json == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--calibrate", "llama-2-7b"), "--calibrate stands alone"),
+        (("--page", "x.html", "llama-2-7b", "lora"), "a model and a method"),
+        (("--list", "models", "-s", "gpus=2"), "settings"),
+        (("--list", "errors", "--calibrate"), "--calibrate stands alone, and was given with --list errors"),
+        (("llama-2-7b", "lora", "-s", "memory_gb=1e999"), "finite"),
+        (("gemma-3-1b", "lora", "--gpu", "this-machine", "-s", "gpus=2"), "gpus cannot be set"),
+        (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "draft='gemma-3-270m'"), "draft cannot be set"),
+        (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "serve.precision=bf16"), "serve.precision"),
+    ],
+)
+def test_nothing_that_was_said_is_left_out_in_silence(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    done = cli("plan", *words)
+    assert done.code == 2
+    assert said in done.err
+    assert not Path("x.html").exists()

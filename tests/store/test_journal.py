@@ -17,3 +17,15 @@ def test_records_come_back_and_a_torn_last_line_is_cut_off(tmp_path: Path) -> No
         assert journal.read() == records[:2]
         journal.append(records[2])
         assert journal.path.read_bytes() == whole
+
+
+def test_what_a_lost_power_left_is_cut_off_too(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "log.jsonl")
+    journal.append({"n": 1})
+    for left in (b"\0" * 80 + b"\n", b"[1]\n", b'{"n": 2\n{"n": 3}\n'):
+        with journal.path.open("ab") as file:
+            file.write(left)
+        assert journal.read() == [{"n": 1}]
+        assert journal.path.read_bytes() == b'{"n": 1}\n'
+    journal.remove()
+    assert journal.read() == []

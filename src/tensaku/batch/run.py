@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tensaku.batch.journal import Journal
 from tensaku.batch.tables import ADDED, READERS, Columns, Table
 from tensaku.deploy import opened
 from tensaku.errors import DataError, UsageError
@@ -19,6 +16,7 @@ from tensaku.pipeline import Workspace
 from tensaku.records import Revision, to_dict
 from tensaku.revise import DraftText, check_draft, check_month, revise_many, start
 from tensaku.show import print_revision, reporter
+from tensaku.store import Journal, holding
 from tensaku.text import changes
 
 if TYPE_CHECKING:
@@ -69,12 +67,12 @@ def revise_tables(
     targets = _targets(files, out)
     tables = [Table.read(file, columns) for file in files]
     workspace, shown = Workspace.open(folder), reporter()
-    done = []
+    done, at_once = [], workspace.spec.serve.together(None)
     with opened(workspace, ref, trial=trial, reporter=shown) as (engine, job):
         maker = {**engine.identity(job.adapter), **job.provenance, "instruction": job.instruction}
         for table, target in zip(tables, targets, strict=True):
-            with _alone(workspace.root / "locks", target):
-                done.append(_revise_table(table, target, engine, job, maker, shown, workspace.spec.serve.at_once))
+            with holding(_lock(workspace.root, target), f"the table {target.name}", shown, wait=False):
+                done.append(_revise_table(table, target, engine, job, maker, shown, at_once))
     if as_json:
         print(json.dumps(done, ensure_ascii=False))
     for one in () if as_json else done:
@@ -102,25 +100,23 @@ def _revise_table(
     if target.exists():
         return _finished(table, target, maker)
     journal = Journal(target.with_name(f"{target.name}.journal"))
-    journal.open()
-    try:
-        waiting = {key: draft for key, draft in zip(keys, table.drafts, strict=True) if key not in journal.found}
-        with shown.task(f"revise {table.path.name}", len(table.drafts)) as progress:
-            progress.advance(len(keys) - len(waiting))
-            results = revise_many(engine, job, waiting.values(), at_once=at_once)
-            for key in waiting:
-                try:
-                    journal.add(key, _row(next(results)))
-                except UsageError as error:  # it does not fit into the model's context
-                    line = table.lines[keys.index(key)]
-                    raise DataError(error.what, file=table.path, line=line, fix=error.fix) from None
-                progress.advance()
-        rows = [journal.found[key] for key in keys]
-        if remark := table.write(target, rows):
-            shown.say(remark)
-        journal.remove()
-    finally:
-        journal.close()
+    found: dict[str, dict[str, Any]] = {entry["key"]: entry["row"] for entry in journal.read()}
+    waiting = {key: draft for key, draft in zip(keys, table.drafts, strict=True) if key not in found}
+    with shown.task(f"revise {table.path.name}", len(table.drafts)) as progress:
+        progress.advance(len(keys) - len(waiting))
+        results = revise_many(engine, job, waiting.values(), at_once=at_once)
+        for key in waiting:
+            try:
+                found[key] = _row(next(results))
+            except UsageError as error:  # it does not fit into the model's context
+                line = table.lines[keys.index(key)]
+                raise DataError(error.what, file=table.path, line=line, fix=error.fix) from None
+            journal.append({"key": key, "row": found[key]})
+            progress.advance()
+    rows = [found[key] for key in keys]
+    if remark := table.write(target, rows):
+        shown.say(remark)
+    journal.remove()
     return _told(target, rows, before=False)
 
 
@@ -173,17 +169,11 @@ def _key(draft: DraftText, maker: dict[str, str]) -> str:
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@contextmanager
-def _alone(locks: Path, target: Path) -> Iterator[None]:
-    """Nobody else of this workspace writes this table meanwhile; the lock goes with the process, however it ends."""
+def _lock(root: Path, target: Path) -> Path:
+    """The file whose lock says that somebody of this workspace writes `target`."""
+    locks = root / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]
-    with (locks / f"{name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError("another run is writing this table", where=target, fix="Wait for it to end") from None
-        yield
+    return locks / f"{hashlib.sha256(str(target.resolve()).encode()).hexdigest()[:16]}.lock"
 
 
 def _text(file: Path) -> str:

@@ -16,6 +16,8 @@ from tensaku.plan import Answer, Ask, Load, Training, plan
 from tensaku.plan.hardware import gpus
 from tensaku.plan.headers import built_in, names
 from tensaku.plan.job import METHODS
+from tensaku.plan.memory import KINDS
+from tensaku.plan.said import Said, in_japanese
 from tensaku.plan.text import duration, yen
 
 __all__ = ["add_sizing", "answered", "body"]
@@ -58,7 +60,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "whole": ("回答全体", "whole answer"),
     "server": ("サーバー", "Server"),
     "money": ("費用（税別）", "Money, without tax"),
+    "together": ("メモリの合計", "Memory together"),
     "unknown": ("不明", "Unknown"),
+    "assumed": ("仮定", "Assumed"),
     "sources": ("出典", "Sources"),
 }
 
@@ -114,8 +118,10 @@ def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
         ask = Ask(train=Training(**train), serve=Load(**serve))
         found = plan(built_in(str(values.get("model", ""))), method, ask, str(values.get("hardware", "")))
     except TensakuError as error:
-        return str(Markup('<p class="fault" role="alert">{}</p>').format(error)), method
-    return str(_shown(found, _say(language))), method
+        told = getattr(error, "what", str(error))
+        told = in_japanese(told) if language == "ja" and isinstance(told, Said) else str(error)
+        return str(Markup('<p class="fault" role="alert">{}</p>').format(told)), method
+    return str(_shown(found, language)), method
 
 
 def _picked(name: str, place: Any) -> int:
@@ -126,32 +132,40 @@ def _picked(name: str, place: Any) -> int:
         return values[start]
 
 
-def _shown(found: Answer, say: Mapping[str, str]) -> Markup:
-    parts = [_bars(found, say), _latency(found, say)]
+def _shown(found: Answer, language: Language) -> Markup:
+    say, ja = _say(language), language == "ja"
+    parts = [_bars(found, say, ja), _latency(found, say)]
     rows: list[tuple[str, str]] = []
     if found.fit is not None:
-        rows.append((say["gpus"], f"{found.fit.layout.gpus} ({found.fit.layout})"))
+        memory, layout = found.fit.memory, found.fit.layout
+        rows.append((say["gpus"], f"{layout.gpus}（{layout.said.ja}）" if ja else f"{layout.gpus} ({layout})"))
+        ends = f"{memory.low / 1e9:,.1f} - {memory.high / 1e9:,.1f} GB"
+        rows.append((say["together"], f"{memory.total / 1e9:,.1f} GB ({ends})"))
         if found.why_not_fewer:
-            rows.append((say["why"], found.why_not_fewer))
+            rows.append((say["why"], in_japanese(found.why_not_fewer) if ja else found.why_not_fewer))
     if found.hours and found.step:
-        low, middle, high = map(duration, found.hours)
+        low, middle, high = (duration(hours, ja) for hours in found.hours)
         rows.append((say["time"], f"{middle} ({low} - {high})"))
     if found.band:
         rows.append((say["speed"], f"{found.band[0]:,.0f} - {found.band[1]:,.0f} tokens/s"))
     if found.node:
         node = found.node
         ram = f"{node.ram_least / 1e9:,.0f}-{node.ram_better / 1e9:,.0f} GB RAM"
-        rows.append((say["server"], f"{found.servers} x ({node.gpus} GPU, {node.cores} cores, {ram})"))
+        english = f"{found.servers} x ({node.gpus} GPU, {node.cores} cores, {ram})"
+        japanese = f"{found.servers} 台（GPU {node.gpus} 枚、物理コア {node.cores} 以上、{ram}）"
+        rows.append((say["server"], japanese if ja else english))
     if found.bill:
-        kwh = "unknown" if found.bill.kwh is None else f"{found.bill.kwh:,.1f} kWh"
-        rows.append((say["money"], f"{kwh}; buy {yen(found.bill.buy)}; rent {yen(found.bill.rent)}"))
-    rows += [(say["unknown"], line) for line in found.unknown]
-    rows += [(say["sources"], line) for line in found.sources]
+        buy, rent = yen(found.bill.buy, ja), yen(found.bill.rent, ja)
+        power = say["unknown"].lower() if found.bill.kwh is None else f"{found.bill.kwh:,.1f} kWh"
+        japanese = f"電力量 {power}、購入 {buy}、賃借 {rent}"
+        rows.append((say["money"], japanese if ja else f"power {power}; buy {buy}; rent {rent}"))
+    for title, lines in (("unknown", found.unknown), ("assumed", found.assumptions), ("sources", found.sources)):
+        rows += [(say[title], in_japanese(line) if ja else line) for line in lines]
     cells = Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
     return Markup().join([*parts, Markup("<dl>{}</dl>").format(cells)])
 
 
-def _bars(found: Answer, say: Mapping[str, str]) -> Markup:
+def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
     """Memory by what it is for, against what the GPU has; of loading, by number format."""
     room = found.accelerator.memory / 1e9
     if found.fit is None:
@@ -159,8 +173,8 @@ def _bars(found: Answer, say: Mapping[str, str]) -> Markup:
         ends = None
     else:
         memory = found.fit.memory
-        bars = [(name, size / 1e9, "sure") for name, size in memory.exact.items()]
-        bars += [(name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
+        bars = [(KINDS[name] if ja else name, size / 1e9, "sure") for name, size in memory.exact.items()]
+        bars += [(KINDS[name] if ja else name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
         bars.append(("=", memory.total / 1e9, "sure"))
         ends = memory.low / 1e9, memory.high / 1e9
     return _figure(say["memory"], bars, room, f"{say['room']} {room:g}", ends)

@@ -42,11 +42,14 @@ def _native(
     slots: int = 8,
     threads: int | None = None,
     memory_mb: int | None = None,
+    chunk: int = 128,
 ) -> Engine:
     """Our own engine, in this process: int8, many adapters in one batch."""
     with _needing("tune", "torch"):
         from tensaku.engines.native.engine import NativeEngine
-    return NativeEngine(base, precision=precision, context=context, slots=slots, threads=threads, memory_mb=memory_mb)
+    return NativeEngine(
+        base, precision=precision, context=context, slots=slots, threads=threads, memory_mb=memory_mb, chunk=chunk
+    )
 
 
 @plugins.engines.register("transformers")

@@ -18,6 +18,7 @@ from tensaku.plan.job import METHODS, Load, Method, Training
 from tensaku.plan.layout import Layout, layouts, share
 from tensaku.plan.memory import BYTES, weight_bytes
 from tensaku.plan.money import Bill, Money, Ratio, bill, inference_ratio, training_ratio
+from tensaku.plan.said import Said, in_japanese
 from tensaku.plan.speed import Reached, StepTime, Times, serving_times, step_time, steps
 from tensaku.plan.waiting import Latency, capacity, simulate
 
@@ -122,8 +123,15 @@ def plan(
     if method == "load":
         return answer
     assumptions = (
-        "runtime 1.0 GB (0.6-2.0) and fragmentation 5 % (0-15 %) of what comes and goes: assumed, no GPU was measured",
-        f"reached of the data sheet: {reached.source}",
+        Said(
+            "runtime 1.0 GB (0.6-2.0) and fragmentation 5 % (0-15 %) of what comes and goes: assumed, no GPU was "
+            "measured",
+            "実行環境 1.0 GB（0.6～2.0）、断片化は出入りする領域の 5 %（0～15 %）と仮定。GPU での実測はありません",
+        ),
+        Said(
+            f"reached of the data sheet: {reached.source}",
+            f"公表性能に対する到達率: {in_japanese(reached.source)}",
+        ),
     )
     answer = replace(answer, assumptions=assumptions)
     if method == "serve":
@@ -173,7 +181,7 @@ def _trained(answer: Answer, run: Training, reached: Reached) -> Answer:
     try:
         step = step_time(answer.anatomy, run, found.layout, answer.accelerator, reached)
     except UsageError as error:
-        return replace(answer, fit=found, unknown=(f"time: {error}",))
+        return replace(answer, fit=found, unknown=(Said(f"time: {error}", f"所要時間: {in_japanese(error.what)}"),))
     # a pipeline's step is several micro-batches, which `steps` counts too
     count = steps(run, found.layout)
     low, middle, high = (seconds * count / 3600 for seconds in (step.low, step.seconds, step.high))
@@ -194,20 +202,28 @@ def _served(answer: Answer, reached: Reached) -> Answer:
     except UsageError as error:
         load = load if load.users else load.model_copy(update={"users": 1})
         found = fewest(anatomy, load, answer.accelerator.memory, gpus=ask.gpus or None, draft=draft)
-        return replace(answer, fit=found, unknown=(f"time: {error}",), hours=(ask.hours_a_day,) * 3)
-    missed_by: dict[int, str] = {}  # GPUs -> what the last layout on so many missed
+        return replace(
+            answer,
+            fit=found,
+            unknown=(Said(f"time: {error}", f"所要時間: {in_japanese(error.what)}"),),
+            hours=(ask.hours_a_day,) * 3,
+        )
+    missed_by: dict[int, Said] = {}  # GPUs -> what the last layout on so many missed
     best: tuple[Load, Fit, Latency] | None = None
     for placed, found in _candidates(answer, load, draft, reached):
         over = found.memory.high - answer.accelerator.memory
-        missed = f"{placed.users} answers at once need {over / 1e9:,.1f} GB too much on a GPU" if over > 0 else ""
-        if not missed:
+        missed = _crowded(placed, over) if over > 0 else None
+        if missed is None:
             latency = _latency(anatomy, placed, found.layout, answer.accelerator, reached)
             missed = _missed(placed, latency)
-        if not missed:
+        if missed is None:
             best = placed, found, latency
             break
         gpus = found.layout.gpus
-        missed_by[gpus] = f"{gpus} GPU{'s' if gpus > 1 else ''} ({found.layout}): {missed}"
+        missed_by[gpus] = Said(
+            f"{gpus} GPU{'s' if gpus > 1 else ''} ({found.layout}): {missed}",
+            f"GPU {gpus} 枚（{found.layout.said.ja}）では、{missed.ja}",
+        )
     if best is None:
         why = list(missed_by.values())[-1] if missed_by else "no number of GPUs meets the goals"
         raise UsageError(why, fix="Loosen the goals, or take another GPU")
@@ -286,14 +302,31 @@ def _latency(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelera
     return simulate(prompt=prompt, one_pass=between, passes=passes, slots=slots, rate=rate)
 
 
-def _missed(load: Load, latency: Latency) -> str:
+def _crowded(load: Load, over: float) -> Said:
+    return Said(
+        f"{load.users} answers at once need {over / 1e9:,.1f} GB too much on a GPU",
+        f"同時 {load.users} 件の回答に、GPU 1 枚あたり {over / 1e9:,.1f} GB 足りません",
+    )
+
+
+def _missed(load: Load, latency: Latency) -> Said | None:
+    """Which goal the latency misses."""
     if not latency.stable:
-        return f"{load.rate:g} requests a second arrive, {latency.capacity:.2f} a copy can be answered"
-    goals = (("first word", load.first_goal, latency.first[1]), ("whole answer", load.answer_goal, latency.whole[1]))
+        return Said(
+            f"{load.rate:g} requests a second arrive, {latency.capacity:.2f} a copy can be answered",
+            f"毎秒 {load.rate:g} 件の要求に対し、1 組あたり毎秒 {latency.capacity:.2f} 件しか回答できません",
+        )
+    goals = (
+        (Said("first word", "最初の語"), load.first_goal, latency.first[1]),
+        (Said("whole answer", "回答全体"), load.answer_goal, latency.whole[1]),
+    )
     for name, goal, found in goals:
         if goal and found > goal:
-            return f"95 of 100 wait up to {found:.2f} s for the {name}, the goal is {goal:g} s"
-    return ""
+            return Said(
+                f"95 of 100 wait up to {found:.2f} s for the {name}, the goal is {goal:g} s",
+                f"{name.ja}までの待ち時間が 95 % 点で {found:.2f} 秒となり、目標の {goal:g} 秒を超えます",
+            )
+    return None
 
 
 def _finished(answer: Answer) -> Answer:

@@ -19,8 +19,10 @@ from tensaku.plan.page import error_page
 from tensaku.plan.runs import constants_of, note_runs, noted, sealed_runs, write_constants
 from tensaku.plan.text import answer_lines, answer_values, error_lines, hardware_lines, model_lines, tensor_lines
 
-__all__ = ["Asked", "answer"]
+__all__ = ["GPU", "Asked", "answer"]
 
+GPU = "h100-sxm"
+"""The accelerator where none is named."""
 _LISTS = ("models", "hardware", "settings", "tensors", "errors")
 
 Said = tuple[Any, Iterable[str]]
@@ -47,6 +49,7 @@ def answer(asked: Asked) -> Said:
     Raises:
         UsageError: something is not known, does not fit, or is missing.
     """
+    _check_words(asked)
     if asked.calibrate:
         return _calibrated(asked)
     if asked.page is not None:
@@ -65,6 +68,25 @@ def answer(asked: Asked) -> Said:
         raise NotFound("accelerator", asked.hardware, [*gpus(), HERE])
     found = plan(asked.model, method, ask, asked.hardware)
     return answer_values(found), answer_lines(found)
+
+
+def _check_words(asked: Asked) -> None:
+    """One thing at a time: nothing that was said is left out in silence."""
+    instead = {
+        "--calibrate": asked.calibrate,
+        "--page": asked.page is not None,
+        f"--list {asked.show}": bool(asked.show),
+    }
+    given = [name for name, said in instead.items() if said]
+    if not given:
+        return
+    words = {"a method": asked.method != "load", "settings (-s)": bool(asked.sets), "--gpu": asked.hardware != GPU}
+    if asked.model and asked.show != "tensors":
+        words = {"a model": True, **words}
+    others = given[1:] + [name for name, said in words.items() if said]
+    if others:
+        what = f"{given[0]} stands alone, and was given with {' and '.join(others)}"
+        raise UsageError(what, fix="Ask for one thing at a time")
 
 
 def _here(asked: Asked, method: Method, ask: Ask) -> Said:

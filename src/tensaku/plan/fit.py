@@ -9,7 +9,8 @@ from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout, layouts
-from tensaku.plan.memory import Memory, serving, training
+from tensaku.plan.memory import KINDS, Memory, serving, training
+from tensaku.plan.said import Said
 
 __all__ = ["COUNTS", "Fit", "TooFew", "fewest", "needs"]
 
@@ -24,7 +25,7 @@ class TooFew(NamedTuple):
     layout: Layout
     memory: Memory
     missing: float
-    reason: str
+    reason: Said
 
 
 class Fit(NamedTuple):
@@ -66,7 +67,7 @@ def fewest(
     if smaller is None:
         raise UsageError(f"{anatomy.name} cannot be split over {gpus} GPUs", fix="Ask for 1, 2, 4, 8 or whole servers")
     advice = "a smaller batch or sequence" if isinstance(job, Training) else "fewer users or shorter texts"
-    raise UsageError(f"{smaller.reason}", fix=f"Take a GPU with more memory, or {advice}")
+    raise UsageError(smaller.reason, fix=f"Take a GPU with more memory, or {advice}")
 
 
 def _worth_trying(anatomy: Anatomy, job: Training | Load, room: float, draft: Anatomy | None) -> tuple[int, ...]:
@@ -93,8 +94,11 @@ def _too_few(count: int, layout: Layout, memory: Memory, room: float) -> TooFew:
     parts = sorted(memory.exact.items(), key=lambda part: -part[1])
     name, size = parts[0]
     gpus = "1 GPU" if count == 1 else f"{count} GPUs"
-    reason = (
-        f"{gpus} ({layout}): the fullest needs up to {memory.high / 1e9:,.1f} GB and has {room / 1e9:,.1f} GB, "
-        f"{missing / 1e9:,.1f} GB too little; most of it is {name} ({size / 1e9:,.1f} GB)"
+    need, has, short, most = (f"{amount / 1e9:,.1f} GB" for amount in (memory.high, room, missing, size))
+    reason = Said(
+        f"{gpus} ({layout}): the fullest needs up to {need} and has {has}, {short} too little; most of it is {name} "
+        f"({most})",
+        f"GPU {count} 枚（{layout.said.ja}）では、最も埋まる GPU に最大 {need} が要り、容量は {has} なので {short} "
+        f"足りません。最も大きいのは{KINDS[name]}（{most}）です",
     )
     return TooFew(count, layout, memory, missing, reason)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from tensaku.errors import NotFound, UsageError
+from tensaku.plan.said import Said
 from tensaku.plan.tables import table
 
 __all__ = ["Accelerator", "Node", "Price", "checked", "cpus", "gpu", "gpus", "node", "price"]
@@ -40,7 +41,10 @@ class Accelerator:
             UsageError: nobody's figure was found.
         """
         if kind not in self.tflops:
-            what = f"how fast {self.label} multiplies in {kind} is unknown here"
+            what = Said(
+                f"how fast {self.label} multiplies in {kind} is unknown here",
+                f"{self.label} の {kind} での演算性能の公表値が見つかっていません",
+            )
             raise UsageError(what, fix=f"Give it with -s tflops=... (dense; known: {', '.join(self.tflops) or 'none'})")
         return self.tflops[kind] * 1e12
 
@@ -51,9 +55,11 @@ class Accelerator:
             UsageError: nobody's figure was found.
         """
         if self.bandwidth is None:
-            raise UsageError(
-                f"the memory bandwidth of {self.label} is unknown here", fix="Give it with -s bandwidth_gbs=..."
+            what = Said(
+                f"the memory bandwidth of {self.label} is unknown here",
+                f"{self.label} のメモリ帯域の公表値が見つかっていません",
             )
+            raise UsageError(what, fix="Give it with -s bandwidth_gbs=...")
         return self.bandwidth
 
 

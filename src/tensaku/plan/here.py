@@ -88,6 +88,7 @@ def plan_here(
     if kind not in constants:
         raise UsageError(f"no constants of the kind {kind} were fitted", fix="Run: tensaku plan --calibrate")
     known = constants[kind]
+    _check_asked(ask, kind)
     if kind == "tune":
         run = ask.train
         each = run.sequence - run.prefix
@@ -97,7 +98,10 @@ def plan_here(
     else:
         load = ask.serve
         users = max(1, load.users)
-        precision = "fp32" if load.precision == "fp32" else "int8"
+        precision = load.precision if "precision" in load.model_fields_set else "int8"
+        if precision not in ("int8", "fp32"):
+            what = f"our own engine does not serve in {precision} on a processor"
+            raise UsageError(what, where="serve.precision", fix="Ask for int8 or fp32, or another --gpu")
         asked = OwnServing(
             precision, users, load.length, users, load.prompt - load.prefix, load.answer, load.adapters, load.rank
         )
@@ -114,3 +118,11 @@ def plan_here(
         gflops,
         source,
     )
+
+
+def _check_asked(ask: Ask, kind: str) -> None:
+    """Settings that mean something for GPUs alone are refused, rather than left out in silence."""
+    given = sorted(ask.model_fields_set - {"train" if kind == "tune" else "serve"})
+    if given:
+        what = f"{', '.join(given)} cannot be set for a plan on this machine"
+        raise UsageError(what, fix="Leave it out, or name another --gpu")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tensaku.plan.anatomy import Anatomy, Piece
+from tensaku.plan.said import Said
 
 __all__ = ["ONE", "Layout", "cut", "layouts", "share", "stages"]
 
@@ -40,6 +41,15 @@ class Layout(NamedTuple):
         if self.zero:
             named.append("ZeRO 3 (FSDP)" if self.zero == 3 else f"ZeRO {self.zero}")
         return ", ".join(named) or "one GPU, nothing split"
+
+    @property
+    def said(self) -> Said:
+        """The same, in Japanese too."""
+        ways = (("テンソル", self.tensor), ("パイプライン", self.pipeline), ("データ", self.data))
+        named = [f"{name}並列 {count}" for name, count in ways if count > 1]
+        if self.zero:
+            named.append("ZeRO 3（FSDP）" if self.zero == 3 else f"ZeRO {self.zero}")
+        return Said(str(self), "、".join(named) or "GPU 1 枚、分割なし")
 
 
 ONE = Layout()

@@ -16,7 +16,7 @@ from tensaku.plan.anatomy import Anatomy, Piece
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import ONE, Layout, cut, share, stages
 
-__all__ = ["BYTES", "Memory", "activation_bytes", "cache_bytes", "serving", "thin_parameters", "training",
+__all__ = ["BYTES", "KINDS", "Memory", "activation_bytes", "cache_bytes", "serving", "thin_parameters", "training",
            "training_stages", "weight_bytes"]  # fmt: skip
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.5 + (16 + 4) / 128 / 8, "nf4": (4 + 0.127) / 8}
@@ -26,6 +26,24 @@ RUNTIME, RUNTIME_LOW, RUNTIME_HIGH = 1.0e9, 0.6e9, 2.0e9
 """Bytes that driver, kernels and libraries take on a GPU: assumed, since no GPU was measured here."""
 FRAGMENTS, FRAGMENTS_LOW, FRAGMENTS_HIGH = 0.05, 0.0, 0.15
 """What the allocator loses of whatever comes and goes: assumed likewise."""
+
+
+KINDS = {
+    "weights": "重み",
+    "gradients": "勾配",
+    "optimiser": "オプティマイザの状態",
+    "activations": "活性値",
+    "logits": "ロジット",
+    "gathered layers": "集約中の層",
+    "adapters": "アダプター",
+    "keys and values": "KV キャッシュ",
+    "shared beginnings": "共有プレフィックス",
+    "pass": "計算中の値",
+    "drafting model": "下書き用モデル",
+    "runtime": "実行環境",
+    "fragmentation": "断片化",
+}
+"""What memory is for, and how that is called in Japanese."""
 
 
 class Memory(NamedTuple):

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from tensaku.config import Section
 from tensaku.plan.hardware import Accelerator, price
+from tensaku.plan.said import Said
 
 __all__ = ["Bill", "Money", "Ratio", "bill", "inference_ratio", "training_ratio"]
 
@@ -71,17 +72,18 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
     kwh = None if accelerator.watts is None else accelerator.watts * gpus * hours * money.overhead / 1000
     power = None if kwh is None or not money.yen_per_kwh else kwh * money.yen_per_kwh
     if kwh is None:
-        unknown.append("the accelerator's power")
+        unknown.append(Said("the accelerator's power", "GPU の消費電力"))
     if not money.yen_per_kwh:
-        unknown.append("the price of power (-s money.yen_per_kwh=...)")
+        unknown.append(Said("the price of power (-s money.yen_per_kwh=...)", "電力単価（money.yen_per_kwh）"))
     buy = None if each is None else each * gpus + money.server_price
     if each is None:
-        unknown.append("the price of the GPU (-s money.gpu_price=...)")
+        unknown.append(Said("the price of the GPU (-s money.gpu_price=...)", "GPU の価格（money.gpu_price）"))
     if not money.server_price:
-        unknown.append("the price of the server around it (-s money.server_price=...)")
+        missing = "the price of the server around it (-s money.server_price=...)"
+        unknown.append(Said(missing, "サーバー本体の価格（money.server_price）"))
     rent = None if day is None else day * gpus * hours / 24
     if day is None:
-        unknown.append("the rent (-s money.rent_gpu_day=...)")
+        unknown.append(Said("the rent (-s money.rent_gpu_day=...)", "GPU の賃料（money.rent_gpu_day）"))
     written = None if buy is None else buy * hours / (money.years * _HOURS_A_YEAR)
     people = money.people_hours * money.yen_per_hour
     own = None if written is None else written + (power or 0.0) + people

@@ -15,6 +15,7 @@ from tensaku.plan.hardware import Accelerator
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout, share
 from tensaku.plan.memory import BYTES, cache_bytes, thin_parameters, weight_bytes
+from tensaku.plan.said import Said
 
 __all__ = ["Reached", "StepTime", "Times", "attention_operations", "expected_tokens", "forward_operations",
            "serving_times", "step_operations", "step_time", "steps"]  # fmt: skip
@@ -28,9 +29,11 @@ class Reached:
     step: tuple[float, float, float] = (0.25, 0.40, 0.50)
     prompt: tuple[float, float, float] = (0.30, 0.45, 0.60)
     bandwidth: tuple[float, float, float] = (0.40, 0.60, 0.80)
-    source: str = (
+    source: str = Said(
         "step: 38-43 % were reported for Llama 3 on H100, communication included (arXiv:2407.21783, table 4); "
-        "prompt and bandwidth: assumed, no GPU was measured here"
+        "prompt and bandwidth: assumed, no GPU was measured here",
+        "学習ステップは Llama 3 の H100 での報告値 38～43 %（通信込み、arXiv:2407.21783 表 4）。"
+        "プロンプトの読み込みとメモリ帯域は仮定で、GPU での実測はありません",
     )
 
 

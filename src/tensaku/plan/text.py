@@ -23,19 +23,21 @@ def _gb(size: float) -> str:
     return f"{size / 1e9:,.2f} GB"
 
 
-def yen(amount: float | None) -> str:
+def yen(amount: float | None, ja: bool = False) -> str:
     """Yen without decimals, or that nobody knows."""
-    return "unknown" if amount is None else f"{amount:,.0f} yen"
+    if amount is None:
+        return "不明" if ja else "unknown"
+    return f"{amount:,.0f} {'円' if ja else 'yen'}"
 
 
-def duration(hours: float) -> str:
+def duration(hours: float, ja: bool = False) -> str:
     """Hours in the unit that suits them."""
     seconds = hours * 3600
     if seconds < 120:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} {'秒' if ja else 's'}"
     if seconds < 7200:
-        return f"{seconds / 60:.1f} min"
-    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:.1f} days"
+        return f"{seconds / 60:.1f} {'分' if ja else 'min'}"
+    return f"{hours:.1f} {'時間' if ja else 'h'}" if hours < 72 else f"{hours / 24:.1f} {'日' if ja else 'days'}"
 
 
 def answer_lines(answer: Answer) -> Iterator[str]:

@@ -119,6 +119,7 @@ def _speaking(handler: Handler, door: str, service: Service) -> Handler:
                 service.metrics.refused.labels(error.code or "").inc()
             response = error.response()
         except NotFound as error:
+            service.metrics.refused.labels("model_not_found").inc()
             response = WireError(404, str(error), code="model_not_found", param="model").response()
         except EngineError as error:
             after = 1 if error.retryable else None

@@ -14,6 +14,7 @@ from tensaku.store.bench import Bench, Stage, stage
 from tensaku.store.differences import Difference
 from tensaku.store.journal import Journal
 from tensaku.store.keys import Input
+from tensaku.store.lock import holding
 from tensaku.store.progress import PlainReporter, Progress, Reporter, RichReporter, SilentReporter, reporter_for
 from tensaku.store.workspace import Store
 
@@ -31,6 +32,7 @@ __all__ = [
     "SourceFile",
     "Stage",
     "Store",
+    "holding",
     "reporter_for",
     "stage",
 ]

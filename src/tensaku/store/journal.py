@@ -18,16 +18,18 @@ class Journal:
         self.path = path
 
     def read(self) -> list[dict[str, Any]]:
-        """Every record, oldest first. What a kill left of an unfinished last line is cut off the file."""
+        """Every record, oldest first. The file is cut off where a line is unfinished or is no JSON object: a kill
+        leaves half a line, and a machine that lost its power can leave zeros."""
         if not self.path.exists():
             return []
         records: list[dict[str, Any]] = []
         good = 0
         raw = self.path.read_bytes()
         for line in raw.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
+            record = _record(line)
+            if record is None:
                 break
-            records.append(json.loads(line))
+            records.append(record)
             good += len(line)
         if good < len(raw):
             os.truncate(self.path, good)
@@ -42,3 +44,17 @@ class Journal:
         with self.path.open("ab") as file:
             os.write(file.fileno(), (json.dumps(record, ensure_ascii=True) + "\n").encode("ascii"))
             os.fsync(file.fileno())
+
+    def remove(self) -> None:
+        """The work is done: nothing has to go on from here."""
+        self.path.unlink(missing_ok=True)
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -56,7 +56,7 @@ _TAKES: dict[str, list[type]] = {
     "tk_adapter": [_address],
     "tk_adapter_part": [_address, _address, _int, _int, _int, _address, _address, _address],
     "tk_adapter_close": [_address],
-    "tk_pass": [_address, _address],
+    "tk_pass": [_address, _address, _int],
     "tk_seconds": [_address, _address],
 }
 

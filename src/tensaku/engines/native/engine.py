@@ -18,7 +18,7 @@ from tensaku.engines.native.choose import Chooser, Limit
 from tensaku.engines.native.drafter import Drafter, Track
 from tensaku.engines.native.house import House
 from tensaku.engines.native.limits import Fits, KnownNumbers, Words
-from tensaku.engines.native.loop import Loop
+from tensaku.engines.native.loop import CHUNK, Loop
 from tensaku.engines.native.model import Model, Precision
 from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
@@ -49,6 +49,7 @@ class NativeEngine:
         slots: answers that run at once; more wait in the order in which they came.
         threads: for the int8 products; None: one for each processor, or OMP_NUM_THREADS if that is set.
         memory_mb: bound of keys and values; None: as much as `slots` answers of a whole context need.
+        chunk: rows of new prompts that one step reads while others write; few keep each step short.
         processor: what the pass is compiled for, as `-march` names it; None: torch computes it.
 
     Raises:
@@ -67,10 +68,11 @@ class NativeEngine:
         slots: int = 8,
         threads: int | None = None,
         memory_mb: int | None = None,
+        chunk: int = CHUNK,
         processor: str | None = "native",
     ) -> None:
         threads = _processors() if threads is None else threads
-        _check(base, precision=precision, context=context, slots=slots, threads=threads)
+        _check(base, precision=precision, context=context, slots=slots, threads=threads, chunk=chunk)
         self.precision = precision
         self._tokenizer = Tokenizer.load(base)
         memory = None if memory_mb is None else memory_mb << 20
@@ -93,7 +95,7 @@ class NativeEngine:
         self._sums_lock = threading.Lock()
         self._words = Words(self._tokenizer, self._model.shape.vocabulary)
         self._lock = threading.Lock()
-        self._loop = Loop(self._model, slots)
+        self._loop = Loop(self._model, slots, chunk)
         self._finalizer = weakref.finalize(self, _close, self._loop, self._model)
 
     def submit(self, request: Request) -> Stream:
@@ -263,10 +265,10 @@ def _close(loop: Loop, model: Model) -> None:
     model.close()
 
 
-def _check(base: Path, *, precision: str, context: int | None, slots: int, threads: int) -> None:
+def _check(base: Path, *, precision: str, context: int | None, **counts: int) -> None:
     if precision not in ("int8", "fp32"):
         raise UsageError(f"the precision {precision!r} is not known", fix="Known: int8, fp32")
-    for name, value, least in (("context", context, 16), ("slots", slots, 1), ("threads", threads, 1)):
+    for name, value, least in (("context", context, 16), *((name, value, 1) for name, value in counts.items())):
         if value is not None and value < least:
             raise UsageError(f"{name} is {value}", fix=f"Set {name} to at least {least}")
     if not base.is_dir():

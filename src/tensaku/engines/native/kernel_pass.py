@@ -6,6 +6,7 @@ import ctypes
 import threading
 import weakref
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from tensaku.engines.native.adapter import Adapter
 from tensaku.engines.native.cache import Cache
 from tensaku.engines.native.compiled import Library, PassLayout, ShapeLayout
+from tensaku.engines.native.crew import Crew
 from tensaku.errors import EngineError
 from tensaku.models.decoder import Rope
 from tensaku.models.shape import Shape
@@ -56,6 +58,7 @@ class KernelPass:
         self._adapters: weakref.WeakKeyDictionary[Adapter, int] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
         self._rows = _Room(256)
+        self._crew = Crew(threads)
 
     def _address(self, tensor: Tensor | None) -> int | None:
         if tensor is None:
@@ -120,7 +123,9 @@ class KernelPass:
         from tensaku.engines.native.model import Found
 
         rows, scores = self._plan(works)
-        self._lib.tk_pass(self._model, ctypes.byref(rows.layout))
+        threads, began = self._crew.next(), perf_counter()
+        self._lib.tk_pass(self._model, ctypes.byref(rows.layout), threads)
+        self._crew.note(threads, rows.layout.rows, perf_counter() - began)
         found, at = [], 0
         for work, scored in zip(works, scores, strict=True):
             found.append(Found(rows.words[at : at + work.wanted].tolist(), scored))

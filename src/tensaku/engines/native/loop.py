@@ -23,9 +23,9 @@ from tensaku.engines.native.pace import Pace
 from tensaku.engines.protocol import TokenScore
 from tensaku.errors import EngineError
 
-__all__ = ["Loop"]
+__all__ = ["CHUNK", "Loop"]
 
-_CHUNK = 128
+CHUNK = 128
 """Rows of prompts in one step while others write; one step then stays short."""
 _CHUNK_ALONE = 256
 """The same while nobody writes."""
@@ -48,12 +48,13 @@ class _Running:
 
 
 class Loop:
-    """Runs `model` for all answers handed to `add`, at most `slots` at once. If a pass fails, every answer at hand
-    fails; the loop goes on."""
+    """Runs `model` for all answers handed to `add`, at most `slots` at once, reading at most `chunk` rows of prompts in
+    a step while others write. If a pass fails, every answer at hand fails; the loop goes on."""
 
-    def __init__(self, model: Model, slots: int) -> None:
+    def __init__(self, model: Model, slots: int, chunk: int = CHUNK) -> None:
         self._model = model
         self._slots = slots
+        self._chunk_rows = chunk
         self._pace = Pace()
         self.preempted = 0
         self.seconds = 0.0  # in steps, all told
@@ -198,7 +199,7 @@ class Loop:
             self._make_room(running)
         writing = [running for running in writing if running.place.pages]
         chosen = [(running, self._next_words(running)) for running in writing]
-        rows = _CHUNK if chosen else _CHUNK_ALONE
+        rows = self._chunk_rows if chosen else _CHUNK_ALONE
         for running in self._running:
             if running.left > 1 and rows > 0:
                 chosen.append((running, self._chunk(running, rows)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-__all__ = ["Pace"]
+__all__ = ["ROW_IN_PASSES", "Pace"]
 
 _FADE = 0.98
 """Weight of the past, per pass: a machine gets busy and idle again."""
 _MOST_ROWS = 96
-_ROW_IN_PASSES = 0.1
+ROW_IN_PASSES = 0.1
 """What a row costs beside a pass, before passes have been seen (measured with 8 to 24 rows on two cores)."""
 
 
@@ -38,14 +38,14 @@ class Pace:
 
         Passes of one size say nothing about what a row costs, so some of other sizes are always supposed beside them.
         """
-        unit = self._sums[3] / (self._sums[0] + _ROW_IN_PASSES * self._sums[1]) if self._sums[0] else 1.0
+        unit = self._sums[3] / (self._sums[0] + ROW_IN_PASSES * self._sums[1]) if self._sums[0] else 1.0
         n, rows, squares, seconds, mixed = self._sums
         for supposed in (1, 17):
-            cost = unit * (1 + _ROW_IN_PASSES * supposed)
+            cost = unit * (1 + ROW_IN_PASSES * supposed)
             n, rows, squares = n + 2, rows + 2 * supposed, squares + 2 * supposed**2
             seconds, mixed = seconds + 2 * cost, mixed + 2 * supposed * cost
         b = (n * mixed - rows * seconds) / (n * squares - rows * rows)
-        b = min(max(b, unit * _ROW_IN_PASSES / 10), unit)  # noise can make it anything
+        b = min(max(b, unit * ROW_IN_PASSES / 10), unit)  # noise can make it anything
         return max((seconds - b * rows) / n, 0.0), b
 
     def share(self, chances: Sequence[Sequence[float]]) -> list[int]:

@@ -259,7 +259,7 @@ static void make_room(Model& m, int rows) {
     m.z = block<float>(size_t(rows) * up(s.inner, LANES)), m.size = block<float>(rows);
     m.inner = block<float>(size_t(rows) * m.width), m.bytes = block<uint8_t>(size_t(rows) * 2 * width);
     m.thin.assign(rows, nullptr), m.at.assign(rows, 0);
-    m.best.resize(size_t(rows) * m.pool->size());
+    m.best.resize(size_t(rows) * m.pool->most());
 }
 
 }  // namespace tk
@@ -305,7 +305,7 @@ void tk_adapter_part(const Model* m, tk::Adapter* adapter, int layer, int part, 
 }
 void tk_adapter_close(tk::Adapter* adapter) { delete adapter; }
 
-void tk_pass(Model* m, const Pass* p) {
+void tk_pass(Model* m, const Pass* p, int threads) {
     const double began = now();
     for (int i = 0; i < p->rows; i++)
         if (p->adapters[i])
@@ -314,7 +314,7 @@ void tk_pass(Model* m, const Pass* p) {
                     if (thin && thin->width > m->width) m->width = thin->width, m->rows = 0;
     make_room(*m, p->rows);
     Run run{*m, *p, m->shape, p->rows};
-    m->pool->run([&](int thread) { run(thread); });
+    m->pool->run(threads, [&](int thread) { run(thread); });
     m->seconds[3] += now() - began;
 }
 void tk_seconds(Model* m, double* seconds) {
