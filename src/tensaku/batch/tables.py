@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tensaku.curate.encoding import detect
+from tensaku.documents.encoding import detect
 from tensaku.curate.months import parse_month
 from tensaku.curate.read_tables import read_excel
 from tensaku.curate.read_text import delimiter_of, read_csv, read_jsonl

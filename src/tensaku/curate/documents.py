@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pydantic
 
 from tensaku.config import Section
-from tensaku.curate.encoding import detect
+from tensaku.documents.encoding import detect
 from tensaku.curate.ingest import DROPS
 from tensaku.curate.overlap import fold
 from tensaku.curate.rows import JsonlWriter, PairFile
