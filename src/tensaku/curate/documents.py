@@ -19,11 +19,11 @@ from typing import NamedTuple
 import pydantic
 
 from tensaku.config import Section
-from tensaku.documents.encoding import detect
 from tensaku.curate.ingest import DROPS
 from tensaku.curate.overlap import fold
 from tensaku.curate.rows import JsonlWriter, PairFile
 from tensaku.curate.split import EXAM
+from tensaku.documents.encoding import detect
 from tensaku.errors import DataError, UsageError
 from tensaku.records import Document, Drop
 from tensaku.store import Artifact, Bench, SourceFile, stage

@@ -7,6 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +16,13 @@ from tensaku.documents.faults import Unreadable, note
 from tensaku.documents.limits import Limits
 from tensaku.documents.model import Block, Note, Page, ReadDocument
 from tensaku.documents.packed import check_xml
-from tensaku.documents.shape import Cleaner, is_heading, is_marked, is_prose, joined, paragraphs
+from tensaku.documents.shape import Cleaner, is_marked, paragraphs
 from tensaku.errors import MissingExtra
 
 __all__ = ["read_xlsx", "shown"]
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _DRAWN = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-_END = "。．.！？!?」）)"
 
 
 class _Cell(NamedTuple):
@@ -157,11 +157,11 @@ class _Reading:
 
 
 def _blocks(rows: list[list[_Cell]]) -> Iterator[Block]:
-    """Rows of one cell are headings and paragraphs, runs of rows with more are tables."""
+    """Cells alone in their rows, one below the other, are lines of text; runs of rows with more are tables."""
     table: list[list[_Cell]] = []
     lines: list[_Cell] = []
     for cells in [*rows, []]:
-        if lines and (len(cells) != 1 or _begins(lines, cells[0])):
+        if lines and (len(cells) != 1 or cells[0].column != lines[-1].column):
             yield from _lines(lines)
             lines = []
         if table and len(cells) < 2:
@@ -173,25 +173,12 @@ def _blocks(rows: list[list[_Cell]]) -> Iterator[Block]:
             table.append(cells)
 
 
-def _begins(lines: list[_Cell], cell: _Cell) -> bool:
-    """Whether a cell begins something new; text that breaks off goes on in the cell below it."""
-    last = lines[-1]
-    goes_on = is_prose(last.text) or len(lines) > 1
-    return cell.column != last.column or last.text[-1] in _END or is_marked(cell.text) or not goes_on
-
-
 def _lines(cells: list[_Cell]) -> Iterator[Block]:
-    if len(cells) > 1:
-        yield Block("paragraph", joined(cell.text for cell in cells), cells[0].place)
-        return
-    cell = cells[0]
-    if "\n" in cell.text:
-        for block in paragraphs(cell.text):
-            yield Block(block.kind, block.text, cell.place, block.level, block.rows)
-    elif is_marked(cell.text) or (is_heading(cell.text) and cell.text[-1] not in _END):
-        yield Block("heading", cell.text, cell.place)
-    else:
-        yield Block("paragraph", cell.text, cell.place)
+    """Text may be broken by hand over the cells below it, or stand in one cell with line breaks of its own."""
+    written = [(cell.place, line) for cell in cells for line in cell.text.split("\n")]
+    for block in paragraphs("\n".join(line for _, line in written)):
+        number = int(block.place.rpartition(" ")[2])
+        yield replace(block, place=written[number - 1][0])
 
 
 def _table(rows: list[list[_Cell]]) -> Block:

@@ -33,7 +33,9 @@ _NEVER = {
     "rt",
     "rp",
 }
-_INLINE = {"a", "abbr", "b", "big", "cite", "code", "em", "font", "i", "ins", "label", "mark", "q", "rb", "ruby", "s", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "bdi", "bdo", "del"}  # fmt: skip
+_INLINE = re.compile(
+    "a|abbr|b|bdi|bdo|big|cite|code|del|em|font|i|ins|label|mark|q|rb|ruby|s|small|span|strong|su[bp]|time|u|var|wbr"
+)
 _FURNITURE = {"header", "footer", "nav"}
 _HEADING = re.compile("h([1-6])")
 _HIDING = re.compile(
@@ -43,7 +45,7 @@ _HIDING = re.compile(
 _VERTICAL = re.compile(r"writing-mode\s*:\s*(?:vertical|tb)", re.I)
 _RULES = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _META = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?([\w-]+)""", re.I)
-_NAMES = {"shift_jis": "cp932", "x-sjis": "cp932", "shift-jis": "cp932", "sjis": "cp932", "euc-jp": "euc_jp", "iso-2022-jp": "iso2022_jp_2"}  # fmt: skip
+_NAMES = dict.fromkeys(("shift_jis", "x-sjis", "shift-jis", "sjis"), "cp932") | {"iso-2022-jp": "iso2022_jp_2"}
 
 
 def read_html(path: Path, limits: Limits) -> ReadDocument:
@@ -116,7 +118,7 @@ class _Walk:
             self.flush()
             self._table(element)
             return
-        inline = tag in _INLINE
+        inline = _INLINE.fullmatch(tag) is not None
         if not inline:
             self.flush()
         self._within += tag in _FURNITURE

@@ -46,7 +46,7 @@ _HEAD = 1 << 16
 
 
 def kind_of(path: Path, limits: Limits) -> str:
-    """`pdf`, `docx`, `xlsx`, `html`, `text` or `zip`. Office files and zips are checked on the way: nothing is unpacked.
+    """`pdf`, `docx`, `xlsx`, `html`, `text` or `zip`. Zips are looked over on the way: nothing is unpacked.
 
     Raises:
         Unreadable: it is empty, too large, protected, old, a picture, something else, or a hostile archive.

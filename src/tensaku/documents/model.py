@@ -1,4 +1,4 @@
-"""What a document is once it has been read: pages with blocks in reading order. Plain values, so that they can be kept."""
+"""What a document is once it has been read: pages with blocks in reading order. Plain values, to be kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zips and the Office files that are zips: looked over before anything in them is read, taken out under our own names."""
+"""Zips and the Office files that are zips: looked over before they are read, unpacked to names of our own."""
 
 from __future__ import annotations
 

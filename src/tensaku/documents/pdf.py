@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def _pictured(page: Any) -> bool:
 def _is_vertical(chars: Sequence[Char]) -> bool:
     """Whether most characters stand below the one before, as they come in the file."""
     below = beside = 0
-    for one, two in zip(chars, chars[1:], strict=False):
+    for one, two in pairwise(chars):
         size = max(one.size, 1.0)
         dx, dy = two.x0 - one.x0, two.top - one.top
         below += abs(dx) < 0.3 * size and 0.6 * size < dy < 1.7 * size

@@ -20,6 +20,8 @@ _GUTTER = 1.6
 """Characters of white space in a line from which what follows belongs to another column or cell."""
 _BIGGER = 1.12
 """Times the size of most text from which a line is a heading by its size."""
+_SMALLER = 0.75
+"""Times the size of most text below which a line is a note in small print."""
 _END = "。．.！？!?」）)"
 _CELL = 24  # characters that a cell of a table without rules may have
 
@@ -187,6 +189,9 @@ def _ordered(boxes: list[_Piece], body: float) -> list[list[_Piece]]:
     if gutter is None:
         return [boxes] if boxes else []
     out: list[list[_Piece]] = []
+    while (title := _title(boxes, body)) is not None:  # what stands above both columns is none of them
+        out.append(boxes[:title])
+        boxes = boxes[title:]
     band: list[_Piece] = []
     for box in [*boxes, None]:
         spans = box is not None and box.x0 < gutter < box.x1
@@ -204,8 +209,20 @@ def _ordered(boxes: list[_Piece], body: float) -> list[list[_Piece]]:
     return out
 
 
+def _title(boxes: Sequence[_Piece], body: float) -> int | None:
+    """How many boxes stand in a first row that a wide gap parts from all that follows; None if there is no such row."""
+    if len(boxes) < 3:
+        return None
+    row = [n for n, box in enumerate(boxes) if box.top < boxes[0].bottom]
+    n = len(row)
+    if row != list(range(n)) or n > 2 or n == len(boxes) or any(box.rows for box in boxes[:n]):
+        return None
+    gap = min(box.top for box in boxes[n:]) - max(box.bottom for box in boxes[:n])
+    return n if gap > 1.2 * body else None
+
+
 def _gutter(boxes: Sequence[_Piece], body: float) -> float | None:
-    """Where two columns of prose part: an x that few boxes cross and many lines stand on both sides of, side by side."""
+    """Where two columns of prose part: an x that few boxes cross, with lines side by side on both sides of it."""
     prose = [b for b in boxes if not b.rows and len(b.text) >= 8]
     if len(prose) < 6:
         return None
@@ -230,24 +247,33 @@ def _blocks(columns: list[list[_Piece]], body: float) -> list[Block]:
     blocks: list[Block] = []
     line = 0
     for column in columns:
-        text = [b for b in column if not b.rows]
-        edges = (min((b.x0 for b in text), default=0.0), max((b.x1 for b in text), default=0.0))
         open_: list[_Piece] = []
-        for box in column:
+        edges = (0.0, 0.0)
+        for number, box in enumerate(column):
             line += 1
-            if open_ and (box.rows or _begins(open_, box, edges, body)):
-                blocks.append(_block(open_, body, line - len(open_)))
+            if open_ and (box.rows or _begins(open_, box, edges)):
+                blocks.append(_block(open_, body, line - len(open_), edges))
                 open_ = []
+            edges = _edges(column, number)
             if box.rows:
                 blocks.append(Block.table(box.rows, f"line {line}"))
             else:
                 open_.append(box)
         if open_:
-            blocks.append(_block(open_, body, line - len(open_) + 1))
+            blocks.append(_block(open_, body, line - len(open_) + 1, edges))
     return _over_columns(blocks, columns)
 
 
-def _begins(open_: list[_Piece], box: _Piece, edges: tuple[float, float], body: float) -> bool:
+def _edges(column: Sequence[_Piece], at: int) -> tuple[float, float]:
+    """Left and right edge of the text around a line: of the lines of its size, eight above and below."""
+    here = column[at]
+    near = [
+        b for b in column[max(0, at - 8) : at + 9] if not b.rows and abs(b.size - here.size) <= 0.08 * max(b.size, 1)
+    ]
+    return min((b.x0 for b in near), default=here.x0), max((b.x1 for b in near), default=here.x1)
+
+
+def _begins(open_: list[_Piece], box: _Piece, edges: tuple[float, float]) -> bool:
     """Whether a line begins a new block."""
     last = open_[-1]
     size = max(last.size, 1.0)
@@ -271,19 +297,16 @@ def _begins(open_: list[_Piece], box: _Piece, edges: tuple[float, float], body: 
     )
 
 
-def _block(lines: list[_Piece], body: float, number: int) -> Block:
+def _block(lines: list[_Piece], body: float, number: int, edges: tuple[float, float]) -> Block:
     text = joined(piece.text for piece in lines)
     first = lines[0]
     big = first.size > _BIGGER * body
+    if first.size < _SMALLER * body:
+        return Block("furniture", text, f"line {number}")
     by_look = is_marked(text) or (len(lines) <= 2 and is_heading(text) and (big or first.bold))
-    alone = (
-        len(lines) == 1
-        and is_heading(text)
-        and len(text) <= 24
-        and text[-1] not in _END
-        and any(c.isalpha() for c in text)
-    )
-    if by_look or alone:
+    short = edges[1] - first.x1 > 0.25 * (edges[1] - edges[0]) or edges[1] == first.x1 == lines[-1].x1
+    alone = len(lines) == 1 and is_heading(text) and len(text) <= _CELL and text[-1] not in _END
+    if by_look or (alone and short and "、" not in text):
         return Block("heading", text, f"line {number}", 1 if big else 0)
     return Block("paragraph", text, f"line {number}")
 

@@ -37,10 +37,7 @@ def read_text(path: Path, limits: Limits, name: str) -> ReadDocument:
     """A text file as one page. A `.csv` is a table; anything else is lines."""
     clean = Cleaner()
     content = clean(decoded(path, limits))
-    if name.lower().endswith(".csv"):
-        blocks = [_table(content)]
-    else:
-        blocks = paragraphs(content)
+    blocks = [_table(content)] if name.lower().endswith(".csv") else paragraphs(content)
     return ReadDocument("text", (Page(1, tuple(blocks)),), tuple(clean.notes()))
 
 

@@ -28,7 +28,7 @@ _OUT_OF_TIME = -24  # SIGXCPU
 
 
 class Found(NamedTuple):
-    """A file to be read: under which name it came in, and where its bytes are. `fault` is why it cannot even be kept."""
+    """A file to be read: its name as it came in, and where its bytes are. `fault` is why it is refused unread."""
 
     name: str
     path: Path

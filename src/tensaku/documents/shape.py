@@ -1,4 +1,4 @@
-"""What the readers share: characters that are not what they show, joining broken lines, and what looks like a heading."""
+"""What the readers share: characters that are not what they show, joining broken lines, what looks like a heading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _LINES = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _RADICALS = re.compile("[\u2e80-\u2fdf]")
 _SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 
-_NUMBERED = r"(?:第?[0-9０-９一二三四五六七八九十]{1,3}(?:[.．、)）章節](?![0-9０-９])|[\s\u3000]+(?=\D))|[(（][0-9０-９一二三四五六七八九十]{1,2}[)）]|[①-⑳Ⅰ-Ⅻ][.．、]?)"
+_DIGIT = "[0-9０-９一二三四五六七八九十]"
+_NUMBERED = (
+    rf"(?:第?{_DIGIT}{{1,3}}(?:[.．、)）章節](?![0-9０-９])|[\s\u3000]+(?=\D))"
+    rf"|[(（]{_DIGIT}{{1,2}}[)）]|[①-⑳Ⅰ-Ⅻ][.．、]?)"
+)
 _MARK = re.compile(rf"^(?:#{{1,6}}\s+|[■□●○◆◇▼▽▶▷►◎★☆◼◾▪•➢◉❖✓*＊◯]+\s*|{_NUMBERED})[\s\u3000]*")
 _BRACKETS = re.compile(
     r"^[【〔［\[〈《＜<「『≪](?P<inside>[^【】〔〕［］〈〉《》＜＞]{1,40})[】〕］\]〉》＞>」』≫][\s\u3000:：]*$"
@@ -111,10 +115,8 @@ def bare(text: str) -> str:
     """A heading without its marks, number and brackets."""
     text = text.strip(" \t\u3000\n")
     while True:
-        if (inside := _BRACKETS.match(text)) is not None:
-            shorter = inside["inside"]
-        else:
-            shorter = _MARK.sub("", text, count=1)
+        inside = _BRACKETS.match(text)
+        shorter = inside["inside"] if inside is not None else _MARK.sub("", text, count=1)
         shorter = shorter.strip(" \t\u3000:：-－―─=＝■")
         if shorter == text or not shorter:
             return shorter or text
@@ -123,6 +125,7 @@ def bare(text: str) -> str:
 
 _RULE = re.compile(r"^[\s\-=_*~─━―＝－＿・.]{3,}$")
 _ITEM = re.compile(r"^[\s\u3000]*[・※◦‣\-*]\s*")
+_NARROW = 40  # half-width columns: lines of titles and addresses, not of prose
 _INDENT = re.compile(r"^(?:\u3000|  +|\t)\S")
 
 
@@ -176,6 +179,8 @@ class _Lines:
         last = self.open[-1]
         if not self.wrap or _INDENT.match(line) or _ITEM.match(line):
             return True
+        if width(last) < 0.6 * self.wrap or (self.wrap < _NARROW and not re.search("[。、，,]", last)):
+            return True  # short by choice, not broken
         return last[-1] in _END and width(last) < 0.85 * self.wrap
 
     def _close(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""The reading process: `python -m tensaku.documents.worker FILE KIND NAME LIMITS` prints a document, or why not, as JSON."""
+"""The reading process: `python -m tensaku.documents.worker FILE KIND NAME LIMITS` prints what it read as JSON."""
 
 from __future__ import annotations
 

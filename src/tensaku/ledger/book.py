@@ -20,12 +20,13 @@ from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.people import People
 from tensaku.ledger.releases import Releases
+from tensaku.ledger.reports import Reports
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 
 __all__ = ["Ledger"]
 
 
-class Ledger(People, Drafts, Finals, Releases, Keys, Answers):
+class Ledger(People, Reports, Drafts, Finals, Releases, Keys, Answers):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod
