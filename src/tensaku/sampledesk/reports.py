@@ -1,4 +1,4 @@
-"""Ten reports as ten managers would send them: Word, Excel, PDF and HTML files made from the desk's drafts of the month.
+"""Ten reports as ten managers would send them: Word, Excel, PDF and HTML files made from the month's drafts.
 
 Each manager has headings, an order, a layout and a form of its own. What stands in them is known to the character, so
 that a reader of such files can be held against it.
