@@ -145,7 +145,7 @@ class _Reading:
     def _shapes(self) -> list[Block]:
         from lxml import etree
 
-        found = []
+        found: list[Block] = []
         for name in sorted(n for n in self.archive.namelist() if re.fullmatch(r"xl/drawings/drawing\d+\.xml", n)):
             root = etree.fromstring(self.archive.read(name), etree.XMLParser(resolve_entities=False, no_network=True))
             for paragraph in root.iter(f"{_DRAWN}p"):

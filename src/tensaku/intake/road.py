@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,9 +154,10 @@ class Road:
         if self.keep is None or (self.keep / key).exists() or path.stat().st_size > self.limits.file_bytes:
             return
         self.keep.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self.keep / f".{key}.{os.getpid()}"
+        handle, name = tempfile.mkstemp(dir=self.keep, prefix=".")  # of its own: two may bring the same file at once
+        part = Path(name)
         try:
-            with path.open("rb") as source, part.open("xb") as copy:
+            with path.open("rb") as source, os.fdopen(handle, "wb") as copy:
                 shutil.copyfileobj(source, copy, _CHUNK)
                 copy.flush()
                 os.fsync(copy.fileno())

@@ -1,0 +1,213 @@
+"""What each kind of file gives: blocks in reading order, tables as they are shown, and what is odd about it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import docx
+import openpyxl
+import pytest
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
+
+from tensaku.documents import Block, Unreadable, from_values, read, to_values
+from tensaku.documents.excel import shown
+
+FONT = "HeiseiMin-W3"
+
+
+def canvas(path: Path) -> Canvas:
+    pdfmetrics.registerFont(UnicodeCIDFont(FONT))
+    made = Canvas(str(path), pagesize=(595, 842))
+    made.setFont(FONT, 10)
+    return made
+
+
+def kinds(blocks: tuple[Block, ...]) -> list[tuple[str, str]]:
+    return [(block.kind, block.text) for block in blocks]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "euc_jp", "iso2022_jp", "utf-16"])
+def test_text_in_any_japanese_encoding_with_figures_broken_over_lines(tmp_path: Path, encoding: str) -> None:
+    text = (
+        "１．市場動向\n当月の国内株式市場は上昇しました。日経平均株価は38,9\n15円となり、前月末比で１．２３％上昇し、\n"
+        "投資家心理が改善しました。\n\n見通し\n市場は底堅く推移すると考えます。為替は1ドル=148円前後を見込みます。\n"
+    )
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    assert kinds(read(tmp_path / "a.txt").pages[0].blocks) == [
+        ("heading", "１．市場動向"),
+        (
+            "paragraph",
+            "当月の国内株式市場は上昇しました。日経平均株価は38,915円となり、前月末比で１．２３％上昇し、"
+            "投資家心理が改善しました。",
+        ),
+        ("heading", "見通し"),
+        ("paragraph", "市場は底堅く推移すると考えます。為替は1ドル=148円前後を見込みます。"),
+    ]
+
+
+def test_english_lines_are_joined_with_a_space(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(
+        "Market Review\n\nThe index rose by 5\n10 basis points were added by the central bank, which kept its\npolicy.\n"
+    )
+    assert read(tmp_path / "a.txt").pages[0].blocks[1].text.startswith("The index rose by 5 10 basis points")
+
+
+def test_word_with_tracked_changes_boxes_and_merged_cells(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_heading("市場動向", 1)
+    paragraph = document.add_paragraph("日経平均株価は")
+    for tag, name, text in (("w:del", "w:delText", "38,000円"), ("w:ins", "w:t", "38,915円")):
+        change, run, held = OxmlElement(tag), OxmlElement("w:r"), OxmlElement(name)
+        held.text = text
+        run.append(held)
+        change.append(run)
+        paragraph._p.append(change)
+    paragraph.add_run("となった。")
+    table = document.add_table(2, 3)
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "期間"
+    table.cell(0, 2).text = "騰落率"
+    for cell, text in zip(table.rows[1].cells, ("1カ月", "2026/10", "▲1.2%"), strict=True):
+        cell.text = text
+    document.save(str(tmp_path / "a.docx"))
+    found = read(tmp_path / "a.docx")
+    assert kinds(found.pages[0].blocks) == [
+        ("heading", "市場動向"),
+        ("paragraph", "日経平均株価は38,915円となった。"),
+        ("table", "期間\t騰落率\n1カ月\t2026/10\t▲1.2%"),
+    ]
+    assert [note.code for note in found.notes] == ["tracked"]
+    assert from_values(to_values(found)) == found
+
+
+def test_vertical_word_is_named(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("縦書きの文章です。")
+    direction = OxmlElement("w:textDirection")
+    direction.set(qn("w:val"), "tbRl")
+    document.sections[0]._sectPr.append(direction)
+    document.save(str(tmp_path / "a.docx"))
+    found = read(tmp_path / "a.docx")
+    assert (found.pages[0].direction, [note.code for note in found.notes]) == ("vertical", ["vertical"])
+
+
+def test_vertical_pdf_is_named_and_read_from_right_to_left(tmp_path: Path) -> None:
+    columns = ["市場動向", "当月の国内株式市場は、", "三・二％上昇しました。"]
+    made = canvas(tmp_path / "a.pdf")
+    for number, column in enumerate(columns):
+        for line, char in enumerate(column):
+            made.drawString(500 - 20 * number, 750 - 12 * line, char)
+    made.save()
+    found = read(tmp_path / "a.pdf")
+    assert found.pages[0].direction == "vertical"
+    assert [note.code for note in found.notes] == ["vertical"]
+    assert kinds(found.pages[0].blocks) == [("heading", columns[0]), ("paragraph", columns[1] + columns[2])]
+
+
+def _scan(path: Path, *, text_on: tuple[int, ...] = (), pages: int = 2, layer: str = "") -> None:
+    from PIL import Image
+    from reportlab.lib.utils import ImageReader
+
+    made = canvas(path)
+    picture = ImageReader(Image.new("L", (60, 80), 200))
+    for page in range(1, pages + 1):
+        made.setFont(FONT, 10)
+        if page in text_on:
+            made.drawString(50, 700, "当月の市場は上昇しました。")
+        else:
+            made.drawImage(picture, 0, 0, 595, 842)
+            made.drawString(280, 20, str(page))
+            made.drawString(50, 500, layer)
+        made.showPage()
+    made.save()
+
+
+def test_scanned_pages_are_named_as_not_readable_yet(tmp_path: Path) -> None:
+    _scan(tmp_path / "all.pdf")
+    with pytest.raises(Unreadable, match="scanned.*not readable yet") as caught:
+        read(tmp_path / "all.pdf")
+    assert caught.value.reason == "scanned"
+    _scan(tmp_path / "some.pdf", text_on=(1,), pages=3)
+    found = read(tmp_path / "some.pdf")
+    assert [page.state for page in found.pages] == ["text", "scanned", "scanned"]
+    assert [(note.code, note.detail) for note in found.notes] == [
+        ("scanned-pages", "scanned pages, not readable yet: 2, 3")
+    ]
+    _scan(tmp_path / "layer.pdf", pages=1, layer="機械が読み取った文字の層がここにあります。")
+    assert [note.code for note in read(tmp_path / "layer.pdf").notes] == ["ocr-layer"]
+
+
+def test_bold_made_by_printing_twice_does_not_double_figures(tmp_path: Path) -> None:
+    made = canvas(tmp_path / "a.pdf")
+    for shift in (0.0, 0.3):
+        made.drawString(50 + shift, 700, "日経平均株価は38,915円で取引を終えました。")
+    made.save()
+    assert read(tmp_path / "a.pdf").text == "日経平均株価は38,915円で取引を終えました。"
+
+
+def test_three_pages_lose_their_headers_and_footers_only(tmp_path: Path) -> None:
+    made = canvas(tmp_path / "a.pdf")
+    for page in range(1, 4):
+        made.setFont(FONT, 10)
+        made.drawString(50, 810, f"青葉アセット　月次レポート　第{page}号")
+        made.drawString(50, 700, f"{page}月の市場は{page}.5％上昇しました。")
+        made.drawString(280, 20, f"{page} / 3")
+        made.showPage()
+    made.save()
+    found = read(tmp_path / "a.pdf")
+    assert found.text.split("\n") == [f"{page}月の市場は{page}.5％上昇しました。" for page in range(1, 4)]
+    assert sum(block.kind == "furniture" for _, block in found.blocks()) == 6
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (0.0123, "0.00%", "1.23%"),
+        (-0.0123, "0.0%;▲0.0%", "▲1.2%"),
+        (-0.0123, '0.0%;[Red]"▲"0.0%', "▲1.2%"),
+        (1234567.891, "#,##0", "1,234,568"),
+        (2.5, "0", "3"),
+        (2.675, "0.00", "2.68"),
+        (-1234, "#,##0;(#,##0)", "(1,234)"),
+        (148, '0"円"', "148円"),
+        (3.10, "General", "3.1"),
+        (0.1 + 0.2, "General", "0.3"),
+        (38915.87, "General", "38915.87"),
+        (1.5, "0.0##", "1.5"),
+        (1234567, "#,##0,", "1234567"),
+        (dt.datetime(2026, 10, 31), "yyyy/m/d", "2026-10-31"),
+        (dt.datetime(2026, 10, 1), 'yyyy"年"m"月"', "2026年10月"),
+        (True, "General", "TRUE"),
+        ("文字", "0.0", "文字"),
+    ],
+)
+def test_cells_are_read_as_they_are_shown(value: object, form: str, text: str) -> None:
+    assert shown(value, form) == text
+
+
+def test_a_workbook_names_formulas_without_values_and_vertical_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "月次"
+    sheet["A1"], sheet["B1"], sheet["A2"], sheet["B2"] = "期間", "騰落率", "1カ月", "=B9*2"
+    sheet["A3"] = "縦の文字"
+    sheet["A3"].alignment = openpyxl.styles.Alignment(textRotation=255)
+    book.save(tmp_path / "a.xlsx")
+    notes = {note.code: note.detail for note in read(tmp_path / "a.xlsx").notes}
+    assert notes == {"no-value": "formulas without a saved value: 月次!B2", "vertical": "vertical text on page 月次!A3"}
+
+
+def test_html_by_its_own_charset_with_ruby_and_entities(tmp_path: Path) -> None:
+    page = (
+        '<html><head><meta charset="Shift_JIS"></head><body><h2>市場動向</h2><p>日経<ruby>平均<rt>へいきん</rt></ruby>は'
+        "\n  38,915円&nbsp;でした。</p><p style='writing-mode: vertical-rl'>縦書きです。</p></body></html>"
+    )
+    (tmp_path / "a.html").write_bytes(page.encode("cp932"))
+    found = read(tmp_path / "a.html")
+    assert [b.text for b in found.pages[0].blocks] == ["市場動向", "日経平均は38,915円 でした。", "縦書きです。"]
+    assert [note.code for note in found.notes] == ["vertical"]
