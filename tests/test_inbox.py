@@ -34,7 +34,7 @@ def test_reports_come_in_wait_and_are_filed(folder: Path, tmp_path: Path, cli: C
     done = cli("ingest", tmp_path / "a.txt", tmp_path / "b.txt", "-C", folder, "--json")
     assert done.code == 0, done.err
     assert [(row["what"], row["sections"]) for row in done.json] == [
-        ("filed", {"market": 14, "performance": 15}),
+        ("filed", {"market": 14, "performance": 16}),
         ("inbox", {}),
     ]
     table = cli("inbox", "list", "-C", folder).out
@@ -97,4 +97,4 @@ def test_a_watched_folder_takes_each_file_once_it_is_whole(
             file.flush()
             time.sleep(0.7)
     (row,) = json.loads(process.stdout.readline())
-    assert (row["what"], row["sections"]) == ("filed", {"market": 14, "performance": 15})
+    assert (row["what"], row["sections"]) == ("filed", {"market": 14, "performance": 16})

@@ -60,10 +60,10 @@ def _old_office(path: Path, name: str) -> None:
 
 
 def _bomb(path: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        with archive.open("zeros.txt", "w", force_zip64=True) as entry:
-            for _ in range(300):
-                entry.write(bytes(1 << 20))
+    archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9)
+    with archive, archive.open("zeros.txt", "w", force_zip64=True) as entry:
+        for _ in range(300):
+            entry.write(bytes(1 << 20))
 
 
 def _macro(path: Path) -> None:
@@ -71,7 +71,7 @@ def _macro(path: Path) -> None:
 
 
 def _entities(path: Path, encoding: str = "utf-8") -> None:
-    bomb = "".join(f'<!ENTITY a{n} "{"&a%d;" % (n - 1) * 10}">' for n in range(1, 10))
+    bomb = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
     xml = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE w [<!ENTITY a0 "笑">{bomb}]><w>&a9;</w>'
     _with_part(_docx(path), "word/document.xml", xml.encode(encoding))
 
@@ -200,7 +200,8 @@ def test_hidden_text_of_word_html_excel_and_pdf_is_left_out_and_told(tmp_path: P
     paragraph.add_run("隠した文。").font.hidden = True
     document.save(str(tmp_path / "a.docx"))
     (tmp_path / "b.html").write_text(
-        "<html><style>.x, p.y{display:none}</style><p>見える文。</p><p class=x>隠した文。</p><p class='z y'>隠した文。</p>"
+        "<html><style>.x, p.y{display:none}</style><p>見える文。</p><p class=x>隠した文。</p>"
+        "<p class='z y'>隠した文。</p>"
         "<p style='visibility: hidden'>隠した文。</p><script>隠した文。</script></html>",
         encoding="utf-8",
     )

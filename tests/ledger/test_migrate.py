@@ -47,7 +47,7 @@ def test_the_first_schema_with_rows_comes_to_the_newest_and_keeps_them(path: Pat
         assert ledger.verify_log() is None
         assert (ledger.log()[0].what, ledger.log()[0].detail) == (
             "ledger.migrated",
-            {"before": "0001", "after": "0003"},
+            {"before": "0001", "after": "0004"},
         )
 
 

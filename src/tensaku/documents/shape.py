@@ -179,7 +179,7 @@ class _Lines:
         last = self.open[-1]
         if not self.wrap or _INDENT.match(line) or _ITEM.match(line):
             return True
-        if width(last) < 0.6 * self.wrap or (self.wrap < _NARROW and not re.search("[。、，,]", last)):
+        if (width(last) < 0.6 * self.wrap or self.wrap < _NARROW) and not re.search("[。、，,]", last):
             return True  # short by choice, not broken
         return last[-1] in _END and width(last) < 0.85 * self.wrap
 

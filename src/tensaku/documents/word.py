@@ -46,6 +46,8 @@ def read_docx(path: Path, limits: Limits) -> ReadDocument:
         with zipfile.ZipFile(path) as archive:
             check_xml(path, archive)
         document = docx.Document(str(path))
+    except Unreadable:
+        raise
     except (PackageNotFoundError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise Unreadable("damaged", path, str(error)) from None
     except Exception as error:  # lxml's and docx's own errors have no common root
