@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import require_approved
+from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, Store
@@ -140,6 +141,7 @@ def serve_release(
             job=first.job,
             title=workspace.spec.task.name,
             choose=follower.choose,
+            road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

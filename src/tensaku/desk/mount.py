@@ -15,12 +15,14 @@ from fastapi.staticfiles import StaticFiles
 
 from tensaku.desk.board import read_board
 from tensaku.desk.comparison import hold
+from tensaku.desk.inbox import add_inbox
 from tensaku.desk.session import Desk, Session
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
 from tensaku.desk.words import Language
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
+from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.revise import Job
 
@@ -57,8 +59,9 @@ def mount(
     job: Job,
     title: str = "",
     choose: Callable[[], tuple[Engine, Job]] | None = None,
+    road: Road | None = None,
 ) -> Desk:
-    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
+    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
     What is returned can change releases.
 
@@ -72,6 +75,7 @@ def mount(
         job: how it is asked. Its provenance says `release` and `trial` ("yes" for a release that nobody approved).
         title: shown beside the name, such as the task's.
         choose: who answers the next question, if that may change from one to the next.
+        road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
 
     Raises:
         UsageError: this process has a desk already.
@@ -91,6 +95,7 @@ def mount(
             session.close()
 
     app.state.closing = [*getattr(app.state, "closing", ()), end_revisions]
+    add_inbox(app, road or Road(ledger))
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     _add_page(desk, "/", "ja", sessions.add)
     _add_page(desk, "/ja", "ja", sessions.add)
