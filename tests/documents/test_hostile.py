@@ -174,7 +174,7 @@ def test_a_file_that_lies_about_its_type_is_read_by_its_content_and_told(tmp_pat
     path = _docx(tmp_path / "report.pdf")
     document = read(path)
     assert document.kind == "docx"
-    assert [(n.code, n.detail) for n in document.notes] == [("lies", "it is named .pdf and is docx")]
+    assert [(n.code, n.detail) for n in document.notes] == [("lies", ".pdf (docx)")]
 
 
 @pytest.mark.parametrize(

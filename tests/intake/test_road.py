@@ -172,7 +172,7 @@ def test_an_unreadable_file_waits_with_its_reason_and_its_bytes(road: Road, tmp_
     (tmp_path / "壊れ.pdf").write_bytes(b"%PDF-1.7\nnothing more")
     (arrival,) = road.bring([tmp_path / "壊れ.pdf"])
     assert arrival.what == "inbox"
-    assert arrival.report.reasons[0]["reason"] == "damaged"
+    assert arrival.report.reasons[0]["code"] == "damaged"
     assert (tmp_path / "kept" / arrival.report.sha256).read_bytes().startswith(b"%PDF")
     aside = road.ledger.set_report_aside(arrival.report.id, "差し替えを依頼した", by="sato")
     assert aside.state == "set-aside"

@@ -78,7 +78,7 @@ def test_a_newer_ledger_is_refused_and_left_alone(path: Path) -> None:
         raw.execute(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0999'")
     raw.close()
     before = path.read_bytes()
-    with pytest.raises(UsageError, match=r"newer Tensaku \(schema 0999, this one knows up to 0003\).*not touched"):
+    with pytest.raises(UsageError, match=r"newer Tensaku \(schema 0999, this one knows up to 0004\).*not touched"):
         Ledger.open(path)
     assert path.read_bytes() == before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -31,6 +32,7 @@ OURS = "x-tensaku-desk"
 _SIGNED = "tensaku.signed"  # where a sign-in leaves the person, in a request's scope
 _RECENT = 40
 _SHOWN = 4000  # characters of a table or margin that the page shows
+_COUNTED = {"line": "行目", "paragraph": "段落目", "column": "列目"}
 _DOERS = {"writer", "admin"}
 
 
@@ -217,7 +219,7 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             recent=[row for row in every if row.state != "inbox"][:_RECENT],
             report=report,
             reasons=[told(reason, language) for reason in report.reasons] if report else [],
-            parts=_parts(report) if report else [],
+            parts=_parts(report, language) if report else [],
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
@@ -232,9 +234,20 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
     )
 
 
-def _parts(report: ReportRow) -> list[dict[str, Any]]:
+def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:
     """The parts as the page shows them; text before the first heading stands last."""
-    return [{"number": n, **part} for n, part in enumerate(report.parts)]
+    return [{"number": n, **part, "place": _place(part["place"], language)} for n, part in enumerate(report.parts)]
+
+
+def _place(place: str, language: Language) -> str:
+    """Where a part stands, as the page says it: a cell by its name, else page and line."""
+    found = re.fullmatch(r"(\d+): ([a-z]+) (\d+)", place)
+    if found is None:
+        return place
+    page, kind, number = found.groups()
+    if language == "en":
+        return f"Page {page}, {kind} {number}"
+    return f"{page}ページ {number}{_COUNTED.get(kind, '番目')}"
 
 
 def _aside_of(report: ReportRow) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@
 `gathered` walks files, folders and zips. A file that cannot be read raises `Unreadable` with one reason.
 """
 
-from tensaku.documents.faults import NOTES, REASONS, Unreadable
+from tensaku.documents.faults import NOTES, REASONS, Unreadable, said
 from tensaku.documents.limits import Limits
 from tensaku.documents.model import Block, Note, Page, ReadDocument, from_values, to_values
 from tensaku.documents.reader import Found, gathered, read
@@ -26,5 +26,6 @@ __all__ = [
     "gathered",
     "is_prose",
     "read",
+    "said",
     "to_values",
 ]

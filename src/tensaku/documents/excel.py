@@ -71,7 +71,7 @@ class _Reading:
         pages, shapes = [], self._shapes()
         for number, sheet in enumerate(book.worksheets, 1):
             if sheet.sheet_state != "visible":
-                self.hidden.append(f"sheet {sheet.title}")
+                self.hidden.append(sheet.title)
                 continue
             blocks = list(_blocks(list(self._rows(sheet, *self._hidden_of(sheet)))))
             pages.append(Page(number, tuple(blocks), sheet.title, state="text" if blocks else "empty"))
@@ -130,7 +130,7 @@ class _Reading:
                     found.append(_Cell(cell.column, f"{sheet.title}!{cell.coordinate}", text))
             yield found
         if left_out:
-            self.hidden.append(f"{left_out} cells of {sheet.title}")
+            self.hidden.append(f"{sheet.title} ({left_out})")
         self.without += [f"{sheet.title}!{place}" for place in self._formulas_without(sheet)]
 
     def _formulas_without(self, sheet: Any) -> Iterator[str]:

@@ -97,7 +97,7 @@ class _Walk:
     def notes(self) -> list[Note]:
         found = self.clean.notes()
         if self.hidden:
-            found.append(note("hidden", f"{self.hidden} characters"))
+            found.append(note("hidden", self.hidden))
         if self.vertical:
             found.append(note("vertical", 1))
         return found

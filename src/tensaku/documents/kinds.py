@@ -76,7 +76,7 @@ def kind_of(path: Path, limits: Limits) -> str:
 def lie(path: Path, kind: str) -> str:
     """What its name says, if that is another kind than `kind`; else nothing."""
     named = ENDINGS.get(path.suffix.lower())
-    return f"{path.suffix.lower()} and is {kind}" if (named or kind) != kind or (not named and path.suffix) else ""
+    return f"{path.suffix.lower()} ({kind})" if (named or kind) != kind or (not named and path.suffix) else ""
 
 
 def _packed_kind(path: Path, limits: Limits) -> str:

@@ -49,7 +49,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a reader should know. `code` is one of `NOTES` in `faults`; a `grave` one wants a person's eye."""
+    """Something a reader should know: `said(code, detail)` gives its words. A `grave` one wants a person's eye."""
 
     code: str
     detail: str

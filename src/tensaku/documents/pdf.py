@@ -83,7 +83,7 @@ class _Reading:
             if numbers:
                 yield note(code, ", ".join(map(str, numbers[:12])))
         if self.hidden:
-            yield note("hidden", f"{self.hidden} characters")
+            yield note("hidden", self.hidden)
         if self.unmapped:
             yield note("unmapped", self.unmapped)
 

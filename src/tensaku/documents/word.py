@@ -83,7 +83,7 @@ class _Reading:
     def notes(self, body: Any, vertical: bool) -> list[Note]:
         found = self.clean.notes()
         if self.hidden:
-            found.append(note("hidden", f"{self.hidden} characters"))
+            found.append(note("hidden", self.hidden))
         if n := sum(
             1 for tag in _TRACKED for e in body.iter(tag) if e.find(f".//{_W}t") is not None or tag.endswith("del")
         ):

@@ -43,7 +43,7 @@ def outline(document: ReadDocument, means: Callable[[str], bool]) -> list[Part]:
     """
     parts = [Part("", "")]
     for page, block in document.blocks():
-        where = f"{page.name or page.number} {block.place}".strip()
+        where = block.place if page.name and block.place.startswith(page.name) else f"{page.number}: {block.place}"
         for piece in _pieces(block, means):
             if piece.kind == "furniture" or _LEGAL.match(piece.text):
                 parts[-1].aside.append(piece.text)

@@ -72,7 +72,7 @@ class Road:
                 raise file.fault
             document = read(file.path, name=file.name, limits=self.limits)
         except Unreadable as fault:
-            reason = {"code": "unreadable", "detail": f"{fault.what}. {fault.fix}", "reason": fault.reason}
+            reason = {"code": fault.reason, "detail": fault.detail}
             return self._enter(file.name, NewReport(key, file.name, reasons=(reason,)), [], {}, by)
         found = sort_report(file.name, document, self.cfg, self._known(given))
         reasons = found.reasons or self._rivals(found)

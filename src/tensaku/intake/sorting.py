@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tensaku.documents import ReadDocument
+from tensaku.documents import ReadDocument, said
 from tensaku.intake.labels import Label, find_month, find_name
 from tensaku.intake.outline import Part, outline
 from tensaku.intake.section_words import NONE, Meanings, Reports, fold_heading
@@ -13,8 +13,6 @@ from tensaku.intake.section_words import NONE, Meanings, Reports, fold_heading
 __all__ = ["WHY", "Known", "Reason", "Sorted", "sort_report", "told"]
 
 WHY: dict[str, tuple[str, str]] = {
-    "unreadable": ("読み取れません: {detail}", "it cannot be read: {detail}"),
-    "note": ("確認が必要です: {detail}", "a person should look: {detail}"),
     "manager-missing": ("運用会社名が見つかりません", "no manager's name is found in it"),
     "manager-new": ("はじめての運用会社です: {detail}", "a manager that is not known yet: {detail}"),
     "manager-several": ("運用会社名が複数あります: {detail}", "several managers are named: {detail}"),
@@ -37,7 +35,7 @@ WHY: dict[str, tuple[str, str]] = {
         "there are drafts of it already, with another text: {detail}",
     ),
 }  # fmt: skip
-"""Code of a reason -> what is said in Japanese and in English."""
+"""Code of a doubt -> what is said in Japanese and in English; a file's own faults and notes have their words there."""
 
 _LONG_PREAMBLE = 120  # characters of sentences before the first heading that a greeting has at most
 
@@ -52,8 +50,10 @@ class Reason:
 
 def told(reason: Mapping[str, str], language: str = "en") -> str:
     """A reason in words."""
-    words = WHY.get(reason["code"], ("{detail}", "{detail}"))
-    return words[0 if language == "ja" else 1].format(detail=reason.get("detail", ""))
+    code, detail = reason["code"], reason.get("detail", "")
+    if code not in WHY:
+        return said(code, detail, language)
+    return WHY[code][0 if language == "ja" else 1].format(detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def sort_report(name: str, document: ReadDocument, cfg: Reports, known: Known) -
         "fund": _given(known.given.get("fund")) or find_name("fund", known.funds, places),
         "month": _given(known.given.get("as_of")) or find_month(places),
     }
-    reasons = [Reason("note", note.detail) for note in document.notes if note.grave]
+    reasons = [Reason(note.code, note.detail) for note in document.notes if note.grave]
     for kind, label in labels.items():
         if label.why:
             reasons.append(Reason(f"{kind}-{label.why}", "、".join(label.guesses)))

@@ -77,9 +77,9 @@ class Drafts(Transactions):
         checked(new)
         with self._write() as session:
             self._person(session, by)
-            return self._add(session, new, by)
+            return self._enter_draft(session, new, by)
 
-    def _add(self, session: Session, new: NewDraft, by: str) -> DraftRow:
+    def _enter_draft(self, session: Session, new: NewDraft, by: str) -> DraftRow:
         """Add a checked draft in the running transaction."""
         values = asdict(new)
         if new.reference:

@@ -79,7 +79,7 @@ class Reports(Drafts):
             state = "filed" if drafts else "inbox"
             made = tables.Report(**values, state=state, note="", by=by, at=datetime.now(UTC))
             session.add(made)
-            self._file(session, made, drafts, headings or {}, by, "report.added")
+            self._file_report(session, made, drafts, headings or {}, by, "report.added")
             return _row(made), True
 
     def file_report(
@@ -102,9 +102,9 @@ class Reports(Drafts):
             checked(draft)
         with self._write() as session:
             self._person(session, by)
-            row = self._waiting(session, id)
+            row = self._waiting_report(session, id)
             row.state, row.manager, row.fund, row.as_of = "filed", drafts[0].manager, drafts[0].fund, drafts[0].as_of
-            self._file(session, row, drafts, headings or {}, by, "report.filed")
+            self._file_report(session, row, drafts, headings or {}, by, "report.filed")
             return _row(row)
 
     def set_report_aside(self, id: int, note: str, *, by: str) -> ReportRow:
@@ -117,7 +117,7 @@ class Reports(Drafts):
         clean(note, "reason for setting it aside", limit=400)
         with self._write() as session:
             self._person(session, by)
-            row = self._waiting(session, id)
+            row = self._waiting_report(session, id)
             row.state, row.note = "set-aside", note
             session.flush()
             append(session, by, "report.set-aside", f"report:{id}", {"note": note, "digest": digest(columns(row))})
@@ -141,16 +141,16 @@ class Reports(Drafts):
         """
         with self._write() as session:
             self._person(session, by)
-            return _heading(self._learn(session, manager, folded, heading, section, by))
+            return _heading(self._learn_heading(session, manager, folded, heading, section, by))
 
-    def _waiting(self, session: Session, id: int) -> tables.Report:
+    def _waiting_report(self, session: Session, id: int) -> tables.Report:
         row = self._one(session, tables.Report, id, "report")
         if row.state != "inbox":
             what = f"report {id} no longer waits in the inbox: it is {row.state}"
             raise UsageError(what, where=self.where, fix="Look at it again; somebody else has decided")
         return row
 
-    def _file(
+    def _file_report(
         self,
         session: Session,
         row: tables.Report,
@@ -160,14 +160,14 @@ class Reports(Drafts):
         what: str,
     ) -> None:
         session.flush()
-        made = [self._add(session, draft, by).id for draft in drafts]
+        made = [self._enter_draft(session, draft, by).id for draft in drafts]
         if drafts:
             for folded, (heading, section) in headings.items():
-                self._learn(session, drafts[0].manager, folded, heading, section, by)
+                self._learn_heading(session, drafts[0].manager, folded, heading, section, by)
         detail = {"sha256": row.sha256, "state": row.state, "drafts": made, "digest": digest(columns(row))}
         append(session, by, what, f"report:{row.id}", detail)
 
-    def _learn(
+    def _learn_heading(
         self, session: Session, manager: str, folded: str, heading: str, section: str, by: str
     ) -> tables.HeadingWord:
         for value, name in ((manager, "manager"), (folded, "heading"), (heading, "heading")):
