@@ -54,32 +54,38 @@
     return found;
   }
 
-  function line(name) {
+  const LINES = "tensaku.arrivals"; // what came of the last files, shown once more on the page that follows
+
+  function line(name, what = "", state = "", detail = "") {
     const item = document.createElement("li");
-    const title = document.createElement("b");
-    const state = document.createElement("span");
-    const detail = document.createElement("small");
-    title.textContent = name;
-    item.append(title, state, detail);
-    const list = $("arrivals");
-    if (list) list.prepend(item);
-    return { item, state, detail };
+    for (const [tag, text] of [["b", name], ["span", state], ["small", detail]]) {
+      item.append(Object.assign(document.createElement(tag), { textContent: text }));
+    }
+    item.dataset.what = what;
+    if (root) $("arrivals").append(item);
+    return item;
   }
 
   async function take(files) {
     const wanted = files.filter((file) => !file.name.startsWith(".") && !file.name.startsWith("~$"));
-    let first = null;
+    const lines = [];
+    const rows = [];
     for (const file of wanted) {
-      const shown = line(file.name);
-      shown.state.textContent = words.reading || "";
+      const reading = line(file.name, "", words.reading || "");
       const { found, error } = await post(`/desk/reports?name=${encodeURIComponent(file.name)}`, file);
-      shown.item.dataset.what = error ? "failed" : found.some((row) => row.what === "inbox") ? "inbox" : found[0].what;
-      shown.state.textContent = error ? words.failed || "" : [...new Set(found.map((row) => row.state))].join("、");
-      shown.detail.textContent = error || found.map((row) => row.detail.join("、")).join(" / ");
-      if (!error && first === null) first = (found.find((row) => row.what === "inbox") || found[0]).id;
+      reading.remove();
       if (error && !root) return error;
+      const told = error
+        ? [[file.name, "failed", words.failed, error]]
+        : found.map((row) => [row.name, row.what, row.state, row.detail.join("、")]);
+      for (const one of told) line(...one);
+      lines.push(...told);
+      rows.push(...(found || []));
     }
-    if (first !== null) location.assign(`${home}?report=${first}`);
+    if (!rows.length) return null;
+    sessionStorage.setItem(LINES, JSON.stringify(lines));
+    const to = rows.find((row) => row.what === "inbox") || rows[0];
+    location.assign(`${home}?report=${to.id}`);
     return null;
   }
 
@@ -106,6 +112,8 @@
   }
 
   if (!root) return;
+  for (const one of JSON.parse(sessionStorage.getItem(LINES) || "[]")) line(...one);
+  sessionStorage.removeItem(LINES);
   $("choose").addEventListener("click", () => $("files").click());
   $("choose-folder").addEventListener("click", () => $("folder").click());
   for (const id of ["files", "folder"]) $(id).addEventListener("change", (event) => take([...event.target.files]));
