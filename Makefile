@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 BROWSER := $(VENV)/.browser
 COMPILER := $(VENV)/.compiler
+FONT := $(VENV)/.font
 EXTRAS := documents,curate,tune,evaluate,export,serve,desk,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
@@ -47,6 +48,12 @@ $(BROWSER): scripts/debian-packages
 	@scripts/debian-packages "the browser tests" chromium fonts-noto-cjk
 	@touch $@
 
+# A font that may be put into a PDF: one of the sample reports carries it, as most reports do.
+$(FONT): scripts/debian-packages
+	@mkdir -p $(VENV)
+	@scripts/debian-packages "the tests of embedded fonts" fonts-ipafont-gothic
+	@touch $@
+
 # The engine's passes are C++, built on first use; without a compiler torch computes them, several times slower.
 $(COMPILER): scripts/debian-packages
 	@mkdir -p $(VENV)
@@ -57,10 +64,10 @@ $(COMPILER): scripts/debian-packages
 run: $(STAMP) $(COMPILER)
 	@$(BIN)/tensaku demo $(ARGS)
 
-test: $(STAMP) $(BROWSER) $(COMPILER)
+test: $(STAMP) $(BROWSER) $(FONT) $(COMPILER)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-all: $(STAMP) $(BROWSER) $(COMPILER)
+test-all: $(STAMP) $(BROWSER) $(FONT) $(COMPILER)
 	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
 
 check: $(STAMP)

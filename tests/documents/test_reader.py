@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import docx
@@ -16,6 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tensaku.documents import Block, Unreadable, from_values, read, to_values
 from tensaku.documents.excel import shown
+from tensaku.sampledesk.report_pdf import EMBEDDED
 
 FONT = "HeiseiMin-W3"
 
@@ -206,3 +208,69 @@ def test_html_by_its_own_charset_with_ruby_and_entities(tmp_path: Path) -> None:
     found = read(tmp_path / "a.html")
     assert [b.text for b in found.pages[0].blocks] == ["市場動向", "日経平均は38,915円 でした。", "縦書きです。"]
     assert [note.code for note in found.notes] == ["vertical"]
+
+
+def test_a_vertical_page_of_two_tiers_by_others_in_its_true_order(real_data: Callable[[str], Path]) -> None:
+    folder = real_data("pdfminer_pdf")
+    found = read(folder / "jo.pdf")
+    truth = (folder / "jo.txt.ref").read_text(encoding="utf-8")
+    assert [note.code for note in found.notes] == ["vertical"]
+    assert "".join(found.text.split()) == "".join(truth.split())
+
+
+@pytest.mark.parametrize("name", ["ocr_test.pdf", "ocr_test.html"])
+def test_tables_and_headings_of_files_by_others(real_data: Callable[[str], Path], name: str) -> None:
+    found = read(real_data("markbridge_ja_ocr") / name)
+    blocks = [block for _, block in found.blocks()]
+    tables = [block.rows for block in blocks if block.kind == "table"]
+    assert [len(rows) for rows in tables] == [4, 4, 4]
+    assert tables[0][1] == ("商品A", "高品質な製品", "¥1,200")
+    assert tables[1][1] == ("2022", "1,234", "2,345", "3,456", "4,567", "11,602")
+    headings = [block.text for block in blocks if block.kind == "heading"]
+    assert [text for text in headings if text[:2] in ("1.", "2.", "3.", "4.", "5.", "6.") and "認識" in text] == [
+        "1. テキスト認識テスト",
+        "2. 表（テーブル）認識テスト",
+        "3. リスト認識テスト",
+        "4. コードブロック認識テスト",
+        "5. 数式認識テスト",
+    ]
+
+
+@pytest.mark.skipif(not EMBEDDED.exists(), reason="fonts-ipafont-gothic is not installed")
+def test_a_font_in_the_file_itself_is_read(tmp_path: Path) -> None:
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    pdfmetrics.registerFont(TTFont("Embedded", str(EMBEDDED)))
+    made = Canvas(str(tmp_path / "a.pdf"), pagesize=(595, 842))
+    made.setFont("Embedded", 10)
+    made.drawString(50, 700, "日経平均株価は38,915円87銭、▲1.2％の下落となりました。")
+    made.save()
+    assert b"FontFile2" in (tmp_path / "a.pdf").read_bytes()
+    assert read(tmp_path / "a.pdf").text == "日経平均株価は38,915円87銭、▲1.2％の下落となりました。"
+
+
+@pytest.mark.browser
+def test_a_pdf_printed_by_a_browser_reads_as_its_page(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        pytest.skip(f"{chromium} is missing: apt-get install chromium")
+    text = (
+        "当月の国内株式市場は上昇し、日経平均株価は前月末比1,234円56銭（3.27％）高の38,915円87銭で取引を終えました。"
+        * 4
+    )
+    page_html = f"<meta charset=utf-8><body style='width:420px'><h2>市場動向</h2><p>{text}</p><table border=1>"
+    page_html += "<tr><td>期間</td><td>騰落率</td></tr><tr><td>1カ月</td><td>▲1.23%</td></tr></table>"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.set_content(page_html)
+        page.pdf(path=str(tmp_path / "a.pdf"))
+        browser.close()
+    found = [block for _, block in read(tmp_path / "a.pdf").blocks()]
+    assert [(block.kind, block.text) for block in found] == [
+        ("heading", "市場動向"),
+        ("paragraph", text),
+        ("table", "期間\t騰落率\n1カ月\t▲1.23%"),
+    ]

@@ -12,7 +12,7 @@ from tensaku.documents.faults import Unreadable, note
 from tensaku.documents.limits import Limits
 from tensaku.documents.model import Block, BlockKind, Direction, Note, Page, ReadDocument
 from tensaku.documents.plain import decoded
-from tensaku.documents.shape import Cleaner, joined, paragraphs
+from tensaku.documents.shape import Cleaner, is_marked, joined, paragraphs
 from tensaku.errors import DataError, MissingExtra
 
 __all__ = ["read_html"]
@@ -90,7 +90,8 @@ class _Walk:
         self.hidden = 0
         self.vertical = False
         self._line = ""
-        self._within = 0
+        self._within = self._in_list = self._as_written = 0
+        self._has_headings = next(root.iter("h1", "h2", "h3", "h4", "h5", "h6"), None) is not None
         self._rules = [rule for style in root.iter("style") for rule in _hiding_rules(style.text_content())]
         self.vertical = any(_VERTICAL.search(style.text_content()) for style in root.iter("style"))
 
@@ -121,15 +122,23 @@ class _Walk:
         inline = _INLINE.fullmatch(tag) is not None
         if not inline:
             self.flush()
-        self._within += tag in _FURNITURE
-        self._line += element.text or ""
+        self._enter(tag, 1)
+        self._line += self._source(element.text)
         for child in element:
             self.block(child)
-            self._line += child.tail or ""
+            self._line += self._source(child.tail)
         heading = _HEADING.fullmatch(tag)
         if not inline:
             self.flush(int(heading[1]) if heading else 7 if tag in ("dt", "caption", "legend", "summary") else 0)
-        self._within -= tag in _FURNITURE
+        self._enter(tag, -1)
+
+    def _enter(self, tag: str, step: int) -> None:
+        self._within += step * (tag in _FURNITURE)
+        self._in_list += step * (tag in ("li", "dd"))
+        self._as_written += step * (tag == "pre")
+
+    def _source(self, text: str | None) -> str:
+        return (text or "").replace("\n", _BREAK) if self._as_written else text or ""
 
     def flush(self, level: int = 0) -> None:
         """End the block that is open."""
@@ -142,7 +151,13 @@ class _Walk:
             kind: BlockKind = "furniture" if self._within else "heading"
             self.found.append(Block(kind, joined(text.split("\n")), self._place(), 0 if self._within else level))
         else:
-            self.found += [replace(block, place=self._place()) for block in paragraphs(text)]
+            for block in paragraphs(text):
+                # Where the page marks its headings, a short line that is not marked as one is none.
+                kind = "paragraph" if block.kind == "heading" and not self._by_look(block.text) else block.kind
+                self.found.append(replace(block, kind=kind, place=self._place()))
+
+    def _by_look(self, text: str) -> bool:
+        return is_marked(text) or not (self._has_headings or self._in_list)
 
     def _place(self) -> str:
         return f"block {len(self.found) + 1}"

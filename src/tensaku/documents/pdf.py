@@ -29,6 +29,8 @@ _COVERS = 0.5
 """Share of a page from which a picture is taken for the page itself."""
 _FEW = 12
 """Characters up to which a page with such a picture is a scanned one: a page number may be printed on it."""
+_FEW_BELOW = 6
+"""Characters one below the other from which a page has vertical text."""
 _TINY = 2.0  # points
 _MARGIN = 0.12  # of the page's height, where headers and footers stand
 
@@ -64,6 +66,7 @@ class _Reading:
         self.clean = Cleaner()
         self.hidden = self.unmapped = self.characters = 0
         self.ocr: list[int] = []
+        self.upright: list[int] = []
 
     def document(self, sources: Sequence[Any]) -> ReadDocument:
         pages = []
@@ -74,12 +77,11 @@ class _Reading:
         if scanned and not any(page.blocks for page in pages if page.state == "text"):
             raise Unreadable("scanned", self.path)
         pages = _without_furniture(pages)
-        return ReadDocument("pdf", tuple(pages), tuple(self._notes(pages, scanned)))
+        return ReadDocument("pdf", tuple(pages), tuple(self._notes(scanned)))
 
-    def _notes(self, pages: Sequence[Page], scanned: list[int]) -> Iterator[Note]:
+    def _notes(self, scanned: list[int]) -> Iterator[Note]:
         yield from self.clean.notes()
-        upright = [page.number for page in pages if page.direction == "vertical"]
-        for code, numbers in (("vertical", upright), ("scanned-pages", scanned), ("ocr-layer", self.ocr)):
+        for code, numbers in (("vertical", self.upright), ("scanned-pages", scanned), ("ocr-layer", self.ocr)):
             if numbers:
                 yield note(code, ", ".join(map(str, numbers[:12])))
         if self.hidden:
@@ -100,11 +102,14 @@ class _Reading:
             self.ocr.append(number)
         if not chars:
             return Page(number, (), state="empty")
-        if _is_vertical(chars):
-            return Page(number, tuple(vertical(chars)), direction="vertical")
+        below, beside = _directions(chars)
+        if below >= _FEW_BELOW:
+            self.upright.append(number)
+        if below >= _FEW_BELOW and below > beside:
+            return Page(number, tuple(vertical(chars, float(source.width))), direction="vertical")
         grids = list(self._grids(page))
         free = [char for char in chars if not any(_inside(char, grid) for grid in grids)]
-        return Page(number, tuple(horizontal(free, grids, float(source.width))))
+        return Page(number, tuple(horizontal(free, grids)))
 
     def _char(self, char: dict[str, Any]) -> Char | None:
         text = str(char["text"])
@@ -170,15 +175,15 @@ def _pictured(page: Any) -> bool:
     return any((i["x1"] - i["x0"]) * (i["bottom"] - i["top"]) > _COVERS * area for i in page.images)
 
 
-def _is_vertical(chars: Sequence[Char]) -> bool:
-    """Whether most characters stand below the one before, as they come in the file."""
+def _directions(chars: Sequence[Char]) -> tuple[int, int]:
+    """How many characters stand below the one before, and how many beside it, as they come in the file."""
     below = beside = 0
     for one, two in pairwise(chars):
         size = max(one.size, 1.0)
         dx, dy = two.x0 - one.x0, two.top - one.top
         below += abs(dx) < 0.3 * size and 0.6 * size < dy < 1.7 * size
         beside += abs(dy) < 0.3 * size and 0 < dx < 2.5 * size
-    return below > 8 and below > beside
+    return below, beside
 
 
 def _without_furniture(pages: list[Page]) -> list[Page]:

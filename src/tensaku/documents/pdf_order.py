@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tensaku.documents.model import Block
-from tensaku.documents.shape import is_heading, is_marked, joined
+from tensaku.documents.shape import is_heading, is_item, is_marked, joined
 
 __all__ = ["Char", "Grid", "horizontal", "vertical"]
 
@@ -62,14 +62,8 @@ class _Piece:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def horizontal(chars: Sequence[Char], grids: Sequence[Grid], width: float) -> list[Block]:
-    """Blocks of a page of horizontal text.
-
-    Args:
-        chars: those outside the tables.
-        grids: the tables.
-        width: of the page.
-    """
+def horizontal(chars: Sequence[Char], grids: Sequence[Grid]) -> list[Block]:
+    """Blocks of a page of horizontal text: `chars` are those outside the tables."""
     lines = _lines(chars)
     tables, pieces = _tables(lines)
     boxes = [*pieces, *tables, *(_Piece("", g.x0, g.x1, g.top, g.bottom, rows=g.rows) for g in grids)]
@@ -77,29 +71,13 @@ def horizontal(chars: Sequence[Char], grids: Sequence[Grid], width: float) -> li
     return _blocks(_ordered(boxes, body), body)
 
 
-def vertical(chars: Sequence[Char]) -> list[Block]:
-    """Blocks of a page of vertical text: columns from right to left, each from top to bottom."""
-    columns: list[list[Char]] = []
-    for char in sorted(chars, key=lambda c: -(c.x0 + c.x1)):
-        middle = (char.x0 + char.x1) / 2
-        if columns and abs((columns[-1][0].x0 + columns[-1][0].x1) / 2 - middle) < 0.5 * char.size:
-            columns[-1].append(char)
-        else:
-            columns.append([char])
-    texts = ["".join(c.text for c in sorted(column, key=lambda c: c.top)) for column in columns]
-    blocks: list[Block] = []
-    open_: list[str] = []
-    for number, text in enumerate(texts, 1):
-        if is_marked(text) or (is_heading(text) and len(text) <= 20 and (not open_ or open_[-1][-1:] in _END)):
-            if open_:
-                blocks.append(Block("paragraph", joined(open_), f"column {number - len(open_)}"))
-            blocks.append(Block("heading", text.strip(" \u3000"), f"column {number}"))
-            open_ = []
-        else:
-            open_.append(text)
-    if open_:
-        blocks.append(Block("paragraph", joined(open_), f"column {len(texts) - len(open_) + 1}"))
-    return blocks
+def vertical(chars: Sequence[Char], width: float) -> list[Block]:
+    """Blocks of a page of vertical text: turned a quarter to the left, its columns are lines from top to bottom.
+
+    Tiers, where the page has them, are then columns that stand side by side.
+    """
+    turned = [c._replace(x0=c.top, x1=c.bottom, top=width - c.x1, bottom=width - c.x0) for c in chars]
+    return horizontal(turned, [])
 
 
 def _lines(chars: Sequence[Char]) -> list[list[_Piece]]:
@@ -293,7 +271,7 @@ def _begins(open_: list[_Piece], box: _Piece, edges: tuple[float, float]) -> boo
     return (
         (short and last.text.strip()[-1] in _END)
         or (indented and last.text.strip()[-1] in _END)
-        or (box.text.startswith(("\u3000", "・", "※")) and last.text.strip()[-1] in _END)
+        or ((box.text.startswith("\u3000") or is_item(box.text)) and last.text.strip()[-1] in _END)
     )
 
 
@@ -303,10 +281,10 @@ def _block(lines: list[_Piece], body: float, number: int, edges: tuple[float, fl
     big = first.size > _BIGGER * body
     if first.size < _SMALLER * body:
         return Block("furniture", text, f"line {number}")
-    by_look = is_marked(text) or (len(lines) <= 2 and is_heading(text) and (big or first.bold))
+    by_look = is_marked(text) or (not is_item(text) and len(lines) <= 2 and is_heading(text) and (big or first.bold))
     short = edges[1] - first.x1 > 0.25 * (edges[1] - edges[0]) or edges[1] == first.x1 == lines[-1].x1
     alone = len(lines) == 1 and is_heading(text) and len(text) <= _CELL and text[-1] not in _END
-    if by_look or (alone and short and "、" not in text):
+    if by_look or (alone and short and "、" not in text and not is_item(text)):
         return Block("heading", text, f"line {number}", 1 if big else 0)
     return Block("paragraph", text, f"line {number}")
 

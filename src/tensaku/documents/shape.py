@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from tensaku.documents.faults import note
 from tensaku.documents.model import Block, Note
 
-__all__ = ["Cleaner", "bare", "is_heading", "is_marked", "is_prose", "joined", "paragraphs", "width"]
+__all__ = ["Cleaner", "bare", "is_heading", "is_item", "is_marked", "is_prose", "joined", "paragraphs", "width"]
 
 _MISLEADING = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\ufff9-\ufffb]")
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2060-\u2064\u3164\ufeff\uffa0]")
@@ -24,7 +24,7 @@ _NUMBERED = (
     rf"(?:第?{_DIGIT}{{1,3}}(?:[.．、)）章節](?![0-9０-９])|[\s\u3000]+(?=\D))"
     rf"|[(（]{_DIGIT}{{1,2}}[)）]|[①-⑳Ⅰ-Ⅻ][.．、]?)"
 )
-_MARK = re.compile(rf"^(?:#{{1,6}}\s+|[■□●○◆◇▼▽▶▷►◎★☆◼◾▪•➢◉❖✓*＊◯]+\s*|{_NUMBERED})[\s\u3000]*")
+_MARK = re.compile(rf"^(?:#{{1,6}}\s+|[■□●○◆◇▼▽▶▷►◎★☆◼◾➢◉❖◯]+\s*|{_NUMBERED})[\s\u3000]*")
 _BRACKETS = re.compile(
     r"^[【〔［\[〈《＜<「『≪](?P<inside>[^【】〔〕［］〈〉《》＜＞]{1,40})[】〕］\]〉》＞>」』≫][\s\u3000:：]*$"
 )
@@ -105,6 +105,11 @@ def is_heading(text: str) -> bool:
     return any(c.isalpha() for c in text)
 
 
+def is_item(text: str) -> bool:
+    """Whether a line is an item of a list or a note."""
+    return _ITEM.match(text) is not None
+
+
 def is_prose(text: str) -> bool:
     """Whether a text is written in sentences."""
     text = text.strip()
@@ -124,7 +129,7 @@ def bare(text: str) -> str:
 
 
 _RULE = re.compile(r"^[\s\-=_*~─━―＝－＿・.]{3,}$")
-_ITEM = re.compile(r"^[\s\u3000]*[・※◦‣\-*]\s*")
+_ITEM = re.compile(r"^[\s\u3000]*[・※◦‣•▪✓＊\-*]\s*")
 _NARROW = 40  # half-width columns: lines of titles and addresses, not of prose
 _INDENT = re.compile(r"^(?:\u3000|  +|\t)\S")
 
