@@ -195,6 +195,7 @@ def note(code: str, detail: object) -> Note:
 def said(code: str, detail: str, language: str = "en") -> str:
     """A reason or a note in words."""
     if code in NOTES:
-        return NOTES[code][1 if language == "ja" else 0].format(detail=detail)
+        english, japanese, _ = NOTES[code]
+        return (japanese if language == "ja" else english).format(detail=detail)
     what, fix, japanese = REASONS[code]
     return japanese.format(detail=detail) if language == "ja" else f"{what.format(detail=detail)}. {fix}"
