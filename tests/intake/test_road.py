@@ -137,6 +137,40 @@ def test_a_doubt_is_named_and_nothing_goes_into_a_box(
     assert road.ledger.drafts() == []
 
 
+def test_the_same_heading_below_two_sections_never_goes_into_the_wrong_box(road: Road, tmp_path: Path) -> None:
+    def report(month: int) -> Path:
+        body = (
+            "■市場動向\n全体として上昇しました。\n＜国内株式＞\n国内は1.5％上昇しました。\n\n"
+            "■運用経過\n全体として健闘しました。\n＜国内株式＞\n国内では2.5％を積み増しました。\n"
+        )
+        path = tmp_path / f"{month}.txt"
+        path.write_text(HEAD.replace("10月", f"{month}月") + body, encoding="utf-8")
+        return path
+
+    (first,) = road.bring([report(10)])
+    assert [r["code"] for r in first.report.reasons] == ["heading-repeated"] * 2
+    row = first.report
+    chosen = {str(n): "market" if "1.5" in p["text"] else "performance" for n, p in enumerate(row.parts) if n in (2, 4)}
+    road.file(row.id, manager=row.manager, fund=row.fund, as_of=row.as_of, sections=chosen, by="sato")
+    (second,) = road.bring([report(11)])
+    assert dict(second.texts) == {
+        "market": "全体として上昇しました。\n国内は1.5％上昇しました。",
+        "performance": "全体として健闘しました。\n国内では2.5％を積み増しました。",
+    }
+
+
+def test_a_report_in_english(road: Road, tmp_path: Path) -> None:
+    text = {
+        "Market Review": "Equities rose by 3.2 percent as the central bank kept its policy rate at 0.5 percent.",
+        "Portfolio Performance": "The fund returned 2.9 percent, 0.3 points behind its benchmark.",
+        "Outlook & Strategy": "We expect equities to hold up, and keep an overweight in industrials.",
+    }
+    body = "\n\n".join(f"{heading}\n\n{words}" for heading, words in text.items())
+    (tmp_path / "e.txt").write_text(f"{HEAD}October 2026\n\n{body}\n", encoding="utf-8")
+    (arrival,) = road.bring([tmp_path / "e.txt"])
+    assert list(arrival.texts.values()) == list(text.values()), arrival.report.reasons
+
+
 def test_a_section_that_always_came_is_missed(road: Road, tmp_path: Path) -> None:
     list(road.bring([written(tmp_path, TEXTS)]))
     two = {heading: text for heading, text in TEXTS.items() if heading != "今後の見通し"}

@@ -185,7 +185,8 @@ async def _learn(road: Road, person: PersonRow, request: Request) -> Any:
     manager, heading, section = (str(values.get(key, "")) for key in ("manager", "heading", "section"))
     if section not in (*road.known_sections(), NONE):
         raise _Refused(400, "broken")
-    await asyncio.to_thread(lambda: road.correct(manager, heading, section, by=person.name))
+    folded = str(values.get("folded", ""))[:200]
+    await asyncio.to_thread(lambda: road.correct(manager, heading, section, by=person.name, folded=folded))
     return {"message": INBOX_WORDS[_language(request)]["saved"]}
 
 

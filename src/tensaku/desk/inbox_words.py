@@ -64,6 +64,7 @@ _PAIRS: dict[str, tuple[str, str]] = {
     "none_headings": ("まだ何も覚えていません。", "Nothing has been learnt yet."),
     "heading": ("見出し", "Heading"),
     "section": ("区分", "Section"),
+    "below": ("（{section}の下）", "(below {section})"),
     "learnt_by": ("覚えた人・日", "By, on"),
     "system": ("自動", "automatic"),
     "nobody": ("担当者を原稿一覧で選んでから操作してください。", "Choose who you are on the page of drafts first."),

@@ -116,9 +116,12 @@ class Road:
         drafts = self._drafts(report.sha256, report.name, manager, fund, as_of, gathered_texts(parts))
         return self.ledger.file_report(id, drafts, headings=headings_of(parts), by=by)
 
-    def correct(self, manager: str, heading: str, section: str, *, by: str) -> None:
-        """Say which section a manager means by a heading, from the next report on."""
-        self.ledger.set_heading(manager, fold_heading(heading), heading, section, by=by)
+    def correct(self, manager: str, heading: str, section: str, *, by: str, folded: str = "") -> None:
+        """Say which section a manager means by a heading, from the next report on.
+
+        `folded` is the heading as it was learnt, needed only for one that is known by the section above it.
+        """
+        self.ledger.set_heading(manager, folded or fold_heading(heading), heading, section, by=by)
 
     def known_sections(self) -> tuple[str, ...]:
         """The sections that a text may be of."""

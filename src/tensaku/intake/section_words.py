@@ -60,7 +60,7 @@ def _built_in() -> dict[str, tuple[str, ...]]:
     return {section: tuple(words) for section, words in tomllib.loads(written).items()}
 
 
-How = Literal["learnt", "known", "unknown", "doubtful"]
+How = Literal["learnt", "known", "unknown", "doubtful", "repeated"]
 
 
 class Meaning(NamedTuple):
@@ -105,6 +105,10 @@ class Meanings:
         if held:
             return Meaning("", "doubtful", "、".join(held))
         return Meaning("", "unknown")
+
+    def under(self, folded: str) -> Meaning:
+        """The section of a heading that stands there several times: `folded` is `section above it/heading`."""
+        return Meaning(self.learnt[folded], "learnt") if folded in self.learnt else Meaning("", "repeated")
 
     def _held(self, folded: str) -> dict[str, str]:
         """The words in a heading, the longest first; a word inside a longer one does not count."""

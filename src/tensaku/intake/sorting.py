@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tensaku.documents import ReadDocument, said
+from tensaku.documents import ReadDocument, is_prose, said
 from tensaku.intake.labels import Label, find_month, find_name
 from tensaku.intake.outline import Part, outline
-from tensaku.intake.section_words import NONE, Meanings, Reports, fold_heading
+from tensaku.intake.section_words import NONE, Meaning, Meanings, Reports, fold_heading
 
 __all__ = ["WHY", "Known", "Reason", "Sorted", "sort_report", "told"]
 
@@ -23,6 +24,7 @@ WHY: dict[str, tuple[str, str]] = {
     "month-several": ("対象月が複数あります: {detail}", "several months are named: {detail}"),
     "heading-unknown": ("どの区分か分からない見出しです: {detail}", "a heading of no known section: {detail}"),
     "heading-doubtful": ("二つの区分に読める見出しです: {detail}", "a heading that means two sections: {detail}"),
+    "heading-repeated": ("同じ見出しが何度もあります: {detail}", "a heading stands there several times: {detail}"),
     "no-sections": ("区分の見出しがありません", "no heading of a section is found"),
     "text-without-heading": ("見出しのない文章があります: {detail}", "text without a heading: {detail}"),
     "section-missing": (
@@ -144,17 +146,30 @@ def _places(name: str, document: ReadDocument, parts: Sequence[Part], looks: Cal
 
 
 def _parts(parts: Sequence[Part], meanings: Meanings) -> Iterable[Mapping[str, str]]:
-    for part in parts:
-        text = part.text.strip()
-        if not text:
-            continue
-        meaning = meanings.of(part.heading) if part.heading else None
+    """The parts with a text, each with what its heading means.
+
+    A heading that stands there several times (国内株式 below the market and below the performance) means nothing by
+    itself: it is known by the section above it.
+    """
+    texts = [part for part in parts if part.text.strip()]
+    often = Counter(fold_heading(part.heading) for part in texts)
+    above = ""
+    for part in texts:
+        folded = fold_heading(part.heading)
+        if not part.heading:
+            meaning = Meaning(NONE, "known")
+        elif often[folded] > 1:
+            folded = f"{above}/{folded}"
+            meaning = meanings.under(folded)
+        else:
+            meaning = meanings.of(part.heading)
+            above = meaning.section or above
         yield {
             "heading": part.heading,
-            "folded": fold_heading(part.heading),
-            "section": meaning.section if meaning else NONE,
-            "how": meaning.how if meaning else "known",
-            "text": text,
+            "folded": folded,
+            "section": meaning.section,
+            "how": meaning.how,
+            "text": part.text.strip(),
             "place": part.place,
         }
 
@@ -165,9 +180,9 @@ def _doubts(
     reasons = [
         Reason(f"heading-{part['how']}", part["heading"])
         for part in found
-        if part["how"] in ("unknown", "doubtful") and _matters(part["text"])
+        if part["how"] in ("unknown", "doubtful", "repeated") and _matters(part["text"])
     ]
-    preamble = "".join(text for text in (parts[0].texts if parts else []) if "。" in text)
+    preamble = "".join(text for text in (parts[0].texts if parts else []) if is_prose(text))
     if len(preamble) > _LONG_PREAMBLE:
         reasons.append(Reason("text-without-heading", preamble[:30] + "…"))
     texts = gathered_texts(found)

@@ -149,8 +149,8 @@
 
   for (const field of document.querySelectorAll("[data-heading]")) {
     field.addEventListener("change", async () => {
-      const { heading, manager } = field.dataset;
-      const { found, error } = await post("/desk/headings", { manager, heading, section: field.value });
+      const { heading, folded, manager } = field.dataset;
+      const { found, error } = await post("/desk/headings", { manager, heading, folded, section: field.value });
       tell(error || found.message, error ? "bad" : "good");
     });
   }
