@@ -9,7 +9,8 @@ STAMP := $(VENV)/.set-up
 BROWSER := $(VENV)/.browser
 COMPILER := $(VENV)/.compiler
 DATABASE := $(VENV)/.database
-EXTRAS := curate,tune,evaluate,export,serve,desk,postgres,demo,dev
+FONT := $(VENV)/.font
+EXTRAS := documents,curate,tune,evaluate,export,serve,desk,postgres,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
 PARTS ?=
@@ -55,6 +56,12 @@ $(DATABASE): scripts/debian-packages
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || scripts/debian-packages "the tests on PostgreSQL" postgresql
 	@touch $@
 
+# A font that may be put into a PDF: one of the sample reports carries it, as most reports do.
+$(FONT): scripts/debian-packages
+	@mkdir -p $(VENV)
+	@scripts/debian-packages "the tests of embedded fonts" fonts-ipafont-gothic
+	@touch $@
+
 # The engine's passes are C++, built on first use; without a compiler torch computes them, several times slower.
 $(COMPILER): scripts/debian-packages
 	@mkdir -p $(VENV)
@@ -65,10 +72,10 @@ $(COMPILER): scripts/debian-packages
 run: $(STAMP) $(COMPILER)
 	@$(BIN)/tensaku demo $(ARGS)
 
-test: $(STAMP) $(BROWSER) $(COMPILER) $(DATABASE)
+test: $(STAMP) $(BROWSER) $(FONT) $(COMPILER) $(DATABASE)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-all: $(STAMP) $(BROWSER) $(COMPILER) $(DATABASE)
+test-all: $(STAMP) $(BROWSER) $(FONT) $(COMPILER) $(DATABASE)
 	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
 
 check: $(STAMP)

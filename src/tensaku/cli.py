@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, accounts, keys
+from tensaku import __version__, accounts, inbox, keys
 from tensaku.errors import TensakuError, UsageError
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(accounts.app, name="user")
 app.add_typer(keys.app, name="key")
+app.add_typer(inbox.app, name="inbox")
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
@@ -324,6 +325,24 @@ def revise(
         raise UsageError("this is no table", where=other, fix="Several files at once are tables: .csv, .xlsx, .jsonl")
     columns = Columns(draft=draft, fund=fund, section=section, as_of=as_of)
     revise_tables(tables, folder, columns, out=out, ref=ref, trial=trial, as_json=as_json)
+
+
+@app.command()
+def ingest(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE|FOLDER|ZIP]...", help="PDF, Word, Excel, HTML or text.")
+    ] = None,
+    watch: Annotated[Path | None, typer.Option("--watch", help="Go on with what comes into this folder.")] = None,
+    manager: Annotated[str, typer.Option(help="Whose reports they are; by default what stands in them.")] = "",
+    fund: Annotated[str, typer.Option(help="What they speak of; by default what stands in them.")] = "",
+    month: Annotated[str, typer.Option(help="Their month, as in 2026-10; by default what stands in them.")] = "",
+    by: By = "",
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Bring in managers' reports: each becomes drafts by section, or waits in the inbox with the reason."""
+    given = {"manager": manager, "fund": fund, "as_of": month}
+    inbox.bring_in(paths or [], folder, given, watch=watch, by=by, as_json=as_json)
 
 
 @app.command()

@@ -15,6 +15,8 @@ from tensaku.engines.profiles import PROFILES, Hardware, keys_and_values_mb, pro
 from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import require_approved
+from tensaku.intake import Road
+from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
 from tensaku.store import Artifact, Reporter, Store
@@ -156,6 +158,7 @@ def serve_release(
             access=signing_in,
             due_day=workspace.spec.desk.due_day,
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
+            road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

@@ -37,6 +37,7 @@ from tensaku.evaluate import (
     leaderboard,
 )
 from tensaku.govern import Gate, Release, release
+from tensaku.intake import Reports, Road
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
@@ -95,6 +96,7 @@ class Spec(Section):
     """The task file."""
 
     task: Task = Task()
+    reports: Reports = Reports()
     sources: curation.Sources = curation.Sources()
     curate: curation.Curate = curation.Curate()
     exam: curation.Exam = curation.Exam()
@@ -309,6 +311,12 @@ class Workspace:
             return style_from(path.read_text(encoding="utf-8"), where=str(path))
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
+
+    @contextlib.contextmanager
+    def road(self) -> Iterator[Road]:
+        """The road on which managers' reports come in, with the ledger open and the files kept beside it."""
+        with Ledger.open(self.ledger_file, names=self.names()) as ledger:
+            yield Road(ledger, self.spec.reports, self.root / "reports")
 
     def file(self, name: str) -> Path | None:
         """The file that the task file calls `name`, seen from its folder; None for an empty name."""

@@ -21,6 +21,7 @@ from tensaku.records import Revision
 from tensaku.store import Artifact, Difference, Reporter, reporter_for
 
 __all__ = [
+    "print_arrivals",
     "print_artifact",
     "print_artifacts",
     "print_board",
@@ -73,6 +74,19 @@ def print_scores(evaluation: Artifact, figures: Mapping[str, Any]) -> None:
 def _stacked(cell: str) -> str:
     """A figure with its interval beneath: many columns then fit side by side, and nothing is cut off."""
     return cell.replace(" (", "\n(")
+
+
+def print_arrivals(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Where each report went: to its sections, with their lengths, or to the inbox, with every reason."""
+    shown = Table(**_CLOSE)
+    for name in ("No", "File", "", "Manager", "Fund", "Month", "Sections, or why not"):
+        shown.add_column(name, overflow="fold")
+    for row in rows:
+        parts = [f"{section} {n:,}" for section, n in row["sections"].items()]
+        said = "\n".join(filter(None, (", ".join(parts), *row["reasons"], row["note"])))
+        cells = (str(row["id"]), row["name"], row["what"], row["manager"], row["fund"], row["as_of"], said)
+        shown.add_row(*(Text(cell) for cell in cells))
+    _console().print(shown)
 
 
 def print_ladder(ladder: Artifact) -> None:

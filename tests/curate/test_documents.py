@@ -12,6 +12,7 @@ from tensaku.config import Section
 from tensaku.curate.documents import Documents, document_files, documents
 from tensaku.errors import UsageError
 from tensaku.records import Pair, to_dict
+from tensaku.sampledesk.reports import write_reports
 from tensaku.store import Artifact, Bench, SilentReporter, Store, stage
 
 LONG = "当ファンドの基準価額は、国内株式市場の上昇を受けて堅調に推移しました。今後も企業業績に注目してまいります。"
@@ -70,6 +71,7 @@ def test_what_cannot_be_read_is_counted_and_kept(store: Store, tmp_path: Path) -
     (house / "2.txt").write_bytes(b"")
     (house / "3.txt").write_bytes(bytes(range(256)) * 20)
     (house / "4.pdf").write_bytes(b"%PDF-1.4")
+    (house / "4.rtf").write_bytes(b"{\\rtf1}")
     (house / "5.txt").write_text("短い。", encoding="utf-8")
     (house / "6.txt").write_bytes(LONG.encode()[:-1] + b"\xff\xff")
     (house / "7.md").write_text(f"{LONG}\n{ASKED.replace('1.5%', '１.５％')}", encoding="utf-8")
@@ -86,8 +88,21 @@ def test_what_cannot_be_read_is_counted_and_kept(store: Store, tmp_path: Path) -
         "no-text": 5,
         "not-text": 3,
         "short": 1,
+        "unreadable": 1,
     }
     assert {d["source"] for d in lines(made, "drops.jsonl") if d["reason"] == "not-text"} == {"3.txt", "6.txt", "9.txt"}
+
+
+def test_reports_of_four_formats_are_read_too(store: Store, tmp_path: Path) -> None:
+    reports = {Path(report.file).suffix: report for report in write_reports(tmp_path / "house")}
+    for path in (tmp_path / "house").iterdir():
+        if path.name not in {report.file for report in reports.values()}:
+            path.unlink()
+    made = read(store, tmp_path / "house")
+    found = {row["source"]: row["text"] for row in lines(made, "documents.jsonl")}
+    assert set(reports) == {".docx", ".xlsx", ".pdf", ".html"}
+    for report in reports.values():
+        assert all(text in found[report.file] for text in report.sections.values()), report.file
 
 
 def test_nothing_can_be_read(store: Store, tmp_path: Path) -> None:

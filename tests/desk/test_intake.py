@@ -42,9 +42,10 @@ def test_a_wrong_form_says_where(change: dict[str, str], where: str, word: str) 
     assert (found.where, found.word) == (where, word)
 
 
-@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "cp932", "utf-16"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "cp932", "utf-16", "euc_jp"])
 def test_a_file_in_any_usual_encoding(codec: str) -> None:
-    assert decode("市場は①3.2％上昇。\r\n".encode(codec)) == "市場は①3.2％上昇。\n"
+    text = "市場は3.2％上昇しました。\n日銀は政策を据え置きました。\n"
+    assert decode(text.replace("\n", "\r\n").encode(codec)) == text
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,9 @@ def test_a_file_that_is_no_text(data: bytes, word: str) -> None:
     found = decode(data)
     assert isinstance(found, Fault)
     assert found.word == word
+
+
+def test_what_does_not_show_is_no_part_of_a_draft() -> None:
+    found = new_draft({**FORM, "text": "上昇\u202e率は\u202c1\u200b.2％。", "fund": "国内\u2066株式"})
+    assert not isinstance(found, Fault)
+    assert (found.text, found.fund) == ("上昇率は1.2％。", "国内株式")

@@ -13,13 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tensaku.curate.encoding import detect
-from tensaku.curate.months import parse_month
 from tensaku.curate.read_tables import read_excel
 from tensaku.curate.read_text import delimiter_of, read_csv, read_jsonl
 from tensaku.curate.rows import Broken, Row
+from tensaku.documents.encoding import detect
 from tensaku.errors import DataError, MissingExtra, UsageError
 from tensaku.revise import DraftText, check_draft
+from tensaku.text.months import parse_month
 
 __all__ = ["ADDED", "READERS", "Columns", "Table", "is_table"]
 

@@ -1,8 +1,8 @@
 """The stage `documents`: the house's own texts, read for continued pre-training and for the vocabulary.
 
-Read are .txt and .md (a file is a document) and .jsonl (a line with a field `text` is one), in any encoding that
-Japanese houses use. What cannot be read is set aside with its reason, for one bad file in thousands is no reason to
-stop; that nothing at all could be read is.
+Read are .txt and .md, PDF, Word, Excel and HTML (a file is a document) and .jsonl (a line with a field `text` is one),
+in any encoding that Japanese houses use. What cannot be read is set aside with its reason, for one bad file in thousands
+is no reason to stop; that nothing at all could be read is.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import NamedTuple
 import pydantic
 
 from tensaku.config import Section
-from tensaku.curate.encoding import detect
 from tensaku.curate.ingest import DROPS
 from tensaku.curate.overlap import fold
 from tensaku.curate.rows import JsonlWriter, PairFile
 from tensaku.curate.split import EXAM
+from tensaku.documents import Unreadable, read
+from tensaku.documents.encoding import detect
 from tensaku.errors import DataError, UsageError
 from tensaku.records import Document, Drop
 from tensaku.store import Artifact, Bench, SourceFile, stage
@@ -32,6 +33,7 @@ __all__ = ["DOCUMENTS", "Documents", "document_files", "documents"]
 
 DOCUMENTS = "documents.jsonl"
 _ENDINGS = (".txt", ".md", ".jsonl")
+_READ = (".pdf", ".docx", ".xlsx", ".html", ".htm")
 _SPACE_AT_END = re.compile(r"[ \t\u3000]+$", re.MULTILINE)
 _BLANK = re.compile(r"\n{3,}")
 _KEPT_CONTROLS = "\n\t"
@@ -42,7 +44,7 @@ class Documents(Section):
     """The house's documents: what the base model reads before it is taught the job."""
 
     use: tuple[str, ...] = ()
-    """Files, from the task file's folder, as in ["docs/*.txt", "old/**/*.md"]: .txt, .md, and .jsonl with `text`."""
+    """Files, as in ["docs/*.txt", "old/**/*.pdf"]: text, PDF, Word, Excel, HTML, and .jsonl with `text`."""
     least: int = pydantic.Field(50, ge=1)
     """Characters below which a document is set aside as too short."""
 
@@ -75,13 +77,14 @@ class _Text(NamedTuple):
     source: str
 
 
-@stage(version=1)
+@stage(version=2)
 def documents(bench: Bench, cfg: Documents, *, files: Mapping[str, SourceFile], exam: Artifact) -> None:
     """Leave `documents.jsonl`, a document a line (`id`, `text`, `source`), and `drops.jsonl`.
 
-    Set aside: files of another kind (`ending`), that are not text (`not-text`) or empty (`empty`); lines that are no
-    JSON object with a `text` (`no-text`); texts too short (`short`), the same as an earlier one but for width, case and
-    white space (`duplicate`), or holding a draft or a final of the exam (`holds-exam`).
+    Set aside: files of another kind (`ending`), that are not text (`not-text`), empty (`empty`) or cannot be read
+    (`unreadable`); lines that are no JSON object with a `text` (`no-text`); texts too short (`short`), the same as an
+    earlier one but for width, case and white space (`duplicate`), or holding a draft or a final of the exam
+    (`holds-exam`).
 
     Raises:
         UsageError: no document is left.
@@ -100,7 +103,7 @@ def documents(bench: Bench, cfg: Documents, *, files: Mapping[str, SourceFile], 
     reasons = dict(sorted(Counter(drop.reason for drop in work.dropped).items()))
     if not kept.n:
         counts = ", ".join(f"{reason} {n}" for reason, n in reasons.items()) or "no file"
-        fix = "Give .txt, .md or .jsonl files of the house's own text, or lower documents.least"
+        fix = "Give files with the house's own text, or lower documents.least"
         raise UsageError(f"no document can be read ({counts})", where="[documents] use", fix=fix)
     bench.facts.update(n=kept.n, files=len(files), characters=characters, dropped=reasons)
 
@@ -136,8 +139,14 @@ class _Reading:
     def _texts(self, path: Path) -> Iterator[_Text]:
         """What stands in a file, as it stands there."""
         ending = path.suffix.lower()
+        if ending in _READ:
+            try:
+                yield _Text(read(path).text, path.name)
+            except Unreadable as fault:
+                self._drop("unreadable", path.name, fault.what)
+            return
         if ending not in _ENDINGS:
-            self._drop("ending", path.name, f"{ending or 'no ending'}: only {', '.join(_ENDINGS)} are read")
+            self._drop("ending", path.name, f"{ending or 'no ending'}: only {', '.join((*_ENDINGS, *_READ))} are read")
             return
         if path.stat().st_size == 0:
             self._drop("empty", path.name, "the file is empty")

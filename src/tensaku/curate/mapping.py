@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tensaku.curate.months import parse_month
 from tensaku.records import Pair
+from tensaku.text.months import parse_month
 
 __all__ = ["LABELS", "Fault", "Mapper", "fingerprint"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from tensaku.curate.encoding import detect, require
 from tensaku.curate.rows import Broken, Row
+from tensaku.documents.encoding import detect, require
 from tensaku.errors import DataError
 from tensaku.plugins import sources
 

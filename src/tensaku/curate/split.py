@@ -12,13 +12,13 @@ import pydantic
 from tensaku import text
 from tensaku.config import Section
 from tensaku.curate.ingest import DROPS, PAIRS
-from tensaku.curate.months import shift
 from tensaku.curate.overlap import fold, forms_seen, nearest_copies
 from tensaku.curate.rows import JsonlWriter, PairFile
 from tensaku.curate.steps import drop
 from tensaku.errors import UsageError
 from tensaku.records import Drop, Pair
 from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.text.months import shift
 
 __all__ = ["EXAM", "LESSONS", "Exam", "Lessons", "exam", "lessons"]
 

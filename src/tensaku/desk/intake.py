@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from tensaku.documents import Cleaner
+from tensaku.documents.encoding import detect
+from tensaku.errors import DataError
 from tensaku.ledger import NewDraft
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
 
@@ -29,9 +34,13 @@ class Fault:
 
 
 def new_draft(values: Mapping[str, Any]) -> NewDraft | Fault:
-    """The draft that the form holds, or its first fault."""
-    text = str(values.get("text", "")).replace("\r\n", "\n").strip()
-    manager, fund = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund"))
+    """The draft that the form holds, or its first fault.
+
+    Characters that do not show, or that make text look other than it is, are no part of it.
+    """
+    clean = Cleaner()
+    text = clean(str(values.get("text", ""))).strip()
+    manager, fund = (" ".join(clean(str(values.get(key, ""))).split()) for key in ("manager", "fund"))
     section = str(values.get("section", ""))
     as_of = unicodedata.normalize("NFKC", str(values.get("as_of", ""))).strip().replace("/", "-")
     checks = (
@@ -47,20 +56,22 @@ def new_draft(values: Mapping[str, Any]) -> NewDraft | Fault:
     if len(text) > LONGEST_DRAFT:
         return Fault("text", "fault_long", {"n": f"{len(text):,}", "limit": f"{LONGEST_DRAFT:,}"})
     origin = "file" if values.get("from_file") else "paste"
-    return NewDraft(_CONTROLS.sub("", text), manager, fund, section, as_of, origin)
+    return NewDraft(text, manager, fund, section, as_of, origin)
 
 
 def decode(data: bytes) -> str | Fault:
-    """The text of a file in UTF-8, UTF-16 with its mark, or Shift_JIS; strict: nothing is replaced in silence."""
+    """The text of a file in any encoding that Japanese houses use; strict: nothing is replaced in silence.
+
+    A report of another kind, such as PDF or Word, comes in on the page of reports.
+    """
     if len(data) > LARGEST_FILE:
         limit = f"{LARGEST_FILE // 1000}"
         return Fault("text", "fault_file_large", {"n": f"{len(data) // 1000:,}", "limit": limit})
-    codecs = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp932")
-    for codec in codecs:
+    with tempfile.TemporaryDirectory(prefix="tensaku-text-") as folder:
+        path = Path(folder) / "text"
+        path.write_bytes(data)
         try:
-            text = data.decode(codec)
-        except UnicodeDecodeError:
-            continue
-        if not _CONTROLS.search(text):
-            return text.replace("\r\n", "\n")
-    return Fault("text", "fault_file_kind")
+            text = path.read_text(encoding=detect(path))
+        except (DataError, UnicodeError):
+            return Fault("text", "fault_file_kind")
+    return Fault("text", "fault_file_kind") if _CONTROLS.search(text) else text.removeprefix("\ufeff")

@@ -21,6 +21,7 @@ from tensaku.desk.board import read_board
 from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.comparison import hold
 from tensaku.desk.gate import Gate, signed_of
+from tensaku.desk.inbox import add_inbox
 from tensaku.desk.model_page import add_model_page
 from tensaku.desk.month import add_month
 from tensaku.desk.review import add_review
@@ -32,6 +33,7 @@ from tensaku.desk.views import HERE, Views
 from tensaku.desk.words import WORDS, Language
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
+from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.revise import Job
 
@@ -78,8 +80,9 @@ def mount(  # noqa: PLR0913  what a desk is made of
     access: AccessRules | None = None,
     due_day: int = 10,
     retrain: tuple[int, float] = (100, 0.05),
+    road: Road | None = None,
 ) -> Desk:
-    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
+    """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
     What is returned can change releases.
 
@@ -96,6 +99,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         access: how people sign in; by default everybody says who they are, which is for this machine alone.
         due_day: comments of a month are due on this day of the next one; 0: no such day.
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
+        road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
 
     Raises:
         UsageError: this process has a desk already.
@@ -126,6 +130,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_review(app, entry, names=job.names, text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
     worker.begin()
+    add_inbox(app, road or Road(ledger))
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     for path, language in PATHS:
         _add_page(desk, entry, path, language, sessions.add)

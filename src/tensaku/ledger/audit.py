@@ -27,6 +27,8 @@ WATCHED: dict[str, type[tables.Row]] = {
     "answer": tables.Answered,
     "assignment": tables.Assignment,
     "review": tables.Review,
+    "report": tables.Report,
+    "heading": tables.HeadingWord,
 }
 
 

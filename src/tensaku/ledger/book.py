@@ -21,13 +21,14 @@ from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.outcomes import Outcomes
 from tensaku.ledger.releases import Releases
+from tensaku.ledger.reports import Reports
 from tensaku.ledger.reviews import Reviews
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 
 __all__ = ["Ledger"]
 
 
-class Ledger(Accounts, Bulks, Finals, Reviews, Outcomes, Releases, Keys, Answers):
+class Ledger(Accounts, Bulks, Reports, Finals, Reviews, Outcomes, Releases, Keys, Answers):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod

@@ -74,19 +74,24 @@ class Drafts(Transactions):
             UsageError: a field is empty, too long or not well formed.
             NotFound: `by` is nobody.
         """
-        values = asdict(checked(new))
+        checked(new)
         with self._write() as session:
             self._person(session, by)
-            if new.reference:
-                same = select(tables.Draft).filter_by(**values).order_by(tables.Draft.id).limit(1)
-                if (found := session.scalars(same).first()) is not None:
-                    return self._draft_row(session, found)
-            made = tables.Draft(**values, by=by, at=datetime.now(UTC))
-            session.add(made)
-            session.flush()
-            detail = {"fund": new.fund, "as_of": new.as_of, "origin": new.origin, "digest": digest(columns(made))}
-            append(session, by, "draft.added", f"draft:{made.id}", detail)
-            return self._draft_row(session, made)
+            return self._enter_draft(session, new, by)
+
+    def _enter_draft(self, session: Session, new: NewDraft, by: str) -> DraftRow:
+        """Add a checked draft in the running transaction."""
+        values = asdict(new)
+        if new.reference:
+            same = select(tables.Draft).filter_by(**values).order_by(tables.Draft.id).limit(1)
+            if (found := session.scalars(same).first()) is not None:
+                return self._draft_row(session, found)
+        made = tables.Draft(**values, by=by, at=datetime.now(UTC))
+        session.add(made)
+        session.flush()
+        detail = {"fund": new.fund, "as_of": new.as_of, "origin": new.origin, "digest": digest(columns(made))}
+        append(session, by, "draft.added", f"draft:{made.id}", detail)
+        return self._draft_row(session, made)
 
     def drafts(
         self, *, as_of: str | None = None, fund: str | None = None, manager: str | None = None

@@ -23,17 +23,21 @@ __all__ = [
     "DeploymentRow",
     "DraftRow",
     "FinalRow",
+    "HeadingRow",
     "KeyRow",
     "Limits",
     "LogEntry",
     "Mismatch",
     "NewAnswer",
     "NewDraft",
+    "NewReport",
     "NotAllowed",
     "PersonRow",
     "Policy",
     "ReasonsMissing",
     "ReleaseRow",
+    "ReportRow",
+    "ReportState",
     "ReviewRow",
     "RevisionRow",
     "RolloutRow",
@@ -188,6 +192,59 @@ class DraftRow:
     at: datetime
     revisions: int = 0
     finals: int = 0
+
+
+ReportState = Literal["filed", "inbox", "set-aside"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """A report to be kept, by the hash of its bytes.
+
+    `reasons` say why it waits in the inbox (`code`, `detail`); `parts` are the texts found, each with `heading`, the
+    `section` it is taken for (or empty) and its `fund`; `content` is the document as it was read, None if it cannot be.
+    """
+
+    sha256: str
+    name: str
+    manager: str = ""
+    fund: str = ""
+    as_of: str = ""
+    reasons: tuple[Mapping[str, str], ...] = ()
+    parts: tuple[Mapping[str, str], ...] = ()
+    content: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """A report: `filed` became drafts, `inbox` waits for a person, `set-aside` was put away by one, with a `note`."""
+
+    id: int
+    sha256: str
+    name: str
+    state: ReportState
+    manager: str
+    fund: str
+    as_of: str
+    reasons: tuple[Mapping[str, str], ...]
+    parts: tuple[Mapping[str, str], ...]
+    content: Mapping[str, Any] | None
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeadingRow:
+    """Which section a manager means by a heading; "-" is none."""
+
+    id: int
+    manager: str
+    heading: str
+    folded: str
+    section: str
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,11 @@ __all__ = [
     "Failures",
     "Final",
     "Head",
+    "HeadingWord",
     "Log",
     "Person",
     "Release",
+    "Report",
     "Review",
     "Revised",
     "Rollout",
@@ -181,6 +183,47 @@ class Draft(Row):
     as_of: Mapped[str] = mapped_column(String(7))
     origin: Mapped[str] = mapped_column(Text)
     reference: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Report(Row):
+    """A report that an outside manager sent: what was read in it, and where it stands."""
+
+    __tablename__ = "reports"
+    __table_args__ = (
+        CheckConstraint("state IN ('filed', 'inbox', 'set-aside')", name="ck_reports_state"),
+        UniqueConstraint("sha256", name="uq_reports_sha256"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    manager: Mapped[str] = mapped_column(String(200))
+    fund: Mapped[str] = mapped_column(String(200))
+    as_of: Mapped[str] = mapped_column(String(7))
+    reasons: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    parts: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    note: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class HeadingWord(Row):
+    """Which section a manager means by a heading. `section` is "-" for one that belongs to none."""
+
+    __tablename__ = "heading_words"
+    __table_args__ = (
+        UniqueConstraint("manager", "folded", name="uq_heading_words"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    manager: Mapped[str] = mapped_column(String(200))
+    folded: Mapped[str] = mapped_column(String(200))
+    heading: Mapped[str] = mapped_column(String(200))
+    section: Mapped[str] = mapped_column(String(64))
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tensaku.curate.encoding import detect, require
+from tensaku.documents.encoding import detect, require
 from tensaku.errors import DataError
 
 TEXT = "原稿,公表文\nＴＯＰＩＸは３．２％上昇した。,TOPIXは3.2%上昇しました。\nｶﾌﾞ式は続伸,株式は続伸しました。\n" * 3

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensaku.curate.months import parse_month, shift
+from tensaku.text.months import parse_month, shift
 
 
 @pytest.mark.parametrize(
