@@ -211,6 +211,34 @@ def _climb(workspace: Any, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def rank(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Votes (.csv, .jsonl); without it those of this workspace.")
+    ] = None,
+    left: Annotated[str, typer.Option(help="The column with the candidate on the left.")] = "left",
+    right: Annotated[str, typer.Option(help="The column with the candidate on the right.")] = "right",
+    winner: Annotated[str, typer.Option(help="The column with the winner: left, right, tie; 1, 2, 3; or a name.")] = "",
+    loser: Annotated[str, typer.Option(help="The column with the loser, where a vote is winner and loser.")] = "",
+    item: Annotated[str, typer.Option(help="The column with what both answered.")] = "item",
+    reference: Annotated[str, typer.Option(help="The candidate whose strength is 0; else the mean is 0.")] = "",
+    order: Annotated[bool, typer.Option("--order", help="Measure what standing on the left is worth.")] = False,
+    resamples: Annotated[int, typer.Option(min=0, max=100_000, help="Resamples of items for the intervals.")] = 1000,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Rank candidates by votes (Bradley-Terry), with ties and 95 % intervals."""
+    from tensaku.rank import rank_file, rank_workspace
+
+    if file is None:
+        rank_workspace(folder, resamples=resamples, as_json=as_json)
+        return
+    from tensaku.evaluate.votes import Columns
+
+    columns = Columns(left, right, winner or "winner", loser, item)
+    rank_file(file, columns, reference=reference, order=order, resamples=resamples, as_json=as_json)
+
+
 @app.command("list")
 def list_(
     stage: Annotated[str | None, typer.Argument(help="Only what this stage made.")] = None,

@@ -113,9 +113,7 @@ def rank(
         ahead = _ahead(strength, spread, drawn, at, by[place + 1]) if place + 1 < len(by) else None
         figures = (float(strength[at]), float(low[at]), float(high[at]), rates[names[at]], float(held[at]))
         found.append(Ranked(names[at], *figures, ahead))
-    return Ranking(
-        tuple(found), fit.tie, fit.left, fit.bounded, how, float(counts.sum()), float(counts[..., 2].sum())
-    )
+    return Ranking(tuple(found), fit.tie, fit.left, fit.bounded, how, float(counts.sum()), float(counts[..., 2].sum()))
 
 
 class _Fit(NamedTuple):

@@ -106,7 +106,9 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except json.JSONDecodeError as error:
-        raise DataError(f"this is no JSON: {error.msg}", file=path, line=number, fix="Write one object a line") from None
+        raise DataError(
+            f"this is no JSON: {error.msg}", file=path, line=number, fix="Write one object a line"
+        ) from None
     if not isinstance(found, dict):
         raise DataError("this is no object", file=path, line=number, fix="Write one object a line")
     return found
