@@ -15,7 +15,7 @@ import pytest
 from tensaku import plugins
 from tensaku.errors import ConfigError, EngineError, UsageError
 from tensaku.evaluate.costs import Costs
-from tensaku.evaluate.leaderboard import Entry, read_row
+from tensaku.evaluate.entries import Entry, read_row
 from tensaku.pipeline import Workspace, build
 from tensaku.records import Message, Pair, from_dict
 from tensaku.store import SilentReporter, Store

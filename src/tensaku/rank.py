@@ -41,7 +41,8 @@ def rank_workspace(folder: Path, *, resamples: int, as_json: bool) -> None:
     Raises:
         UsageError: nobody has voted yet.
     """
-    from tensaku.pipeline import Workspace, panel_of
+    from tensaku.comparing import panel_of
+    from tensaku.pipeline import Workspace
     from tensaku.store import Store
 
     workspace = Workspace.open(folder)
@@ -75,11 +76,9 @@ def _told(found: Mapping[str, Any]) -> list[str]:
             lines += [f"  Cohen's kappa {one}, {two}: {_figure(k)} on {n}" for one, two, n, k in held["kappas"]]
     for who in ("people", "judge"):
         if who in found:
-            bias = found[who]["bias"]
-            lines.append(
-                f"Side, {who}: the left one wins {_percent(bias['left']['share'])} of {bias['left']['n']} votes without "
-                f"ties; ties {_percent(bias['ties']['share'])}"
-            )
+            left, ties = found[who]["bias"]["left"], found[who]["bias"]["ties"]
+            wins = f"the left one wins {_percent(left['share'])} of {left['n']} votes without ties"
+            lines.append(f"Side, {who}: {wins}; ties {_percent(ties['share'])}")
     if "judge" in found:
         bias, sealed = found["judge"]["bias"], found["judge"]["sealed"]
         lines.append(

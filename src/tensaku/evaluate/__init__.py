@@ -3,9 +3,11 @@
 from tensaku.evaluate.checks import check_room, check_scorers
 from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.decoding import engine_from
+from tensaku.evaluate.entries import Entry
 from tensaku.evaluate.examine import Candidate, Examine, Leaderboard, examine
+from tensaku.evaluate.judge import Judge, Judging, judge
 from tensaku.evaluate.ladder import Ladder, Rung, Rungs, ladder
-from tensaku.evaluate.leaderboard import Board, Entry, leaderboard
+from tensaku.evaluate.leaderboard import Board, leaderboard
 from tensaku.evaluate.scoring import Scorer, Texts
 from tensaku.evaluate.stage import Evaluate, evaluate
 from tensaku.evaluate.table import board_table, ladder_table, table
@@ -16,6 +18,8 @@ __all__ = [
     "Entry",
     "Evaluate",
     "Examine",
+    "Judge",
+    "Judging",
     "Ladder",
     "Leaderboard",
     "Rung",
@@ -29,6 +33,7 @@ __all__ = [
     "engine_from",
     "evaluate",
     "examine",
+    "judge",
     "ladder",
     "ladder_table",
     "leaderboard",

@@ -19,9 +19,9 @@ from tensaku.engines import Engine
 from tensaku.evaluate.agreement import agreement, by_voter
 from tensaku.evaluate.consent import check_consent, leaves_the_house
 from tensaku.evaluate.decoding import opener
+from tensaku.evaluate.entries import Entry, read_row
 from tensaku.evaluate.inputs import exam_pairs
 from tensaku.evaluate.judging import Asked, ask, grade, rubric, verdict, versus
-from tensaku.evaluate.leaderboard import Entry, read_row
 from tensaku.evaluate.scorers import language_of_texts
 from tensaku.evaluate.votes import Vote
 from tensaku.records import Pair

@@ -6,6 +6,7 @@ whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows
 
 from tensaku.ledger.book import Ledger
 from tensaku.ledger.keys import KEY_START
+from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
 from tensaku.ledger.rows import (
     POLICIES,
     ROLES,
@@ -43,6 +44,7 @@ __all__ = [
     "ApprovalRow",
     "Broken",
     "ChangeRow",
+    "ComparisonRow",
     "Decision",
     "DeploymentRow",
     "DraftRow",
@@ -53,6 +55,7 @@ __all__ = [
     "LogEntry",
     "Mismatch",
     "NewAnswer",
+    "NewComparison",
     "NewDraft",
     "PersonRow",
     "Policy",
@@ -61,5 +64,6 @@ __all__ = [
     "RevisionRow",
     "RolloutRow",
     "SavedMeanwhile",
+    "VoteRow",
     "reason_key",
 ]
