@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 
 from tensaku.desk.board import read_board
 from tensaku.desk.comparison import hold
+from tensaku.desk.reading import add_reading
 from tensaku.desk.session import Desk, Session
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
@@ -97,6 +98,7 @@ def mount(
     _add_page(desk, "/en", "en", sessions.add)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
+    add_reading(app, ledger)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(

@@ -69,8 +69,8 @@ class Leaderboard(Section):
     @classmethod
     def _are_named(cls, value: dict[str, Candidate]) -> dict[str, Candidate]:
         for name in value:
-            if name in ("draft", "rules", "reference") or not name.strip() or len(name) > 60:
-                raise ValueError(f"cannot call a candidate {name!r}: draft, rules and reference are always there")
+            if name in ("draft", "rules", "majority", "reference") or not name.strip() or len(name) > 60:
+                raise ValueError(f"cannot call a candidate {name!r}: draft, rules, majority and reference are taken")
         return value
 
 

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
+import tensaku.evaluate.labels  # registers scorers
+import tensaku.evaluate.scorers  # noqa: F401  (the same)
 from tensaku.config import Section
 from tensaku.evaluate.checks import check_scorers
 from tensaku.evaluate.costs import Costs
 from tensaku.evaluate.entries import Entry, read_row
 from tensaku.evaluate.groups import DIMENSIONS, apart, groups, letters, ordered, parts, trials
-from tensaku.evaluate.inputs import exam_pairs, mined_rules, names_in, style_in
-from tensaku.evaluate.measuring import measured, ruled, untouched
+from tensaku.evaluate.inputs import exam_pairs, lesson_pairs, mined_rules, names_in, style_in
+from tensaku.evaluate.measuring import constant, measured, ruled, untouched
 from tensaku.evaluate.panel import panel, votes_in
 from tensaku.evaluate.report.board import write_board
 from tensaku.evaluate.results import Results
@@ -68,6 +69,8 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
     pairs, known = exam_pairs(exam), names_in(names)
     rules = mined_rules(bench, lessons)
     rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, known)}
+    if (majority := constant(lesson_pairs(lessons), pairs, known)) is not None:
+        rows["majority"] = majority
     costs: dict[str, Costs] = {}
     for entry in cfg.entries:
         if not entry.failed:

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import pydantic
 
-import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
+import tensaku.evaluate.labels  # registers scorers
+import tensaku.evaluate.scorers  # noqa: F401  (the same)
 from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.evaluate.checks import check_drafts, check_scorers
 from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.costs import Costs, Price, costs_of
 from tensaku.evaluate.decoding import Log, decode, opener
-from tensaku.evaluate.inputs import exam_pairs, mined_rules, names_in, style_in
-from tensaku.evaluate.measuring import measured, ruled, untouched
+from tensaku.evaluate.inputs import exam_pairs, lesson_pairs, mined_rules, names_in, style_in
+from tensaku.evaluate.measuring import constant, measured, ruled, untouched
 from tensaku.evaluate.report import write_report
 from tensaku.evaluate.results import Row
 from tensaku.records import Pair, Usage
@@ -73,7 +74,7 @@ class Evaluate(Section):
         return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
 
 
-@stage(version=3)
+@stage(version=4)
 def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     bench: Bench,
     cfg: Evaluate,
@@ -88,7 +89,8 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
 ) -> None:
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
-    The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `base` (the
+    The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `majority`
+    (the most frequent final of the lessons for every draft, where finals are labels), `base` (the
     base model, same instruction), `tuned` (what `adapter` holds, in whatever form: with the adapter, with weights of
     its own, or with examples), and those that `also` asks for. Outputs are scored as they are. Answers are kept as they
     come, so a killed run goes on after the last one.
@@ -115,7 +117,10 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     tuned = Tuned.of(adapter, base)
     rules = mined_rules(bench, lessons)
     answered = _rows(bench, cfg, job, tuned, base, pairs)
-    rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, job.names), **answered}
+    rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, job.names)}
+    if (majority := constant(lesson_pairs(lessons), pairs, job.names)) is not None:
+        rows["majority"] = majority
+    rows |= answered
     costs = _costs(bench, answered, Price(hour=cfg.yen_per_hour))
     results = measured(measures, rows, pairs, job.names, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
