@@ -28,11 +28,12 @@ def test_a_person_reads_them_all(page: Page, server: Any, language: str) -> None
     path, person = ("/read", "sato") if language == "ja" else ("/en/read", "tanaka")
     page.goto(server.url + path)
     page.get_by_role("combobox").select_option(person)
-    page.get_by_role("button").click()
+    page.locator("main button").click()
     left = "左がよい" if language == "ja" else "Left is better"
     for number in range(4):
         expect(page.locator(".progress b")).to_have_text(f"{number} / 4")
         assert "secret" not in page.content()
+        assert "built-in" not in page.content()
         sides = page.locator(".version .prose").all_inner_texts()
         assert sorted(sides) == sorted([A, B])
         expect(page.locator(".version mark").first).to_be_visible()
@@ -54,6 +55,8 @@ def test_a_person_reads_them_all(page: Page, server: Any, language: str) -> None
     expect(page.locator(".tally")).to_contain_text("4 / 4")
     assert [v.winner for v in server.ledger.votes() if v.by == person][-1] == "right"
     assert server.ledger.verify_records() == []
+    page.locator("header button").click()  # somebody else sits down
+    expect(page.get_by_role("combobox")).to_be_visible()
 
 
 def test_forms_that_are_not_whole(server: Any) -> None:

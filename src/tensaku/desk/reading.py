@@ -45,7 +45,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason": ("理由（任意）", "Reason (optional)"),
     "reason_hint": ("例：数値が原稿と違う、言い回しが硬い", "For example: a figure differs from the draft"),
     "marked": ("色の付いた語は、二つの案で異なるところです。", "Coloured words differ between the two."),
-    "keys": ("キー操作：1 左　2 右　0 どちらとも言えない", "Keys: 1 left, 2 right, 0 no preference"),
+    "hotkeys": ("キー操作：1 左　2 右　0 どちらとも言えない", "Keys: 1 left, 2 right, 0 no preference"),
     "back": ("直前の回答を見直す", "Review the last answer"),
     "earlier": ("前の回答", "Your answer was"),
     "forward": ("続きへ", "Go on"),
@@ -153,9 +153,7 @@ def _keep(ledger: Ledger, person: str, form: dict[str, str]) -> None:
     """
     number = form.get("comparison", "")
     if not person or not number.isascii() or not number.isdigit():
-        raise UsageError(
-            "the form is not whole", where="read", fix="Open the page anew and vote again"
-        )
+        raise UsageError("the form is not whole", where="read", fix="Open the page anew and vote again")
     winner = cast(Any, form.get("winner", ""))
     ledger.add_vote(int(number), winner, person, reason=form.get("reason", "").replace("\r\n", "\n"))
 

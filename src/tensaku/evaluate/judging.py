@@ -42,8 +42,13 @@ _RUBRIC = {
     "as the last line, Grade: and one figure from 1 to 5.\n\n<instruction>\n{task}\n</instruction>\n\n"
     "<draft>\n{draft}\n</draft>\n\n<version>\n{text}\n</version>",
 }
-_VERDICT = re.compile(r"(?:判定|verdict)\W{0,4}?[:：]\W{0,4}?(案?A|案?B|引き分け|tie)(?![A-Za-z])", re.IGNORECASE)
-_GRADE = re.compile(r"(?:評価|grade)\W{0,4}?[:：]\W{0,4}?(\d+(?:\.\d+)?)(?![\d.]*\d)", re.IGNORECASE)
+_SAYS = {
+    "verdict": re.compile(r"(?:判定|verdict)[\s*_]{0,4}:", re.IGNORECASE),
+    "grade": re.compile(r"(?:評価|grade)[\s*_]{0,4}:", re.IGNORECASE),
+}
+_END = r"(?:です)?[^\w\n]*$"
+_VERDICT = re.compile(r"(?:判定|verdict)[\s*_]{0,4}:[^\w\n]{0,4}(案?A|案?B|引き分け|tie)[^\w\n]*" + _END, re.I | re.M)
+_GRADE = re.compile(r"(?:評価|grade)[\s*_]{0,4}:[^\w\n]{0,4}(\d+(?:\.\d+)?)(?:点|/5)?[^\w\n]*" + _END, re.I | re.M)
 
 
 class Asked(NamedTuple):
@@ -69,17 +74,23 @@ def _inert(text: str) -> str:
 
 
 def verdict(answer: str) -> Winner | None:
-    """The verdict that an answer says plainly; None where it says none, or more than one."""
-    found = {said.upper().removeprefix("案") for said in _VERDICT.findall(unicodedata.normalize("NFKC", answer))}
+    """The verdict that an answer says plainly; None where it says none, more than one, or one with reservations."""
     known: Mapping[str, Winner] = {"A": "left", "B": "right", "引き分け": "tie", "TIE": "tie"}
-    return known[found.pop()] if len(found) == 1 else None
+    said = _only("verdict", _VERDICT, answer)
+    return None if said is None else known[said.upper().removeprefix("案")]
 
 
 def grade(answer: str) -> int | None:
     """The grade from 1 to 5 that an answer says plainly; None where it says none, another, or more than one."""
-    found = set(_GRADE.findall(unicodedata.normalize("NFKC", answer)))
-    said = found.pop() if len(found) == 1 else ""
+    said = _only("grade", _GRADE, answer)
     return int(said) if said in ("1", "2", "3", "4", "5") else None
+
+
+def _only(what: str, pattern: re.Pattern[str], answer: str) -> str | None:
+    """What `pattern` finds, if it reads every place where something of that sort is said, and all say the same."""
+    plain = unicodedata.normalize("NFKC", answer)
+    found = pattern.findall(plain)
+    return found[0] if len(set(found)) == 1 and len(found) == len(_SAYS[what].findall(plain)) else None
 
 
 def ask(

@@ -210,7 +210,7 @@ class _Edits:
             return np.asarray(np.where(whole > 0, 125 * precision * recall / whole, 0.0))
 
     def signature(self) -> str:
-        return "F0.5 of changed places right|words:sudachi-A|beta:0.5|tensaku-edits:1"
+        return "F0.5 of changed places right|words:sudachi-A|beta:0.5|tensaku-edits:2"
 
 
 class _Strokes:

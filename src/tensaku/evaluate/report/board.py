@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.groups import letters
+from tensaku.evaluate.report.panel import panel_section
 from tensaku.evaluate.report.pieces import DASH, row_name, row_words, scale_end, scorer_name
 from tensaku.evaluate.report.sections import p_value
 from tensaku.evaluate.results import COMPULSORY
@@ -82,6 +83,7 @@ def write_board(path: Path, found: Mapping[str, Any]) -> None:
         _statement(found),
         _table(found),
         _charts(found),
+        panel_section(found["panel"]),
         *(_part(found, dimension) for dimension in _DIMENSIONS),
         _comparisons(found),
         _outside(found),
