@@ -14,7 +14,7 @@ from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.evaluate.checks import check_drafts
 from tensaku.evaluate.consent import check_consent, leaves_the_house
-from tensaku.evaluate.costs import Price, costs_of
+from tensaku.evaluate.costs import Price, costs_of, place_of
 from tensaku.evaluate.decoding import Log, decode, opener
 from tensaku.evaluate.inputs import exam_pairs, names_in
 from tensaku.records import Usage
@@ -132,7 +132,7 @@ def examine(
         return opened[0]
 
     log = Log(
-        bench.aside / "answers.jsonl", bench.aside / "costs.jsonl", cfg.at_once, cfg.probes, remote="url" in cfg.engine
+        bench.aside / "answers.jsonl", bench.aside / "costs.jsonl", cfg.at_once, cfg.probes, place=place_of(cfg.engine)
     )
     try:
         with bench.progress("answer the exam", len(pairs)) as bar:
@@ -147,7 +147,7 @@ def examine(
             line = {"id": pair.id, "draft": pair.draft, "reference": pair.final, "rows": {ANSWER: made}}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
     # an hour of this machine is paid only where the model runs on it
-    price = Price(0.0 if log.remote else cfg.yen_per_hour, cfg.yen_read, cfg.yen_written)
+    price = Price(0.0 if log.place == "elsewhere" else cfg.yen_per_hour, cfg.yen_read, cfg.yen_written)
     usage = [Usage(answer.read, answer.tokens) for answer in answers]
     found = costs_of(list(Journal(log.costs).read()), [answer.seconds for answer in answers], usage, price)
     bench.facts.update(

@@ -18,7 +18,7 @@ from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.evaluate.checks import check_drafts, check_scorers
 from tensaku.evaluate.consent import check_consent
-from tensaku.evaluate.costs import Costs, Price, costs_of
+from tensaku.evaluate.costs import Costs, Price, costs_of, place_of
 from tensaku.evaluate.decoding import Log, decode, opener
 from tensaku.evaluate.inputs import exam_pairs, lesson_pairs, mined_rules, names_in, style_in
 from tensaku.evaluate.measuring import constant, measured, ruled, untouched
@@ -121,7 +121,9 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     if (majority := constant(lesson_pairs(lessons), pairs, job.names)) is not None:
         rows["majority"] = majority
     rows |= answered
-    costs = _costs(bench, answered, Price(hour=cfg.yen_per_hour))
+    # an hour of this machine is paid only where the model runs on it
+    price = Price(hour=0.0 if place_of(cfg.engine) == "elsewhere" else cfg.yen_per_hour)
+    costs = _costs(bench, answered, price)
     results = measured(measures, rows, pairs, job.names, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
     _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
@@ -203,7 +205,7 @@ def _costs(bench: Bench, rows: Mapping[str, Row], price: Price) -> dict[str, Cos
 
 def _answered(bench: Bench, cfg: Evaluate, engine: _Opened, job: Job, row: str, asked: Mapping[int, Pair]) -> Row:
     with bench.progress(f"answer the exam: {row}", len(asked)) as bar:
-        log = Log(bench.aside / ANSWERS, bench.aside / COSTS, cfg.at_once, cfg.probes, remote="url" in engine.spec)
+        log = Log(bench.aside / ANSWERS, bench.aside / COSTS, cfg.at_once, cfg.probes, place=place_of(engine.spec))
         found = decode(engine, job, row, asked, log, bar.advance)
     return Row(row, {answer.number: answer for answer in found})
 
