@@ -87,7 +87,7 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
         json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
     _write_csv(bench.path / "leaderboard.csv", found)
-    write_board(bench.path / "leaderboard.html", found)
+    write_board(bench.path / "leaderboard.html", found, results)
     bench.facts.update(
         exam_n=len(pairs),
         scorer=found["scorer"],

@@ -20,6 +20,7 @@ from tensaku.evaluate.checks import check_drafts, check_scorers
 from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.costs import Costs, Price, costs_of, place_of
 from tensaku.evaluate.decoding import Log, decode, opener
+from tensaku.evaluate.discipline import canary_of, discipline
 from tensaku.evaluate.inputs import exam_pairs, lesson_pairs, mined_rules, names_in, style_in
 from tensaku.evaluate.measuring import constant, measured, ruled, untouched
 from tensaku.evaluate.report import write_report
@@ -126,7 +127,9 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     costs = _costs(bench, answered, price)
     results = measured(measures, rows, pairs, job.names, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
-    _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
+    canary = canary_of(exam.key)
+    results.discipline = discipline(pairs, lesson_pairs(lessons), results, canary)
+    _write_outputs(bench.path / "outputs.jsonl", pairs, rows, canary)
     (bench.path / "scores.json").write_text(
         json.dumps(results.scores(), ensure_ascii=False, indent=1), encoding="utf-8"
     )
@@ -210,11 +213,11 @@ def _answered(bench: Bench, cfg: Evaluate, engine: _Opened, job: Job, row: str, 
     return Row(row, {answer.number: answer for answer in found})
 
 
-def _write_outputs(path: Path, pairs: Sequence[Pair], rows: Mapping[str, Row]) -> None:
+def _write_outputs(path: Path, pairs: Sequence[Pair], rows: Mapping[str, Row], canary: str) -> None:
     """One line a pair: draft, reference and what each row made of it, with its finding and its figures."""
     with path.open("w", encoding="utf-8") as file:
         for n, pair in enumerate(pairs):
             line = {"id": pair.id, "as_of": pair.as_of, "fund": pair.fund, "section": pair.section}
             line |= {"draft": pair.draft, "reference": pair.final}
             made = {name: row.line(n) for name, row in rows.items() if name != "draft" and n in row.answers}
-            file.write(json.dumps(line | {"rows": made}, ensure_ascii=False) + "\n")
+            file.write(json.dumps(line | {"rows": made, "canary": canary}, ensure_ascii=False) + "\n")
