@@ -44,7 +44,9 @@ def compare(store: Store, workspace: Workspace) -> Artifact:
             store.reporter.say(f"leaderboard, candidate {name} failed: {failed}")
         row = "tuned" if candidate.method else "answer"
         about = _about(workspace, candidate)
-        entries.append(Entry(name=name, row=row, about=about, consent=candidate.consent, failed=failed))
+        prices = {"yen_read": candidate.yen_read, "yen_written": candidate.yen_written}
+        prices["yen_per_hour"] = workspace.spec.evaluate.yen_per_hour
+        entries.append(Entry(name=name, row=row, about=about, consent=candidate.consent, failed=failed, **prices))
     spec = workspace.spec.evaluate
     cfg = Board(
         entries=tuple(entries),
@@ -76,7 +78,8 @@ def _judged(
         return None
     road = Road(store, workspace)
     road.walk("trim")
-    cfg = Judging(entries=there, **{name: getattr(asked, name) for name in Judge.model_fields})
+    plain = tuple(Entry(name=entry.name, row=entry.row) for entry in there)  # what decides on the outputs
+    cfg = Judging(entries=plain, **{name: getattr(asked, name) for name in Judge.model_fields})
     given: dict[str, Input] = {"exam": shared["exam"], "base": road.model, "instruction": road.instruction}
     return store.run(judge, cfg, **given, candidates={entry.name: made[entry.name] for entry in there})
 
@@ -213,9 +216,6 @@ def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artif
         consent=candidate.consent,
         at_once=spec.at_once,
         probes=spec.probes,
-        yen_per_hour=spec.yen_per_hour,
-        yen_read=candidate.yen_read,
-        yen_written=candidate.yen_written,
     )
     return store.run(examine, cfg, **given)
 

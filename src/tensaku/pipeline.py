@@ -23,6 +23,7 @@ from tensaku.evaluate import (
     Leaderboard,
     Rung,
     Rungs,
+    answers,
     check_consent,
     check_room,
     check_scorers,
@@ -73,7 +74,7 @@ STAGES = (
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
 
-BESIDE = (LADDER, "examine", "judge", "leaderboard")
+BESIDE = (LADDER, "answers", "examine", "judge", "leaderboard")
 """Every stage beside the road."""
 
 _MODEL = ("base", "trim", "pretrain")
@@ -428,7 +429,10 @@ class Road:
         if self.spec.task.style:
             given["style"] = SourceFile(self.workspace._named("style"))
         cfg = self.workspace.evaluation()
-        return self.store.run(evaluate, cfg, **given, instruction=self.instruction, names=self.names)
+        told = {"instruction": self.instruction, "names": self.names}
+        asked = {name: held for name, held in given.items() if name in ("exam", "base", "adapter")}
+        answered = self.store.run(answers, cfg.answering(), **asked, **told)
+        return self.store.run(evaluate, cfg, **given, answered=answered, **told)
 
     def release(self) -> Artifact:
         given: dict[str, Input] = {name: self.done[name] for name in ("lessons", "exam")}

@@ -1,5 +1,6 @@
 """How good the model is on the exam: scores with their intervals, facts kept, a report for people."""
 
+from tensaku.evaluate.answering import Answering, answers
 from tensaku.evaluate.checks import check_room, check_scorers
 from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.decoding import engine_from
@@ -13,6 +14,7 @@ from tensaku.evaluate.stage import Evaluate, evaluate
 from tensaku.evaluate.table import board_table, ladder_table, table
 
 __all__ = [
+    "Answering",
     "Board",
     "Candidate",
     "Entry",
@@ -26,6 +28,7 @@ __all__ = [
     "Rungs",
     "Scorer",
     "Texts",
+    "answers",
     "board_table",
     "check_consent",
     "check_room",

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from tensaku import text
 from tensaku.config import Section
 from tensaku.errors import UsageError
+from tensaku.evaluate.answering import COSTS
+from tensaku.evaluate.costs import Costs, Price, costs_of
 from tensaku.evaluate.decoding import Answer
 from tensaku.evaluate.inputs import jsonl
 from tensaku.evaluate.results import Row
-from tensaku.records import Pair
+from tensaku.records import Pair, Usage
 from tensaku.store import Artifact
 
-__all__ = ["Entry", "read_row"]
+__all__ = ["Entry", "entry_costs", "read_row"]
 
 
 class Entry(Section):
@@ -29,6 +31,12 @@ class Entry(Section):
     """Who allowed that drafts left this machine."""
     failed: str = ""
     """Why there is no result."""
+    yen_per_hour: float = 0.0
+    """What an hour of this machine costs, in yen; paid where the model ran on it."""
+    yen_read: float = 0.0
+    """Price of a million tokens read."""
+    yen_written: float = 0.0
+    """Price of a million tokens written."""
 
 
 def read_row(artifact: Artifact, entry: Entry, pairs: Sequence[Pair], names: text.Names) -> Row:
@@ -55,3 +63,17 @@ def read_row(artifact: Artifact, entry: Entry, pairs: Sequence[Pair], names: tex
             verdict, made["provenance"], made.get("read", 0),
         )  # fmt: skip
     return Row(entry.name, answers)
+
+
+def entry_costs(artifact: Artifact, entry: Entry, row: Row) -> Costs:
+    """What a comment of this candidate cost, by its prices of today and by what was measured when it answered."""
+    if COSTS not in artifact.files:  # an evaluation, which has worked them out
+        return Costs(**artifact.facts.get("costs", {}).get(entry.row, {}))
+    here = artifact.facts.get("place") != "elsewhere"
+    made = row.answers.values()
+    return costs_of(
+        list(jsonl(artifact.file(COSTS))),
+        [answer.seconds for answer in made],
+        [Usage(answer.read, answer.tokens) for answer in made],
+        Price(entry.yen_per_hour if here else 0.0, entry.yen_read, entry.yen_written),
+    )

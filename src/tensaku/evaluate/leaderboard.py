@@ -13,7 +13,7 @@ import tensaku.evaluate.scorers  # noqa: F401  (the same)
 from tensaku.config import Section
 from tensaku.evaluate.checks import check_scorers
 from tensaku.evaluate.costs import Costs
-from tensaku.evaluate.entries import Entry, read_row
+from tensaku.evaluate.entries import Entry, entry_costs, read_row
 from tensaku.evaluate.groups import DIMENSIONS, apart, groups, letters, ordered, parts, trials
 from tensaku.evaluate.inputs import exam_pairs, lesson_pairs, mined_rules, names_in, style_in
 from tensaku.evaluate.measuring import constant, measured, ruled, untouched
@@ -76,7 +76,7 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
         if not entry.failed:
             artifact = candidates[entry.name]
             rows[entry.name] = read_row(artifact, entry, pairs, known)
-            costs[entry.name] = Costs(**artifact.facts.get("costs", {}).get(entry.row, {}))
+            costs[entry.name] = entry_costs(artifact, entry, rows[entry.name])
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
     results = measured(measures, rows, pairs, known, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
