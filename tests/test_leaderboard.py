@@ -15,11 +15,13 @@ import pytest
 from tensaku import plugins
 from tensaku.errors import ConfigError, EngineError, UsageError
 from tensaku.evaluate.costs import Costs
-from tensaku.evaluate.leaderboard import Entry, read_row
+from tensaku.evaluate.entries import Entry, read_row
+from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace, build
 from tensaku.records import Message, Pair, from_dict
+from tensaku.serve import Served, build_app
 from tensaku.store import SilentReporter, Store
-from tensaku.testing import ScriptedEngine, tiny_desk
+from tensaku.testing import ScriptedEngine, serving, tiny_desk, tiny_model
 
 Cli = Callable[..., Any]
 FEW = ("-s", "tune.epochs=0.1", "-s", "evaluate.scorers=[{ scorer = 'chrf' }, { scorer = 'strokes' }]")
@@ -214,3 +216,100 @@ def test_two_candidates_with_one_name(folder: Path) -> None:
         file.write("\n[leaderboard.candidates.plain]\n")
     with pytest.raises(ConfigError, match="plain"):
         Workspace.open(folder)
+
+
+DESK = """
+[leaderboard.candidates.first]
+method = "lora"
+
+[leaderboard.candidates.second]
+base = "path:second"
+method = "lora"
+
+[leaderboard.candidates.third]
+base = "path:third"
+method = "lora"
+
+[leaderboard.candidates.fourth]
+base = "path:fourth"
+method = "lora"
+
+[leaderboard.candidates.api]
+engine = {{ engine = "openai", url = "{url}/v1", model = "large" }}
+yen_read = 100.0
+yen_written = 400.0
+
+[judge]
+engine = {{ engine = "openai", url = "{url}/v1", model = "judge" }}
+sample = 2
+rubric = false
+"""
+
+
+@pytest.mark.slow
+def test_four_models_with_lora_and_one_behind_the_real_wire_from_one_file(cli: Cli, tmp_path: Path) -> None:
+    """The table of a real desk: the API model is asked through `engines/openai`, of a server of our own on loopback."""
+    folder = tiny_desk(tmp_path / "desk", lessons=16, exam=5)
+    for seed, name in enumerate(("second", "third", "fourth"), start=1):
+        tiny_model(folder / name, seed=seed)
+    answers = Far(folder)
+
+    def answer(messages: tuple[Message, ...]) -> str:
+        if "案A" in messages[-1].content:
+            left = re.findall("<案A>\n(.*)\n</案A>", messages[-1].content, re.DOTALL)[0]
+            return "判定: A" if left in answers.finals else "分からない"
+        return answers(messages)
+
+    engine = ScriptedEngine(answer)
+    app = build_app(engine=engine, models=[Served("large", "release-1", None), Served("judge", "release-2", None)])
+    with serving(app) as url:
+        with (folder / "tensaku.toml").open("a", encoding="utf-8") as file:
+            file.write(DESK.format(url=url))
+        result = run(cli, folder)
+        assert result.code == 0, result.err
+        asked = len(engine.requests)
+        assert run(cli, folder).code == 0
+        assert len(engine.requests) == asked  # nothing is asked twice
+    artifact, found = board_of(folder)
+    assert {row["name"] for row in found["rows"]} == {"draft", "rules", "first", "second", "third", "fourth", "api"}
+    assert found["order"][0] == "api"
+    held = {row["name"]: row for row in found["rows"]}
+    assert held["api"]["costs"]["yen_per_thousand"] > 0
+    assert held["first"]["scores"]["chrf"]["value"] != held["second"]["scores"]["chrf"]["value"]
+    judged = found["panel"]["judge"]["sealed"]
+    assert set(judged["contestants"]) == {"draft", "first", "second", "third", "fourth", "api"}
+    assert judged["verdicts"] + sum(judged["unusable"].values()) == judged["questions"] > 0
+    page = artifact.file("leaderboard.html").read_text(encoding="utf-8")
+    for words in ("読み比べと判定", "すべての出力", "公表文"):
+        assert words in page, words
+
+
+def test_people_read_and_the_board_shows_it(cli: Cli, folder: Path, far: Far) -> None:
+    """From the board to the desk and back: laid out, voted on, ranked, and on the next board without asking a model."""
+    assert cli("read", "--by", "sato", "-C", folder).code == 2  # nothing was evaluated yet
+    run(cli, folder)
+    with Ledger.open(folder / ".tensaku" / "ledger.sqlite") as ledger:
+        for person in ("sato", "tanaka"):
+            ledger.add_person(person, person, ("writer",))
+    wrong = cli("read", "--by", "sato", "--candidates", "api,lorra", "-C", folder)
+    assert wrong.code == 2
+    assert "Did you mean lora" in wrong.err
+    shown = cli("read", "--by", "sato", "--candidates", "api,draft,reference", "-C", folder)
+    assert shown.code == 0, shown.err
+    assert "10 comparisons laid out" in shown.out or "5 comparisons laid out" in shown.out  # api is the reference
+    with Ledger.open(folder / ".tensaku" / "ledger.sqlite") as ledger:
+        for person in ("sato", "tanaka"):
+            while (seen := ledger.reading(person)).next is not None:
+                names = (seen.next.two, seen.next.one) if seen.turned else (seen.next.one, seen.next.two)
+                ledger.add_vote(seen.next.id, "right" if names[0] == "draft" else "left", person)
+    ranked = cli("rank", "-C", folder)
+    assert ranked.code == 0, ranked.err
+    for words in ("Votes of the people", "Krippendorff's alpha", "Cohen's kappa sato, tanaka", "Side, people"):
+        assert words in ranked.out, words
+    asked = far.asked
+    assert run(cli, folder).code == 0
+    assert far.asked == asked
+    artifact, found = board_of(folder)
+    assert found["panel"]["people"]["voters"] == {"sato": 10, "tanaka": 10}
+    assert found["panel"]["agreement"]["same"] == 1
+    assert "人の読み比べ" in artifact.file("leaderboard.html").read_text(encoding="utf-8")

@@ -149,8 +149,9 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Walk the road from the sources up to a stage; what is done already is not done again."""
+    from tensaku.comparing import compare
     from tensaku.deploy import check_person, register_release
-    from tensaku.pipeline import Workspace, build, compare
+    from tensaku.pipeline import Workspace, build
     from tensaku.show import reporter
     from tensaku.store import Store
 
@@ -212,6 +213,58 @@ def _climb(workspace: Any, as_json: bool) -> None:
         print(f"Page      {made.file('ladder.html')}")
     if made.facts["failed"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def rank(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Votes (.csv, .jsonl); without it those of this workspace.")
+    ] = None,
+    left: Annotated[str, typer.Option(help="The column with the candidate on the left.")] = "left",
+    right: Annotated[str, typer.Option(help="The column with the candidate on the right.")] = "right",
+    winner: Annotated[str, typer.Option(help="The column with the winner: left, right, tie; 1, 2, 3; or a name.")] = "",
+    loser: Annotated[str, typer.Option(help="The column with the loser, where a vote is winner and loser.")] = "",
+    item: Annotated[str, typer.Option(help="The column with what both answered.")] = "item",
+    reference: Annotated[str, typer.Option(help="The candidate whose strength is 0; else the mean is 0.")] = "",
+    order: Annotated[bool, typer.Option("--order", help="Measure what standing on the left is worth.")] = False,
+    resamples: Annotated[int, typer.Option(min=0, max=100_000, help="Resamples of items for the intervals.")] = 1000,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Rank candidates by votes (Bradley-Terry), with ties and 95 % intervals."""
+    from tensaku.rank import rank_file, rank_workspace
+
+    if file is None:
+        rank_workspace(folder, resamples=resamples, as_json=as_json)
+        return
+    from tensaku.evaluate.votes import Columns
+
+    columns = Columns(left, right, winner or "winner", loser, item)
+    rank_file(file, columns, reference=reference, order=order, resamples=resamples, as_json=as_json)
+
+
+@app.command()
+def read(
+    by: By,
+    candidates: Annotated[
+        str, typer.Option(help="Which, as in api,lora; draft and reference may be named. By default every one.")
+    ] = "",
+    n: Annotated[int, typer.Option("--n", min=0, help="Of how many drafts, evenly over the exam; 0: all.")] = 20,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Lay outputs out for people to read blind, two by two, at /read of the desk."""
+    from tensaku.comparing import lay_out_reading
+    from tensaku.pipeline import Workspace
+    from tensaku.store import Store
+
+    workspace = Workspace.open(folder)
+    named = [name.strip() for name in candidates.split(",") if name.strip()]
+    added, chosen = lay_out_reading(Store(workspace.root), workspace, named, n, by)
+    if as_json:
+        print(json.dumps({"added": added, "candidates": chosen}, ensure_ascii=False))
+    else:
+        print(f"{added} comparisons laid out ({', '.join(chosen)}). Read them at /read of the desk: tensaku serve")
 
 
 @app.command("list")

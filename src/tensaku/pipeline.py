@@ -19,25 +19,23 @@ from tensaku.config import Section
 from tensaku.config import load as load_config
 from tensaku.errors import ConfigError, DataError, NotFound, TensakuError, UsageError
 from tensaku.evaluate import (
-    Board,
     Candidate,
-    Entry,
     Evaluate,
-    Examine,
+    Judge,
     Ladder,
     Leaderboard,
     Rung,
     Rungs,
+    answers,
     check_consent,
     check_room,
     check_scorers,
     evaluate,
-    examine,
     ladder,
-    leaderboard,
 )
 from tensaku.govern import Gate, Release, release
-from tensaku.intake import Reports, Road
+from tensaku.intake import Reports
+from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
@@ -58,7 +56,6 @@ __all__ = [
     "Workspace",
     "build",
     "climb",
-    "compare",
 ]
 
 TASK_FILE = "tensaku.toml"
@@ -83,7 +80,7 @@ STAGES = (
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
 
-BESIDE = (LADDER, "examine", "leaderboard")
+BESIDE = (LADDER, "answers", "examine", "judge", "leaderboard")
 """Every stage beside the road."""
 
 _MODEL = ("base", "trim", "pretrain")
@@ -111,6 +108,7 @@ class Spec(Section):
     evaluate: Evaluate = Evaluate()
     ladder: Ladder = Ladder()
     leaderboard: Leaderboard = Leaderboard()
+    judge: Judge = Judge()
     gate: Gate = Gate()
     serve: Serve = Serve()
     desk: Desk = Desk()
@@ -186,6 +184,7 @@ class Workspace:
             *self._parts(),
             *self._rungs(),
             *self._candidates(),
+            *self._judge(),
         ):
             try:
                 check()
@@ -251,6 +250,13 @@ class Workspace:
                 )
                 yield partial(check_consent, engine, candidate.consent, where=where)
 
+    def _judge(self) -> Iterator[Callable[[], object]]:
+        """The checks of the judge: its settings are right, its consent is given."""
+        engine = self.spec.judge.engine
+        if engine:
+            yield partial(engines.build, engine)
+            yield partial(check_consent, engine, self.spec.judge.consent, where="[judge] consent")
+
     def candidate(self, candidate: Candidate) -> Workspace:
         """The workspace for one candidate of the leaderboard: its base, its method and its settings."""
         told = {"tune.method": candidate.method} if candidate.method else {}
@@ -313,10 +319,10 @@ class Workspace:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
     @contextlib.contextmanager
-    def road(self) -> Iterator[Road]:
+    def road(self) -> Iterator[Intake]:
         """The road on which managers' reports come in, with the ledger open and the files kept beside it."""
         with Ledger.open(self.ledger_file, names=self.names()) as ledger:
-            yield Road(ledger, self.spec.reports, self.root / "reports")
+            yield Intake(ledger, self.spec.reports, self.root / "reports")
 
     def file(self, name: str) -> Path | None:
         """The file that the task file calls `name`, seen from its folder; None for an empty name."""
@@ -359,7 +365,7 @@ def build(store: Store, workspace: Workspace, until: str = "release") -> Built:
     """
     if until not in STAGES:
         raise NotFound("stage", until, STAGES)
-    road = _Road(store, workspace)
+    road = Road(store, workspace)
     road.walk(until)
     if until not in road.done:
         what = f"the task file has no use for the stage {until!r}"
@@ -376,7 +382,7 @@ _USE = {
 """What makes a stage that was passed by useful."""
 
 
-class _Road:
+class Road:
     """One walk: a method a stage, each run on what the stages before it left; None where there is no use for it."""
 
     def __init__(self, store: Store, workspace: Workspace) -> None:
@@ -454,7 +460,10 @@ class _Road:
         if self.spec.task.style:
             given["style"] = SourceFile(self.workspace._named("style"))
         cfg = self.workspace.evaluation()
-        return self.store.run(evaluate, cfg, **given, instruction=self.instruction, names=self.names)
+        told = {"instruction": self.instruction, "names": self.names}
+        asked = {name: held for name, held in given.items() if name in ("exam", "base", "adapter")}
+        answered = self.store.run(answers, cfg.answering(), **asked, **told)
+        return self.store.run(evaluate, cfg, **given, answered=answered, **told)
 
     def release(self) -> Artifact:
         given: dict[str, Input] = {name: self.done[name] for name in ("lessons", "exam")}
@@ -508,77 +517,6 @@ def climb(store: Store, workspace: Workspace) -> Artifact:
             store.reporter.say(f"ladder, rung {number} of {len(plan)} failed: {failed}")
         found.append(Rung(base=model, method=method, failed=failed))
     return store.run(ladder, Rungs(rungs=tuple(found)), exam=exam, tuned=tuned, evaluations=evaluations)
-
-
-def compare(store: Store, workspace: Workspace) -> Artifact:
-    """Let every candidate of [leaderboard] answer the exam, and put them side by side; the sealed leaderboard.
-
-    A candidate that fails is kept with its reason, and the others go on; what it answered before is kept too.
-
-    Raises:
-        UsageError, StageError: what all candidates share could not be made.
-    """
-    shared = build(store, workspace, "lessons")
-    plan = workspace.spec.leaderboard.candidates
-    entries: list[Entry] = []
-    made: dict[str, Artifact] = {}
-    for number, (name, candidate) in enumerate(plan.items(), start=1):
-        store.reporter.say(f"leaderboard, candidate {number} of {len(plan)}: {name}")
-        failed = ""
-        try:
-            made[name] = _answered(store, workspace, candidate)
-        except TensakuError as error:
-            failed = str(error)
-            store.reporter.say(f"leaderboard, candidate {name} failed: {failed}")
-        row = "tuned" if candidate.method else "answer"
-        about = _about(workspace, candidate)
-        entries.append(Entry(name=name, row=row, about=about, consent=candidate.consent, failed=failed))
-    spec = workspace.spec.evaluate
-    cfg = Board(
-        entries=tuple(entries),
-        scorers=spec.scorers,
-        resamples=spec.resamples,
-        seed=spec.seed,
-        alpha=workspace.spec.leaderboard.alpha,
-    )
-    given: dict[str, Input] = {"exam": shared["exam"], "lessons": shared["lessons"], "candidates": made}
-    given["names"] = SourceFile(workspace._named("names"))
-    if workspace.spec.task.style:
-        given["style"] = SourceFile(workspace._named("style"))
-    return store.run(leaderboard, cfg, **given)
-
-
-def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artifact:
-    """What holds a candidate's outputs: its evaluation if it is tuned here, else its examination."""
-    own = workspace.candidate(candidate)
-    if candidate.method:
-        return build(store, own, "evaluate")["evaluate"]
-    road = _Road(store, own)
-    road.walk("trim")
-    given: dict[str, Input] = {"exam": road.done["exam"], "base": road.model}
-    given |= {"instruction": road.instruction, "names": road.names}
-    if candidate.adapter:
-        given["adapter"] = own.adapter_files(candidate)
-    spec = own.evaluation()
-    cfg = Examine(
-        facts_safe=spec.facts_safe is not False,
-        engine=candidate.engine or spec.engine,
-        consent=candidate.consent,
-        at_once=spec.at_once,
-        probes=spec.probes,
-        yen_per_hour=spec.yen_per_hour,
-        yen_read=candidate.yen_read,
-        yen_written=candidate.yen_written,
-    )
-    return store.run(examine, cfg, **given)
-
-
-def _about(workspace: Workspace, candidate: Candidate) -> str:
-    """What a candidate is, in a few words."""
-    if candidate.engine.get("url"):
-        return " ".join(str(candidate.engine[key]) for key in ("model", "url") if candidate.engine.get(key))
-    base = candidate.base or workspace.spec.base.model
-    return f"{base}, {candidate.method or candidate.adapter or 'untuned'}"
 
 
 def _forget_peak() -> None:

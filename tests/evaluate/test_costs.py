@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tensaku.evaluate.costs import Costs, Price, costs_of, wait_for_first
+from tensaku.evaluate.costs import Costs, Price, costs_of, metered, place_of, wait_for_first
 from tensaku.records import Usage
 from tensaku.revise import DraftText, Job
+from tensaku.store import Journal
 from tensaku.testing import ScriptedEngine
 
 
@@ -40,3 +43,18 @@ def test_the_wait_for_the_first_token_is_measured_alone() -> None:
     assert 0 < waited < 1
     assert len(engine.requests) == 3
     assert wait_for_first(engine, Job("直す"), []) is None
+
+
+def test_a_server_on_this_machine_is_not_elsewhere(tmp_path: Path) -> None:
+    assert place_of({"engine": "native"}) == "here"
+    for url in ("http://localhost:8000/v1", "http://127.0.0.1:1/v1", "http://[::1]:1/v1"):
+        assert place_of({"engine": "openai", "url": url}) == "beside"
+    assert place_of({"engine": "openai", "url": "https://models.example/v1"}) == "elsewhere"
+    told = {}
+    for place in ("here", "beside", "elsewhere"):
+        with metered(tmp_path / f"{place}.jsonl", "row", place) as meter:  # type: ignore[arg-type]
+            meter.answered()
+        [told[place]] = Journal(tmp_path / f"{place}.jsonl").read()
+    assert told["here"]["memory_mb"] > 0
+    assert told["beside"]["memory_mb"] is told["elsewhere"]["memory_mb"] is told["elsewhere"]["joules"] is None
+    assert (told["beside"]["joules"] is None) == (told["here"]["joules"] is None)  # the same machine's processors

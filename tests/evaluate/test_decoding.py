@@ -138,7 +138,7 @@ def test_what_it_cost_is_kept_of_every_run_of_a_row(tmp_path: Path) -> None:
     assert one["first_token"] > 0
     assert two["first_token"] is None
     assert one["memory_mb"] is None or one["memory_mb"] > 10
-    remote = Log(log, tmp_path / "far.jsonl", at_once=1, remote=True)
+    remote = Log(log, tmp_path / "far.jsonl", at_once=1, place="elsewhere")
     decode(lambda: ScriptedEngine(revised), Job("直す"), "far", ASKED, remote, lambda n, note: None)
     far = json.loads((tmp_path / "far.jsonl").read_bytes())
     assert (far["memory_mb"], far["joules"]) == (None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -91,7 +92,7 @@ def test_the_scorer_gives_the_f_half_of_all_places_together() -> None:
     score = measure_rows("edits", part(), {"a": Texts(drafts, outputs, finals)}, 100, 1).scores["a"]
     counts = sum((find_edits(*case).counts for case in M2), Counts())
     assert score.value == pytest.approx(100 * counts.f_half)
-    assert counts == Counts(right=2, missed=1, needless=1)
+    assert counts == Counts(right=3, missed=1, needless=1)  # `is` to `are` and `an` taken out are two changes
 
 
 def test_what_is_left_to_itself_costs_nothing(real_data: Callable[[str], Path]) -> None:
@@ -149,9 +150,11 @@ words = st.lists(st.sampled_from(["株価", "は", "上昇", "した", "。", "3
 @given(words, words, words)
 def test_what_always_holds(draft: str, reference: str, output: str) -> None:
     counts = told(output, reference, draft)
-    turned = told(reference, output, draft)  # wanted and made change places
-    assert (counts.right, counts.wrong) == (turned.right, turned.wrong)
-    assert (counts.missed, counts.needless) == (turned.needless, turned.missed)
+    turned = Counter(place.what for place in places(draft, output, reference))  # wanted and made change places
+    seen = Counter(place.what for place in places(draft, reference, output))
+    assert (seen["right"], seen["wrong"]) == (turned["right"], turned["wrong"])
+    assert (seen["missed"], seen["needless"]) == (turned["needless"], turned["missed"])
+    assert counts.wanted == told(draft, reference, draft).missed  # whatever the output is
     assert 0 <= counts.f_half <= 1
     assert told(reference, reference, draft).f_half == 1
     nothing = told(draft, reference, draft)
@@ -166,3 +169,19 @@ def test_what_always_holds(draft: str, reference: str, output: str) -> None:
     edits = find_edits(draft, reference, output)
     assert 0 <= edits.overdone <= edits.alone <= len(draft)
     assert (edits.strokes == 0) == (output == reference)
+
+
+def test_replacing_everything_is_wrong_everywhere_and_not_in_one_place() -> None:
+    draft = "株価は３％上昇した。円は下落した。金利は低下した。"
+    reference = "株価は3％上昇しました。円は下落しました。金利は低下しました。"
+    wanted = find_edits(draft, reference, draft).counts.wanted
+    for output in ("猫。", "まったく別の文章がここにあるだけである。", reference, draft, draft.replace("円", "ドル")):
+        assert find_edits(draft, reference, output).counts.wanted == wanted >= 4, output
+    replaced = find_edits(draft, reference, "猫。").counts
+    assert replaced.right == 0
+    assert replaced.wrong + replaced.missed == wanted
+    assert replaced.needless >= 3  # the stretches between that should have been left alone
+    # among nine perfect outputs, one that replaces everything costs more than one that does nothing
+    good = find_edits(draft, reference, reference).counts
+    nine = sum([good] * 8, good)
+    assert (nine + replaced).f_half < (nine + find_edits(draft, reference, draft).counts).f_half - 0.02

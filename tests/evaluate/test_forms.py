@@ -13,7 +13,7 @@ import pytest
 
 from tensaku.config import Section
 from tensaku.errors import UsageError
-from tensaku.evaluate import Evaluate, engine_from, evaluate
+from tensaku.evaluate import Evaluate, answers, engine_from, evaluate
 from tensaku.evaluate.checks import check_room
 from tensaku.records import Message, Pair
 from tensaku.store import Artifact, Bench, SilentReporter, SourceFile, Store, stage
@@ -104,8 +104,10 @@ def run(folder: Path, tune: Any, cfg: Section | None = None, context: int = 8192
     given = {"exam": asked, "lessons": store.run(lessons, Nothing(), exam=asked), "base": model, "adapter": tuned}
     instruction = SourceFile(folder / "instruction.md")
     settings = Evaluate(probes=0, resamples=100, scorers=({"scorer": "chrf"},), also={"fp32": {"precision": "fp32"}})
+    asking = {name: held for name, held in given.items() if name != "lessons"}
     with engine_from(factory):
-        return store.run(evaluate, settings, **given, instruction=instruction), tuned, opened
+        answered = store.run(answers, settings.answering(), **asking, instruction=instruction)
+    return store.run(evaluate, settings, **given, answered=answered, instruction=instruction), tuned, opened
 
 
 def provenance(made: Artifact, row: str) -> dict[str, str]:

@@ -135,13 +135,38 @@ def test_sacrebleus_cases_of_bleu(real_data: Callable[[str], Path]) -> None:
     cases = wmt17(real_data)["bleu"]["test_corpus_bleu_cases"]
     seen = 0
     for outputs, references, args, expected in cases:
-        if args.get("smooth_method", "exp") != "exp":
-            continue
-        scorer = scorers.build({"scorer": "bleu", "tokenize": args.get("tokenize", "13a")})()
+        smooth = args.get("smooth_method", "exp")
+        scorer = scorers.build({"scorer": "bleu", "tokenize": args.get("tokenize", "13a"), "smooth": smooth})()
         counts = np.array(metrics.BLEU(**args)._extract_corpus_statistics(outputs, references), dtype=np.float64)
         assert float(scorer.figure(counts.sum(axis=0))) == pytest.approx(expected, abs=1e-6)
         seen += 1
-    assert seen >= 4
+    assert seen == len(cases)
+
+
+def test_sacrebleus_cases_of_single_sentences(real_data: Callable[[str], Path]) -> None:
+    """Every smoothing, with and without its value; the references of the second set share nothing with the output."""
+    held = wmt17(real_data)["sentence_bleu"]
+    for cases, output, reference in (("test_cases", "SYS", "REF"), ("test_cases_zero_bleu", "SYS_0", "REF_0")):
+        for smooth, value, lowercase, tokenize, expected in held[cases]:
+            use = {"scorer": "bleu", "tokenize": tokenize, "smooth": smooth, "effective_order": True}
+            scorer = scorers.build(use if value is None else {**use, "smooth_value": value})()
+            sides = [held[side].lower() if lowercase else held[side] for side in (output, reference)]
+            sums = scorer.statistics(texts(sides[:1], sides[1:]))
+            assert float(scorer.figure(sums)[0]) == pytest.approx(expected, abs=1e-3), (smooth, value, tokenize)
+
+
+def test_sacrebleus_cases_of_short_outputs(real_data: Callable[[str], Path]) -> None:
+    """Its raw_corpus_bleu: a floor of 0.01, and no longer runs of words than the output has."""
+    held = wmt17(real_data)["bleu"]
+    cases = [
+        (*case[:2], case[2]) for name in ("test_raw_bleu_cases", "test_case_effective_order") for case in held[name]
+    ]
+    assert len(cases) == 6
+    use = {"scorer": "bleu", "tokenize": "none", "smooth": "floor", "smooth_value": 0.01, "effective_order": True}
+    for outputs, references, expected in cases:
+        scorer, known = scorers.build(use)(), metrics.BLEU(tokenize="none", effective_order=True)
+        counts = np.array(known._extract_corpus_statistics(outputs, references), dtype=np.float64)
+        assert float(scorer.figure(counts.sum(axis=0))) == pytest.approx(100 * expected, abs=1e-4)
 
 
 def test_sacrebleus_cases_of_sums(real_data: Callable[[str], Path]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tensaku.config import Section
 from tensaku.errors import UsageError
-from tensaku.evaluate import Evaluate, engine_from, evaluate, table
+from tensaku.evaluate import Evaluate, answers, engine_from, evaluate, table
 from tensaku.records import Message, Pair
 from tensaku.store import Artifact, Bench, SilentReporter, SourceFile, Store, stage
 from tensaku.testing import ScriptedEngine, tiny_pairs, write_adapter
@@ -86,14 +86,10 @@ def run(folder: Path, cfg: Evaluate | None = None) -> tuple[Artifact, list[Scrip
     asked, model = store.run(exam, Nothing()), store.run(base, Nothing())
     given = {"exam": asked, "lessons": store.run(lessons, Nothing(), exam=asked), "base": model}
     adapter = store.run(tune, Nothing(), base=model)
+    cfg, told = cfg or Evaluate(resamples=200), {"instruction": SourceFile(folder / "instruction.md")}
     with engine_from(factory):
-        made = store.run(
-            evaluate,
-            cfg or Evaluate(resamples=200),
-            **given,
-            adapter=adapter,
-            instruction=SourceFile(folder / "instruction.md"),
-        )
+        answered = store.run(answers, cfg.answering(), exam=asked, base=model, adapter=adapter, **told)
+    made = store.run(evaluate, cfg, **given, adapter=adapter, answered=answered, **told)  # no model is asked
     return made, opened
 
 

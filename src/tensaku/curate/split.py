@@ -48,6 +48,8 @@ class Lessons(Section):
     """Likeness to an exam text, 0.5 to 1, from which a text counts as its near-copy."""
     drop_near: bool = False
     """Whether lessons with a near-copy of an exam text on either side are set aside; if not, they are counted only."""
+    labels: bool = False
+    """Whether finals are labels or other set answers that many pairs share: then drafts alone are held to the exam."""
 
 
 def _months(span: str) -> int:
@@ -98,8 +100,8 @@ def lessons(bench: Bench, cfg: Lessons, *, pool: Artifact, exam: Artifact, names
     """Leave `lessons.jsonl`: the pairs of `pool` that are not in `exam` and give none of it away.
 
     Set aside, with reasons in `drops.jsonl`: rows of a family of the exam (`exam-family`), rows whose draft or final
-    equals one of the exam but for width, case and white space (`exam-draft`, `exam-final`) and, if `drop_near`,
-    near-copies (`near-exam`).
+    equals one of the exam but for width, case and white space (`exam-draft`, `exam-final`; the draft alone if finals
+    are `labels`) and, if `drop_near`, near-copies (`near-exam`).
 
     Args:
         names: the file of the house's names (TOML), so that a sentence's form is the same whatever fund it speaks of.
@@ -108,7 +110,7 @@ def lessons(bench: Bench, cfg: Lessons, *, pool: Artifact, exam: Artifact, names
         UsageError: nothing is left to learn from.
     """
     asked = list(PairFile(exam.path / EXAM))
-    guard = _Guard(asked)
+    guard = _Guard(asked, labels=cfg.labels)
     taught: list[Pair] = []
     dropped: Counter[str] = Counter()
     with JsonlWriter(bench.path / DROPS) as drops:
@@ -149,11 +151,11 @@ def lessons(bench: Bench, cfg: Lessons, *, pool: Artifact, exam: Artifact, names
 class _Guard:
     """Says of a pair why it must not be taught."""
 
-    def __init__(self, asked: Sequence[Pair]) -> None:
+    def __init__(self, asked: Sequence[Pair], *, labels: bool) -> None:
         self.rows = {(pair.id, pair.source) for pair in asked}
         self.families = {pair.family for pair in asked}
         self.drafts = {fold(pair.draft) for pair in asked}
-        self.finals = {fold(pair.final) for pair in asked}
+        self.finals = set() if labels else {fold(pair.final) for pair in asked}
 
     def check(self, pair: Pair) -> Drop | None:
         if (pair.id, pair.source) in self.rows:
@@ -169,7 +171,8 @@ class _Guard:
 
 def _near(bench: Bench, cfg: Lessons, asked: Sequence[Pair], taught: Sequence[Pair]) -> list[float]:
     """For each lesson how like its draft or its final is to one of the exam, 0 if below `cfg.near`."""
-    with bench.progress("compare lessons with the exam", 2 * len(taught)) as bar:
+    compared = ("draft",) if cfg.labels else ("draft", "final")
+    with bench.progress("compare lessons with the exam", len(compared) * len(taught)) as bar:
         sides = [
             nearest_copies(
                 [fold(getattr(pair, side)) for pair in taught],
@@ -177,7 +180,7 @@ def _near(bench: Bench, cfg: Lessons, asked: Sequence[Pair], taught: Sequence[Pa
                 cfg.near,
                 bar.advance,
             )
-            for side in ("draft", "final")
+            for side in compared
         ]
     return [max(pair) for pair in zip(*sides, strict=True)]
 

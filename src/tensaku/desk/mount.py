@@ -24,6 +24,7 @@ from tensaku.desk.gate import Gate, signed_of
 from tensaku.desk.inbox import add_inbox
 from tensaku.desk.model_page import add_model_page
 from tensaku.desk.month import add_month
+from tensaku.desk.reading import add_reading
 from tensaku.desk.review import add_review
 from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import Desk, Session
@@ -136,6 +137,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         _add_page(desk, entry, path, language, sessions.add)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
+    add_reading(app, ledger, who=lambda request: signed_of(request).person.name)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(

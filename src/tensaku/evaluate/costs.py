@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tensaku.engines import Engine
+from tensaku.evaluate.consent import leaves_the_house
 from tensaku.machine import Energy, Processes
 from tensaku.records import Usage
 from tensaku.revise import DraftText, Job, start
 from tensaku.store import Journal
 
-__all__ = ["Costs", "Price", "costs_of", "metered", "wait_for_first"]
+__all__ = ["Costs", "Place", "Price", "costs_of", "metered", "place_of", "wait_for_first"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,23 @@ class Costs:
     yen_per_thousand: float | None = None
 
 
-class Meter:
-    """Measures one row while it is answered; of a `remote` model this machine tells neither memory nor energy."""
+Place = Literal["here", "beside", "elsewhere"]
+"""Where a model runs: in this process, in another one of this machine, on another machine."""
 
-    def __init__(self, remote: bool) -> None:
-        self._remote, self._energy = remote, Energy()
+
+def place_of(engine: Mapping[str, Any]) -> Place:
+    """Where the model of an engine runs, by its address."""
+    return "elsewhere" if leaves_the_house(engine) else "beside" if engine.get("url") else "here"
+
+
+class Meter:
+    """Measures one row while it is answered.
+
+    Of a model in another process this one cannot tell the memory, and of one on another machine not the energy either.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place, self._energy = place, Energy()
         self._answered = 0
         self.first_token: float | None = None
 
@@ -59,8 +72,8 @@ class Meter:
 
     def told(self, row: str) -> dict[str, Any]:
         """What was measured, as plain values."""
-        memory = None if self._remote else Processes().used().rss_mb
-        joules = None if self._remote else self._energy.joules()
+        memory = None if self._place != "here" else Processes().used().rss_mb
+        joules = None if self._place == "elsewhere" else self._energy.joules()
         return {
             "row": row,
             "answered": self._answered,
@@ -71,9 +84,9 @@ class Meter:
 
 
 @contextmanager
-def metered(log: Path, row: str, remote: bool) -> Iterator[Meter]:
+def metered(log: Path, row: str, place: Place) -> Iterator[Meter]:
     """While the body runs, measure; afterwards keep the measurement in `log`, a failed body's too."""
-    meter = Meter(remote)
+    meter = Meter(place)
     try:
         yield meter
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tensaku.engines import Engine
 from tensaku.engines.resolve import open_engine
-from tensaku.evaluate.costs import metered, wait_for_first
+from tensaku.evaluate.costs import Place, metered, wait_for_first
 from tensaku.records import Fact, FactBreak, Finish, Pair, Verdict
 from tensaku.revise import DraftText, Job, revise_many
 from tensaku.store import Journal
@@ -63,15 +63,14 @@ class Answer:
 class Log:
     """Where a row's answers and what they cost are kept, and how they are asked for.
 
-    `probes` drafts are asked alone first, to measure the wait for the first token; `remote`: the model is not on this
-    machine.
+    `probes` drafts are asked alone first, to measure the wait for the first token; `place`: where the model runs.
     """
 
     answers: Path
     costs: Path
     at_once: int
     probes: int = 0
-    remote: bool = False
+    place: Place = "here"
 
 
 def decode(
@@ -99,7 +98,7 @@ def decode(
     if left:
         drafts = [DraftText(p.draft, p.fund, p.section, p.as_of) for p in (asked[number] for number in left)]
         running, journal = engine(), Journal(log.answers)
-        with metered(log.costs, row, log.remote) as meter:
+        with metered(log.costs, row, log.place) as meter:
             meter.first_token = wait_for_first(running, job, drafts[: log.probes])
             before = time.perf_counter()
             for number, revision in zip(left, revise_many(running, job, drafts, at_once=log.at_once), strict=True):

@@ -10,6 +10,10 @@ changed words was cut into changes. A place is
 - missed: the reference alone changes it;
 - needless: the output alone changes it.
 
+A place counts once for each change that the reference makes in it, so that every output of a draft has the same number
+of wanted changes; and each stretch between them that a wrong place spoils is one more needless change. An output that
+replaces everything is then wrong everywhere, and not in one place alone.
+
 Precision is right / (right + wrong + needless), recall right / (right + wrong + missed); where nothing was made or
 wanted, it is 1. F0.5 counts precision twice as much as recall: a needless change costs a reader more than a missed one.
 """
@@ -42,7 +46,11 @@ _ENDING = 12  # characters of old and new together; longer ones say more than ho
 
 
 class Place(NamedTuple):
-    """A stretch of the draft, `start` to `end`, that reference or output changed, and what became of it in both."""
+    """A stretch of the draft, `start` to `end`, that reference or output changed, and what became of it in both.
+
+    `weight` is how many changes of the reference it holds (1 if none); `spoilt` how many stretches of a wrong place the
+    reference leaves alone and the output does not.
+    """
 
     what: What
     kind: ChangeKind
@@ -51,6 +59,8 @@ class Place(NamedTuple):
     draft: str
     wanted: str
     made: str
+    weight: int = 1
+    spoilt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,12 @@ def find_edits(draft: str, reference: str, output: str) -> Edits:
     found = _places(draft, wanted, made)
     kinds: dict[ChangeKind, Counts] = {}
     for kind in CHANGE_KINDS:
-        held = Counter(place.what for place in found if place.kind == kind)
+        held = Counter[str]()
+        for place in found:
+            if place.kind == kind:
+                held[place.what] += place.weight
+                held["needless"] += place.spoilt
+        held = +held
         if held:
             kinds[kind] = Counts(held["right"], held["wrong"], held["missed"], held["needless"])
     touched = _changed(wanted)
@@ -193,7 +208,15 @@ def _place(draft: str, group: Sequence[tuple[Change, int]]) -> Place:
         what = "wrong"
     old = draft[start:end]
     kind = _kind(old, after[1] if what == "needless" else after[0], draft[end : end + 6])
-    return Place(what, kind, start, end, old, *after)
+    spoilt = _spoilt(start, end, *sides) if what == "wrong" else 0
+    return Place(what, kind, start, end, old, *after, max(len(sides[0]), 1), spoilt)
+
+
+def _spoilt(start: int, end: int, wanted: Sequence[Change], made: Sequence[Change]) -> int:
+    """Stretches from `start` to `end` that `wanted` leaves alone and `made` does not."""
+    touched = _changed(made)
+    cuts = [start, *(at for change in wanted for at in (change.old_start, change.old_end)), end]
+    return sum(not touched.isdisjoint(range(a, b)) for a, b in zip(cuts[::2], cuts[1::2], strict=True))
 
 
 def _with(draft: str, start: int, end: int, taken: Sequence[Change]) -> str:

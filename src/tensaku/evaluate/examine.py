@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ import pydantic
 
 from tensaku.config import Section
 from tensaku.engines import Engine
+from tensaku.evaluate.answering import COSTS
 from tensaku.evaluate.checks import check_drafts
 from tensaku.evaluate.consent import check_consent, leaves_the_house
-from tensaku.evaluate.costs import Price, costs_of
+from tensaku.evaluate.costs import place_of
 from tensaku.evaluate.decoding import Log, decode, opener
 from tensaku.evaluate.inputs import exam_pairs, names_in
-from tensaku.records import Usage
 from tensaku.revise import Job
 from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
 
@@ -69,8 +68,8 @@ class Leaderboard(Section):
     @classmethod
     def _are_named(cls, value: dict[str, Candidate]) -> dict[str, Candidate]:
         for name in value:
-            if name in ("draft", "rules", "reference") or not name.strip() or len(name) > 60:
-                raise ValueError(f"cannot call a candidate {name!r}: draft, rules and reference are always there")
+            if name in ("draft", "rules", "majority", "reference") or not name.strip() or len(name) > 60:
+                raise ValueError(f"cannot call a candidate {name!r}: draft, rules, majority and reference are taken")
         return value
 
 
@@ -87,15 +86,9 @@ class Examine(Section):
     """Drafts asked alone first, to measure the wait for the first token."""
     facts_safe: bool = True
     """Whether answers are held to the draft's numbers while they are written."""
-    yen_per_hour: float = 0.0
-    """What an hour of this machine costs."""
-    yen_read: float = 0.0
-    """Price of a million tokens read."""
-    yen_written: float = 0.0
-    """Price of a million tokens written."""
 
 
-@stage(version=1)
+@stage(version=2)
 def examine(
     bench: Bench,
     cfg: Examine,
@@ -106,13 +99,14 @@ def examine(
     names: SourceFile | None = None,
     adapter: Mapping[str, SourceFile] | None = None,
 ) -> None:
-    """Leave `outputs.jsonl`: a line a pair, with draft, reference and the row `answer`.
+    """Leave `outputs.jsonl`, a line a pair with draft, reference and the row `answer`, and `costs.jsonl`.
 
     Args:
         base: the model that the engine is opened on; one at another address may pass it by.
         adapter: the files of an adapter in PEFT's form.
 
-    Facts: `exam_n`, `costs` of the row, `consent`, `sent_to` (a host elsewhere that saw the drafts, or empty).
+    Facts: `exam_n`, `place` (here, beside, elsewhere: where the model ran), `consent`, `sent_to` (a host elsewhere that
+    saw the drafts, or empty).
 
     Raises:
         UsageError: drafts would leave this machine without consent, or the exam cannot be used.
@@ -132,7 +126,7 @@ def examine(
         return opened[0]
 
     log = Log(
-        bench.aside / "answers.jsonl", bench.aside / "costs.jsonl", cfg.at_once, cfg.probes, remote="url" in cfg.engine
+        bench.aside / "answers.jsonl", bench.aside / "costs.jsonl", cfg.at_once, cfg.probes, place=place_of(cfg.engine)
     )
     try:
         with bench.progress("answer the exam", len(pairs)) as bar:
@@ -146,13 +140,10 @@ def examine(
             made |= {"tokens": answer.tokens, "read": answer.read, "seconds": round(answer.seconds, 4)}
             line = {"id": pair.id, "draft": pair.draft, "reference": pair.final, "rows": {ANSWER: made}}
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
-    # an hour of this machine is paid only where the model runs on it
-    price = Price(0.0 if log.remote else cfg.yen_per_hour, cfg.yen_read, cfg.yen_written)
-    usage = [Usage(answer.read, answer.tokens) for answer in answers]
-    found = costs_of(list(Journal(log.costs).read()), [answer.seconds for answer in answers], usage, price)
-    bench.facts.update(
-        exam_n=len(pairs), costs={ANSWER: asdict(found)}, consent=cfg.consent, sent_to=leaves_the_house(cfg.engine)
-    )
+    with (bench.path / COSTS).open("w", encoding="utf-8") as out:
+        for record in Journal(log.costs).read():
+            out.write(json.dumps(record) + "\n")
+    bench.facts.update(exam_n=len(pairs), place=log.place, consent=cfg.consent, sent_to=leaves_the_house(cfg.engine))
 
 
 def _folder(adapter: Mapping[str, SourceFile]) -> Path:

@@ -12,7 +12,7 @@ from tensaku.evaluate.rewriting import Rule, best_rules
 from tensaku.records import Pair, from_dict
 from tensaku.store import Artifact, Bench, SourceFile
 
-__all__ = ["exam_pairs", "jsonl", "mined_rules", "names_in", "style_in"]
+__all__ = ["exam_pairs", "jsonl", "lesson_pairs", "mined_rules", "names_in", "style_in"]
 
 
 def jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -27,6 +27,11 @@ def exam_pairs(exam: Artifact) -> list[Pair]:
     return _pairs(exam.file("exam.jsonl"))
 
 
+def lesson_pairs(lessons: Artifact) -> list[Pair]:
+    """The lessons, in their order."""
+    return _pairs(lessons.file("lessons.jsonl"))
+
+
 def names_in(file: SourceFile | None) -> text.Names:
     """The names that count as facts; none without a file."""
     return {} if file is None else text.names_from(file.path.read_text(encoding="utf-8"), where=str(file.path))
@@ -39,7 +44,7 @@ def style_in(file: SourceFile | None) -> list[text.StyleRule]:
 
 def mined_rules(bench: Bench, lessons: Artifact) -> list[Rule]:
     """The best replacements of the lessons."""
-    taught = _pairs(lessons.file("lessons.jsonl"))
+    taught = lesson_pairs(lessons)
     with bench.progress("mine replacements from the lessons") as bar:
         return best_rules(taught, bar.advance)
 

@@ -4,41 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
-from tensaku import text
+import tensaku.evaluate.labels  # registers scorers
+import tensaku.evaluate.scorers  # noqa: F401  (the same)
 from tensaku.config import Section
-from tensaku.errors import UsageError
 from tensaku.evaluate.checks import check_scorers
 from tensaku.evaluate.costs import Costs
-from tensaku.evaluate.decoding import Answer
+from tensaku.evaluate.entries import Entry, entry_costs, read_row
 from tensaku.evaluate.groups import DIMENSIONS, apart, groups, letters, ordered, parts, trials
-from tensaku.evaluate.inputs import exam_pairs, jsonl, mined_rules, names_in, style_in
-from tensaku.evaluate.measuring import measured, ruled, untouched
+from tensaku.evaluate.inputs import exam_pairs, lesson_pairs, mined_rules, names_in, style_in
+from tensaku.evaluate.measuring import constant, measured, ruled, untouched
+from tensaku.evaluate.panel import panel, votes_in
 from tensaku.evaluate.report.board import write_board
-from tensaku.evaluate.results import Results, Row
-from tensaku.records import Pair
+from tensaku.evaluate.results import Results
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Board", "Entry", "leaderboard"]
-
-
-class Entry(Section):
-    """One candidate: where its outputs are, and why there are none if it failed."""
-
-    name: str
-    """What the candidate is called."""
-    row: str = ""
-    """The row of its artifact that holds its outputs."""
-    about: str = ""
-    """What it is: base model and method, adapter, or address."""
-    consent: str = ""
-    """Who allowed that drafts left this machine."""
-    failed: str = ""
-    """Why there is no result."""
 
 
 class Board(Section):
@@ -56,8 +40,8 @@ class Board(Section):
     """As in [leaderboard]."""
 
 
-@stage(version=2)
-def leaderboard(
+@stage(version=3)
+def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on)
     bench: Bench,
     cfg: Board,
     *,
@@ -66,11 +50,15 @@ def leaderboard(
     candidates: Mapping[str, Artifact],
     names: SourceFile | None = None,
     style: SourceFile | None = None,
+    judged: Artifact | None = None,
+    votes: SourceFile | None = None,
 ) -> None:
     """Leave `leaderboard.json`, `leaderboard.csv` and `leaderboard.html`.
 
     Args:
         candidates: by the name of each entry that did not fail, what `evaluate` or `examine` left.
+        judged: what a judge said of these outputs.
+        votes: what people said of them, a `Vote` a line.
 
     Facts: `exam_n`, `scorer`, `order` (best first, the untouched draft and the rules among them), `groups` (those that
     cannot be told apart), `failed`.
@@ -81,21 +69,25 @@ def leaderboard(
     pairs, known = exam_pairs(exam), names_in(names)
     rules = mined_rules(bench, lessons)
     rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, known)}
+    if (majority := constant(lesson_pairs(lessons), pairs, known)) is not None:
+        rows["majority"] = majority
     costs: dict[str, Costs] = {}
     for entry in cfg.entries:
         if not entry.failed:
             artifact = candidates[entry.name]
             rows[entry.name] = read_row(artifact, entry, pairs, known)
-            costs[entry.name] = Costs(**artifact.facts.get("costs", {}).get(entry.row, {}))
+            costs[entry.name] = entry_costs(artifact, entry, rows[entry.name])
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
     results = measured(measures, rows, pairs, known, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
     found = _found(results, cfg, exam)
+    people = [] if votes is None else votes_in(votes.path)
+    found["panel"] = panel(people, judged, cfg.resamples, cfg.seed)
     (bench.path / "leaderboard.json").write_text(
         json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
     _write_csv(bench.path / "leaderboard.csv", found)
-    write_board(bench.path / "leaderboard.html", found)
+    write_board(bench.path / "leaderboard.html", found, results)
     bench.facts.update(
         exam_n=len(pairs),
         scorer=found["scorer"],
@@ -103,32 +95,6 @@ def leaderboard(
         groups=found["groups"],
         failed=sum(bool(entry.failed) for entry in cfg.entries),
     )
-
-
-def read_row(artifact: Artifact, entry: Entry, pairs: Sequence[Pair], names: text.Names) -> Row:
-    """The stored outputs of one candidate, the facts guard's verdict worked out anew.
-
-    Raises:
-        UsageError: they are of another exam, or some are missing.
-    """
-    held = list(jsonl(artifact.file("outputs.jsonl")))
-    given = [(line["id"], line["draft"], line["reference"]) for line in held]
-    if given != [(pair.id, pair.draft, pair.final) for pair in pairs]:
-        same = len({line[0] for line in given} & {pair.id for pair in pairs})
-        what = f"the outputs of {entry.name!r} are of another exam: {same} of its {len(pairs)} pairs are the same"
-        raise UsageError(what, where=artifact.path, fix="Let the candidate answer this exam: tensaku run evaluate")
-    answers = {}
-    for number, (line, pair) in enumerate(zip(held, pairs, strict=True)):
-        made = line["rows"].get(entry.row)
-        if made is None:
-            what = f"{entry.name!r} has no answer to pair {pair.id}: a candidate must answer the whole exam"
-            raise UsageError(what, where=artifact.path, fix="Set evaluate.base_sample = 0")
-        verdict = text.compare(pair.draft, made["text"], names, as_of=pair.as_of)
-        answers[number] = Answer(
-            entry.name, number, made["text"], made["finish"], made.get("tokens", 0), made.get("seconds", 0.0),
-            verdict, made["provenance"], made.get("read", 0),
-        )  # fmt: skip
-    return Row(entry.name, answers)
 
 
 def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:

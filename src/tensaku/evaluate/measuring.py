@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tensaku import text
@@ -13,7 +14,10 @@ from tensaku.evaluate.rewriting import Rule, rewrite
 from tensaku.evaluate.scoring import Scorer, Texts, measure_rows
 from tensaku.records import Pair, Verdict
 
-__all__ = ["measured", "ruled", "untouched"]
+__all__ = ["constant", "measured", "ruled", "untouched"]
+
+_FEW_ANSWERS = 20
+_OFTEN = 5
 
 
 def untouched(pairs: Sequence[Pair]) -> Row:
@@ -28,6 +32,19 @@ def ruled(pairs: Sequence[Pair], rules: Sequence[Rule], names: text.Names) -> Ro
         made = rewrite(pair.draft, rules)
         answers[n] = _made("rules", n, made, text.compare(pair.draft, made, names, as_of=pair.as_of))
     return Row("rules", answers)
+
+
+def constant(lessons: Sequence[Pair], pairs: Sequence[Pair], names: text.Names) -> Row | None:
+    """The row of the lessons' most frequent final given to every draft; None where finals are texts and not labels.
+
+    They are labels where there are at most 20 different ones, each given 5 times on average.
+    """
+    finals = Counter(pair.final for pair in lessons)
+    if not finals or len(finals) > _FEW_ANSWERS or finals.total() < _OFTEN * len(finals):
+        return None
+    answer = min(finals, key=lambda final: (-finals[final], final))
+    verdicts = [text.compare(pair.draft, answer, names, as_of=pair.as_of) for pair in pairs]
+    return Row("majority", {n: _made("majority", n, answer, verdict) for n, verdict in enumerate(verdicts)})
 
 
 def _made(row: str, number: int, made: str, verdict: Verdict) -> Answer:

@@ -97,6 +97,7 @@ class Results:
     style: Sequence[str] = ()
     rules: Sequence[Rule] = ()
     measured: dict[str, Measured] = field(default_factory=dict)
+    discipline: dict[str, Any] = field(default_factory=dict)
 
     @property
     def first(self) -> str:
@@ -137,6 +138,7 @@ class Results:
                 "facts_by_kind": self.reference_kinds,
                 "style": self.reference_style,
             },
+            "discipline": self.discipline,
             "style": list(self.style),
             "rules": [list(rule) for rule in self.rules],
         }

@@ -105,19 +105,40 @@ class _Bleu(_Sacre):
 
     name = "bleu"
 
+    def __init__(self, cut: str, smooth: str = "exp", value: float | None = None, effective: bool = False) -> None:
+        super().__init__(cut)
+        self._smooth, self._effective = smooth, effective
+        self._value = {"floor": 0.1, "add-k": 1.0}.get(smooth, 0.0) if value is None else value
+        self._given = value
+
     def open(self, cut: str) -> Any:
-        return _metrics().BLEU(tokenize=cut)
+        return _metrics().BLEU(
+            tokenize=cut, smooth_method=self._smooth, smooth_value=self._given, effective_order=self._effective
+        )
 
     def figure(self, sums: Floats) -> Floats:
         length, wanted = sums[..., 0], sums[..., 1]
-        matches, totals = sums[..., 2:6], sums[..., 6:10]
-        missed = (matches == 0) & (totals > 0)
-        smoothing = 2.0 ** np.cumsum(missed, axis=-1)  # the exponential smoothing of mteval
+        raw, totals = sums[..., 2:6], sums[..., 6:10]
+        matches, totals = (held + self._added for held in (raw, totals))
+        there = np.logical_and.accumulate(totals > 0, axis=-1)  # longer runs than the output has words say nothing
+        missed = (matches == 0) & there
         with np.errstate(divide="ignore", invalid="ignore"):
-            precision = np.where(missed, 100 / (smoothing * totals), 100 * matches / totals)
-            logs = np.where(totals > 0, np.log(precision), -np.inf).mean(axis=-1)
+            precision = np.where(missed, self._instead(missed) / totals, matches / totals)
+            logs = np.where(there, np.log(100 * precision), 0.0 if self._effective else -np.inf).sum(axis=-1)
+            logs = logs / (np.maximum(there.sum(axis=-1), 1) if self._effective else 4)
             brevity = np.where(length < wanted, np.exp(1 - wanted / length), 1.0)
-        return np.asarray(np.where(matches.any(axis=-1) & (length > 0), brevity * np.exp(logs), 0.0))
+        return np.asarray(np.where(raw.any(axis=-1) & (length > 0), brevity * np.exp(logs), 0.0))
+
+    @property
+    def _added(self) -> Floats:
+        """What is added to matches and words of each order."""
+        return np.array([0.0, 1.0, 1.0, 1.0]) * (self._value if self._smooth == "add-k" else 0.0)
+
+    def _instead(self, missed: Floats) -> Any:
+        """What counts as matches where there are none."""
+        if self._smooth == "exp":  # that of mteval
+            return 1 / 2.0 ** np.cumsum(missed, axis=-1)
+        return self._value if self._smooth == "floor" else 0.0
 
 
 class _ChrF(_Sacre):
@@ -210,7 +231,7 @@ class _Edits:
             return np.asarray(np.where(whole > 0, 125 * precision * recall / whole, 0.0))
 
     def signature(self) -> str:
-        return "F0.5 of changed places right|words:sudachi-A|beta:0.5|tensaku-edits:1"
+        return "F0.5 of changed places right|words:sudachi-A|beta:0.5|tensaku-edits:2"
 
 
 class _Strokes:
@@ -242,18 +263,27 @@ def strokes() -> Scorer:
 
 
 @scorers.register("bleu")
-def bleu(*, tokenize: Cut = "words") -> Scorer:
+def bleu(
+    *,
+    tokenize: Cut = "words",
+    smooth: Literal["exp", "floor", "add-k", "none"] = "exp",
+    smooth_value: float | None = None,
+    effective_order: bool = False,
+) -> Scorer:
     """Corpus BLEU, 0 to 100, of sacreBLEU.
 
     Args:
         tokenize: how a text is cut: `words` are those of its language (ja-mecab for Japanese, 13a for English), `char`
             single characters, the others sacreBLEU's tokenisers of that name.
+        smooth: what counts where no run of so many words matches, as sacreBLEU's `smooth_method`.
+        smooth_value: its value for `floor` (0.1) and `add-k` (1).
+        effective_order: whether outputs of fewer than four words are measured by the runs that they have.
 
     Raises:
         MissingExtra: sacreBLEU or its Japanese dictionary is not installed.
     """
     _metrics()
-    return _Bleu(tokenize)
+    return _Bleu(tokenize, smooth, smooth_value, effective_order)
 
 
 @scorers.register("chrf")

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pydantic
 
-import tensaku.evaluate.scorers  # noqa: F401  (registers the scorers)
+import tensaku.evaluate.labels  # registers scorers
+import tensaku.evaluate.scorers  # noqa: F401  (the same)
 from tensaku.config import Section
-from tensaku.engines import Engine
-from tensaku.evaluate.checks import check_drafts, check_scorers
-from tensaku.evaluate.consent import check_consent
-from tensaku.evaluate.costs import Costs, Price, costs_of
-from tensaku.evaluate.decoding import Log, decode, opener
-from tensaku.evaluate.inputs import exam_pairs, mined_rules, names_in, style_in
-from tensaku.evaluate.measuring import measured, ruled, untouched
+from tensaku.evaluate.answering import COSTS, TUNED, Answering, rows_of
+from tensaku.evaluate.checks import check_scorers
+from tensaku.evaluate.costs import Costs, Price, costs_of, place_of
+from tensaku.evaluate.discipline import canary_of, discipline
+from tensaku.evaluate.inputs import exam_pairs, jsonl, lesson_pairs, mined_rules, names_in, style_in
+from tensaku.evaluate.measuring import constant, measured, ruled, untouched
 from tensaku.evaluate.report import write_report
 from tensaku.evaluate.results import Row
 from tensaku.records import Pair, Usage
 from tensaku.revise import Job, Tuned
-from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
+from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Evaluate", "evaluate"]
-
-TUNED = "tuned"
-ANSWERS, COSTS = "answers.jsonl", "costs.jsonl"
 
 
 class Evaluate(Section):
@@ -68,12 +62,16 @@ class Evaluate(Section):
     yen_per_hour: float = pydantic.Field(0.0, ge=0)
     """What an hour of the machine that answers costs, in yen; 0: not known, and no cost is shown."""
 
+    def answering(self) -> Answering:
+        """What of this decides on the answers."""
+        return Answering(**{name: getattr(self, name) for name in Answering.model_fields})
+
     def engines(self) -> list[dict[str, Any]]:
         """Every engine that will answer: the one, and the one with each of the settings of `also`."""
         return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
 
 
-@stage(version=3)
+@stage(version=5)
 def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     bench: Bench,
     cfg: Evaluate,
@@ -82,18 +80,20 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     lessons: Artifact,
     base: Artifact,
     adapter: Artifact,
+    answered: Artifact,
     instruction: SourceFile,
     names: SourceFile | None = None,
     style: SourceFile | None = None,
 ) -> None:
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
-    The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `base` (the
+    The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `majority`
+    (the most frequent final of the lessons for every draft, where finals are labels), `base` (the
     base model, same instruction), `tuned` (what `adapter` holds, in whatever form: with the adapter, with weights of
-    its own, or with examples), and those that `also` asks for. Outputs are scored as they are. Answers are kept as they
-    come, so a killed run goes on after the last one.
+    its own, or with examples), and those that `also` asks for. Outputs are scored as they are, from what the stage
+    `answers` left: no model is asked here, so another scorer or price asks none again.
 
-    `style` is the house style as far as it can be checked (`text.style_from`).
+    `answered` is what `answers` left; `style` is the house style as far as it can be checked (`text.style_from`).
 
     Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned` ...),
     `facts_kept` and `facts_kept_base` (shares of outputs, no guard between), `dropped_sentences`, `doubled_sentences`,
@@ -101,25 +101,27 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     drafts for which the context held fewer examples than the prompt quotes.
 
     Raises:
-        NotFound, UsageError: a scorer or the engine is unknown, drafts would leave this machine without consent, or
-            the exam cannot be used.
-        EngineError: a model failed.
+        NotFound, UsageError: a scorer is unknown, or refuses the language of the texts.
     """
-    for engine in cfg.engines():
-        check_consent(engine, cfg.consent, where="[evaluate] consent")
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
     pairs = exam_pairs(exam)
-    check_drafts(pairs)
     words = instruction.path.read_text(encoding="utf-8").strip()
     job = Job(words, names=names_in(names), facts_safe=cfg.facts_safe is not False)
     tuned = Tuned.of(adapter, base)
     rules = mined_rules(bench, lessons)
-    answered = _rows(bench, cfg, job, tuned, base, pairs)
-    rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, job.names), **answered}
-    costs = _costs(bench, answered, Price(hour=cfg.yen_per_hour))
+    made = rows_of(answered)
+    rows = {"draft": untouched(pairs), "rules": ruled(pairs, rules, job.names)}
+    if (majority := constant(lesson_pairs(lessons), pairs, job.names)) is not None:
+        rows["majority"] = majority
+    rows |= made
+    # an hour of this machine is paid only where the model runs on it
+    price = Price(hour=0.0 if place_of(cfg.engine) == "elsewhere" else cfg.yen_per_hour)
+    costs = _costs(answered, made, price)
     results = measured(measures, rows, pairs, job.names, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
-    _write_outputs(bench.path / "outputs.jsonl", pairs, rows)
+    canary = canary_of(exam.key)
+    results.discipline = discipline(pairs, lesson_pairs(lessons), results, canary)
+    _write_outputs(bench.path / "outputs.jsonl", pairs, rows, canary)
     (bench.path / "scores.json").write_text(
         json.dumps(results.scores(), ensure_ascii=False, indent=1), encoding="utf-8"
     )
@@ -130,61 +132,12 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
         bench.facts["fewer_examples"] = _fewer_examples(rows[TUNED], tuned.examples.k)
 
 
-@dataclass
-class _Opened:
-    """An engine that is opened when the first answer is asked for: a finished evaluation needs none."""
-
-    spec: Mapping[str, Any]
-    folder: Path
-    job: Job
-    tuned: Tuned
-    engine: Engine | None = None
-
-    def __call__(self) -> Engine:
-        if self.engine is None:
-            self.engine = opener()(self.spec, self.folder)
-            self.tuned.load(self.engine, TUNED, self.job.instruction)
-        return self.engine
-
-
-@contextmanager
-def _engine(spec: Mapping[str, Any], folder: Path, job: Job, tuned: Tuned) -> Iterator[_Opened]:
-    opened = _Opened(spec, folder, job, tuned)
-    try:
-        yield opened
-    finally:
-        if opened.engine is not None:
-            opened.engine.close()
-
-
-def _rows(bench: Bench, cfg: Evaluate, job: Job, tuned: Tuned, base: Artifact, pairs: Sequence[Pair]) -> dict[str, Row]:
-    """What the base answers and what the tuned model does; both from one engine if both are over one model."""
-    rows: dict[str, Row] = {}
-    together = tuned.model == base.path
-    with _engine(cfg.engine, base.path, job, tuned) as engine:
-        rows["base"] = _answered(bench, cfg, engine, job, "base", _sample(pairs, cfg.base_sample))
-        if together:
-            rows[TUNED] = _answered(bench, cfg, engine, tuned.job(job, TUNED), TUNED, dict(enumerate(pairs)))
-    others = {f"{TUNED}_{name}": settings for name, settings in cfg.also.items()}
-    for row, settings in (others if together else {TUNED: {}, **others}).items():
-        with _engine({**cfg.engine, **settings}, tuned.model, job, tuned) as engine:
-            rows[row] = _answered(bench, cfg, engine, tuned.job(job, TUNED), row, dict(enumerate(pairs)))
-    return rows
-
-
 def _fewer_examples(row: Row, k: int) -> int:
     return sum(int(answer.provenance["examples"]) < k for answer in row.answers.values())
 
 
-def _sample(pairs: Sequence[Pair], n: int) -> dict[int, Pair]:
-    """`n` of the pairs at even distances, or all."""
-    if n == 0 or n >= len(pairs):
-        return dict(enumerate(pairs))
-    return {number: pairs[number] for number in np.linspace(0, len(pairs) - 1, n).round().astype(int).tolist()}
-
-
-def _costs(bench: Bench, rows: Mapping[str, Row], price: Price) -> dict[str, Costs]:
-    records = list(Journal(bench.aside / COSTS).read())
+def _costs(answered: Artifact, rows: Mapping[str, Row], price: Price) -> dict[str, Costs]:
+    records = list(jsonl(answered.file(COSTS)))
     return {
         name: costs_of(
             [record for record in records if record["row"] == name],
@@ -196,18 +149,11 @@ def _costs(bench: Bench, rows: Mapping[str, Row], price: Price) -> dict[str, Cos
     }
 
 
-def _answered(bench: Bench, cfg: Evaluate, engine: _Opened, job: Job, row: str, asked: Mapping[int, Pair]) -> Row:
-    with bench.progress(f"answer the exam: {row}", len(asked)) as bar:
-        log = Log(bench.aside / ANSWERS, bench.aside / COSTS, cfg.at_once, cfg.probes, remote="url" in engine.spec)
-        found = decode(engine, job, row, asked, log, bar.advance)
-    return Row(row, {answer.number: answer for answer in found})
-
-
-def _write_outputs(path: Path, pairs: Sequence[Pair], rows: Mapping[str, Row]) -> None:
+def _write_outputs(path: Path, pairs: Sequence[Pair], rows: Mapping[str, Row], canary: str) -> None:
     """One line a pair: draft, reference and what each row made of it, with its finding and its figures."""
     with path.open("w", encoding="utf-8") as file:
         for n, pair in enumerate(pairs):
             line = {"id": pair.id, "as_of": pair.as_of, "fund": pair.fund, "section": pair.section}
             line |= {"draft": pair.draft, "reference": pair.final}
             made = {name: row.line(n) for name, row in rows.items() if name != "draft" and n in row.answers}
-            file.write(json.dumps(line | {"rows": made}, ensure_ascii=False) + "\n")
+            file.write(json.dumps(line | {"rows": made, "canary": canary}, ensure_ascii=False) + "\n")

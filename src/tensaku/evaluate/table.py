@@ -16,6 +16,7 @@ __all__ = ["board_table", "ladder_table", "table"]
 NAMES = {
     "draft": "原稿のまま draft",
     "rules": "規則だけ rules",
+    "majority": "最頻の答えだけ majority",
     "base": "基盤モデル base",
     "tuned": "調整済み tuned",
     "tuned_fp32": "調整済み fp32",

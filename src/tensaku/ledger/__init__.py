@@ -6,6 +6,7 @@ whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows
 
 from tensaku.ledger.book import Ledger
 from tensaku.ledger.keys import KEY_START
+from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
 from tensaku.ledger.rows import (
     POLICIES,
     ROLES,
@@ -53,6 +54,7 @@ __all__ = [
     "Broken",
     "BulkRow",
     "ChangeRow",
+    "ComparisonRow",
     "Decision",
     "DeploymentRow",
     "DraftRow",
@@ -64,6 +66,7 @@ __all__ = [
     "LogEntry",
     "Mismatch",
     "NewAnswer",
+    "NewComparison",
     "NewDraft",
     "NewReport",
     "NotAllowed",
@@ -79,5 +82,6 @@ __all__ = [
     "SavedMeanwhile",
     "SessionRow",
     "Standing",
+    "VoteRow",
     "reason_key",
 ]

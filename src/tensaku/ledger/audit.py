@@ -29,6 +29,8 @@ WATCHED: dict[str, type[tables.Row]] = {
     "review": tables.Review,
     "report": tables.Report,
     "heading": tables.HeadingWord,
+    "comparison": tables.Comparison,
+    "vote": tables.Voted,
 }
 
 

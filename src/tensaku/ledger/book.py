@@ -20,6 +20,7 @@ from tensaku.ledger.finals import Finals
 from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.outcomes import Outcomes
+from tensaku.ledger.readings import Readings
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.reports import Reports
 from tensaku.ledger.reviews import Reviews
@@ -28,7 +29,7 @@ from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 __all__ = ["Ledger"]
 
 
-class Ledger(Accounts, Bulks, Reports, Finals, Reviews, Outcomes, Releases, Keys, Answers):
+class Ledger(Accounts, Bulks, Reports, Finals, Reviews, Outcomes, Releases, Keys, Answers, Readings):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod

@@ -30,6 +30,7 @@ __all__ = [
     "Bulk",
     "BulkItem",
     "Changed",
+    "Comparison",
     "Deployment",
     "Draft",
     "Failures",
@@ -46,6 +47,7 @@ __all__ = [
     "Row",
     "SignedIn",
     "UtcTime",
+    "Voted",
 ]
 
 
@@ -394,6 +396,48 @@ class Answered(Row):
     seconds: Mapped[float] = mapped_column(Float)
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+
+
+class Comparison(Row):
+    """Two outputs for one draft, laid out to be read blind."""
+
+    __tablename__ = "comparisons"
+    __table_args__ = (
+        UniqueConstraint("exam", "item", "one", "two", "digest", name="uq_comparisons"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    exam: Mapped[str] = mapped_column(String(64))
+    item: Mapped[str] = mapped_column(String(200))
+    fund: Mapped[str] = mapped_column(String(200))
+    section: Mapped[str] = mapped_column(String(64))
+    as_of: Mapped[str] = mapped_column(String(7))
+    draft: Mapped[str] = mapped_column(Text)
+    one: Mapped[str] = mapped_column(String(200))
+    one_text: Mapped[str] = mapped_column(Text)
+    two: Mapped[str] = mapped_column(String(200))
+    two_text: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(String(64))
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Voted(Row):
+    """What a person said of a comparison: which side was better, or neither, and which output stood left."""
+
+    __tablename__ = "votes"
+    __table_args__ = (
+        CheckConstraint("shown_left IN ('one', 'two')", name="ck_votes_left"),
+        CheckConstraint("winner IN ('left', 'right', 'tie')", name="ck_votes_winner"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    comparison_id: Mapped[int] = mapped_column(ForeignKey("comparisons.id"), index=True)
+    shown_left: Mapped[str] = mapped_column(String(8))
+    winner: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class Log(Row):

@@ -14,12 +14,16 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.report import doings, origins, sections
+from tensaku.evaluate.report.outputs import every_output, filter_rules
 from tensaku.evaluate.report.worst import worst_outputs
 from tensaku.evaluate.results import Results
 from tensaku.report import Line, grid, line_chart, page, section
 from tensaku.store import Artifact
 
 __all__ = ["write_report"]
+
+_SHOWN = ("tuned", "base")
+"""The rows of which every output is shown."""
 
 
 def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], worst: int) -> None:
@@ -41,11 +45,14 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         _loss(adapter),
         _search(adapter),
         origins.data_section(exam.facts, lessons.facts),
+        origins.discipline_section(results),
         origins.lineage_section(lineage, results),
         doings.rule_section(results.rules),
         sections.reading_section(results),
+        every_output(results, _SHOWN),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
+    style += filter_rules(results, _SHOWN)
     path.write_text(page("添削 評価報告書 Tensaku evaluation", parts, style), encoding="utf-8")
 
 

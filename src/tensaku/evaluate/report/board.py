@@ -10,9 +10,11 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.groups import letters
+from tensaku.evaluate.report.outputs import every_output, filter_rules
+from tensaku.evaluate.report.panel import panel_section
 from tensaku.evaluate.report.pieces import DASH, row_name, row_words, scale_end, scorer_name
 from tensaku.evaluate.report.sections import p_value
-from tensaku.evaluate.results import COMPULSORY
+from tensaku.evaluate.results import COMPULSORY, Results
 from tensaku.report import Bar, bar_chart, count, grid, page, percent, section
 from tensaku.revise import SECTIONS
 
@@ -68,8 +70,8 @@ def _gain(row: Mapping[str, Any], scorer: str, over: str) -> str:
     return DASH if found is None else f"{found['value']:+.1f} ({found['low']:+.1f}～{found['high']:+.1f})"
 
 
-def write_board(path: Path, found: Mapping[str, Any]) -> None:
-    """Write the page of one leaderboard, as `leaderboard.json` holds it."""
+def write_board(path: Path, found: Mapping[str, Any], results: Results) -> None:
+    """Write the page of one leaderboard, as `leaderboard.json` holds it, with every output of `results`."""
     months = found["months"]
     span = f"（{months['first']} – {months['last']}）" if months else ""
     lead = Markup(
@@ -77,19 +79,25 @@ def write_board(path: Path, found: Mapping[str, Any]) -> None:
         "<h1>候補の比較<small>Leaderboard</small></h1>"
         '<p class="lead">試験 {} 件{}・候補 {}</p></header>'
     ).format(count(found["exam_n"]), span, len(found["rows"]) - 2 + len(found["failed"]))
+    shown = [name for name in found["order"] if name not in COMPULSORY]
     parts = [
         lead,
         _statement(found),
         _table(found),
         _charts(found),
+        panel_section(found["panel"]),
         *(_part(found, dimension) for dimension in _DIMENSIONS),
         _comparisons(found),
         _outside(found),
         _failed(found),
         _reading(found),
+        every_output(results, shown),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
-    path.write_text(page("添削 候補の比較 Tensaku leaderboard", parts, style + _NARROW), encoding="utf-8")
+    path.write_text(
+        page("添削 候補の比較 Tensaku leaderboard", parts, style + _NARROW + filter_rules(results, shown)),
+        encoding="utf-8",
+    )
 
 
 def _statement(found: Mapping[str, Any]) -> Markup:

@@ -7,11 +7,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tensaku.evaluate.report.pieces import row_words
 from tensaku.evaluate.results import Results
 from tensaku.report import count, grid, section
 from tensaku.store import Artifact
 
-__all__ = ["data_section", "lineage_section"]
+__all__ = ["data_section", "discipline_section", "lineage_section"]
 
 REASONS = {
     "not-json": "JSON でない行",
@@ -134,3 +135,46 @@ def lineage_section(lineage: Mapping[str, Artifact], results: Results) -> Markup
         Markup("<dt>{}</dt><dd><code>{}</code></dd>").format(key, value) for key, value in held if value
     )
     return section("系譜", "Lineage", body + Markup('<dl class="keys">{}</dl>').format(listed))
+
+
+_NETS = {
+    "exact": ("学習用と同じ文章", "equal to a lesson"),
+    "near": ("酷似（5 文字の連なりの Jaccard 0.8 以上）", "near-copy: Jaccard of runs of 5 characters, 0.8 or more"),
+    "run": ("50 文字以上の同じ連なり", "50 characters in a row"),
+}
+
+
+def discipline_section(results: Results) -> Markup:
+    """What of the exam the lessons give away, the scores without it, and months that could not be known."""
+    found = results.discipline
+    if not found:
+        return Markup()
+    label = results.first
+    rows = [name for name in results.rows if name in found["clean"]["exact"]["rows"]]
+    heads: list[Any] = ["", "件 n", *(row_words(name) for name in rows)]
+    whole = [f"{results.rows[name].scores[label].value:.1f}" for name in rows]
+    lines: list[list[Any]] = [[Markup("試験の全体<small>the whole exam</small>"), len(results.pairs), *whole]]
+    for net, (japanese, english) in _NETS.items():
+        held = found["clean"][net]
+        figures = [f"{held['rows'][name][label]:.1f}" if name in held["rows"] else "—" for name in rows]
+        lines.append([Markup("除く: {}<small>without: {}</small>").format(japanese, english), held["n"], *figures])
+    named = Markup().join(
+        Markup("<li><code>{}</code> {} → <code>{}</code>（{:.0f} %）</li>").format(
+            one["id"], "原稿" if one["side"] == "draft" else "公表文", one["lesson"], 100 * one["likeness"]
+        )
+        for one in found["overlaps"]
+    )
+    ahead = Markup().join(
+        Markup("<li><code>{}</code> {}</li>").format(one["id"], one["text"]) for one in found["ahead"]
+    )
+    facts = Markup(
+        "<p>試験の月以後の学習用の対 {}・合い札のある学習用の対 {}・合い札 <code>{}</code>"
+        "<small>Lessons of the exam's months or later; lessons with a canary; this exam's canary.</small></p>"
+    ).format(found["newer_lessons"], found["canaries_in_lessons"], found["canary"])
+    lists = Markup(
+        "<details><summary>重なる対 {}<small>pairs that overlap, with the lesson</small></summary><ul>{}</ul></details>"
+        "<details><summary>対の月より後の年月 {}<small>months named that come after the pair's own</small></summary>"
+        "<ul>{}</ul></details>"
+    ).format(len(found["overlaps"]), named, len(found["ahead"]), ahead)
+    note = Markup("<p>得点は {}。<small>Scores are {}.</small></p>").format(label, label)
+    return section("試験の純度", "How clean the exam is", grid(heads, lines) + note + facts + lists)

@@ -17,6 +17,7 @@ DASH = "—"
 ROW_NAMES = {
     "draft": ("原稿のまま", "draft, untouched"),
     "rules": ("規則だけ", "replacements alone"),
+    "majority": ("最頻の答えだけ", "most frequent answer"),
     "base": ("基盤モデル", "base model"),
     "tuned": ("調整済みモデル", "tuned model"),
     "tuned_fp32": ("調整済み（fp32）", "tuned, weights in fp32"),
@@ -38,6 +39,10 @@ SCORER_NAMES = {
     "edits": "直しの F0.5",
     "strokes": "打鍵数／件",
     "exact": "完全一致 %",
+    "f1": "F1（マクロ）",
+    "f1-macro": "F1（マクロ）",
+    "f1-micro": "F1（マイクロ）",
+    "fields": "JSON 項目の F1",
 }
 CHANGE_NAMES = {
     "figure": ("数値・日付の書き方", "figures and dates"),

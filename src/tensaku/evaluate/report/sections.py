@@ -89,11 +89,15 @@ def _lower(results: Results, label: str) -> bool:
     return lower_is_better(results.measured[label].scorer)
 
 
+def _chart_title(results: Results, label: str) -> str:
+    return scorer_name(label) + ("（低いほどよい）" if _lower(results, label) else "")
+
+
 def score_section(results: Results) -> Markup:
     """Bars and table of every scorer, with intervals, gains and signatures."""
     labels = list(results.rows["tuned"].scores)
     charts = Markup().join(
-        Markup('<div class="chart">{}</div>').format(bar_chart(scorer_name(label), bars, top=scale_end(bars)))
+        Markup('<div class="chart">{}</div>').format(bar_chart(_chart_title(results, label), bars, top=scale_end(bars)))
         for label in labels
         for bars in ([_bar(row, label) for row in results.rows.values()],)
     )

@@ -13,7 +13,7 @@ from tensaku.evaluate.results import Results
 from tensaku.report import section
 from tensaku.revise import SECTIONS
 
-__all__ = ["marked", "worst_outputs"]
+__all__ = ["case", "marked", "worst_outputs"]
 
 
 def worst_outputs(results: Results, n: int) -> Markup:
@@ -30,12 +30,18 @@ def worst_outputs(results: Results, n: int) -> Markup:
         "<p>事実の不一致があるもの、文の欠落や重複があるもの、{} の低いものの順。"
         "<small>Broken facts first, then lost or repeated sentences, then the lowest score.</small></p>"
     ).format(results.first.upper())
-    cards = Markup().join(_card(results, place, number) for place, number in enumerate(numbers, 1))
+    cards = Markup().join(case(results, "tuned", place, number) for place, number in enumerate(numbers, 1))
     return section(f"下位 {len(numbers)} 件の出力", f"The {len(numbers)} worst outputs", note + legend + cards)
 
 
-def _card(results: Results, place: int, number: int) -> Markup:
-    pair, row = results.pairs[number], results.rows["tuned"]
+def case(results: Results, name: str, place: int, number: int, kinds: str = "") -> Markup:
+    """One output of the row `name` beside its draft and its reference.
+
+    Args:
+        place: the figure that is shown before it.
+        kinds: further style classes, our own words.
+    """
+    pair, row = results.pairs[number], results.rows[name]
     output = row.answers[number].text
     old = text.changes(pair.draft, output)
     off = text.changes(pair.final, output)
@@ -53,10 +59,11 @@ def _card(results: Results, place: int, number: int) -> Markup:
         Markup("{} <b>{:.1f}</b>").format(label, single[number]) for label, single in row.single.items()
     )
     return Markup(
-        '<article class="case"><header><span class="place">{}</span><h3>{}<small>{}</small></h3>'
+        '<article class="case {}"><header><span class="place">{}</span><h3>{}<small>{}</small></h3>'
         '<p class="figures">{}</p></header>'
         '{}<div class="columns">{}</div></article>'
     ).format(
+        kinds,
         place,
         where,
         pair.id,

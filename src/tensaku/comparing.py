@@ -1,0 +1,228 @@
+"""Candidates side by side: what they wrote, what a judge and people say of it, and what people are given to read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from tensaku.errors import NotFound, TensakuError, UsageError
+from tensaku.evaluate import Board, Candidate, Entry, Examine, Judge, Judging, examine, judge, leaderboard
+from tensaku.evaluate.panel import panel
+from tensaku.evaluate.votes import Vote
+from tensaku.ledger import Ledger, NewComparison, VoteRow
+from tensaku.pipeline import Built, Road, Workspace, build
+from tensaku.records import Pair, from_dict
+from tensaku.store import Artifact, Input, SourceFile, Store
+
+__all__ = ["compare", "lay_out_reading", "panel_of"]
+
+
+def compare(store: Store, workspace: Workspace) -> Artifact:
+    """Let every candidate of [leaderboard] answer the exam, and put them side by side; the sealed leaderboard.
+
+    A candidate that fails is kept with its reason, and the others go on; what it answered before is kept too.
+
+    Raises:
+        UsageError, StageError: what all candidates share could not be made.
+    """
+    shared = build(store, workspace, "lessons")
+    plan = workspace.spec.leaderboard.candidates
+    entries: list[Entry] = []
+    made: dict[str, Artifact] = {}
+    for number, (name, candidate) in enumerate(plan.items(), start=1):
+        store.reporter.say(f"leaderboard, candidate {number} of {len(plan)}: {name}")
+        failed = ""
+        try:
+            made[name] = _answered(store, workspace, candidate)
+        except TensakuError as error:
+            failed = str(error)
+            store.reporter.say(f"leaderboard, candidate {name} failed: {failed}")
+        row = "tuned" if candidate.method else "answer"
+        about = _about(workspace, candidate)
+        prices = {"yen_read": candidate.yen_read, "yen_written": candidate.yen_written}
+        prices["yen_per_hour"] = workspace.spec.evaluate.yen_per_hour
+        entries.append(Entry(name=name, row=row, about=about, consent=candidate.consent, failed=failed, **prices))
+    spec = workspace.spec.evaluate
+    cfg = Board(
+        entries=tuple(entries),
+        scorers=spec.scorers,
+        resamples=spec.resamples,
+        seed=spec.seed,
+        alpha=workspace.spec.leaderboard.alpha,
+    )
+    given: dict[str, Input] = {"exam": shared["exam"], "lessons": shared["lessons"], "candidates": made}
+    given["names"] = SourceFile(workspace._named("names"))
+    if workspace.spec.task.style:
+        given["style"] = SourceFile(workspace._named("style"))
+    judged = _judged(store, workspace, shared, entries, made)
+    if judged is not None:
+        given["judged"] = judged
+    votes = _votes_file(workspace, shared["exam"], entries, made)
+    if votes is not None:
+        given["votes"] = votes
+    return store.run(leaderboard, cfg, **given)
+
+
+def _judged(
+    store: Store, workspace: Workspace, shared: Built, entries: Sequence[Entry], made: Mapping[str, Artifact]
+) -> Artifact | None:
+    """What the judge of the task file says of the candidates, if there is one and anything to compare."""
+    asked = workspace.spec.judge
+    there = tuple(entry for entry in entries if not entry.failed)
+    if not asked.engine or not there:
+        return None
+    road = Road(store, workspace)
+    road.walk("trim")
+    plain = tuple(Entry(name=entry.name, row=entry.row) for entry in there)  # what decides on the outputs
+    cfg = Judging(entries=plain, **{name: getattr(asked, name) for name in Judge.model_fields})
+    given: dict[str, Input] = {"exam": shared["exam"], "base": road.model, "instruction": road.instruction}
+    return store.run(judge, cfg, **given, candidates={entry.name: made[entry.name] for entry in there})
+
+
+def _votes_file(
+    workspace: Workspace, exam: Artifact, entries: Sequence[Entry], made: Mapping[str, Artifact]
+) -> SourceFile | None:
+    """The votes that people cast on just these outputs, in a file named by its content; None without any."""
+    if not workspace.ledger_file.exists():
+        return None
+    texts = _texts(exam, {entry.name: (made[entry.name], entry.row) for entry in entries if not entry.failed})
+    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+        votes = [
+            vote
+            for vote in ledger.votes()
+            if vote.exam == exam.ref
+            and texts.get(vote.left, {}).get(vote.item) == vote.left_text
+            and texts.get(vote.right, {}).get(vote.item) == vote.right_text
+        ]
+    if not votes:
+        return None
+    content = "".join(json.dumps(_vote(vote)._asdict(), ensure_ascii=False) + "\n" for vote in votes)
+    folder = workspace.root / "readings"
+    path = folder / f"votes-{hashlib.sha256(content.encode()).hexdigest()[:12]}.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".votes-", delete=False) as file:
+            file.write(content.encode())
+        Path(file.name).replace(path)
+    return SourceFile(path)
+
+
+def _vote(vote: VoteRow) -> Vote:
+    return Vote(vote.left, vote.right, vote.winner, vote.item, vote.by)
+
+
+def _texts(exam: Artifact, rows: Mapping[str, tuple[Artifact, str]]) -> dict[str, dict[str, str]]:
+    """Candidate -> item -> its output; the untouched draft and the published text are always there."""
+    with exam.file("exam.jsonl").open(encoding="utf-8") as file:
+        pairs = [json.loads(line) for line in file]
+    found = {
+        "draft": {pair["id"]: pair["draft"] for pair in pairs},
+        "reference": {pair["id"]: pair["final"] for pair in pairs},
+    }
+    for name, (artifact, row) in rows.items():
+        with artifact.file("outputs.jsonl").open(encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        found[name] = {line["id"]: line["rows"][row]["text"] for line in lines if row in line["rows"]}
+    return found
+
+
+def lay_out_reading(store: Store, workspace: Workspace, names: Sequence[str], n: int, by: str) -> tuple[int, list[str]]:
+    """Lay out outputs of the newest leaderboard, or else of the newest evaluation, to be read blind two by two.
+
+    Args:
+        names: the candidates, `draft` (untouched) and `reference` (what was published) among those that may be named;
+            empty: every candidate.
+        n: of how many drafts of the exam, evenly over it; 0 is all.
+        by: who does this.
+
+    Returns:
+        How many comparisons are new, and the candidates.
+
+    Raises:
+        NotFound, UsageError: nothing was evaluated yet, or there is no candidate or person of that name.
+    """
+    exam, rows = _newest(store, workspace)
+    texts = _texts(exam, rows)
+    chosen = list(names) or list(rows)
+    for name in chosen:
+        if name not in texts:
+            raise NotFound("candidate", name, texts)
+    if len(set(chosen)) < 2:
+        raise UsageError("a comparison takes two candidates", where="read", fix=f"There is: {', '.join(texts)}")
+    with exam.file("exam.jsonl").open(encoding="utf-8") as file:
+        pairs = [from_dict(Pair, json.loads(line)) for line in file]
+    step = len(pairs) / n if 0 < n < len(pairs) else 1.0
+    picked = [pairs[int(place * step)] for place in range(int(len(pairs) / step))]
+    new = []
+    for pair in picked:
+        for one, two in combinations(dict.fromkeys(chosen), 2):
+            first, second = texts[one].get(pair.id, ""), texts[two].get(pair.id, "")
+            if first.strip() and second.strip() and first != second:  # equal texts need no reader
+                told = (pair.fund, pair.section, pair.as_of, pair.draft)
+                new.append(NewComparison(exam.ref, pair.id, *told, one, first, two, second))
+    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+        return ledger.add_comparisons(new, by), chosen
+
+
+def _newest(store: Store, workspace: Workspace) -> tuple[Artifact, dict[str, tuple[Artifact, str]]]:
+    """The exam, and each candidate with the artifact and the row that hold its outputs."""
+    boards, evaluations = store.list("leaderboard"), store.list("evaluate")
+    if boards:
+        board = boards[-1]
+        entries = board.manifest["config"]["entries"]
+        rows = {
+            entry["name"]: (store.get(board.inputs[f"candidates.{entry['name']}"]), entry["row"])
+            for entry in entries
+            if not entry["failed"]
+        }
+        return store.get(board.inputs["exam"]), rows
+    if not evaluations:
+        what = "nothing was evaluated yet"
+        raise UsageError(what, where=workspace.folder, fix="Run: tensaku run evaluate")
+    made = evaluations[-1]
+    return store.get(made.inputs["exam"]), {row: (made, row) for row in ("base", "tuned")}
+
+
+def panel_of(store: Store, workspace: Workspace, resamples: int) -> dict[str, Any]:
+    """Strengths and agreement by everything that this workspace's people and its newest judge said; may be empty."""
+    people: list[Vote] = []
+    if workspace.ledger_file.exists():
+        with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+            people = [_vote(vote) for vote in ledger.votes()]
+    judges = store.list("judge")
+    return panel(people, judges[-1] if judges else None, resamples, workspace.spec.evaluate.seed)
+
+
+def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artifact:
+    """What holds a candidate's outputs: its evaluation if it is tuned here, else its examination."""
+    own = workspace.candidate(candidate)
+    if candidate.method:
+        return build(store, own, "evaluate")["evaluate"]
+    road = Road(store, own)
+    road.walk("trim")
+    given: dict[str, Input] = {"exam": road.done["exam"], "base": road.model}
+    given |= {"instruction": road.instruction, "names": road.names}
+    if candidate.adapter:
+        given["adapter"] = own.adapter_files(candidate)
+    spec = own.evaluation()
+    cfg = Examine(
+        facts_safe=spec.facts_safe is not False,
+        engine=candidate.engine or spec.engine,
+        consent=candidate.consent,
+        at_once=spec.at_once,
+        probes=spec.probes,
+    )
+    return store.run(examine, cfg, **given)
+
+
+def _about(workspace: Workspace, candidate: Candidate) -> str:
+    """What a candidate is, in a few words."""
+    if candidate.engine.get("url"):
+        return " ".join(str(candidate.engine[key]) for key in ("model", "url") if candidate.engine.get(key))
+    base = candidate.base or workspace.spec.base.model
+    return f"{base}, {candidate.method or candidate.adapter or 'untuned'}"

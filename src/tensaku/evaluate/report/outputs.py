@@ -1,0 +1,91 @@
+"""Every output, with differences coloured and filters that need no script: the style sheet hides what is not asked for.
+
+The rules of the style sheet speak of numbers (`m3` is the fourth manager), never of what stands in the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from markupsafe import Markup
+
+from tensaku.evaluate.report.pieces import row_words
+from tensaku.evaluate.report.worst import case
+from tensaku.evaluate.results import Results
+from tensaku.records import Pair
+from tensaku.report import section
+from tensaku.revise import SECTIONS
+
+__all__ = ["every_output", "filter_rules"]
+
+_SELECTS: tuple[tuple[str, str, str, Callable[[Pair], str]], ...] = (
+    ("m", "運用会社", "manager", lambda pair: pair.manager),
+    ("s", "欄", "section", lambda pair: pair.section),
+    ("t", "月", "month", lambda pair: pair.as_of),
+)
+_CHECKS = (
+    ("broken", "事実の不一致", "wrong facts"),
+    ("holed", "文の欠落・重複", "sentences lost or doubled"),
+    ("inexact", "公表文と異なる", "not the reference"),
+)
+_MOST = 60
+"""Values of a filter; a further one is only under all."""
+
+
+def every_output(results: Results, rows: Sequence[str]) -> Markup:
+    """The section with every output of `rows`, in the order of the exam."""
+    pairs = results.pairs
+    values = {key: _values(pairs, of) for key, _, _, of in _SELECTS}
+    shown = list(dict.fromkeys(rows))
+    selects = (
+        [_select("r", "候補", "candidate", [row_words(row) for row in shown], first=True)] if len(shown) > 1 else []
+    )
+    names = {"s": SECTIONS["ja"]}
+    selects += [
+        _select(key, japanese, english, [names.get(key, {}).get(value, value) for value in values[key]])
+        for key, japanese, english, _ in _SELECTS
+    ]
+    checks = [
+        Markup('<label class="check"><input type="checkbox" class="f-{}">{}<small>{}</small></label>').format(*check)
+        for check in _CHECKS
+    ]
+    form = Markup('<form class="filters" autocomplete="off">{}</form>').format(Markup().join([*selects, *checks]))
+    cases = Markup("\n").join(_cases(results, shown, values))
+    body = Markup('<div class="every">{}<div class="cases">{}</div><p class="tally"></p></div>').format(form, cases)
+    return section("すべての出力", "Every output", body)
+
+
+def filter_rules(results: Results, rows: Sequence[str]) -> str:
+    """The style rules of the filters of `every_output`."""
+    counts = {key: len(_values(results.pairs, of)) for key, _, _, of in _SELECTS} | {"r": len(dict.fromkeys(rows))}
+    rules = [
+        f'.every:has(.f-{key} option[value="{n}"]:checked) .case:not(.{key}{n}) {{ display: none; }}'
+        for key, count in counts.items()
+        for n in range(count)
+    ]
+    rules += [f".every:has(.f-{what}:checked) .case:not(.{what}) {{ display: none; }}" for what, _, _ in _CHECKS]
+    return "\n".join(rules) + "\n"
+
+
+def _values(pairs: Sequence[Pair], of: Callable[[Pair], str]) -> list[str]:
+    return sorted({of(pair) for pair in pairs})[:_MOST]
+
+
+def _select(key: str, japanese: str, english: str, values: Sequence[str], *, first: bool = False) -> Markup:
+    options = Markup().join(Markup('<option value="{}">{}</option>').format(n, value) for n, value in enumerate(values))
+    whole = Markup() if first else Markup('<option value="">すべて all</option>')
+    return Markup('<label>{}<small>{}</small><select class="f-{}">{}{}</select></label>').format(
+        japanese, english, key, whole, options
+    )
+
+
+def _cases(results: Results, rows: Sequence[str], values: dict[str, list[str]]) -> Iterator[Markup]:
+    for place, name in enumerate(rows):
+        row = results.rows[name]
+        for number in row.answers:
+            pair, finding = results.pairs[number], row.findings[number]
+            kinds = [f"r{place}"]
+            kinds += [f"{key}{values[key].index(of(pair))}" for key, _, _, of in _SELECTS if of(pair) in values[key]]
+            told = (not finding.verdict.kept, not finding.whole, not finding.exact)
+            kinds += [what for (what, _, _), holds in zip(_CHECKS, told, strict=True) if holds]
+            yield case(results, name, number + 1, number, " ".join(kinds))
