@@ -1,20 +1,27 @@
 """The ledger: who drafted, revised, decided, saved, tuned and approved what, and when; nothing in it is rewritten.
 
+Only work in progress, which nobody has saved yet, is written over.
+
 People, drafts, revisions, finals with every change decided, releases, approvals, rollouts, API keys, answers, and a log
 whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
 """
 
 from tensaku.ledger.book import Ledger
+from tensaku.ledger.decisions import Place, decide, places
 from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.rows import (
     POLICIES,
     ROLES,
+    CHANGE_REASONS,
     SYSTEM,
     AnswerRow,
     ApprovalRow,
     Broken,
+    ChangeReason,
     ChangeRow,
+    ChoiceRow,
     Decision,
+    DecisionRow,
     DeploymentRow,
     DraftRow,
     FinalRow,
@@ -31,22 +38,25 @@ from tensaku.ledger.rows import (
     RevisionRow,
     RolloutRow,
     SavedMeanwhile,
+    WorkMeanwhile,
+    WorkRow,
     reason_key,
 )
 
 __all__ = [
-    "KEY_START",
-    "POLICIES",
-    "ROLES",
-    "SYSTEM",
     "AnswerRow",
     "ApprovalRow",
     "Broken",
+    "CHANGE_REASONS",
+    "ChangeReason",
     "ChangeRow",
+    "ChoiceRow",
     "Decision",
+    "DecisionRow",
     "DeploymentRow",
     "DraftRow",
     "FinalRow",
+    "KEY_START",
     "KeyRow",
     "Ledger",
     "Limits",
@@ -54,12 +64,20 @@ __all__ = [
     "Mismatch",
     "NewAnswer",
     "NewDraft",
+    "POLICIES",
     "PersonRow",
+    "Place",
     "Policy",
+    "ROLES",
     "ReasonsMissing",
     "ReleaseRow",
     "RevisionRow",
     "RolloutRow",
+    "SYSTEM",
     "SavedMeanwhile",
+    "WorkMeanwhile",
+    "WorkRow",
+    "decide",
+    "places",
     "reason_key",
 ]

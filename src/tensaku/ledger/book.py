@@ -21,11 +21,12 @@ from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.people import People
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
+from tensaku.ledger.writing import Writing
 
 __all__ = ["Ledger"]
 
 
-class Ledger(People, Drafts, Finals, Releases, Keys, Answers):
+class Ledger(People, Drafts, Writing, Finals, Releases, Keys, Answers):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod

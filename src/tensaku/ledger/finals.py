@@ -138,6 +138,9 @@ class Finals(Transactions):
                 return final_of(newest)
             if (newest.id if newest else None) != based_on:
                 raise self._conflict(newest, based_on)
+            kept = session.get(tables.Work, (draft_id, by))
+            if kept is not None:  # in the same transaction: work is never gone before its final is there
+                session.delete(kept)
             return self._insert(session, draft_id, text, by, (revision_id, based_on), judged)
 
     def finals(self, draft_id: int) -> list[FinalRow]:
