@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tensaku import curate as curation
 from tensaku.config import Section
@@ -40,7 +40,7 @@ from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.task import Serve, Task
-from tensaku.text import StyleRule, names_from, style_from
+from tensaku.text import Required, StyleRule, names_from, required_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
 __all__ = [
@@ -77,6 +77,8 @@ STAGES = (
 
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
+
+R = TypeVar("R")
 
 BESIDE = (LADDER, "examine", "leaderboard")
 """Every stage beside the road."""
@@ -280,11 +282,16 @@ class Workspace:
 
     def style(self) -> list[StyleRule]:
         """The house style as far as it can be checked."""
-        if not self.spec.task.style:
-            return []
+        return self._styled(style_from) if self.spec.task.style else []
+
+    def required(self) -> list[Required]:
+        """The passages that a published text must hold, such as disclaimers."""
+        return self._styled(required_from) if self.spec.task.style else []
+
+    def _styled(self, read: Callable[[str, str], R]) -> R:
         path = self._named("style")
         try:
-            return style_from(path.read_text(encoding="utf-8"), where=str(path))
+            return read(path.read_text(encoding="utf-8"), str(path))
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
@@ -307,6 +314,8 @@ class Workspace:
             language=language,
             provenance=provenance or {},
             facts_safe=self.spec.task.facts_safe,
+            style=self.style(),
+            required=self.required(),
         )
 
 

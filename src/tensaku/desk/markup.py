@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from tensaku.records import Change
 
-__all__ = ["Span", "difference", "marked", "utf16_spans"]
+__all__ = ["Span", "difference", "marked", "utf16_offsets", "utf16_spans"]
 
 
 class Span(NamedTuple):
@@ -74,10 +74,18 @@ def _change(change: Change, body: Markup) -> Markup:
     return Markup('<span class="change" data-change="{}">{}</span>').format(change.id, body) if body else body
 
 
-def utf16_spans(text: str, spans: Iterable[Span]) -> list[list[int | str]]:
-    """The spans as a browser counts: `[start, end, key, text]` in UTF-16 units."""
+def utf16_offsets(text: str) -> list[int]:
+    """Where each character of the text, and its end, stands as a browser counts: in UTF-16 units."""
+    if text.isascii() or max(text) <= "\uffff":
+        return list(range(len(text) + 1))
     ends, units = [0], 0
     for character in text:
         units += 2 if ord(character) > 0xFFFF else 1
         ends.append(units)
-    return [[ends[s.start], ends[s.end], s.key, text[s.start : s.end]] for s in sorted(spans)]
+    return ends
+
+
+def utf16_spans(text: str, spans: Iterable[Span]) -> list[list[int | str]]:
+    """The spans as a browser counts: `[start, end, key, text]` in UTF-16 units."""
+    at = utf16_offsets(text)
+    return [[at[s.start], at[s.end], s.key, text[s.start : s.end]] for s in sorted(spans)]

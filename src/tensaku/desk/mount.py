@@ -14,11 +14,12 @@ from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
 from tensaku.desk.board import read_board
-from tensaku.desk.comparison import hold
-from tensaku.desk.session import Desk, Session
+from tensaku.desk.comparison import House, hold
+from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
 from tensaku.desk.words import Language
+from tensaku.desk.words_writing import CLIENT_WRITING
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
 from tensaku.ledger import Ledger
@@ -31,8 +32,6 @@ CLIENT_WORDS = (
     "notice_restored",
     "notice_discard",
     "notice_replaced",
-    "notice_keep_mine",
-    "notice_use_theirs",
     "fault_file_large",
     "error_long_text",
     "fault_long",
@@ -41,10 +40,11 @@ CLIENT_WORDS = (
     "writing",
     "detail",
     "close",
+    *CLIENT_WRITING,
 )
 """What the scripts say by themselves."""
 
-EVENTS = ("hello", "filter", "open", "text", "ask", "stop", "save", "new", "file")
+EVENTS = ("hello", "filter", "open", "text", "ask", "stop", "save", "new", "file", *WRITING_EVENTS)
 
 _mounted: list[FastAPI] = []
 
@@ -82,7 +82,7 @@ def mount(
         raise UsageError("this process has a desk already", fix="Start another process for another desk.")
     _mounted.append(app)
     # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
-    threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", {}), daemon=True).start()
+    threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", House()), daemon=True).start()
     desk = Desk(ledger, engine, job, title, choose)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 

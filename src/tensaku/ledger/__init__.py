@@ -10,9 +10,9 @@ from tensaku.ledger.book import Ledger
 from tensaku.ledger.decisions import Place, decide, places
 from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.rows import (
+    CHANGE_REASONS,
     POLICIES,
     ROLES,
-    CHANGE_REASONS,
     SYSTEM,
     AnswerRow,
     ApprovalRow,
@@ -44,10 +44,14 @@ from tensaku.ledger.rows import (
 )
 
 __all__ = [
+    "CHANGE_REASONS",
+    "KEY_START",
+    "POLICIES",
+    "ROLES",
+    "SYSTEM",
     "AnswerRow",
     "ApprovalRow",
     "Broken",
-    "CHANGE_REASONS",
     "ChangeReason",
     "ChangeRow",
     "ChoiceRow",
@@ -56,7 +60,6 @@ __all__ = [
     "DeploymentRow",
     "DraftRow",
     "FinalRow",
-    "KEY_START",
     "KeyRow",
     "Ledger",
     "Limits",
@@ -64,16 +67,13 @@ __all__ = [
     "Mismatch",
     "NewAnswer",
     "NewDraft",
-    "POLICIES",
     "PersonRow",
     "Place",
     "Policy",
-    "ROLES",
     "ReasonsMissing",
     "ReleaseRow",
     "RevisionRow",
     "RolloutRow",
-    "SYSTEM",
     "SavedMeanwhile",
     "WorkMeanwhile",
     "WorkRow",

@@ -11,18 +11,18 @@ from tensaku.errors import UsageError
 from tensaku.records import Change, FactBreak, Usage, Verdict
 
 __all__ = [
+    "CHANGE_REASONS",
     "POLICIES",
     "ROLES",
     "SYSTEM",
     "AnswerRow",
     "ApprovalRow",
     "Broken",
-    "CHANGE_REASONS",
-    "ChangeRow",
     "ChangeReason",
+    "ChangeRow",
     "ChoiceRow",
-    "DecisionRow",
     "Decision",
+    "DecisionRow",
     "DeploymentRow",
     "DraftRow",
     "FinalRow",

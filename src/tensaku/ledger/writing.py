@@ -58,7 +58,9 @@ class Writing(Transactions):
         """
         if decision not in get_args(Said) or reason not in get_args(ChangeReason):
             what = f"{decision!r} with the reason {reason!r} is no decision on a change"
-            raise UsageError(what, where=self.where, fix=f"Reasons are {', '.join(filter(None, get_args(ChangeReason)))}")
+            raise UsageError(
+                what, where=self.where, fix=f"Reasons are {', '.join(filter(None, get_args(ChangeReason)))}"
+            )
         if len(note) > LONGEST_NOTE:
             raise UsageError(f"the note has {len(note)} characters", fix=f"At most {LONGEST_NOTE} are kept")
         with self._write() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +13,7 @@ from tensaku.errors import EngineError, UsageError
 from tensaku.records import Message, Revision
 from tensaku.retrieve import Examples
 from tensaku.revise.question import ROOM, language_of, messages, question, stops
-from tensaku.text import Names, compare
+from tensaku.text import Names, Required, StyleRule, compare
 
 __all__ = [
     "LONGEST_DRAFT",
@@ -48,7 +48,7 @@ class Job:
     further bounded by the draft's own length, since a revision is not much longer than its draft. `language` is that of
     the texts, for those who show them. With `examples`, every question quotes past pairs, as many of them as the
     engine's context holds. `facts_safe`: where the engine can, no number is written that does not stand in the
-    question.
+    question. `style` and `required` are the house's rules, for those who check a text by them.
     """
 
     instruction: str
@@ -59,6 +59,8 @@ class Job:
     provenance: Mapping[str, str] = field(default_factory=dict)
     examples: Examples | None = None
     facts_safe: bool = True
+    style: Sequence[StyleRule] = ()
+    required: Sequence[Required] = ()
 
 
 def check_draft(text: str) -> None:
