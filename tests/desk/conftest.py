@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,12 @@ def start(folder: Path, port: int = 0) -> Server:
     if not url:
         raise RuntimeError(process.communicate()[1])
     return Server(folder, url, process, Ledger.open(folder / "ledger.db"))
+
+
+@pytest.fixture
+def start_desk() -> Callable[[Path], Server]:
+    """Starts a desk over a folder, which may hold the ledger of one that was killed."""
+    return start
 
 
 @pytest.fixture(scope="module")

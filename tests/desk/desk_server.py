@@ -57,6 +57,7 @@ def fill(ledger: Ledger) -> None:
         )
     ledger.add_draft(NewDraft(DRAFT, "北辰投資顧問", "事実ファンド", "performance", "2026-10", "sample", "b"))
     ledger.add_draft(NewDraft("長い原稿。" * 700, "北辰投資顧問", "長文ファンド", "outlook", "2026-10", "sample", "c"))
+    ledger.add_draft(NewDraft("堅調を見込む。", "北辰投資顧問", "文言ファンド", "outlook", "2026-08", "sample", "e"))
     ledger.add_draft(NewDraft(HOSTILE, "<b>太字</b>社", "<i>斜体</i>", "market", "2026-09", "sample", "d"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -11,10 +12,33 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.desk.conftest import start
-from tests.desk.test_page import GOOD, draft_id, open_draft, visit, write_revision
-
 pytestmark = pytest.mark.browser
+
+GOOD = "10月の国内株式市場は、日本銀行の政策を背景に3.2％上昇しました。円相場は一時的に円安になりませんでした。"
+
+
+def visit(page: Page, server: Any, path: str = "/ja", person: str = "sato") -> None:
+    page.goto(server.url + path)
+    page.locator(f"[data-person={person}]").click()
+    expect(page.locator("#desk-root[data-person=yes]")).to_be_visible()
+
+
+def open_draft(page: Page, fund: str) -> None:
+    page.get_by_role("region", name=fund, exact=True).locator(".item").first.click()
+    expect(page.locator(".heading-title")).to_contain_text(fund)
+    expect(page.locator("#draft-text")).not_to_be_empty()
+
+
+def write_revision(page: Page) -> None:
+    page.locator("#ask").click()
+    expect(page.locator("#desk-root[data-asking=yes]")).to_be_visible()
+    expect(page.locator("#desk-root[data-asking=no]")).to_be_visible()
+
+
+def draft_id(page: Page) -> int:
+    found = re.search(r"draft=(\d+)", page.url)
+    assert found is not None
+    return int(found[1])
 
 
 def settled(page: Page) -> None:
@@ -39,7 +63,13 @@ def test_changes_are_decided_one_by_one_and_each_is_kept(page: Page, server: Any
     settled(page)
     expect(page.locator("#decided")).to_have_text("1 / 5 件 判断済み")
     (said,) = server.ledger.decisions(draft_id(page))
-    assert (said.old, said.new, said.decision, said.reason, said.by) == ("日銀", "日本銀行", "rejected", "style", "sato")
+    assert (said.old, said.new, said.decision, said.reason, said.by) == (
+        "日銀",
+        "日本銀行",
+        "rejected",
+        "style",
+        "sato",
+    )
     row(page, "日本銀行").get_by_role("button", name="採用").click()
     expect(editor).to_have_value(GOOD)
     settled(page)
@@ -80,21 +110,24 @@ def test_everything_goes_by_keyboard(page: Page, server: Any) -> None:
     settled(page)
     said = next(d for d in server.ledger.decisions(draft_id(page)) if d.old == "日銀")
     assert (said.decision, said.reason, said.note) == ("rejected", "compliance", "社名の表記")
-    page.locator("[data-row]").nth(1).focus()
+    page.locator("[data-row]").nth(3).focus()
     page.keyboard.press("e")  # to the place itself, marked for writing over
     expect(page.locator("#editor")).to_be_focused()
-    page.keyboard.type("日本の中央銀行")
-    expect(page.locator("[data-row]").nth(1)).to_have_class("row row-altered row-said row-current")
+    page.keyboard.type("てい")
+    expect(page.locator("[data-row]").nth(3)).to_have_class("row row-altered row-said row-current")
     page.keyboard.press("Alt+f")
-    expect(page.locator("#editor")).to_have_value(GOOD.replace("日本銀行", "日本の中央銀行").replace("％", "%"))
+    expect(page.locator("#editor")).to_have_value(
+        GOOD.replace("日本銀行", "日銀").replace("しまし", "してい").replace("％", "%")
+    )
     page.keyboard.press("Control+s")
     expect(page.locator("#saved-state")).to_contain_text("が保存")
 
 
 def test_a_required_passage_must_stand_or_be_reasoned_away(page: Page, server: Any) -> None:
     visit(page, server)
-    open_draft(page, "長文ファンド")
-    page.locator("#editor").fill("長い原稿。")
+    page.locator("[data-filter=month]").select_option("2026-08")
+    open_draft(page, "文言ファンド")
+    page.locator("#editor").fill("堅調とみています。")
     expect(page.locator("#facts")).to_contain_text("将来の成果を約束するものではありません。")
     page.locator("#save").click()
     expect(page.locator("#notice")).to_contain_text("理由を書いてから")
@@ -137,8 +170,8 @@ def test_two_at_one_comment_see_each_other_and_lose_nothing(page: Page, server: 
     context.close()
 
 
-def test_work_survives_a_killed_server_and_a_closed_browser(chromium: Browser, tmp_path: Path) -> None:
-    first = start(tmp_path)
+def test_work_survives_a_killed_server_and_a_closed_browser(chromium: Browser, start_desk: Any, tmp_path: Path) -> None:
+    first = start_desk(tmp_path)
     context = chromium.new_context(locale="ja-JP")
     page = context.new_page()
     visit(page, first)
@@ -154,7 +187,7 @@ def test_work_survives_a_killed_server_and_a_closed_browser(chromium: Browser, t
     first.process.wait(timeout=10)
     first.ledger.close()
     context.close()  # with all that this browser kept
-    second = start(tmp_path)
+    second = start_desk(tmp_path)
     try:
         context = chromium.new_context(locale="ja-JP")
         page = context.new_page()

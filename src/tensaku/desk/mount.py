@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 
 from tensaku.desk.board import read_board
 from tensaku.desk.comparison import House, hold
+from tensaku.desk.handing import add_handout
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
@@ -95,6 +96,7 @@ def mount(
     _add_page(desk, "/", "ja", sessions.add)
     _add_page(desk, "/ja", "ja", sessions.add)
     _add_page(desk, "/en", "en", sessions.add)
+    add_handout(app, desk)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.

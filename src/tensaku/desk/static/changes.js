@@ -33,7 +33,8 @@ class ChangeList {
   clear() {
     this.rows = [];
     this.text = null;
-    this.said = {};
+    this.stored = {}; // what the ledger said of a change when it was first seen
+    this.mine = {}; // what was said on this page since
     this.current = null;
     this.waiting = null;
   }
@@ -42,13 +43,21 @@ class ChangeList {
   show(rows, text) {
     this.rows = rows;
     this.text = text;
-    for (const row of rows) if (!(row.id in this.said)) this.said[row.id] = row.said;
+    for (const row of rows) if (!(row.id in this.stored)) this.stored[row.id] = row.said;
     this.choose(this.current, false);
     if (this.waiting && text === this.editor.text) {
       const [id, decision] = this.waiting;
       this.waiting = null;
       this.act(id, decision);
     }
+  }
+
+  said(id) {
+    return this.mine[id] ?? this.stored[id] ?? { decision: "open", reason: "", note: "" };
+  }
+
+  undecided(id) {
+    return ["open", "marked"].includes(this.said(id).decision);
   }
 
   find(id) {
@@ -86,8 +95,8 @@ class ChangeList {
   }
 
   say(id, values) {
-    this.said[id] = { ...(this.said[id] ?? { decision: "open", reason: "", note: "" }), ...values };
-    this.decide(id, this.said[id]);
+    this.mine[id] = { ...this.said(id), ...values };
+    this.decide(id, this.mine[id]);
   }
 
   act(id, decision) {
@@ -110,13 +119,13 @@ class ChangeList {
   // The next row that nothing was said of yet.
   after(id) {
     const at = this.rows.findIndex((row) => row.id === id);
-    const next = this.rows.slice(at + 1).find((row) => ["open", "marked"].includes(this.said[row.id]?.decision ?? "open"));
+    const next = this.rows.slice(at + 1).find((row) => this.undecided(row.id));
     if (next && this.region.contains(document.activeElement)) this.choose(next.id);
   }
 
   mark(id, values) {
-    const said = this.said[id]?.decision ?? "open";
-    const next = { ...this.said[id], ...values };
+    const said = this.said(id).decision;
+    const next = { ...this.said(id), ...values };
     const decision = said === "open" && (next.reason || next.note) ? "marked" : said === "marked" && !next.reason && !next.note ? "open" : said;
     this.editor.step();
     this.say(id, { ...values, decision });
@@ -125,10 +134,7 @@ class ChangeList {
 
   acceptRest() {
     this.editor.step();
-    for (const row of this.rows) {
-      const said = this.said[row.id]?.decision ?? "open";
-      if (["open", "marked"].includes(said)) this.say(row.id, { decision: row.decision });
-    }
+    for (const row of this.rows) if (this.undecided(row.id)) this.say(row.id, { decision: row.decision });
     this.editor.step();
   }
 
@@ -162,19 +168,16 @@ class ChangeList {
   }
 
   get state() {
-    return JSON.stringify(this.said);
+    return JSON.stringify(this.mine);
   }
 
   // Go back to what was said at another time: each difference is said again.
   restore(state) {
     const then = JSON.parse(state || "{}");
-    const open = { decision: "open", reason: "", note: "" };
-    for (const id of new Set([...Object.keys(then), ...Object.keys(this.said)])) {
-      const was = then[id] ?? open;
-      if (JSON.stringify(was) !== JSON.stringify(this.said[id] ?? open)) {
-        this.said[id] = was;
-        this.decide(id, was);
-      }
+    const now = this.mine;
+    this.mine = then;
+    for (const id of new Set([...Object.keys(then), ...Object.keys(now)])) {
+      if (JSON.stringify(this.said(id)) !== JSON.stringify(now[id] ?? this.stored[id])) this.decide(id, this.said(id));
     }
   }
 }

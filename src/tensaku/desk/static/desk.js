@@ -282,6 +282,7 @@
       if (asking) now.streamed = text;
       editor.open(text);
       $("draft-count").textContent = draft_count;
+      $("out-draft").value = draft;
       for (const id of ["difference", "facts", "changes", "style"]) show(id, "");
       window.desk.regions(regions);
       current();
@@ -324,7 +325,7 @@
       show("changes", values.changes_html);
       $("decided").textContent = values.decided;
       list.show(values.changes, values.text ?? list.text);
-      $("accept-rest").hidden = !values.changes.some(({ id }) => ["open", "marked"].includes(list.said[id]?.decision ?? "open"));
+      $("accept-rest").hidden = !values.changes.some(({ id }) => list.undecided(id));
     },
     decided: ({ draft }) => {
       if (!now || now.draft !== draft) return;
@@ -493,6 +494,8 @@
 
   $("style-all").addEventListener("click", () => now && fix(now.style));
   $("accept-rest").addEventListener("click", () => now && list.acceptRest());
+  document.addEventListener("click", (event) => event.target.closest("#out") || $("out").removeAttribute("open"));
+  $("out").addEventListener("keydown", (event) => event.key === "Escape" && $("out").removeAttribute("open"));
   for (const id of ["help-open", "help-close"]) $(id).addEventListener("click", help);
   function help() {
     $("help").open ? $("help").close() : $("help").showModal();
