@@ -175,7 +175,11 @@ class Workspace:
             raise ConfigError(faults, where=self.folder / TASK_FILE)
 
     def _sources(self) -> dict[str, SourceFile]:
-        return curation.files(self.spec.sources, self.folder)
+        found = curation.files(self.spec.sources, self.folder)
+        if self.spec.sources.finals.use:
+            with Ledger.open(self.ledger_file, names=self.names()) as ledger:
+                found["finals"] = curation.finals_file(ledger, self.root / "finals")
+        return found
 
     def _base(self) -> dict[str, SourceFile]:
         return source_files(self.spec.base, self.folder)

@@ -70,8 +70,8 @@ class Deciding:
                 note=note,
             )
         )
-        if session.opened is None or session.opened.draft.id != draft:
-            return
+        if self._known.get(change.id) is not change:
+            return  # another draft was opened meanwhile
         self.said[change.id] = row
         session.send("decided", {"draft": draft, "change": change.id, "decision": row.decision})
         if self._shown is not None:

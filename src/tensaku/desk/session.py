@@ -359,9 +359,10 @@ class Session:
         await self._show_board()
 
     async def _read_again(self, draft: int) -> None:
-        if self.opened is not None and self.opened.draft.id == draft:
+        before = self.opened
+        if before is not None and before.draft.id == draft:
             read = await asyncio.to_thread(self._read, draft)
-            if self.opened is not None and self.opened.draft.id == draft:
+            if self.opened is before:
                 self.opened = read
 
     def _compare_soon(self) -> None:

@@ -88,7 +88,7 @@ WRITING: Mapping[str, tuple[str, str]] = {
     "required_add": ("末尾に入れる", "Add at the end"),
     # handing out
     "out": ("出力", "Export"),
-    "out_one": ("この公表文", "This comment"),
+    "out_this": ("この公表文", "This comment"),
     "out_month": ("この月のすべて", "All of this month"),
     "out_history": ("変更履歴を付ける", "With change history"),
     "out_finals": ("公表文", "Comments"),
