@@ -25,19 +25,19 @@ class Deciding:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._known: dict[str, Change] = {}
+        self.known: dict[str, Change] = {}
         self.said: dict[str, DecisionRow] = {}
         self._shown: Comparison | None = None
 
     def enter(self, said: Mapping[str, DecisionRow]) -> None:
         """The page shows another draft."""
-        self._known, self.said, self._shown = {}, dict(said), None
+        self.known, self.said, self._shown = {}, dict(said), None
 
     def show(self, draft: int, found: Comparison) -> dict[str, Any]:
         """What the page is told of the list."""
         self._shown = found
         # A change that was turned down is in the list no more, and its decision may still be taken back.
-        self._known.update({row.change.id: row.change for row in found.listed})
+        self.known.update({row.change.id: row.change for row in found.listed})
         rows, said = found.listed, self.said
         decided = sum(r.change.id in said and said[r.change.id].decision == r.decision for r in rows)
         html = self._session.views.changes(found, said, self._session.people)
@@ -46,7 +46,7 @@ class Deciding:
 
     async def on_decide(self, values: Mapping[str, Any]) -> None:
         """Keep one decision; `decided` is sent when it is on the disk and not before."""
-        session, draft, change = self._session, int(values["draft"]), self._known.get(str(values["change"]))
+        session, draft, change = self._session, int(values["draft"]), self.known.get(str(values["change"]))
         if session.person is None:
             session.send("who", None)
             return
@@ -70,7 +70,7 @@ class Deciding:
                 note=note,
             )
         )
-        if self._known.get(change.id) is not change:
+        if self.known.get(change.id) is not change:
             return  # another draft was opened meanwhile
         self.said[change.id] = row
         session.send("decided", {"draft": draft, "change": change.id, "decision": row.decision})

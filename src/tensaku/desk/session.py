@@ -7,11 +7,12 @@ import base64
 import binascii
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tensaku.desk.asking import Asking
+from tensaku.desk.beside import Beside
 from tensaku.desk.board import Filters, read_board
 from tensaku.desk.comparison import Comparison, House, hold
 from tensaku.desk.deciding import Deciding
@@ -32,7 +33,9 @@ from tensaku.ledger import (
     WorkRow,
     reason_key,
 )
+from tensaku.records import Change
 from tensaku.revise import LONGEST_DRAFT, Job
+from tensaku.text import StyleRule
 
 __all__ = ["LONGEST_TEXT", "WRITING_EVENTS", "Desk", "Session"]
 
@@ -41,7 +44,7 @@ log = logging.getLogger("tensaku.desk")
 LONGEST_TEXT = 2 * LONGEST_DRAFT
 """Most characters of a comment."""
 
-WRITING_EVENTS = ("decide", "keep", "drop", "merge")
+WRITING_EVENTS = ("decide", "keep", "drop", "merge", "beside")
 """Events of the parts of a session, beside its own."""
 
 Send = Callable[[str, Any], None]
@@ -130,7 +133,7 @@ class Session:
         self._revision: int | None = None
         self._comparing: asyncio.Task[None] | None = None
         self._stale = False
-        self._keeping, self._deciding = Keeping(self), Deciding(self)
+        self._keeping, self._deciding, self._beside = Keeping(self), Deciding(self), Beside(self)
 
     @property
     def ledger(self) -> Ledger:
@@ -146,6 +149,15 @@ class Session:
     def longest(self) -> int:
         """Most characters of a comment."""
         return LONGEST_TEXT
+
+    @property
+    def style(self) -> Sequence[StyleRule]:
+        """The house style."""
+        return self._desk.job.style
+
+    def change(self, id: str) -> Change | None:
+        """A change that the page has listed."""
+        return self._deciding.known.get(id)
 
     @property
     def people(self) -> Mapping[str, PersonRow]:
@@ -174,6 +186,7 @@ class Session:
             "keep": self._keeping.on_keep,
             "drop": self._keeping.on_drop,
             "merge": self._keeping.on_merge,
+            "beside": self._beside.on_beside,
         }
         try:
             await handlers[name](values)

@@ -111,6 +111,10 @@ class Views:
         """What the house style asks for."""
         return self._render("style.html", found=found.style, rules=rules, has_text=bool(found.text.strip()))
 
+    def beside(self, what: str, **values: Any) -> str:
+        """What stands beside the text: `what` is similar, last or why."""
+        return self._render("beside.html", what=what, **values)
+
     def others(self, lines: Sequence[Mapping[str, Any]], people: Mapping[str, PersonRow]) -> str:
         """Who else is at the comment."""
         return self._render("others.html", lines=lines, people=people, clock=self.clock)

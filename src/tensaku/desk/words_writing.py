@@ -86,6 +86,32 @@ WRITING: Mapping[str, tuple[str, str]] = {
     "required": ("必要な文言", "Required"),
     "required_missing": ("公表文に必要な文言がありません", "A required passage is missing"),
     "required_add": ("末尾に入れる", "Add at the end"),
+    # beside the text
+    "beside": ("参考", "Beside the text"),
+    "beside_similar": ("似た公表文", "Similar"),
+    "beside_last": ("前月の公表文", "Last month"),
+    "beside_why": ("変更の理由", "Why this change"),
+    "beside_hint": ("ボタンを押すと、ここに表示します。", "Press a button to see it here."),
+    "beside_take": ("この文を編集欄に入れる", "Put this text into the editor"),
+    "beside_none_similar": (
+        "似た公表文はまだありません。保存した公表文がここで探されます。",
+        "No similar comment yet: what is saved is searched here.",
+    ),
+    "beside_none_last": ("このファンドの前月以前の公表文はありません。", "There is no earlier comment of this fund."),
+    "beside_pick": ("先に変更の一覧から1件選んでください。", "Choose a change from the list first."),
+    "why_rule": ("文体の規則", "Style rule"),
+    "why_learnt": ("過去の実例", "Past examples"),
+    "why_times": ("同じ変更が {n} 件の公表文にあります。", "The same change stands in {n} comments."),
+    "why_quoted": ("参照した例", "Quoted"),
+    "why_examples": (
+        "この修正案は、過去の公表文 {n} 件を例として参照して書かれました。",
+        "This revision was written with {n} past comments as examples.",
+    ),
+    "why_model": ("モデルの判断", "The model's own"),
+    "why_nothing": (
+        "この変更に当たる規則も、同じ変更をした公表文も見つかりません。",
+        "No rule asks for this change, and no saved comment made the same one.",
+    ),
     # handing out
     "out": ("出力", "Export"),
     "out_this": ("この公表文", "This comment"),
@@ -134,5 +160,7 @@ CLIENT_WRITING = (
     "merge_theirs",
     "nothing",
     "saving_decision",
+    "beside_pick",
+    "beside_hint",
 )
 """What the scripts say by themselves."""

@@ -284,6 +284,7 @@
       $("draft-count").textContent = draft_count;
       $("out-draft").value = draft;
       for (const id of ["difference", "facts", "changes", "style"]) show(id, "");
+      window.desk.beside({ draft, html: "", what: "" });
       window.desk.regions(regions);
       current();
       const address = new URL(location.href);
@@ -326,6 +327,13 @@
       $("decided").textContent = values.decided;
       list.show(values.changes, values.text ?? list.text);
       $("accept-rest").hidden = !values.changes.some(({ id }) => list.undecided(id));
+    },
+    beside: ({ draft, html, what }) => {
+      if (!now || draft !== now.draft) return;
+      show("beside", html);
+      if (!html) $("beside").textContent = words.beside_hint;
+      $("beside").classList.toggle("quiet-text", !html);
+      for (const tab of document.querySelectorAll("[data-beside]")) tab.setAttribute("aria-pressed", String(tab.dataset.beside === what));
     },
     decided: ({ draft }) => {
       if (!now || now.draft !== draft) return;
@@ -428,10 +436,18 @@
     } else if (target.hasAttribute("data-clear")) emit("filter", {});
     else if (target.dataset.show) reveal(target.dataset.show, target.dataset.key);
     else if (target.dataset.use) use(target);
+    else if (target.dataset.beside) beside(target.dataset.beside);
+    else if (target.hasAttribute("data-take-past")) editor.put(target.nextElementSibling.content.textContent);
     else if (target.dataset.fix) fix([now.style[Number(target.dataset.fix)]]);
     else if (target.dataset.find) locate(now.style[Number(target.dataset.find)]);
     else if (target.dataset.require) editor.put(`${editor.text.trimEnd()}\n${target.dataset.require}`);
   });
+
+  function beside(what) {
+    if (!now) return;
+    if (what === "why" && !list.current) return notice({ message: words.beside_pick, kind: "info" });
+    emit("beside", { draft: now.draft, what, change: list.current, revision: now.revision });
+  }
 
   // House style: put right what still stands where the rule saw it.
   function fix(places) {
