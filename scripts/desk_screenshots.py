@@ -1,11 +1,12 @@
 """Pictures of the comment page into docs/pictures: `python scripts/desk_screenshots.py [FOLDER]`.
 
-A desk with the sample desk's own drafts and a scripted engine that writes the published comment, so the pictures show what
-a writer sees without a model being loaded. Needs Playwright and Debian's Chromium (scripts/debian-packages).
+A desk with the sample desk's own drafts and a scripted engine that writes the published comment, so the pictures show
+what a writer sees without a model being loaded. Needs Playwright and Debian's Chromium (scripts/debian-packages).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tensaku.ledger import Ledger, NewDraft
+from tensaku.ledger import Ledger, NewDraft, ReasonsMissing
 from tensaku.records import Message, Revision, Usage, Verdict
 from tensaku.sampledesk import folder as sample
 
@@ -50,9 +51,8 @@ def fill(path: Path, rows: list[dict[str, Any]]) -> None:
             if row["to"] == MONTHS[0]:
                 made = Revision(row["draft"], row["final"], Verdict(), "stop", Usage(1, 1), {"release": "release-demo"})
                 revision = ledger.add_revision(draft.id, made, "tanaka")
-                broken = revision.verdict.breaks
-                if not broken:
-                    ledger.save_final(draft.id, row["draft"], "tanaka", revision_id=revision.id)
+                with contextlib.suppress(ReasonsMissing):  # the sample has finals that add a fact
+                    ledger.save_final(draft.id, row["final"], "tanaka", revision_id=revision.id)
 
 
 def serve(folder: Path) -> None:
@@ -99,6 +99,7 @@ def visit(browser: Browser, url: str, shot: tuple[str, str, int, int, str]) -> P
     page.locator("[data-why]").nth(1).select_option("style")
     page.locator("[data-beside=similar]").click()
     page.locator("#beside .past, #beside .quiet-text").first.wait_for()
+    page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(1500)
     return page
 

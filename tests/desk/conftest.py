@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Request, WebSocket, expect, sync_playwright
 
 from tensaku.ledger import Ledger
 
 CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=15_000)  # the machine may be busy
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

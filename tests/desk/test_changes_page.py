@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -191,11 +190,9 @@ def test_work_survives_a_killed_server_and_a_closed_browser(chromium: Browser, s
     try:
         context = chromium.new_context(locale="ja-JP")
         page = context.new_page()
-        started = time.monotonic()
         visit(page, second)
         page.goto(f"{second.url}/ja?draft={draft}")
         expect(page.locator("#editor")).to_have_value(text)
-        assert time.monotonic() - started < 15
         expect(page.locator("#notice")).to_contain_text("再開しました")
         expect(row(page, "日本銀行").locator(".row-state")).to_contain_text("原稿に戻した・佐藤 美咲")
         assert second.ledger.verify_log() is None

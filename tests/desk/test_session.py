@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -327,6 +328,31 @@ def test_what_stands_beside_the_text(desk: Desk, draft: DraftRow) -> None:
     assert all("2026年9月" in html and "<ins>9月</ins>" in html for html in shown[:2])
     assert any("割合" in html for html in shown[2:])
     assert any("同じ変更が 1 件" in html for html in shown[2:])
+
+
+def test_a_choice_between_candidates_is_kept(desk: Desk, draft: DraftRow) -> None:
+    releases = []
+    for name, words in (("champion", "当月の市場は3.2%上昇した。"), ("challenger", "当月、市場は3.2%上昇した。")):
+        engine = ScriptedEngine(lambda messages, words=words: words)
+        releases.append((engine, replace(desk.job, provenance={"release": name})))
+    turns = itertools.cycle(releases)
+    desk.choose = lambda: next(turns)
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("candidates", draft=draft.id, n=2)
+        shown = page.all("candidates")[-1]["shown"]
+        assert len(shown) == 2
+        await page.do("choose", draft=draft.id, shown=shown, chosen=shown[1])
+
+    page = run(desk, steps)
+    (choice,) = desk.ledger.choices(draft.id)
+    (taken,) = page.all("chosen")
+    assert (choice.chosen, choice.by) == (taken["revision"], "sato")
+    assert {r.provenance["release"] for r in desk.ledger.revisions(draft.id)} == {"champion", "challenger"}
+    html = page.all("candidates")[-1]["html"]
+    assert "champion" not in html
+    assert "challenger" not in html
 
 
 INJECTIONS = [

@@ -14,6 +14,7 @@ from typing import Any
 from tensaku.desk.asking import Asking
 from tensaku.desk.beside import Beside
 from tensaku.desk.board import Filters, read_board
+from tensaku.desk.candidates import Candidates
 from tensaku.desk.comparison import Comparison, House, hold
 from tensaku.desk.deciding import Deciding
 from tensaku.desk.intake import Fault, decode, new_draft
@@ -44,7 +45,7 @@ log = logging.getLogger("tensaku.desk")
 LONGEST_TEXT = 2 * LONGEST_DRAFT
 """Most characters of a comment."""
 
-WRITING_EVENTS = ("decide", "keep", "drop", "merge", "beside")
+WRITING_EVENTS = ("decide", "keep", "drop", "merge", "beside", "candidates", "choose")
 """Events of the parts of a session, beside its own."""
 
 Send = Callable[[str, Any], None]
@@ -134,6 +135,7 @@ class Session:
         self._comparing: asyncio.Task[None] | None = None
         self._stale = False
         self._keeping, self._deciding, self._beside = Keeping(self), Deciding(self), Beside(self)
+        self._candidates = Candidates(self)
 
     @property
     def ledger(self) -> Ledger:
@@ -154,6 +156,10 @@ class Session:
     def style(self) -> Sequence[StyleRule]:
         """The house style."""
         return self._desk.job.style
+
+    def answering(self) -> tuple[Engine, Job]:
+        """Who answers the next question."""
+        return self._desk.answering()
 
     def change(self, id: str) -> Change | None:
         """A change that the page has listed."""
@@ -187,6 +193,8 @@ class Session:
             "drop": self._keeping.on_drop,
             "merge": self._keeping.on_merge,
             "beside": self._beside.on_beside,
+            "candidates": self._candidates.on_candidates,
+            "choose": self._candidates.on_choose,
         }
         try:
             await handlers[name](values)
@@ -366,12 +374,13 @@ class Session:
 
     async def _refresh(self, draft: int) -> None:
         """Read the draft again, after something was added to it."""
-        await self._read_again(draft)
+        await self.read_again(draft)
         if self.opened is not None and self.opened.draft.id == draft:
             self.send("regions", await self._row_regions(self.opened))
         await self._show_board()
 
-    async def _read_again(self, draft: int) -> None:
+    async def read_again(self, draft: int) -> None:
+        """Read the draft again, if the page still shows it."""
         before = self.opened
         if before is not None and before.draft.id == draft:
             read = await asyncio.to_thread(self._read, draft)
@@ -442,7 +451,7 @@ class Session:
             if not asking.stopped and revision.finish != "cancelled":
                 row = await asyncio.to_thread(desk.ledger.add_revision, draft, revision, by)
                 done["revision"] = row.id
-                await self._read_again(draft)  # the list of changes needs the revision from the first comparison on
+                await self.read_again(draft)  # the list of changes needs the revision from the first comparison on
                 if self.opened is not None and self.opened.draft.id == draft:
                     self._revision = row.id
             if asking.stopped:

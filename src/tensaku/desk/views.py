@@ -115,6 +115,10 @@ class Views:
         """What stands beside the text: `what` is similar, last or why."""
         return self._render("beside.html", what=what, **values)
 
+    def candidates(self, shown: Sequence[tuple[RevisionRow, Markup]]) -> str:
+        """Revisions to choose from, with their differences from the draft."""
+        return self._render("candidates.html", shown=shown)
+
     def others(self, lines: Sequence[Mapping[str, Any]], people: Mapping[str, PersonRow]) -> str:
         """Who else is at the comment."""
         return self._render("others.html", lines=lines, people=people, clock=self.clock)

@@ -86,6 +86,19 @@ WRITING: Mapping[str, tuple[str, str]] = {
     "required": ("必要な文言", "Required"),
     "required_missing": ("公表文に必要な文言がありません", "A required passage is missing"),
     "required_add": ("末尾に入れる", "Add at the end"),
+    # candidates
+    "candidates": ("複数の案を比べる", "Compare several"),
+    "candidates_text": (
+        "どのモデルが書いたかは伏せ、並びも毎回変わります。選んだ案は学習用の記録に残ります。",
+        "Who wrote which is not told, and the order is drawn. Your choice is recorded to learn from.",
+    ),
+    "candidates_wait": ("案を作成しています…", "Writing the candidates…"),
+    "candidates_same": (
+        "案はどれも同じ文でした。比べるものがありません。",
+        "All candidates read the same: there is nothing to compare.",
+    ),
+    "candidate": ("案", "Candidate"),
+    "candidate_choose": ("この案を使う", "Use this one"),
     # beside the text
     "beside": ("参考", "Beside the text"),
     "beside_similar": ("似た公表文", "Similar"),
@@ -162,5 +175,6 @@ CLIENT_WRITING = (
     "saving_decision",
     "beside_pick",
     "beside_hint",
+    "candidates_wait",
 )
 """What the scripts say by themselves."""

@@ -121,8 +121,8 @@ class Revising:
         return Revision(self._draft.text, text, verdict, self._stream.finish, self._stream.usage, provenance)
 
 
-def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
-    """Ask for one revision; returns at once.
+def start(engine: Engine, job: Job, draft: DraftText, *, temperature: float = 0.0, seed: int | None = None) -> Revising:
+    """Ask for one revision; returns at once. `temperature` above 0 draws it, equal for equal `seed`s.
 
     Raises:
         UsageError: the draft is empty or too long, or its month is not written `YYYY-MM`.
@@ -139,6 +139,8 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
         max_tokens=longest,
         stop=stop,
         prediction=draft.text,
+        temperature=temperature,
+        seed=seed,
         facts=known if job.facts_safe and "facts" in getattr(engine, "can", ()) else None,
     )
     more = {} if job.examples is None else {"examples": str(quoted)}

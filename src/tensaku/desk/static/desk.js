@@ -335,6 +335,22 @@
       $("beside").classList.toggle("quiet-text", !html);
       for (const tab of document.querySelectorAll("[data-beside]")) tab.setAttribute("aria-pressed", String(tab.dataset.beside === what));
     },
+    candidates: ({ draft, html, shown }) => {
+      if (!now || draft !== now.draft) return;
+      const box = $("candidates");
+      if (html === null) return box.close();
+      now.shown = shown;
+      if (html) $("candidates-body").innerHTML = html;
+      else $("candidates-body").textContent = words.candidates_wait;
+      if (!box.open && !html) box.showModal();
+    },
+    chosen: ({ draft, revision, text }) => {
+      if (!now || draft !== now.draft) return;
+      $("candidates").close();
+      Object.assign(now, { revision, known: text, told: "" });
+      editor.put(text);
+      keep();
+    },
     decided: ({ draft }) => {
       if (!now || now.draft !== draft) return;
       root.dataset.deciding = String(--now.deciding);
@@ -436,6 +452,7 @@
     } else if (target.hasAttribute("data-clear")) emit("filter", {});
     else if (target.dataset.show) reveal(target.dataset.show, target.dataset.key);
     else if (target.dataset.use) use(target);
+    else if (target.dataset.choose) emit("choose", { draft: now.draft, shown: now.shown, chosen: Number(target.dataset.choose) });
     else if (target.dataset.beside) beside(target.dataset.beside);
     else if (target.hasAttribute("data-take-past")) editor.put(target.nextElementSibling.content.textContent);
     else if (target.dataset.fix) fix([now.style[Number(target.dataset.fix)]]);
@@ -509,6 +526,8 @@
   $("who").addEventListener("cancel", (event) => person || event.preventDefault());
 
   $("style-all").addEventListener("click", () => now && fix(now.style));
+  $("several").addEventListener("click", () => now && !now.asking && emit("candidates", { draft: now.draft, n: 3 }));
+  $("candidates-close").addEventListener("click", () => $("candidates").close());
   $("accept-rest").addEventListener("click", () => now && list.acceptRest());
   document.addEventListener("click", (event) => event.target.closest("#out") || $("out").removeAttribute("open"));
   $("out").addEventListener("keydown", (event) => event.key === "Escape" && $("out").removeAttribute("open"));
