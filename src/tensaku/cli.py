@@ -310,13 +310,23 @@ def show(
 
 @app.command("export")
 def export_(
-    ref: Annotated[str, typer.Argument(help="A tune artifact, or the first letters of its name.")],
-    to: Annotated[str, typer.Option("--to", help="tensorboard or mlflow.")],
+    ref: Annotated[str, typer.Argument(help="A tune artifact, or the first letters of its name; or: finals.")],
+    to: Annotated[str, typer.Option("--to", help="tensorboard or mlflow; of finals: docx, xlsx, csv or json.")],
     out: Annotated[Path, typer.Option("--out", help="The folder to write into; made if it is not there.")],
+    month: Annotated[str, typer.Option("--month", help="Of finals: this month alone, as 2026-10.")] = "",
+    fund: Annotated[str, typer.Option("--fund", help="Of finals: this fund alone.")] = "",
+    history: Annotated[bool, typer.Option("--history", help="Of finals: with every version and decision.")] = False,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Export the curves, settings and figures of a training to TensorBoard or MLflow, on this machine alone."""
+    """Export a training's curves to TensorBoard or MLflow, or the published comments as Word, Excel, CSV or JSON."""
+    if ref == "finals":
+        from tensaku.deploy import export_finals
+        from tensaku.pipeline import Workspace
+
+        file, n = export_finals(Workspace.open(folder), to, out, month=month, fund=fund, history=history)
+        print(json.dumps({"finals": n, "out": str(file)}, ensure_ascii=False) if as_json else f"{file} ({n} finals)")
+        return
     from tensaku.tune.export import HOW_TO_SHOW, export
 
     artifact = _store(folder).get(ref)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "access_rules",
     "check_person",
+    "export_finals",
     "opened",
     "register_release",
     "release_of",
@@ -86,6 +87,33 @@ def _user_here() -> str:
     except (KeyError, OSError):  # a container may run under a number that has no name
         user = f"user-{os.getuid()}"
     return re.sub(r"[^\w.@-]+", "-", user)[:64]
+
+
+def export_finals(
+    workspace: Workspace, form: str, folder: Path, *, month: str = "", fund: str = "", history: bool = False
+) -> tuple[Path, int]:
+    """Write the published comments into one file of `folder`; gives the file and how many they are.
+
+    Raises:
+        UsageError: no such form, nothing saved that matches, or the file cannot be written.
+    """
+    from tensaku.desk.handout import gather, handout
+
+    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+        found = gather(ledger, month=month or None, fund=fund or None)
+    content = handout(found, form, language=workspace.spec.task.language, history=history)
+    name = "-".join(["comments", *filter(None, (month, re.sub(r"[^\w.-]+", "-", fund)))])
+    path = folder / f"{name}.{form}"
+    part = path.with_name(f".{path.name}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"the file cannot be written ({error.strerror})", where=path, fix="Name another folder"
+        ) from None
+    return path, len(found)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import URL
 
@@ -43,7 +43,7 @@ from tensaku.plugins import engines, gates, steps
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.task import Desk, LedgerPlace, Serve, Task
-from tensaku.text import StyleRule, names_from, style_from
+from tensaku.text import Required, StyleRule, names_from, required_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
 __all__ = [
@@ -79,6 +79,8 @@ STAGES = (
 
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
+
+R = TypeVar("R")
 
 BESIDE = (LADDER, "answers", "examine", "judge", "leaderboard")
 """Every stage beside the road."""
@@ -196,7 +198,11 @@ class Workspace:
             raise ConfigError(faults, where=self.folder / TASK_FILE)
 
     def _sources(self) -> dict[str, SourceFile]:
-        return curation.files(self.spec.sources, self.folder)
+        found = curation.files(self.spec.sources, self.folder)
+        if self.spec.sources.finals.use:
+            with Ledger.open(self.ledger_file, names=self.names()) as ledger:
+                found["finals"] = curation.finals_file(ledger, self.root / "finals")
+        return found
 
     def _base(self) -> dict[str, SourceFile]:
         return source_files(self.spec.base, self.folder)
@@ -310,11 +316,16 @@ class Workspace:
 
     def style(self) -> list[StyleRule]:
         """The house style as far as it can be checked."""
-        if not self.spec.task.style:
-            return []
+        return self._styled(style_from) if self.spec.task.style else []
+
+    def required(self) -> list[Required]:
+        """The passages that a published text must hold, such as disclaimers."""
+        return self._styled(required_from) if self.spec.task.style else []
+
+    def _styled(self, read: Callable[[str, str], R]) -> R:
         path = self._named("style")
         try:
-            return style_from(path.read_text(encoding="utf-8"), where=str(path))
+            return read(path.read_text(encoding="utf-8"), str(path))
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
@@ -343,6 +354,8 @@ class Workspace:
             language=language,
             provenance=provenance or {},
             facts_safe=self.spec.task.facts_safe,
+            style=self.style(),
+            required=self.required(),
         )
 
 

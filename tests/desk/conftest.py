@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Request, WebSocket, expect, sync_playwright
 
 from tensaku.ledger import Ledger
 
 CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=15_000)  # the machine may be busy
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -63,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def start_desk() -> Callable[..., Server]:
-    """Starts another desk: `start_desk(folder, script)`."""
+    """Starts another desk, `start_desk(folder, script)`; the folder may hold the ledger of one that was killed."""
     return start
 
 

@@ -11,11 +11,31 @@ from tensaku.records import Message
 from tensaku.revise import Job
 from tensaku.serve import Served, build_app, run
 from tensaku.testing import ScriptedEngine, write_adapter
+from tensaku.text import required_from, style_from
 
 DRAFT = "当月の国内株式市場は、日銀の政策を背景に３．２パーセント上昇した。円相場は一時的に円安とならなかった。"
 HOSTILE = "<script>window.hit=1</script><img src=x onerror=window.hit=2>当月は1.5％上昇した。</textarea><b>太字</b>"
 GOOD = "10月の国内株式市場は、日本銀行の政策を背景に3.2％上昇しました。円相場は一時的に円安になりませんでした。"
 BAD = "10月の国内株式市場は、日本銀行の政策を背景に3.8％上昇しました。円相場は一時的に円安になりませんでした。"
+
+
+STYLE = """
+[[rule]]
+name = "6 割合の単位"
+pattern = '％|パーセント'
+say = "半角の % で書く"
+write = '%'
+
+[[rule]]
+name = "1-2 敬体の文末"
+pattern = '(?:ました|ません|でした)。'
+say = "常体（である調）にそろえる"
+
+[[require]]
+name = "注意喚起"
+text = "将来の成果を約束するものではありません。"
+sections = ["outlook"]
+"""
 
 
 def answer(messages: tuple[Message, ...]) -> str:
@@ -37,6 +57,7 @@ def fill(ledger: Ledger) -> None:
         )
     ledger.add_draft(NewDraft(DRAFT, "北辰投資顧問", "事実ファンド", "performance", "2026-10", "sample", "b"))
     ledger.add_draft(NewDraft("長い原稿。" * 700, "北辰投資顧問", "長文ファンド", "outlook", "2026-10", "sample", "c"))
+    ledger.add_draft(NewDraft("堅調を見込む。", "北辰投資顧問", "文言ファンド", "outlook", "2026-08", "sample", "e"))
     ledger.add_draft(NewDraft(HOSTILE, "<b>太字</b>社", "<i>斜体</i>", "market", "2026-09", "sample", "d"))
 
 
@@ -48,7 +69,9 @@ def main() -> None:
     engine = ScriptedEngine(answer, delay=0.02, piece=1, context=3000)
     engine.load_adapter("comment", write_adapter(folder / "adapter"))
     names = {"日本銀行": ("日銀", "日本銀行")}
-    job = Job("直してください。", "comment", names, provenance={"release": "release-3fa9c1d2b0aa", "trial": "yes"})
+    about = {"release": "release-3fa9c1d2b0aa", "trial": "yes"}
+    rules = {"style": style_from(STYLE, "style.toml"), "required": required_from(STYLE, "style.toml")}
+    job = Job("直してください。", "comment", names, provenance=about, **rules)
     app = build_app(engine=engine, models=[Served("comment", "release-3fa9c1d2b0aa", "comment", trial=True)])
     mount(app, ledger=ledger, engine=engine, job=job)
     run(app, port=port, ready=lambda url: print(url, flush=True))

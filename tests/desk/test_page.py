@@ -124,13 +124,17 @@ def test_unsaved_text_survives_a_reload_and_can_be_discarded(page: Page, server:
     open_draft(page, "国内株式2")
     page.locator("#editor").fill("まだ保存していない文。")
     expect(page.locator("#saved-state")).to_contain_text("控えがあります")
+    expect(page.locator("#saved-state")).to_contain_text("書きかけを")  # and the ledger has it
     page.reload()
     expect(page.locator("#editor")).to_have_value("まだ保存していない文。")
-    expect(page.locator("#notice")).to_contain_text("復元しました")
+    expect(page.locator("#notice")).to_contain_text("再開しました")
     expect(page.locator("#difference ins").first).to_be_visible()
     page.get_by_role("button", name="控えを捨てる").click()
     expect(page.locator("#editor")).to_have_value("")
-    page.wait_for_timeout(300)
+    expect(page.locator("#desk-root[data-kept=no]")).to_be_visible()
+    deadline = time.monotonic() + 5
+    while server.ledger.work(draft_id(page)) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
     page.reload()
     expect(page.locator("#draft-text")).not_to_be_empty()
     expect(page.locator("#editor")).to_have_value("")
@@ -143,9 +147,11 @@ def test_two_writers_on_one_draft(page: Page, server: Any) -> None:
     expect(page.locator("#difference ins").first).to_be_visible()
     server.ledger.save_final(draft_id(page), GOOD + "田中の文。", "tanaka")
     page.locator("#save").click()
-    expect(page.locator("#notice")).to_contain_text("田中 健一 が")
+    expect(page.locator("#merge [data-merge-message]")).to_contain_text("田中 健一 が")
     assert len(server.ledger.finals(draft_id(page))) == 1
-    page.get_by_role("button", name="自分の文のまま続ける").click()
+    expect(page.locator("#merge .hunk")).to_contain_text("田中の文。")
+    page.get_by_role("button", name="すべて自分の文").click()
+    page.get_by_role("button", name="この文で続ける").click()
     page.locator("#save").click()
     expect(page.locator("#notice")).to_have_text(re.compile("^保存しました。"))
     newest, first = server.ledger.finals(draft_id(page))

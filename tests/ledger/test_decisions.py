@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tensaku.ledger.decisions import decide
+from tensaku.ledger.decisions import Place, decide, places
 from tensaku.text import apply, changes
 
 DRAFT = "当月の国内株式市場は３．２％上昇した。日銀は政策金利を据え置いた。円安も追い風だった。"
@@ -73,3 +73,39 @@ def test_every_change_gets_one_decision_whatever_the_texts(draft: str, revision:
     assert len(found) == len(changes(draft, revision))
     if final == revision:
         assert {d for _, _, d in found} <= {"accepted"}
+
+
+def put(text: str, place: Place, wording: str) -> str:
+    return text[: place.start] + wording + text[place.end :]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_change_taken_or_left_at_its_place_alters_that_decision_alone(data: st.DataObject) -> None:
+    proposed = changes(DRAFT, REVISION)
+    taken = data.draw(st.sets(st.integers(0, len(proposed) - 1)))
+    turned = data.draw(st.integers(0, len(proposed) - 1))
+    final = apply(DRAFT, [c for i, c in enumerate(proposed) if i in taken])
+    place = places(DRAFT, REVISION, final, proposed=proposed, edits=changes(REVISION, final))[turned]
+    for wording, wanted in ((place.taken, taken | {turned}), (place.left, taken - {turned})):
+        assert put(final, place, wording) == apply(DRAFT, [c for i, c in enumerate(proposed) if i in wanted])
+
+
+def test_places_hold_beside_words_of_the_writers_own() -> None:
+    final = "なお、" + REVISION.replace("追い風", "プラス") + "以上です。"
+    proposed = changes(DRAFT, REVISION)
+    found = places(DRAFT, REVISION, final, proposed=proposed, edits=changes(REVISION, final))
+    bank = next(i for i, c in enumerate(proposed) if c.old == "日銀")
+    assert put(final, found[bank], found[bank].left) == final.replace("日本銀行", "日銀")
+    for change, place in zip(proposed, found, strict=True):
+        assert place.taken in (change.new, REVISION[REVISION.find(place.taken) :][: len(place.taken)])
+        assert put(final, place, place.taken).startswith("なお、当月の国内株式市場は")
+
+
+def test_a_wording_of_the_writers_own_is_replaced_as_a_whole() -> None:
+    final = REVISION.replace("日本銀行", "中央銀行")
+    proposed = changes(DRAFT, REVISION)
+    found = places(DRAFT, REVISION, final, proposed=proposed, edits=changes(REVISION, final))
+    bank = next(i for i, c in enumerate(proposed) if c.old == "日銀")
+    assert put(final, found[bank], found[bank].taken) == REVISION
+    assert put(final, found[bank], found[bank].left) == REVISION.replace("日本銀行", "日銀")

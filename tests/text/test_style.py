@@ -29,7 +29,7 @@ def test_the_house_keeps_its_own_rules_and_the_managers_do_not(pairs: list[dict[
     ("toml", "words"),
     [
         ("rule = 3", "holds no rules"),
-        ("[[rule]]\nname = 'a'", "takes name, pattern and say"),
+        ("[[rule]]\nname = 'a'", "takes name, pattern, say"),
         ("[[rule]]\nname = 'a'\npattern = '('", "not right"),
         ("[[rule]]\nname = 'a'\npattern = 'x*'", "matches nothing at all"),
         ("[[rule]]\nname = 'a'\npattern = 'x'\n[[rule]]\nname = 'a'\npattern = 'y'", "two rules"),

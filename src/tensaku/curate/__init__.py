@@ -1,6 +1,7 @@
 """From outside files to lessons and an exam: ingest, curate, exam, lessons. Every row dropped is counted and kept."""
 
 from tensaku.curate.documents import Documents, document_files, documents
+from tensaku.curate.finals import Finals, finals_file
 from tensaku.curate.freeze import Decisions, decisions, slice_file
 from tensaku.curate.ingest import Sources, Use, files, ingest
 from tensaku.curate.pool import Curate, curate
@@ -11,6 +12,7 @@ __all__ = [
     "Decisions",
     "Documents",
     "Exam",
+    "Finals",
     "Lessons",
     "Sources",
     "Use",
@@ -20,6 +22,7 @@ __all__ = [
     "documents",
     "exam",
     "files",
+    "finals_file",
     "ingest",
     "lessons",
     "slice_file",

@@ -1,14 +1,11 @@
 """Writers' decisions out of the ledger: first a slice of its rows as a file, then preferences to learn from.
 
-A database is no input whose content can be hashed, so its rows are written to a file first, in one fixed form and
-order: the same decisions are the same bytes, whatever else was written to the ledger meanwhile, and so one artifact.
+The same decisions are the same bytes, whatever else was written to the ledger meanwhile, and so one artifact.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from tensaku.config import Section
+from tensaku.curate.frozen import frozen_file
 from tensaku.curate.ingest import DROPS
 from tensaku.curate.overlap import fold, nearest_copies
 from tensaku.curate.rows import JsonlWriter, PairFile, read_jsonl
@@ -46,6 +44,14 @@ class Decisions(Section):
     """First month taken, as in "2026-10"; empty: from the beginning."""
     until: str = pydantic.Field("", pattern=rf"^({_MONTH})$")
     """Last month taken; empty: to the end. Months of the exam are never taken."""
+    saved_until: str = pydantic.Field("", pattern=r"^(|\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))$")
+    """Last day, in UTC, on which a comment may have been saved, as in "2026-11-30"; empty: today."""
+    without_writers: tuple[str, ...] = ()
+    """Short names of people whose decisions are not learnt from."""
+    without_funds: tuple[str, ...] = ()
+    """Funds of which nothing is learnt."""
+    without_managers: tuple[str, ...] = ()
+    """Managers of whose drafts nothing is learnt."""
     near: float = pydantic.Field(0.9, ge=0.5, le=1.0)
     """Likeness to an exam text, 0.5 to 1, from which a text counts as its near-copy and is set aside."""
 
@@ -81,35 +87,29 @@ def slice_of(ledger: Ledger) -> Iterator[dict[str, Any]]:
                 {"between": row.between, "decision": row.decision, **asdict(row.change)}
                 for row in ledger.changes(final.id)
             ],
+            "said": {
+                said.change: {"reason": said.reason, "note": said.note, "by": said.by, "at": said.at.isoformat()}
+                for said in ledger.decisions(draft.id, final.revision_id)
+                if said.decision != "open"
+            },
         }
 
 
 def slice_file(ledger: Ledger, folder: Path) -> SourceFile:
-    """Write `slice_of` the ledger into `folder`, readable by its owner only, as the ledger is.
-
-    The file is named by its content, so that one that a stage is reading is never written to.
+    """`slice_of` the ledger as a file in `folder`.
 
     Raises:
         UsageError: it cannot be written.
     """
-    lines = [json.dumps(row, ensure_ascii=True, sort_keys=True) + "\n" for row in slice_of(ledger)]
-    content = "".join(lines).encode("ascii")
-    path = folder / f"decisions-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_bytes() != content:
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".decisions-", delete=False) as file:
-                file.write(content)
-            Path(file.name).replace(path)
-    except OSError as error:
-        fix = "Give the account write access, or make room"
-        raise UsageError(f"the decisions cannot be written ({error.strerror})", where=folder, fix=fix) from None
-    return SourceFile(path)
+    return frozen_file(slice_of(ledger), folder, "decisions")
 
 
 @dataclass(frozen=True, slots=True)
 class _Preference:
-    """One line of `preferences.jsonl`: under the same question, `chosen` rather than `rejected`."""
+    """One line of `preferences.jsonl`: under the same question, `chosen` rather than `rejected`.
+
+    `reasons` are those for facts that differ; `said` what was said of the `changes` themselves, by whom and when.
+    """
 
     id: str
     draft: str
@@ -125,17 +125,19 @@ class _Preference:
     decided_by: str
     decided_at: str
     reasons: dict[str, str]
+    said: dict[str, dict[str, str]]
     final_id: int
     revision_id: int
     source: str
 
 
-@stage(version=1)
+@stage(version=2)
 def decisions(bench: Bench, cfg: Decisions, *, ledger: SourceFile, exam: Artifact) -> None:
     """Leave `preferences.jsonl`, each the writer's final against the same text with one decision turned round.
 
-    Set aside, with reasons in `drops.jsonl`: finals outside the months asked for (`month`), of a month or a family of
-    the exam (`exam-month`, `exam-family`) or like a text of it (`near-exam`), revisions that were cut short
+    Set aside, with reasons in `drops.jsonl`: finals outside the months asked for (`month`), saved later than the day
+    asked for (`saved-later`), of people, funds or managers that the task leaves out (`excluded`), of a month or a
+    family of the exam (`exam-month`, `exam-family`) or like a text of it (`near-exam`), revisions that were cut short
     (`unfinished`), finals whose facts the writer changed (`facts-changed`: a reason that is not in the draft cannot be
     learnt) or that took everything (`all-accepted`); and single preferences of a kind not asked for (`kind`), without a
     difference (`no-difference`), there already (`duplicate`), or decided both ways (`contradicted`).
@@ -203,6 +205,8 @@ class _Freezing:
         cfg, month = self.cfg, row["as_of"]
         if (cfg.since and month < cfg.since) or (cfg.until and month > cfg.until):
             self._drop(row, "month", f"it speaks of {month}")
+        elif excluded := self._excluded(row):
+            self._drop(row, *excluded)
         elif month in self.months:
             self._drop(row, "exam-month", f"{month} is a month of the exam")
         elif _family(row) in self.families:
@@ -216,6 +220,19 @@ class _Freezing:
         else:
             return True
         return False
+
+    def _excluded(self, row: dict[str, Any]) -> tuple[str, str] | None:
+        cfg, saved = self.cfg, row["decided_at"][:10]
+        if cfg.saved_until and saved > cfg.saved_until:
+            return "saved-later", f"it was saved on {saved}"
+        for field, names in (
+            ("decided_by", cfg.without_writers),
+            ("fund", cfg.without_funds),
+            ("manager", cfg.without_managers),
+        ):
+            if row[field] in names:
+                return "excluded", f"{row[field]} is left out by the task"
+        return None
 
     def _far(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows none of whose texts is like one of the exam."""
@@ -282,6 +299,7 @@ def _preference(row: dict[str, Any], rejected: str, kind: str, changes: tuple[st
         decided_by=row["decided_by"],
         decided_at=row["decided_at"],
         reasons=row["reasons"],
+        said={change: row["said"][change] for change in changes if change in row.get("said", {})},
         final_id=row["final_id"],
         revision_id=row["revision_id"],
         source=f"ledger:final:{row['final_id']}",

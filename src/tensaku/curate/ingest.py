@@ -13,8 +13,9 @@ import pydantic
 import tensaku.curate.read_tables
 import tensaku.curate.read_text  # noqa: F401  (registers the readers)
 from tensaku.config import Section
+from tensaku.curate.finals import Finals, chosen
 from tensaku.curate.mapping import FREE, NEEDED, Fault, Mapper
-from tensaku.curate.rows import Broken, JsonlWriter, Row
+from tensaku.curate.rows import Broken, JsonlWriter, Row, read_jsonl
 from tensaku.errors import DataError, UsageError, nearest
 from tensaku.plugins import Part, sources
 from tensaku.records import Drop, Pair
@@ -60,6 +61,8 @@ class Sources(Section):
 
     use: tuple[Use, ...] = ()
     """Each file, in the order in which rows are taken: of two equal pairs the first is kept."""
+    finals: Finals = Finals()
+    """The comments saved at the desk."""
 
 
 def files(cfg: Sources, folder: Path) -> dict[str, SourceFile]:
@@ -71,7 +74,7 @@ def files(cfg: Sources, folder: Path) -> dict[str, SourceFile]:
     Raises:
         UsageError: no file is named, a file is not there, or a reader, a setting or a field is unknown.
     """
-    if not cfg.use:
+    if not cfg.use and not cfg.finals.use:
         raise UsageError("no source is named", where="[sources]", fix='Add use = [{ path = "data/pairs.jsonl" }]')
     found = {}
     for number, use in enumerate(cfg.use, 1):
@@ -120,12 +123,12 @@ class _Tally:
     first_drop: str = ""
 
 
-@stage(version=1)
+@stage(version=2)
 def ingest(bench: Bench, cfg: Sources, **files: SourceFile) -> None:
     """Read every file of `cfg` and leave `pairs.jsonl`, one pair a row, and `drops.jsonl`.
 
     Args:
-        files: the files, named as `curate.files` names them.
+        files: the files, named as `curate.files` names them; `finals` is what `curate.finals_file` wrote.
 
     Raises:
         DataError: a file is empty, in an unknown encoding, without a needed column, or holds no row that could be used;
@@ -150,7 +153,32 @@ def ingest(bench: Bench, cfg: Sources, **files: SourceFile) -> None:
                     "set_aside": dict(sorted(tally.dropped.items())),
                 }
             )
+        if cfg.finals.use:
+            facts.append(_saved(files["finals"], cfg.finals, kept, dropped))
     bench.facts.update(files=facts, n=kept.n, set_aside=dropped.n)
+
+
+def _saved(file: SourceFile, cfg: Finals, kept: JsonlWriter, dropped: JsonlWriter) -> dict[str, Any]:
+    """Take the finals that are to be learnt from, after the files."""
+    tally, writers = _Tally(), Counter[str]()
+    for row in read_jsonl(file.path):
+        tally.read += 1
+        found = chosen(row, cfg)
+        if isinstance(found, Pair):
+            tally.kept += 1
+            writers[row["decided_by"]] += 1
+            kept.write(found)
+        else:
+            tally.dropped[found.reason] += 1
+            dropped.write(found)
+    return {
+        "file": "finals of the desk",
+        "sha256": file.key,
+        "rows": tally.read,
+        "pairs": tally.kept,
+        "set_aside": dict(sorted(tally.dropped.items())),
+        "decided_by": dict(sorted(writers.items())),
+    }
 
 
 def _records(path: Path, use: Use, tally: _Tally) -> Iterator[Pair | Drop]:

@@ -1,18 +1,29 @@
-"""A comment held against its draft: what changed, and which facts broke."""
+"""A comment held against its draft and the house's rules: what changed, which facts broke, what style asks for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from tensaku.desk.markup import Span, difference, marked, utf16_spans
+from tensaku.desk.changelist import Listed, listed
+from tensaku.desk.markup import Span, difference, marked, utf16_offsets, utf16_spans
 from tensaku.ledger import reason_key
 from tensaku.records import Change, FactBreak, Verdict
-from tensaku.text import Names, changes, compare
+from tensaku.text import Names, Required, StyleRule, Suggestion, changes, compare, lacking, suggestions
 
-__all__ = ["BrokenFact", "Comparison", "hold"]
+__all__ = ["BrokenFact", "Comparison", "House", "hold"]
 
 AHEAD = 24
 """Characters that a draft may be ahead of a comment on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a comment is held to beside its draft."""
+
+    names: Names = field(default_factory=dict)
+    style: Sequence[StyleRule] = ()
+    required: Sequence[Required] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,9 @@ class Comparison:
     verdict: Verdict
     read: int
     writing: bool = False
+    listed: tuple[Listed, ...] = ()
+    style: tuple[Suggestion, ...] = ()
+    lacking: tuple[Required, ...] = ()
 
     @property
     def broken(self) -> list[BrokenFact]:
@@ -78,11 +92,52 @@ class Comparison:
         """The added facts in the comment, as the browser counts."""
         return utf16_spans(self.text, self._spans("added"))
 
+    @property
+    def style_marks(self) -> list[dict[str, int | str | None]]:
+        """The places that break the house style, as the browser counts, with what each rule would write."""
+        at = utf16_offsets(self.text)
+        return [
+            {"start": at[s.start], "end": at[s.end], "text": s.text, "write": s.write, "rule": s.rule, "say": s.say}
+            for s in self.style
+        ]
 
-def hold(draft: str, text: str, names: Names, *, as_of: str = "", writing: bool = False) -> Comparison:
-    """Compare; without a comment there is nothing to find."""
+
+def hold(
+    draft: str,
+    text: str,
+    house: House,
+    *,
+    as_of: str = "",
+    section: str = "",
+    revision: str | None = None,
+    writing: bool = False,
+) -> Comparison:
+    """Compare; without a comment there is nothing to find, and style and list wait until it is written.
+
+    Args:
+        draft: the draft.
+        text: the comment as it stands.
+        house: names and rules.
+        as_of: the month that the draft speaks of.
+        section: its section, for the passages that only some must hold.
+        revision: the model's revision that the comment was written over.
+        writing: the comment is still being written by the model.
+    """
     read = min(len(draft), len(text) * 5 // 4 + AHEAD) if writing else len(draft)
     if not text.strip():
         return Comparison(draft, text, (), Verdict(), read, writing)
     found = tuple(change for change in changes(draft[:read], text) if change.op != "equal")
-    return Comparison(draft, text, found, compare(draft, text, names, as_of=as_of), read, writing)
+    verdict = compare(draft, text, house.names, as_of=as_of)
+    if writing:
+        return Comparison(draft, text, found, verdict, read, writing)
+    return Comparison(
+        draft,
+        text,
+        found,
+        verdict,
+        read,
+        writing,
+        tuple(listed(draft, revision, text, found)),
+        tuple(suggestions(text, house.style)),
+        tuple(lacking(text, section, house.required)),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,20 @@ from markupsafe import Markup, escape
 
 from tensaku.records import Change
 
-__all__ = ["Span", "difference", "marked", "utf16_spans"]
+__all__ = ["Span", "difference", "marked", "shown", "utf16_offsets", "utf16_spans"]
+
+
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def shown(text: str) -> Markup:
+    """Text escaped. Marks that turn the direction of reading are named: unseen, they would show 12 as 21."""
+    out, at = Markup(), 0
+    for found in _BIDI.finditer(text):
+        out += escape(text[at : found.start()])
+        out += Markup('<span class="bidi">U+{}</span>').format(f"{ord(found.group()):04X}")
+        at = found.end()
+    return out + escape(text[at:])
 
 
 class Span(NamedTuple):
@@ -28,10 +42,10 @@ def marked(text: str, spans: Iterable[Span], *, start: int = 0, end: int | None 
         left, right = max(span.start, at), min(span.end, end)
         if left >= right:
             continue
-        out += escape(text[at:left])
-        out += Markup('<mark class="fact" data-fact="{}">{}</mark>').format(span.key, text[left:right])
+        out += shown(text[at:left])
+        out += Markup('<mark class="fact" data-fact="{}">{}</mark>').format(span.key, shown(text[left:right]))
         at = right
-    return out + escape(text[at:end])
+    return out + shown(text[at:end])
 
 
 def difference(
@@ -67,17 +81,25 @@ def difference(
         was = marked(old, missing, start=change.old_start, end=change.old_end)
         out += _change(change, (Markup("<del>{}</del>").format(was) if was else Markup()) + put_in)
     out += marked(new, added, start=at)
-    return out + Markup('<span class="awaited">{}</span>').format(awaited) if awaited else out
+    return out + Markup('<span class="awaited">{}</span>').format(shown(awaited)) if awaited else out
 
 
 def _change(change: Change, body: Markup) -> Markup:
     return Markup('<span class="change" data-change="{}">{}</span>').format(change.id, body) if body else body
 
 
-def utf16_spans(text: str, spans: Iterable[Span]) -> list[list[int | str]]:
-    """The spans as a browser counts: `[start, end, key, text]` in UTF-16 units."""
+def utf16_offsets(text: str) -> list[int]:
+    """Where each character of the text, and its end, stands as a browser counts: in UTF-16 units."""
+    if text.isascii() or max(text) <= "\uffff":
+        return list(range(len(text) + 1))
     ends, units = [0], 0
     for character in text:
         units += 2 if ord(character) > 0xFFFF else 1
         ends.append(units)
-    return [[ends[s.start], ends[s.end], s.key, text[s.start : s.end]] for s in sorted(spans)]
+    return ends
+
+
+def utf16_spans(text: str, spans: Iterable[Span]) -> list[list[int | str]]:
+    """The spans as a browser counts: `[start, end, key, text]` in UTF-16 units."""
+    at = utf16_offsets(text)
+    return [[at[s.start], at[s.end], s.key, text[s.start : s.end]] for s in sorted(spans)]

@@ -19,19 +19,21 @@ from starlette.middleware import Middleware
 from tensaku.desk.access import Access, AccessRules, Signed
 from tensaku.desk.board import read_board
 from tensaku.desk.bulk import BulkWorker
-from tensaku.desk.comparison import hold
+from tensaku.desk.comparison import House, hold
 from tensaku.desk.gate import Gate, signed_of
+from tensaku.desk.handing import add_handout
 from tensaku.desk.inbox import add_inbox
 from tensaku.desk.model_page import add_model_page
 from tensaku.desk.month import add_month
 from tensaku.desk.reading import add_reading
 from tensaku.desk.review import add_review
 from tensaku.desk.rights import PersonalLedger
-from tensaku.desk.session import Desk, Session
+from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
 from tensaku.desk.words import WORDS, Language
+from tensaku.desk.words_writing import CLIENT_WRITING
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
 from tensaku.intake import Road
@@ -45,8 +47,6 @@ CLIENT_WORDS = (
     "notice_restored",
     "notice_discard",
     "notice_replaced",
-    "notice_keep_mine",
-    "notice_use_theirs",
     "fault_file_large",
     "error_long_text",
     "fault_long",
@@ -54,10 +54,11 @@ CLIENT_WORDS = (
     "writing",
     "detail",
     "close",
+    *CLIENT_WRITING,
 )
 """What the scripts say by themselves."""
 
-EVENTS = ("hello", "filter", "open", "text", "ask", "stop", "save", "new", "file")
+EVENTS = ("hello", "filter", "open", "text", "ask", "stop", "save", "new", "file", *WRITING_EVENTS)
 
 PATHS: tuple[tuple[str, Language], ...] = (("/", "ja"), ("/ja", "ja"), ("/en", "en"))
 
@@ -111,7 +112,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         raise UsageError("this process has a desk already", fix="Start another process for another desk.")
     _mounted.append(app)
     # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
-    threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", {}), daemon=True).start()
+    threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", House()), daemon=True).start()
     desk = Desk(ledger, engine, job, title, choose)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
@@ -135,6 +136,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     for path, language in PATHS:
         _add_page(desk, entry, path, language, sessions.add)
+    add_handout(app, desk)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     add_reading(app, ledger, who=lambda request: signed_of(request).person.name)

@@ -7,27 +7,46 @@ import base64
 import binascii
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tensaku.desk.asking import Asking
+from tensaku.desk.beside import Beside
 from tensaku.desk.board import Filters, read_board
-from tensaku.desk.comparison import Comparison, hold
+from tensaku.desk.candidates import Candidates
+from tensaku.desk.comparison import Comparison, House, hold
+from tensaku.desk.deciding import Deciding
 from tensaku.desk.intake import Fault, decode, new_draft
+from tensaku.desk.keeping import Keeping
 from tensaku.desk.views import Views, timeline
 from tensaku.desk.words import Language, counted
 from tensaku.engines.protocol import Engine
 from tensaku.errors import EngineError, NotFound, UsageError
-from tensaku.ledger import DraftRow, FinalRow, Ledger, RevisionRow, reason_key
+from tensaku.ledger import (
+    DecisionRow,
+    DraftRow,
+    FinalRow,
+    Ledger,
+    PersonRow,
+    RevisionRow,
+    SavedMeanwhile,
+    WorkRow,
+    reason_key,
+)
+from tensaku.records import Change
 from tensaku.revise import LONGEST_DRAFT, Job
+from tensaku.text import StyleRule
 
-__all__ = ["LONGEST_TEXT", "Desk", "Session"]
+__all__ = ["LONGEST_TEXT", "WRITING_EVENTS", "Desk", "Session"]
 
 log = logging.getLogger("tensaku.desk")
 
 LONGEST_TEXT = 2 * LONGEST_DRAFT
 """Most characters of a comment."""
+
+WRITING_EVENTS = ("decide", "keep", "drop", "merge", "beside", "candidates", "choose")
+"""Events of the parts of a session, beside its own."""
 
 Send = Callable[[str, Any], None]
 
@@ -71,6 +90,9 @@ class Opened:
     draft: DraftRow
     revisions: list[RevisionRow]
     finals: list[FinalRow]
+    work: list[WorkRow]
+    decisions: dict[str, DecisionRow]
+    people: dict[str, PersonRow]
 
     @property
     def text(self) -> str:
@@ -104,15 +126,57 @@ class Session:
 
     def __init__(self, desk: Desk, language: Language, send: Send, signed: str | None = None) -> None:
         self._signed = signed
-        self._desk, self._views, self._t, self._send = desk, Views(language), Views(language).words, send
+        self._desk, self.views, self.t, self.send = desk, Views(language), Views(language).words, send
         self._filters: Filters | None = None
-        self._person: str | None = None
-        self._opened: Opened | None = None
+        self.person: str | None = None
+        self.opened: Opened | None = None
         self._opening: int | None = None
         self._askings: dict[int, Asking] = {}
         self._text = ""
+        self._revision: int | None = None
         self._comparing: asyncio.Task[None] | None = None
         self._stale = False
+        self._keeping, self._deciding, self._beside = Keeping(self), Deciding(self), Beside(self)
+        self._candidates = Candidates(self)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the page reads and writes."""
+        return self._desk.ledger
+
+    @property
+    def where(self) -> str:
+        """Which ledger that is."""
+        return self._desk.ledger.where
+
+    @property
+    def longest(self) -> int:
+        """Most characters of a comment."""
+        return LONGEST_TEXT
+
+    @property
+    def style(self) -> Sequence[StyleRule]:
+        """The house style."""
+        return self._desk.job.style
+
+    def answering(self) -> tuple[Engine, Job]:
+        """Who answers the next question."""
+        return self._desk.answering()
+
+    def change(self, id: str) -> Change | None:
+        """A change that the page has listed."""
+        return self._deciding.known.get(id)
+
+    @property
+    def people(self) -> Mapping[str, PersonRow]:
+        """Everybody, by short name."""
+        return self.opened.people if self.opened is not None else {}
+
+    def base_of(self, draft: int, based_on: Any, revision: Any) -> str | None:
+        """What a writer began with: the final they had seen, else the model's revision, else the draft. Blocks."""
+        finals = {row.id: row.text for row in self.ledger.finals(draft)}
+        revisions = {row.id: row.text for row in self.ledger.revisions(draft)}
+        return finals.get(based_on) or revisions.get(revision) or self.ledger.draft(draft).text
 
     async def on_event(self, name: str, values: Mapping[str, Any]) -> None:
         """Answer one event; a failure becomes a message on the page, which stays usable."""
@@ -126,6 +190,13 @@ class Session:
             "save": self._on_save,
             "new": self._on_new,
             "file": self._on_file,
+            "decide": self._deciding.on_decide,
+            "keep": self._keeping.on_keep,
+            "drop": self._keeping.on_drop,
+            "merge": self._keeping.on_merge,
+            "beside": self._beside.on_beside,
+            "candidates": self._candidates.on_candidates,
+            "choose": self._candidates.on_choose,
         }
         try:
             await handlers[name](values)
@@ -139,6 +210,7 @@ class Session:
 
     def close(self) -> None:
         """The page is gone: end what was being written for it."""
+        self._keeping.leave()
         for asking in self._askings.values():
             asking.stop()
 
@@ -146,8 +218,8 @@ class Session:
         people = await asyncio.to_thread(self._desk.ledger.people)
         name = self._signed or values.get("person")
         known = {p.name: p.display for p in people if p.active and ("writer" in p.roles or p.name == self._signed)}
-        self._person = name if name in known else None
-        self._send("person", {"name": self._person, "display": known.get(str(name))})
+        self.person = name if name in known else None
+        self.send("person", {"name": self.person, "display": known.get(str(name))})
         if values.get("draft") is not None:
             await self._open(int(values["draft"]))
 
@@ -160,26 +232,28 @@ class Session:
 
     async def _on_text(self, values: Mapping[str, Any]) -> None:
         text = str(values["text"])
-        if self._opened is None or values["draft"] != self._opened.draft.id:
+        if self.opened is None or values["draft"] != self.opened.draft.id:
             return
         if len(text) > LONGEST_TEXT:
-            self._notice("error_long_text", n=f"{len(text):,}", limit=f"{LONGEST_TEXT:,}")
+            self.notice("error_long_text", n=f"{len(text):,}", limit=f"{LONGEST_TEXT:,}")
             return
-        self._text = text
+        if text != self._text:
+            self._keeping.wrote(self.opened.draft.id)
+        self._text, self._revision = text, values.get("revision", self._revision)
         self._compare_soon()
 
     async def _on_ask(self, values: Mapping[str, Any]) -> None:
-        opened = self._opened
-        if self._person is None:
-            self._send("who", None)
-            self._notice("error_no_person")
+        opened = self.opened
+        if self.person is None:
+            self.send("who", None)
+            self.notice("error_no_person")
         elif opened is None or values["draft"] != opened.draft.id:
-            self._notice("error_no_draft")
+            self.notice("error_no_draft")
         elif opened.draft.id not in self._askings:
             asking = Asking(opened.draft)
             self._askings[opened.draft.id] = asking
-            self._send("asking", {"draft": opened.draft.id, "text": ""})
-            asking.task = asyncio.create_task(self._write(asking, self._person))
+            self.send("asking", {"draft": opened.draft.id, "text": ""})
+            asking.task = asyncio.create_task(self._write(asking, self.person))
 
     async def _on_stop(self, values: Mapping[str, Any]) -> None:
         asking = self._askings.get(int(values["draft"]))
@@ -187,34 +261,34 @@ class Session:
             asking.stop()
 
     async def _on_save(self, values: Mapping[str, Any]) -> None:
-        opened, text = self._opened, str(values["text"])
-        if self._person is None:
-            self._send("who", None)
-            self._notice("error_no_person")
+        opened, text = self.opened, str(values["text"])
+        if self.person is None:
+            self.send("who", None)
+            self.notice("error_no_person")
         elif opened is None or values["draft"] != opened.draft.id:
-            self._notice("error_no_draft")
+            self.notice("error_no_draft")
         elif not text.strip():
-            self._notice("error_empty")
+            self.notice("error_empty")
         elif len(text) > LONGEST_TEXT:
-            self._notice("error_long_text", n=f"{len(text):,}", limit=f"{LONGEST_TEXT:,}")
+            self.notice("error_long_text", n=f"{len(text):,}", limit=f"{LONGEST_TEXT:,}")
         else:
             await self._save(opened.draft, text, values)
 
     async def _on_new(self, values: Mapping[str, Any]) -> None:
-        if self._person is None:
-            self._send("who", None)
+        if self.person is None:
+            self.send("who", None)
             return
         found = new_draft(values)
         if isinstance(found, Fault):
-            self._send("newFault", {"field": found.where, "message": self._t[found.word].format(**found.values)})
+            self.send("newFault", {"field": found.where, "message": self.t[found.word].format(**found.values)})
             return
-        by = self._person
+        by = self.person
         draft = await asyncio.to_thread(lambda: self._desk.ledger.add_draft(found, by=by))
         self._filters = Filters(month=draft.as_of)
-        self._send("newDone", None)
+        self.send("newDone", None)
         await self._open(draft.id)
         await self._show_board()
-        self._notice("notice_added", kind="good")
+        self.notice("notice_added", kind="good")
 
     async def _on_file(self, values: Mapping[str, Any]) -> None:
         try:
@@ -223,71 +297,97 @@ class Session:
             data = b"\0"
         found = await asyncio.to_thread(decode, data)
         if isinstance(found, Fault):
-            self._send("newFault", {"field": "text", "message": self._t[found.word].format(**found.values)})
+            self.send("newFault", {"field": "text", "message": self.t[found.word].format(**found.values)})
         else:
-            self._send("newText", {"text": found})
+            self.send("newText", {"text": found})
 
     # -- reading and showing ---------------------------------------------------------------------------------------
 
     def _read(self, draft: int) -> Opened:
         ledger = self._desk.ledger
-        return Opened(ledger.draft(draft), ledger.revisions(draft), ledger.finals(draft))
+        return Opened(
+            ledger.draft(draft),
+            ledger.revisions(draft),
+            ledger.finals(draft),
+            ledger.work(draft),
+            {row.change: row for row in ledger.decisions(draft)},
+            {person.name: person for person in ledger.people()},
+        )
 
-    def _hold(self, draft: DraftRow, text: str, writing: bool) -> Comparison:
-        return hold(draft.text, text, self._desk.job.names, as_of=draft.as_of, writing=writing)
+    def _hold(self, opened: Opened, text: str, writing: bool) -> Comparison:
+        draft, job = opened.draft, self._desk.job
+        revision = next((row.text for row in opened.revisions if row.id == self._revision), None)
+        house = House(job.names, job.style, job.required)
+        about = {"as_of": draft.as_of, "section": draft.section}
+        return hold(draft.text, text, house, **about, revision=revision, writing=writing)
 
     async def _open(self, draft: int) -> None:
         self._opening = draft
         opened = await asyncio.to_thread(self._read, draft)
-        regions = {"heading": self._views.heading(opened.draft), **await self._row_regions(opened)}
+        regions = {"heading": self.views.heading(opened.draft), **await self._row_regions(opened)}
         if self._opening != draft:
             return  # another one was chosen meanwhile
         # From here to the sending nothing may wait: a piece written in between would reach neither text nor page.
         asking = self._askings.get(draft)
-        self._opened, self._text = opened, asking.text if asking else opened.text
-        self._send(
+        work = self._keeping.mine(opened) if asking is None else None
+        self.opened, self._text = opened, asking.text if asking else work.text if work else opened.text
+        self._revision = work.revision_id if work else opened.revisions[0].id if opened.revisions else None
+        self._keeping.enter(opened, self.person)
+        self._deciding.enter(opened.decisions)
+        regions["others"] = self.views.others(self._keeping.others(opened), opened.people)
+        self.send(
             "open",
             {
                 "draft": draft,
                 "key": opened.key,
                 "text": self._text,
+                "known": opened.text,
                 "based_on": opened.based_on,
-                "revision": opened.revisions[0].id if opened.revisions else None,
+                "revision": self._revision,
                 "saved": opened.finals[0].text if opened.finals else None,
-                "reasons": dict(opened.finals[0].reasons) if opened.finals else {},
+                "reasons": dict(work.reasons if work else opened.finals[0].reasons if opened.finals else {}),
+                "work": work and {"version": work.version, "at": self.views.clock(work.at), "based_on": work.based_on},
                 "asking": asking is not None,
-                "draft_count": counted(self._t, "chars", len(opened.draft.text)),
+                "draft_count": counted(self.t, "chars", len(opened.draft.text)),
                 "regions": regions,
             },
         )
         self._compare_soon()
 
     async def _row_regions(self, opened: Opened) -> dict[str, str]:
-        people = {p.name: p for p in await asyncio.to_thread(self._desk.ledger.people)}
+        people = opened.people
         events = timeline(opened.draft, opened.revisions, opened.finals)
         if opened.finals:
             newest = opened.finals[0]
             who = people[newest.by].display if newest.by in people else newest.by
-            state = self._t["saved_at"].format(at=self._views.when(newest.at), who=who)
+            state = self.t["saved_at"].format(at=self.views.when(newest.at), who=who)
         else:
-            state = self._t["never_saved"]
+            state = self.t["never_saved"]
         return {
-            "made-by": self._views.made_by(opened.revisions[0] if opened.revisions else None),
-            "history": self._views.history(events, people),
+            "made-by": self.views.made_by(opened.revisions[0] if opened.revisions else None),
+            "history": self.views.history(events, people),
             "saved-state": state,
         }
 
     async def _show_board(self) -> None:
         board = await asyncio.to_thread(read_board, self._desk.ledger, self._filters)
-        opened = self._opened.draft.id if self._opened else None
-        self._send("regions", {"board": self._views.board(board, opened)})
+        opened = self.opened.draft.id if self.opened else None
+        self.send("regions", {"board": self.views.board(board, opened)})
 
     async def _refresh(self, draft: int) -> None:
         """Read the draft again, after something was added to it."""
-        if self._opened is not None and self._opened.draft.id == draft:
-            self._opened = await asyncio.to_thread(self._read, draft)
-            self._send("regions", await self._row_regions(self._opened))
+        await self.read_again(draft)
+        if self.opened is not None and self.opened.draft.id == draft:
+            self.send("regions", await self._row_regions(self.opened))
         await self._show_board()
+
+    async def read_again(self, draft: int) -> None:
+        """Read the draft again, if the page still shows it."""
+        before = self.opened
+        if before is not None and before.draft.id == draft:
+            read = await asyncio.to_thread(self._read, draft)
+            if self.opened is before:
+                self.opened = read
 
     def _compare_soon(self) -> None:
         """Compare with the newest text; while one comparison runs, only the last of the texts behind it counts."""
@@ -305,30 +405,34 @@ class Session:
             self._fail("error_other", error)
 
     async def _compare(self) -> None:
-        opened, text = self._opened, self._text
+        opened, text = self.opened, self._text
         if opened is None:
             return
         writing = opened.draft.id in self._askings
-        found = await asyncio.to_thread(self._hold, opened.draft, text, writing)
-        if self._opened is not None and self._opened.draft.id == opened.draft.id:
+        found = await asyncio.to_thread(self._hold, opened, text, writing)
+        if self.opened is not None and self.opened.draft.id == opened.draft.id:
             self._show(opened.draft.id, found)
 
     def _show(self, draft: int, found: Comparison) -> None:
         n, broken = len(found.changes), found.broken
-        count = "" if not found.text.strip() else counted(self._t, "changes", n) if n else self._t["no_changes"]
-        self._send(
+        count = "" if not found.text.strip() else counted(self.t, "changes", n) if n else self.t["no_changes"]
+        self.send(
             "compared",
             {
                 "draft": draft,
                 "draft_html": found.draft_html,
                 "difference_html": found.difference_html,
-                "difference_empty": self._t["difference_empty"],
-                "facts_html": self._views.facts(broken, text=found.text, writing=found.writing),
+                "difference_empty": self.t["difference_empty"],
+                "facts_html": self.views.facts(broken, text=found.text, writing=found.writing, lacking=found.lacking),
+                "style_html": self.views.style(found, rules=bool(self._desk.job.style)),
+                "style": found.style_marks,
+                "text": found.text,
                 "marks": found.marks,
-                "broken": len(broken),
-                "badge": counted(self._t, "facts_badge", len(broken)),
+                "list": self._deciding.show(draft, found),
+                "broken": len(broken) + len(found.lacking),
+                "badge": counted(self.t, "facts_badge", len(broken) + len(found.lacking)),
                 "counts": {
-                    "final-count": counted(self._t, "chars", len(found.text)),
+                    "final-count": counted(self.t, "chars", len(found.text)),
                     "change-count": "" if found.writing else count,
                 },
             },
@@ -341,18 +445,21 @@ class Session:
         done: dict[str, Any] = {"draft": draft, "revision": None}
 
         def wrote(piece: str) -> None:
-            if self._opened is not None and self._opened.draft.id == draft:
-                self._send("append", {"draft": draft, "text": piece})
+            if self.opened is not None and self.opened.draft.id == draft:
+                self.send("append", {"draft": draft, "text": piece})
 
         try:
             revision = await asking.run(*desk.answering(), wrote)
             if not asking.stopped and revision.finish != "cancelled":
                 row = await asyncio.to_thread(desk.ledger.add_revision, draft, revision, by)
                 done["revision"] = row.id
+                await self.read_again(draft)  # the list of changes needs the revision from the first comparison on
+                if self.opened is not None and self.opened.draft.id == draft:
+                    self._revision = row.id
             if asking.stopped:
-                self._notice("notice_stopped")
+                self.notice("notice_stopped")
             elif revision.finish == "length":
-                self._notice("notice_length")
+                self.notice("notice_length")
         except UsageError as error:
             self._fail("error_too_long", error)
         except EngineError as error:
@@ -362,45 +469,42 @@ class Session:
             self._fail("error_engine", error)
         finally:
             self._askings.pop(draft, None)
-            self._send("asked", done)
+            self.send("asked", done)
             self._compare_soon()
         await self._refresh(draft)
 
     async def _save(self, draft: DraftRow, text: str, values: Mapping[str, Any]) -> None:
-        self._text = text
+        opened = self.opened
+        assert opened is not None
+        self._text, self._revision = text, values.get("revision")
         reasons = {str(k): str(v) for k, v in dict(values.get("reasons") or {}).items()}
-        found = await asyncio.to_thread(self._hold, draft, text, False)
-        without = [b for b in found.verdict.breaks if not reasons.get(reason_key(b), "").strip()]
+        found = await asyncio.to_thread(self._hold, opened, text, False)
+        lacking = [passage.name for passage in found.lacking]
+        needed = [*(reason_key(b) for b in found.verdict.breaks), *lacking]
+        without = [key for key in needed if not reasons.get(key, "").strip()]
         self._show(draft.id, replace(found, writing=draft.id in self._askings))
         if without:
-            self._send("reasons", {"keys": [reason_key(b) for b in without]})
-            self._notice("reason_needed")
+            self.send("reasons", {"keys": without})
+            self.notice("reason_needed")
             return
-        based_on, person, revision = values.get("based_on"), str(self._person), values.get("revision")
+        based_on, person, revision = values.get("based_on"), str(self.person), values.get("revision")
         try:
             final = await asyncio.to_thread(
                 lambda: self._desk.ledger.save_final(
-                    draft.id, text, person, revision_id=revision, reasons=reasons, based_on=based_on
+                    draft.id, text, person, revision_id=revision, reasons=reasons, based_on=based_on, lacking=lacking
                 )
             )
-        except UsageError:
-            newest = (await asyncio.to_thread(self._desk.ledger.finals, draft.id))[:1]
-            if not newest or newest[0].id == based_on:
-                raise
-            await self._conflict(draft.id, newest[0])
+        except SavedMeanwhile as error:
+            await self._keeping.conflict(draft.id, error.newest, text, values)
+            await self._refresh(draft.id)
             return
-        self._send("saved", {"draft": draft.id, "based_on": final.id, "text": text})
-        self._notice("notice_saved", kind="good")
+        self.send("saved", {"draft": draft.id, "based_on": final.id, "text": text})
+        self.notice("notice_saved", kind="good")
         await self._refresh(draft.id)
 
-    async def _conflict(self, draft: int, newest: FinalRow) -> None:
-        person = await asyncio.to_thread(self._desk.ledger.person, newest.by)
-        message = self._t["notice_conflict"].format(who=person.display, at=self._views.when(newest.at))
-        self._send("conflict", {"draft": draft, "message": message, "based_on": newest.id, "text": newest.text})
-        await self._refresh(draft)
-
-    def _notice(self, word: str, *, kind: str = "warn", detail: str = "", **values: str) -> None:
-        self._send("notice", {"message": self._t[word].format(**values), "kind": kind, "detail": detail})
+    def notice(self, word: str, *, kind: str = "warn", detail: str = "", **values: str) -> None:
+        """Show a message over the panes: `word` of the page's words, with its values."""
+        self.send("notice", {"message": self.t[word].format(**values), "kind": kind, "detail": detail})
 
     def _fail(self, word: str, error: Exception) -> None:
-        self._notice(word, kind="bad", detail=str(error))
+        self.notice(word, kind="bad", detail=str(error))

@@ -13,11 +13,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tensaku.desk.board import Board
-from tensaku.desk.comparison import BrokenFact
+from tensaku.desk.board import Board, state_of
+from tensaku.desk.comparison import BrokenFact, Comparison
+from tensaku.desk.markup import shown
 from tensaku.desk.words import WORDS, Language, counted, month_name
-from tensaku.ledger import DraftRow, FinalRow, PersonRow, RevisionRow
+from tensaku.ledger import CHANGE_REASONS, DecisionRow, DraftRow, FinalRow, PersonRow, RevisionRow
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
+from tensaku.text import Required
 
 __all__ = ["Event", "Views", "asset_version", "timeline"]
 
@@ -63,6 +65,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
+    environment.filters["shown"] = shown
+    environment.globals["state_of"] = state_of
     environment.globals["counted"] = counted
     return environment
 
@@ -90,12 +94,43 @@ class Views:
         """What stands above the panes."""
         return self._render("heading.html", draft=draft)
 
-    def facts(self, broken: Sequence[BrokenFact], *, text: str, writing: bool) -> str:
+    def facts(self, broken: Sequence[BrokenFact], *, text: str, writing: bool, lacking: Sequence[Required] = ()) -> str:
         """The warnings."""
         keys: dict[str, list[BrokenFact]] = {}
         for fact in broken:
             keys.setdefault(fact.key, []).append(fact)
-        return self._render("facts.html", keys=keys, broken=broken, has_text=bool(text.strip()), writing=writing)
+        return self._render(
+            "facts.html", keys=keys, broken=broken, has_text=bool(text.strip()), writing=writing, lacking=lacking
+        )
+
+    def changes(self, found: Comparison, said: Mapping[str, DecisionRow], people: Mapping[str, PersonRow]) -> str:
+        """The list of changes."""
+        has_text, reasons = bool(found.text.strip()), CHANGE_REASONS
+        rows, writing = found.listed, found.writing
+        return self._render(
+            "changes.html", rows=rows, said=said, people=people, has_text=has_text, writing=writing, reasons=reasons
+        )
+
+    def style(self, found: Comparison, *, rules: bool) -> str:
+        """What the house style asks for."""
+        return self._render("style.html", found=found.style, rules=rules, has_text=bool(found.text.strip()))
+
+    def beside(self, what: str, **values: Any) -> str:
+        """What stands beside the text: `what` is similar, last or why."""
+        return self._render("beside.html", what=what, **values)
+
+    def candidates(self, shown: Sequence[tuple[RevisionRow, Markup]]) -> str:
+        """Revisions to choose from, with their differences from the draft."""
+        return self._render("candidates.html", shown=shown)
+
+    def others(self, lines: Sequence[Mapping[str, Any]], people: Mapping[str, PersonRow]) -> str:
+        """Who else is at the comment."""
+        return self._render("others.html", lines=lines, people=people, clock=self.clock)
+
+    def clock(self, at: datetime) -> str:
+        """The time of a moment of today, date and time of an older one."""
+        here, now = at.astimezone(), datetime.now().astimezone()
+        return f"{here:%H:%M:%S}" if here.date() == now.date() else f"{here:%Y-%m-%d %H:%M}"
 
     def made_by(self, revision: RevisionRow | None) -> str:
         """Who wrote the revision."""

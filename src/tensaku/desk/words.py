@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tensaku.desk.words_house import HOUSE
+from tensaku.desk.words_writing import WRITING
 
 __all__ = ["LANGUAGES", "WORDS", "Language", "counted", "month_name"]
 
@@ -150,8 +151,6 @@ _JA = {
     "notice_stopped": "作成を止めました。ここまでの文は編集欄に残っています。",
     "notice_length": "修正案が長さの上限に達し、途中で切れている可能性があります。末尾を確かめてください。",
     "notice_conflict": "{who} が {at} にこの原稿の公表文を保存しました。",
-    "notice_keep_mine": "自分の文のまま続ける",
-    "notice_use_theirs": "保存された文に切り替える",
     "error_no_person": "先に担当者を選んでください。",
     "error_no_draft": "先に原稿を開いてください。",
     "error_empty": "公表文が空です。文を書いてから保存してください。",
@@ -296,8 +295,6 @@ _EN = {
     "notice_stopped": "Stopped. What was written so far stays in the editor.",
     "notice_length": "The revision reached the length limit and may be cut off. Check its end.",
     "notice_conflict": "{who} saved a comment for this draft at {at}.",
-    "notice_keep_mine": "Go on with my text",
-    "notice_use_theirs": "Use the saved text",
     "error_no_person": "Choose who you are first.",
     "error_no_draft": "Open a draft first.",
     "error_empty": "The comment is empty. Write it before you save.",
@@ -310,8 +307,8 @@ _EN = {
 }
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
-    "ja": {**_JA, **{key: said[0] for key, said in HOUSE.items() if not key.endswith("_one")}},
-    "en": {**_EN, **{key: said[1] for key, said in HOUSE.items()}},
+    "ja": {**_JA, **{key: said[0] for key, said in (HOUSE | WRITING).items() if not key.endswith("_one")}},
+    "en": {**_EN, **{key: said[1] for key, said in (HOUSE | WRITING).items()}},
 }
 
 _FIRST_HALF = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")

@@ -1,13 +1,17 @@
 """The ledger: who drafted, revised, decided, saved, tuned and approved what, and when; nothing in it is rewritten.
 
+Only work in progress, which nobody has saved yet, is written over.
+
 People, drafts, revisions, finals with every change decided, releases, approvals, rollouts, API keys, answers, and a log
 whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
 """
 
 from tensaku.ledger.book import Ledger
+from tensaku.ledger.decisions import Place, decide, places
 from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
 from tensaku.ledger.rows import (
+    CHANGE_REASONS,
     POLICIES,
     ROLES,
     SYSTEM,
@@ -15,8 +19,11 @@ from tensaku.ledger.rows import (
     ApprovalRow,
     Broken,
     BulkRow,
+    ChangeReason,
     ChangeRow,
+    ChoiceRow,
     Decision,
+    DecisionRow,
     DeploymentRow,
     DraftRow,
     FinalRow,
@@ -41,10 +48,13 @@ from tensaku.ledger.rows import (
     SavedMeanwhile,
     SessionRow,
     Standing,
+    WorkMeanwhile,
+    WorkRow,
     reason_key,
 )
 
 __all__ = [
+    "CHANGE_REASONS",
     "KEY_START",
     "POLICIES",
     "ROLES",
@@ -53,9 +63,12 @@ __all__ = [
     "ApprovalRow",
     "Broken",
     "BulkRow",
+    "ChangeReason",
     "ChangeRow",
+    "ChoiceRow",
     "ComparisonRow",
     "Decision",
+    "DecisionRow",
     "DeploymentRow",
     "DraftRow",
     "FinalRow",
@@ -71,6 +84,7 @@ __all__ = [
     "NewReport",
     "NotAllowed",
     "PersonRow",
+    "Place",
     "Policy",
     "ReasonsMissing",
     "ReleaseRow",
@@ -83,5 +97,9 @@ __all__ = [
     "SessionRow",
     "Standing",
     "VoteRow",
+    "WorkMeanwhile",
+    "WorkRow",
+    "decide",
+    "places",
     "reason_key",
 ]

@@ -19,6 +19,8 @@ WATCHED: dict[str, type[tables.Row]] = {
     "draft": tables.Draft,
     "revision": tables.Revised,
     "final": tables.Final,
+    "decision": tables.Decided,
+    "choice": tables.Choice,
     "release": tables.Release,
     "approval": tables.Approval,
     "deployment": tables.Deployment,

@@ -25,11 +25,12 @@ from tensaku.ledger.releases import Releases
 from tensaku.ledger.reports import Reports
 from tensaku.ledger.reviews import Reviews
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
+from tensaku.ledger.writing import Writing
 
 __all__ = ["Ledger"]
 
 
-class Ledger(Accounts, Bulks, Reports, Finals, Reviews, Outcomes, Releases, Keys, Answers, Readings):
+class Ledger(Accounts, Bulks, Reports, Finals, Reviews, Outcomes, Releases, Keys, Answers, Readings, Writing):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod

@@ -1,13 +1,27 @@
-"""What became of each change that the model proposed, read off the three texts: draft, revision, final."""
+"""What became of each change that the model proposed, and where it stands: read off draft, revision and final."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tensaku.ledger.rows import Decision
 from tensaku.records import Change
 
-__all__ = ["decide"]
+__all__ = ["Place", "decide", "places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a proposed change stands in the writer's text, in characters, and what to put there to take or leave it.
+
+    Where the writer has put words of their own beside several changes, these share one place.
+    """
+
+    start: int
+    end: int
+    taken: str
+    left: str
 
 
 def decide(
@@ -24,12 +38,85 @@ def decide(
     """
     exact = _taken_or_left(draft, final, proposed)
     if exact is not None:
-        return exact
+        return [decision for decision, _ in exact]
     return [_by_place(change, edits, total) for change in proposed]
 
 
-def _taken_or_left(draft: str, final: str, proposed: Sequence[Change]) -> list[Decision] | None:
-    """The decisions of a writer who only took or left changes: exact, and None if the final has words of its own.
+def places(
+    draft: str, revision: str, final: str, *, proposed: Sequence[Change], edits: Sequence[Change]
+) -> list[Place]:
+    """The place of each of `proposed`, in their order; arguments as of `decide`.
+
+    Putting `taken` or `left` of one place there leaves every other change as it was, unless it shares the place.
+    """
+    found: list[Place] = []
+    for changes, inside, (d, r, f) in _clusters(proposed, edits):
+        was = draft[d[0] : d[1]]
+        now = final[f[0] : f[1]]
+        moved = [_moved(change, d[0]) for change in changes]
+        exact = _taken_or_left(was, now, moved) if inside else None
+        if not inside:  # as the model left it
+            found += [_as_revised(change, f[0] - r[0]) for change in changes]
+        elif exact is not None:
+            for change, (decision, at) in zip(changes, exact, strict=True):
+                standing = change.new if decision == "accepted" else change.old
+                found.append(Place(f[0] + at, f[0] + at + len(standing), change.new, change.old))
+        else:
+            found += [Place(f[0], f[1], revision[r[0] : r[1]], was)] * len(changes)
+    return found
+
+
+def _as_revised(change: Change, shift: int) -> Place:
+    return Place(change.new_start + shift, change.new_end + shift, change.new, change.old)
+
+
+def _moved(change: Change, back: int) -> Change:
+    return Change(
+        change.id,
+        change.op,
+        change.old,
+        change.new,
+        change.old_start - back,
+        change.old_end - back,
+        change.new_start,
+        change.new_end,
+    )
+
+
+_Span = tuple[int, int]
+
+
+def _clusters(
+    proposed: Sequence[Change], edits: Sequence[Change]
+) -> list[tuple[list[Change], list[Change], tuple[_Span, _Span, _Span]]]:
+    """Proposed changes with the edits that touch them, and the stretch of draft, revision and final that they share."""
+    marks = [(c.new_start, c.new_end, 0, c) for c in proposed] + [(e.old_start, e.old_end, 1, e) for e in edits]
+    groups: list[tuple[int, int, list[Change], list[Change]]] = []
+    for start, end, edit, change in sorted(marks, key=lambda mark: mark[:3]):
+        joined = bool(groups) and start <= groups[-1][1] and bool(edit or groups[-1][3])
+        if joined:
+            first, last, ours, theirs = groups.pop()
+            start, end = first, max(last, end)
+        else:
+            ours, theirs = [], []
+        (theirs if edit else ours).append(change)
+        groups.append((start, end, ours, theirs))
+    found = []
+    to_draft = to_final = 0
+    for start, end, ours, theirs in groups:
+        before_draft, before_final = to_draft, to_final
+        to_draft += sum(len(c.old) - len(c.new) for c in ours)
+        to_final += sum(len(e.new) - len(e.old) for e in theirs)
+        spans = ((start + before_draft, end + to_draft), (start, end), (start + before_final, end + to_final))
+        if ours:
+            found.append((ours, theirs, spans))
+    return found
+
+
+def _taken_or_left(draft: str, final: str, proposed: Sequence[Change]) -> list[tuple[Decision, int]] | None:
+    """The decisions of a writer who only took or left changes, each with its place in the final: exact.
+
+    None if the final has words of its own.
 
     Walks the draft once, keeping the places in the final that can be reached; there are never more than characters.
     """
@@ -51,11 +138,11 @@ def _taken_or_left(draft: str, final: str, proposed: Sequence[Change]) -> list[D
     ends = [p for p in places if final[p:] == rest]
     if not ends:
         return None
-    decisions: list[Decision] = []
+    decisions: list[tuple[Decision, int]] = []
     place = ends[0]
     for index in range(len(proposed) - 1, -1, -1):
         before, decision = steps[index][place]
-        decisions.append(decision)
+        decisions.append((decision, before))
         start = proposed[index - 1].old_end if index else 0
         place = before - (proposed[index].old_start - start)
     return decisions[::-1]

@@ -108,6 +108,7 @@ class Finals(Transactions):
         revision_id: int | None = None,
         reasons: Mapping[str, str] | None = None,
         based_on: int | None = None,
+        lacking: Sequence[str] = (),
     ) -> FinalRow:
         """Save a final text. When this returns, it is on the disk and survives a loss of power.
 
@@ -120,6 +121,7 @@ class Finals(Transactions):
             revision_id: the model's revision it was written over, if any.
             reasons: by `reason_key`, why a fact differs from the draft; what belongs to no broken fact is left out.
             based_on: the number of the newest final of this draft that the writer saw; None if there was none.
+            lacking: names of required passages that the text does not hold; each needs a reason under its name.
 
         Raises:
             NotFound: no such draft, revision or person.
@@ -133,7 +135,7 @@ class Finals(Transactions):
             draft = self._one(session, tables.Draft, draft_id, "draft")
             revision = self._revision_text(session, draft_id, revision_id)
         # The slow part, reading the Japanese, is done before the lock is taken; none of what it reads can change.
-        judged = self._judge(draft, revision, text, reasons or {})
+        judged = self._judge(draft, revision, text, reasons or {}, lacking)
         with self._write() as session:
             person = self._person(session, by)
             if "writer" not in person.roles:
@@ -143,6 +145,9 @@ class Finals(Transactions):
                 return final_of(newest)
             if (newest.id if newest else None) != based_on:
                 raise self._conflict(newest, based_on)
+            kept = session.get(tables.Work, (draft_id, by))
+            if kept is not None:  # in the same transaction: work is never gone before its final is there
+                session.delete(kept)
             return self._insert(session, draft_id, text, by, (revision_id, based_on), judged)
 
     def finals(self, draft_id: int) -> list[FinalRow]:
@@ -183,9 +188,22 @@ class Finals(Transactions):
         with self._read() as session:
             return [pair_of(final, draft) for final, draft in session.execute(query)]
 
-    def _judge(self, draft: tables.Draft, revision: str | None, text: str, reasons: Mapping[str, str]) -> Judged:
+    def _judge(
+        self,
+        draft: tables.Draft,
+        revision: str | None,
+        text: str,
+        reasons: Mapping[str, str],
+        lacking: Sequence[str],
+    ) -> Judged:
         verdict = compare(draft.text, text, self.names, as_of=draft.as_of)
-        return Judged(verdict, needed_reasons(verdict, reasons), compared(draft.text, revision, text))
+        needed = needed_reasons(verdict, reasons)
+        for name in lacking:
+            if not reasons.get(name, "").strip():
+                what = f"the required passage {name!r} is missing without a reason"
+                raise UsageError(what, where=self.where, fix="Put it in, or write a reason")
+            needed[name] = storable(reasons[name].strip(), "reason")
+        return Judged(verdict, dict(sorted(needed.items())), compared(draft.text, revision, text))
 
     def _revision_text(self, session: Session, draft_id: int, revision_id: int | None) -> str | None:
         if revision_id is None:

@@ -11,6 +11,7 @@ from tensaku.errors import UsageError
 from tensaku.records import Change, FactBreak, Usage, Verdict
 
 __all__ = [
+    "CHANGE_REASONS",
     "POLICIES",
     "ROLES",
     "SYSTEM",
@@ -18,8 +19,11 @@ __all__ = [
     "ApprovalRow",
     "Broken",
     "BulkRow",
+    "ChangeReason",
     "ChangeRow",
+    "ChoiceRow",
     "Decision",
+    "DecisionRow",
     "DeploymentRow",
     "DraftRow",
     "FinalRow",
@@ -44,6 +48,8 @@ __all__ = [
     "SavedMeanwhile",
     "SessionRow",
     "Standing",
+    "WorkMeanwhile",
+    "WorkRow",
     "reason_key",
 ]
 
@@ -62,6 +68,11 @@ POLICIES: tuple[Policy, ...] = ("full", "hash", "none")
 """What the ledger keeps of prompts and answers: the texts, their SHA-256, or neither."""
 
 Decision = Literal["accepted", "rejected", "altered"]
+Said = Literal["accepted", "rejected", "altered", "marked", "open"]
+"""What a writer says of one change; `marked`: a reason is given and nothing decided; `open`: taken back."""
+ChangeReason = Literal["", "style", "fact", "tone", "compliance", "other"]
+CHANGE_REASONS: tuple[ChangeReason, ...] = ("style", "fact", "tone", "compliance", "other")
+"""Why a change is wanted or not, as the writer names it."""
 Between = Literal["draft-revision", "revision-final", "draft-final"]
 Status = Literal["candidate", "approved", "rejected"]
 Verdicts = Literal["approved", "returned", "comment"]
@@ -316,6 +327,58 @@ class ChangeRow:
     between: Between
     change: Change
     decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """What a writer said of one change: `old` became `new`, or would have."""
+
+    id: int
+    draft_id: int
+    revision_id: int | None
+    change: str
+    old: str
+    new: str
+    decision: Said
+    reason: ChangeReason
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """What a person has written of a comment and not saved yet. `version` counts from 1 with every keeping."""
+
+    draft_id: int
+    by: str
+    version: int
+    text: str
+    revision_id: int | None
+    based_on: int | None
+    reasons: Mapping[str, str]
+    at: datetime
+
+
+class WorkMeanwhile(UsageError):
+    """Nothing was kept: the same person went on elsewhere; `newest` is what stands there."""
+
+    def __init__(self, newest: WorkRow, where: str) -> None:
+        self.newest = newest
+        what = f"{newest.by} went on with draft {newest.draft_id} in another window (at {newest.at:%H:%M:%S} UTC)"
+        super().__init__(what, where=where, fix="Bring the two together")
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRow:
+    """Which of the revisions `shown`, in that order, a writer chose."""
+
+    id: int
+    draft_id: int
+    shown: tuple[int, ...]
+    chosen: int
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

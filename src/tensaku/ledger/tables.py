@@ -30,7 +30,9 @@ __all__ = [
     "Bulk",
     "BulkItem",
     "Changed",
+    "Choice",
     "Comparison",
+    "Decided",
     "Deployment",
     "Draft",
     "Failures",
@@ -48,6 +50,7 @@ __all__ = [
     "SignedIn",
     "UtcTime",
     "Voted",
+    "Work",
 ]
 
 
@@ -289,6 +292,57 @@ class Changed(Row):
     new_start: Mapped[int] = mapped_column(Integer)
     new_end: Mapped[int] = mapped_column(Integer)
     decision: Mapped[str | None] = mapped_column(String(8))
+
+
+class Decided(Row):
+    """What a writer said of one change, at that moment; the newest of a change counts."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        CheckConstraint(
+            "decision IN ('accepted', 'rejected', 'altered', 'marked', 'open')", name="ck_decisions_decision"
+        ),
+        CheckConstraint("reason IN ('', 'style', 'fact', 'tone', 'compliance', 'other')", name="ck_decisions_reason"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), index=True)
+    revision_id: Mapped[int | None] = mapped_column(ForeignKey("revisions.id"))
+    change: Mapped[str] = mapped_column(String(64))
+    old: Mapped[str] = mapped_column(Text)
+    new: Mapped[str] = mapped_column(Text)
+    decision: Mapped[str] = mapped_column(String(8))
+    reason: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Work(Row):
+    """What a person has written of a comment and not saved yet: the one table whose rows are written over."""
+
+    __tablename__ = "work"
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), primary_key=True)
+    by: Mapped[str] = person_key(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    text: Mapped[str] = mapped_column(Text)
+    revision_id: Mapped[int | None] = mapped_column(ForeignKey("revisions.id"))
+    based_on: Mapped[int | None] = mapped_column(ForeignKey("finals.id"))
+    reasons: Mapped[dict[str, str]] = mapped_column(JSON)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Choice(Row):
+    """Which of several revisions a writer chose; `shown` are their numbers in the order in which they stood."""
+
+    __tablename__ = "choices"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"), index=True)
+    shown: Mapped[list[int]] = mapped_column(JSON)
+    chosen: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class Release(Row):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +13,7 @@ from tensaku.errors import EngineError, UsageError
 from tensaku.records import Message, Revision
 from tensaku.retrieve import Examples
 from tensaku.revise.question import ROOM, language_of, messages, question, stops
-from tensaku.text import Names, compare
+from tensaku.text import Names, Required, StyleRule, compare
 
 __all__ = [
     "LONGEST_DRAFT",
@@ -48,7 +48,7 @@ class Job:
     further bounded by the draft's own length, since a revision is not much longer than its draft. `language` is that of
     the texts, for those who show them. With `examples`, every question quotes past pairs, as many of them as the
     engine's context holds. `facts_safe`: where the engine can, no number is written that does not stand in the
-    question.
+    question. `style` and `required` are the house's rules, for those who check a text by them.
     """
 
     instruction: str
@@ -59,6 +59,8 @@ class Job:
     provenance: Mapping[str, str] = field(default_factory=dict)
     examples: Examples | None = None
     facts_safe: bool = True
+    style: Sequence[StyleRule] = ()
+    required: Sequence[Required] = ()
 
 
 def check_draft(text: str) -> None:
@@ -119,8 +121,8 @@ class Revising:
         return Revision(self._draft.text, text, verdict, self._stream.finish, self._stream.usage, provenance)
 
 
-def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
-    """Ask for one revision; returns at once.
+def start(engine: Engine, job: Job, draft: DraftText, *, temperature: float = 0.0, seed: int | None = None) -> Revising:
+    """Ask for one revision; returns at once. `temperature` above 0 draws it, equal for equal `seed`s.
 
     Raises:
         UsageError: the draft is empty or too long, or its month is not written `YYYY-MM`.
@@ -137,6 +139,8 @@ def start(engine: Engine, job: Job, draft: DraftText) -> Revising:
         max_tokens=longest,
         stop=stop,
         prediction=draft.text,
+        temperature=temperature,
+        seed=seed,
         facts=known if job.facts_safe and "facts" in getattr(engine, "can", ()) else None,
     )
     more = {} if job.examples is None else {"examples": str(quoted)}

@@ -11,14 +11,26 @@ from tensaku.text.guard import compare
 from tensaku.text.names import names_from
 from tensaku.text.split import Sentence, sentences
 from tensaku.text.strokes import strokes
-from tensaku.text.style import StyleRule, Violation, style_from, violations
+from tensaku.text.style import (
+    Required,
+    StyleRule,
+    Suggestion,
+    Violation,
+    lacking,
+    required_from,
+    style_from,
+    suggestions,
+    violations,
+)
 from tensaku.text.sudachi import Word, words
 
 __all__ = [
     "Names",
+    "Required",
     "Reversal",
     "Sentence",
     "StyleRule",
+    "Suggestion",
     "Violation",
     "Word",
     "apply",
@@ -27,13 +39,16 @@ __all__ = [
     "doubled",
     "dropped",
     "facts",
+    "lacking",
     "mask",
     "names_from",
     "reordered",
+    "required_from",
     "reversals",
     "sentences",
     "strokes",
     "style_from",
+    "suggestions",
     "violations",
     "words",
 ]

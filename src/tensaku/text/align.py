@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tensaku.text.fold import fold
 from tensaku.text.split import Sentence, sentences
@@ -76,9 +77,14 @@ def _matched(old: Sequence[str], new: Sequence[str]) -> list[Group]:
 def _bits(sentence: str, bits: dict[str, int]) -> int:
     """The character pairs of a sentence as a set of bits, which are compared far faster than sets are."""
     out = 0
-    for pair in _pairs(sentence):
+    for pair in _kinds(sentence):
         out |= 1 << bits.setdefault(pair, len(bits))
     return out
+
+
+@lru_cache(maxsize=4096)
+def _kinds(sentence: str) -> tuple[str, ...]:
+    return tuple(_pairs(sentence))
 
 
 def _walked(old: Sequence[str], new: Sequence[str], step: Sequence[Sequence[tuple[int, int]]]) -> list[Group]:

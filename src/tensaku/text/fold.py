@@ -62,10 +62,12 @@ def _char(char: str) -> str:
     return char
 
 
+@lru_cache(maxsize=4096)
 def fold(text: str) -> Folded:
     """Fold width, minus signs, wave dashes, half-width katakana and squared words (㌫, ㍻) to one form each.
 
-    The length may change (㌫ becomes パーセント); `Folded.span` leads back.
+    The length may change (㌫ becomes パーセント); `Folded.span` leads back. Kept between calls, since what is compared
+    while somebody types is folded again at each letter.
     """
     if _PLAIN.fullmatch(text):
         return Folded(text, range(len(text)), range(1, len(text) + 1))

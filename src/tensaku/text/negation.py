@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from tensaku.text.sudachi import words
@@ -84,10 +85,16 @@ def _negates(surface: str, lemma: str, pos: str) -> bool:
 
 def negations(text: str) -> list[Negation]:
     """The negated predicates of folded `text`, in order."""
+    return list(_negations(text))
+
+
+@lru_cache(maxsize=256)
+def _negations(text: str) -> tuple[Negation, ...]:
+    # Kept between calls: a draft is read again at each letter of its comment.
     phrases = [found.span() for found in _ENGLISH_PHRASES.finditer(text)]
     found = [
         Negation(*match.span())
         for match in _ENGLISH.finditer(text)
         if not any(start < match.end() and match.start() < end for start, end in phrases)
     ]
-    return sorted([*found, *_japanese(text)])
+    return tuple(sorted([*found, *_japanese(text)]))

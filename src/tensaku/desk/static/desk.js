@@ -60,12 +60,40 @@
     if (!now) return;
     if (editor.text === now.known && JSON.stringify(now.reasons) === now.knownReasons) kept.drop(place());
     else {
-      const { based_on, revision, reasons } = now;
-      kept.write(place(), { text: editor.text, based_on, revision, reasons, at: Date.now() });
+      const { based_on, revision, reasons, version } = now;
+      kept.write(place(), { text: editor.text, based_on, revision, reasons, version, at: Date.now() });
     }
+    keepThere();
+    tellState();
+  }
+
+  function tellState() {
     const unsaved = editor.text !== (now.saved ?? "") && editor.text.trim() !== "";
+    const there = unsaved && now.keptAt && now.keptText === editor.text;
     root.dataset.unsaved = unsaved ? "yes" : "no";
-    $("saved-state").textContent = unsaved ? words.kept_here : now.state;
+    root.dataset.kept = there ? "yes" : "no";
+    $("saved-state").textContent = there ? say("kept_there", { at: now.keptAt }) : unsaved ? words.kept_here : now.state;
+  }
+
+  // What is unsaved also goes to the ledger, one sending at a time, so that another browser can go on with it.
+  const PAUSE = 600; // milliseconds without typing after which it is sent
+  let pausing = 0;
+  function keepThere() {
+    clearTimeout(pausing);
+    pausing = setTimeout(sendWork, PAUSE);
+  }
+  function sendWork() {
+    if (!now || !person || now.asking || now.elsewhere) return;
+    if (now.sending) return keepThere();
+    const { draft, based_on, revision, reasons, version } = now;
+    const text = editor.text;
+    const told = JSON.stringify([text, reasons]);
+    if (text === now.known && JSON.stringify(reasons) === now.knownReasons) {
+      if (version) emit("drop", { draft, version });
+    } else if (told !== now.told && text.length <= 2 * limit) {
+      Object.assign(now, { sending: true, told, sentText: text });
+      emit("keep", { draft, text, based_on, revision, reasons, version });
+    }
   }
 
   // -- the editor -----------------------------------------------------------------------------------------------------
@@ -74,12 +102,35 @@
     changed: (text) => {
       if (!now) return;
       keep();
-      if (text.length <= 4 * limit) emit("text", { draft: now.draft, text });
+      if (text.length <= 4 * limit) emit("text", { draft: now.draft, text, revision: now.revision });
       else notice({ kind: "bad", message: say("error_long_text", { n: text.length.toLocaleString(), limit: (2 * limit).toLocaleString() }) });
     },
     stepped: () => {
       $("undo").disabled = !editor.past.length;
       $("redo").disabled = !editor.future.length;
+    },
+    state: () => list?.state ?? "{}",
+    restore: (state) => list.restore(state),
+  });
+
+  const list = new ChangeList($("changes"), editor, {
+    decide: (change, values) => {
+      if (!now) return;
+      root.dataset.deciding = String(++now.deciding);
+      emit("decide", { draft: now.draft, change, revision: now.revision, ...values });
+    },
+    fresh: () => now && emit("text", { draft: now.draft, text: editor.text, revision: now.revision }),
+    gone: () => notice({ message: words.change_gone }),
+  });
+
+  const merge = new Merge($("merge"), {
+    say,
+    done: (told, text) => {
+      if (!now || now.draft !== told.draft) return;
+      if (told.kind === "work") Object.assign(now, { version: told.version, elsewhere: false, told: "" });
+      else Object.assign(now, { based_on: told.based_on, saved: told.text, known: told.text });
+      editor.put(text);
+      keep();
     },
   });
 
@@ -119,14 +170,18 @@
     const region = $(id);
     if (region.lastHtml !== html) {
       const active = region.contains(document.activeElement) ? document.activeElement : null;
-      const again = active && ["data-filter", "data-reason", "data-draft"].find((name) => active.hasAttribute(name));
-      const selector = again && `[${again}="${CSS.escape(active.getAttribute(again))}"]`;
+      const names = ["data-filter", "data-reason", "data-draft", "data-why", "data-note", "data-row", "data-do"];
+      const again = active && names.find((name) => active.hasAttribute(name));
+      const row = again === "data-do" ? `[data-row="${CSS.escape(active.closest("[data-row]").dataset.row)}"] ` : "";
+      const selector = again && `${row}[${again}="${CSS.escape(active.getAttribute(again))}"]`;
+      const typed = again === "data-note" ? active.value : null;
       const caret = active && active.selectionStart;
       region.innerHTML = html;
       region.lastHtml = html;
       const next = selector && region.querySelector(selector);
       if (next) {
         next.focus({ preventScroll: true });
+        if (typed !== null) next.value = typed;
         if (typeof caret === "number" && next.setSelectionRange) next.setSelectionRange(caret, caret);
       }
     }
@@ -189,19 +244,10 @@
     $("notice").hidden = true;
   }
 
-  function conflict({ draft, message, based_on, text }) {
-    if (!now || now.draft !== draft) return;
-    const mine = () => {
-      now.based_on = based_on;
-      now.saved = text;
-      keep();
-    };
-    const theirs = () => {
-      mine();
-      now.known = text;
-      editor.put(text);
-    };
-    notice({ message, kind: "warn", buttons: [[words.notice_keep_mine, mine], [words.notice_use_theirs, theirs]] });
+  function conflict(told) {
+    if (!now || now.draft !== told.draft) return;
+    if (told.kind === "work") Object.assign(now, { elsewhere: true, sending: false });
+    merge.open(told);
   }
 
   // -- what the server calls ------------------------------------------------------------------------------------------
@@ -217,23 +263,36 @@
     open: (values) => {
       const { draft, key, text, based_on, revision, saved, asking, regions, draft_count } = values;
       hideNotice();
-      now = { draft, key, based_on, revision, saved, known: text, asking, state: "", streamed: "" };
+      const { work } = values;
+      now = { draft, key, based_on, revision, saved, known: values.known, asking, state: "", streamed: "", style: [], deciding: 0 };
+      if (asking) now.known = text;
+      Object.assign(now, { version: work?.version ?? 0, keptAt: work?.at ?? null, keptText: work ? text : null });
+      list.clear();
+      root.dataset.deciding = "0";
       now.reasons = { ...values.reasons };
-      now.knownReasons = JSON.stringify(now.reasons);
+      now.knownReasons = work ? "" : JSON.stringify(now.reasons);
+      now.told = work ? JSON.stringify([text, now.reasons]) : "";
       root.dataset.state = "open";
       const local = asking ? null : kept.read(place());
       setAsking(asking);
       if (asking) now.streamed = text;
       editor.open(text);
       $("draft-count").textContent = draft_count;
-      for (const id of ["difference", "facts"]) show(id, "");
+      $("out-draft").value = draft;
+      for (const id of ["difference", "facts", "changes", "style"]) show(id, "");
+      window.desk.beside({ draft, html: "", what: "" });
       window.desk.regions(regions);
       current();
       const address = new URL(location.href);
       address.searchParams.set("draft", draft);
       history.replaceState(history.state, "", address);
       $("language").search = address.search;
-      if (local && typeof local.text === "string") restore(local, text);
+      if (local && typeof local.text === "string" && local.text !== text) restore(local, text);
+      else if (work) {
+        const discard = () => editor.put(now.known);
+        notice({ message: say("notice_work", work), kind: "info", buttons: [[words.notice_discard, discard]] });
+        if (work.based_on !== based_on) outdated(work.based_on);
+      }
       keep();
       window.scrollTo(0, 0);
     },
@@ -243,12 +302,65 @@
       show("difference", values.difference_html);
       $("difference").dataset.empty = values.difference_html ? "" : values.difference_empty;
       show("facts", values.facts_html);
-      editor.mark(values.marks);
+      now.style = values.style;
+      now.comparedText = values.text;
+      const facts = values.marks.map((mark) => [...mark, "fact"]);
+      const style = values.style.map(({ start, end, text }) => [start, end, "", text, "style"]);
+      editor.mark([...facts, ...style].sort((a, b) => a[0] - b[0] || (a[4] === "fact" ? -1 : 1)));
+      show("style", values.style_html);
+      $("style-count").textContent = values.style.length || "";
+      $("style-all").hidden = values.style.filter(({ write }) => write !== null).length < 2;
+      window.desk.listed({ ...values.list, text: values.text });
       for (const [id, text] of Object.entries(values.counts)) $(id).textContent = text;
       const badge = $("facts-badge");
       badge.hidden = !values.broken || now.asking;
       badge.textContent = values.badge;
       root.dataset.facts = values.broken && !now.asking ? "broken" : "kept";
+    },
+    listed: (values) => {
+      if (!now || values.draft !== now.draft) return;
+      show("changes", values.changes_html);
+      $("decided").textContent = values.decided;
+      list.show(values.changes, values.text ?? list.text);
+      $("accept-rest").hidden = !values.changes.some(({ id }) => list.undecided(id));
+    },
+    beside: ({ draft, html, what }) => {
+      if (!now || draft !== now.draft) return;
+      show("beside", html);
+      if (!html) $("beside").textContent = words.beside_hint;
+      $("beside").classList.toggle("quiet-text", !html);
+      for (const tab of document.querySelectorAll("[data-beside]")) tab.setAttribute("aria-pressed", String(tab.dataset.beside === what));
+    },
+    candidates: ({ draft, html, shown }) => {
+      if (!now || draft !== now.draft) return;
+      const box = $("candidates");
+      if (html === null) return box.close();
+      now.shown = shown;
+      if (html) $("candidates-body").innerHTML = html;
+      else $("candidates-body").textContent = words.candidates_wait;
+      if (!box.open && !html) box.showModal();
+    },
+    chosen: ({ draft, revision, text }) => {
+      if (!now || draft !== now.draft) return;
+      $("candidates").close();
+      Object.assign(now, { revision, known: text, told: "" });
+      editor.put(text);
+      keep();
+    },
+    decided: ({ draft }) => {
+      if (!now || now.draft !== draft) return;
+      root.dataset.deciding = String(--now.deciding);
+    },
+    kept: ({ draft, version, at }) => {
+      if (!now || now.draft !== draft) return;
+      Object.assign(now, { version, keptAt: at, keptText: at ? now.sentText : null, sending: false });
+      keep();
+    },
+    keepFailed: ({ draft, detail }) => {
+      if (!now || now.draft !== draft) return;
+      Object.assign(now, { sending: false, keptAt: null });
+      notice({ message: words.keep_failed, kind: "bad", detail });
+      tellState();
     },
     asking: ({ draft }) => {
       if (!now || now.draft !== draft) return;
@@ -268,17 +380,15 @@
     asked: ({ draft, revision }) => {
       if (!now || now.draft !== draft) return;
       setAsking(false);
-      if (revision) {
-        now.revision = revision;
-        now.known = now.streamed;
-      }
+      if (revision) Object.assign(now, { revision, known: now.streamed, told: "" });
       editor.step();
       keep();
-      emit("text", { draft, text: editor.text });
+      emit("text", { draft, text: editor.text, revision: now.revision });
     },
     saved: ({ draft, based_on, text }) => {
       if (!now || now.draft !== draft) return;
       Object.assign(now, { based_on, saved: text, known: text, knownReasons: JSON.stringify(now.reasons) });
+      Object.assign(now, { version: 0, keptAt: null, keptText: null, told: "" });
       keep();
     },
     conflict,
@@ -305,18 +415,24 @@
     },
   };
 
+  // What this browser still has and the ledger has not: it goes back into the editor, one step of undo from the ledger's.
   function restore(local, text) {
+    if ((local.version ?? 0) !== now.version) {
+      editor.open(local.text);
+      editor.put(text);
+      notice({ message: say("notice_work", { at: now.keptAt ?? "" }), kind: "info", buttons: [[words.notice_discard, () => editor.put(now.known)]] });
+      return;
+    }
     now.reasons = local.reasons ?? now.reasons;
-    if (local.text === text) return;
-    const discard = () => editor.put(text);
     editor.put(local.text);
-    if (local.based_on !== now.based_on) {
-      const newer = now.based_on;
-      now.based_on = local.based_on ?? null;
-      const saved = now.saved ?? "";
-      const message = $("history").querySelector(".event-final summary")?.textContent.replace(/\s+/g, " ").trim() ?? "";
-      conflict({ draft: now.draft, message: `${words.notice_restored} (${message})`, based_on: newer, text: saved });
-    } else notice({ message: words.notice_restored, kind: "info", buttons: [[words.notice_discard, discard]] });
+    if (local.based_on !== now.based_on) outdated(local.based_on ?? null);
+    else notice({ message: words.notice_restored, kind: "info", buttons: [[words.notice_discard, () => editor.put(now.known)]] });
+  }
+
+  // The text follows an older final than the newest: both are brought together.
+  function outdated(based_on) {
+    now.based_on = based_on;
+    emit("merge", { draft: now.draft, text: editor.text, based_on, revision: now.revision });
   }
 
   // -- what the writer does ---------------------------------------------------------------------------------------------
@@ -328,7 +444,35 @@
     else if (target.hasAttribute("data-clear")) emit("filter", {});
     else if (target.dataset.show) reveal(target.dataset.show, target.dataset.key);
     else if (target.dataset.use) use(target);
+    else if (target.dataset.choose) emit("choose", { draft: now.draft, shown: now.shown, chosen: Number(target.dataset.choose) });
+    else if (target.dataset.beside) beside(target.dataset.beside);
+    else if (target.hasAttribute("data-take-past")) editor.put(target.nextElementSibling.content.textContent);
+    else if (target.dataset.fix) fix([now.style[Number(target.dataset.fix)]]);
+    else if (target.dataset.find) locate(now.style[Number(target.dataset.find)]);
+    else if (target.dataset.require) editor.put(`${editor.text.trimEnd()}\n${target.dataset.require}`);
   });
+
+  function beside(what) {
+    if (!now) return;
+    if (what === "why" && !list.current) return notice({ message: words.beside_pick, kind: "info" });
+    emit("beside", { draft: now.draft, what, change: list.current, revision: now.revision });
+  }
+
+  // House style: put right what still stands where the rule saw it.
+  function fix(places) {
+    const there = places.filter((one) => one && one.write !== null && editor.text.slice(one.start, one.end) === one.text);
+    editor.step();
+    let before = Infinity;
+    for (const { start, end, write } of there.toSorted((a, b) => b.start - a.start)) {
+      if (end > before) continue; // it reaches into one that was just put right
+      editor.splice(start, end, write);
+      before = start;
+    }
+    editor.step();
+  }
+  function locate(one) {
+    if (one && editor.text.slice(one.start, one.end) === one.text) editor.select(one.start, one.end);
+  }
 
   function reveal(what, key) {
     if (what === "added") {
@@ -371,8 +515,39 @@
   $("redo").addEventListener("click", () => editor.redo());
   $("facts-badge").addEventListener("click", () => $("facts-card").scrollIntoView({ block: "nearest", behavior: "smooth" }));
 
+  $("style-all").addEventListener("click", () => now && fix(now.style));
+  $("several").addEventListener("click", () => now && !now.asking && emit("candidates", { draft: now.draft, n: 3 }));
+  $("candidates-close").addEventListener("click", () => $("candidates").close());
+  $("accept-rest").addEventListener("click", () => now && list.acceptRest());
+  document.addEventListener("click", (event) => event.target.closest("#out") || $("out").removeAttribute("open"));
+  $("out").addEventListener("keydown", (event) => event.key === "Escape" && $("out").removeAttribute("open"));
+  for (const id of ["help-open", "help-close"]) $(id).addEventListener("click", help);
+  function help() {
+    $("help").open ? $("help").close() : $("help").showModal();
+  }
+
+  // Alt with a key does anywhere what the key alone does in the list.
+  const ANYWHERE = { ArrowDown: "ArrowDown", ArrowUp: "ArrowUp", KeyJ: "j", KeyK: "k", KeyA: "a", KeyR: "r", KeyE: "e", KeyN: "n", KeyZ: "z" };
+  document.addEventListener("keydown", (event) => {
+    const field = event.target.matches?.("input, textarea, select");
+    if (event.key === "F1" || (event.key === "?" && !field && !event.isComposing)) {
+      event.preventDefault();
+      help();
+    } else if (now && event.altKey && !event.ctrlKey && !event.metaKey && !document.querySelector("dialog[open]")) {
+      const key = ANYWHERE[event.code] ?? event.code.match(/^Digit([0-5])$/)?.[1];
+      if (event.code === "KeyF") fix([now.style.find(({ write }) => write !== null)]);
+      else if (!key || !list.command(key)) return;
+      event.preventDefault();
+    }
+  });
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.isComposing || document.querySelector("dialog[open]")) return;
+    const steps = { z: event.shiftKey ? "redo" : "undo", y: "redo" }[event.key.toLowerCase()];
+    if (steps && now && !event.target.matches("input, textarea")) {
+      event.preventDefault();
+      editor[steps]();
+      return;
+    }
     if (event.key === "Enter") {
       event.preventDefault();
       ask();

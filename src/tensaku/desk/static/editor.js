@@ -1,21 +1,24 @@
 // The editor: a textarea over a mirror of its text that carries the marks.
 // Text that the model writes is appended in the browser, so the caret stays where the writer has put it and an input
-// method that is composing is never disturbed. Undo is our own: the browser's forgets what a script has written.
+// method that is composing is never disturbed. Undo is our own: the browser's forgets what a script has written. A step
+// of it is the text with what was decided on it.
 "use strict";
 
 class Editor {
   static PAUSE = 500; // milliseconds without typing after which a step of undo ends
   static BEAT = 120; // milliseconds between two reports of the text
 
-  constructor(area, mirror, { changed, stepped }) {
+  constructor(area, mirror, { changed, stepped, state = () => "", restore = () => {} }) {
     this.area = area;
     this.mirror = mirror;
     this.changed = changed;
     this.stepped = stepped;
+    this.state = state;
+    this.restore = restore;
     this.marks = [];
     this.past = [];
     this.future = [];
-    this.last = "";
+    this.last = { text: "", state: "" };
     this.waiting = "";
     this.composing = false;
     this.reporting = 0;
@@ -49,7 +52,7 @@ class Editor {
     this.area.setSelectionRange(0, 0);
     this.past = [];
     this.future = [];
-    this.last = text;
+    this.last = { text, state: this.state() };
     this.waiting = "";
     this.marks = [];
     this.draw();
@@ -61,6 +64,18 @@ class Editor {
     this.step();
     this.replace(text);
     this.step();
+  }
+
+  // A stretch of the text replaced, without a step of undo of its own.
+  splice(start, end, wording) {
+    if (this.area.value.slice(start, end) === wording) return;
+    this.area.setRangeText(wording, start, end, "preserve");
+    this.typed();
+  }
+
+  select(start, end) {
+    this.area.focus();
+    this.area.setSelectionRange(start, end);
   }
 
   append(text) {
@@ -99,10 +114,11 @@ class Editor {
   // End a step of undo.
   step() {
     clearTimeout(this.pausing);
-    if (this.text !== this.last) {
+    const here = { text: this.text, state: this.state() };
+    if (here.text !== this.last.text || here.state !== this.last.state) {
       this.past.push(this.last);
       if (this.past.length > 200) this.past.shift();
-      this.last = this.text;
+      this.last = here;
       this.future = [];
     }
     this.stepped();
@@ -110,23 +126,24 @@ class Editor {
 
   undo() {
     this.step();
-    if (!this.past.length) return;
-    this.future.push(this.last);
-    this.last = this.past.pop();
-    this.replace(this.last);
-    this.stepped();
+    this.go(this.past, this.future);
   }
 
   redo() {
     this.step();
-    if (!this.future.length) return;
-    this.past.push(this.last);
-    this.last = this.future.pop();
-    this.replace(this.last);
+    this.go(this.future, this.past);
+  }
+
+  go(from, to) {
+    if (!from.length) return;
+    to.push(this.last);
+    this.last = from.pop();
+    if (this.last.text !== this.text) this.replace(this.last.text);
+    this.restore(this.last.state);
     this.stepped();
   }
 
-  // Marks are [start, end, key, text]; one whose text has moved meanwhile is not drawn.
+  // Marks are [start, end, key, text, kind]; one whose text has moved meanwhile, or that reaches into another, is not drawn.
   mark(marks) {
     this.marks = marks;
     this.draw();
@@ -136,12 +153,12 @@ class Editor {
     const text = this.text;
     const nodes = [];
     let at = 0;
-    for (const [start, end, key, was] of this.marks) {
+    for (const [start, end, key, was, kind] of this.marks) {
       if (start < at || text.slice(start, end) !== was) continue;
       nodes.push(document.createTextNode(text.slice(at, start)));
       const mark = document.createElement("mark");
-      mark.className = "fact";
-      mark.dataset.fact = key;
+      mark.className = kind;
+      if (kind === "fact") mark.dataset.fact = key;
       mark.textContent = text.slice(start, end);
       nodes.push(mark);
       at = end;

@@ -1,0 +1,56 @@
+"""The address under which the page hands out finals."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request, Response
+
+from tensaku.desk.gate import signed_of
+from tensaku.desk.handout import FORMS, gather, handout, media_type
+from tensaku.desk.rights import PersonalLedger
+from tensaku.desk.words import WORDS
+from tensaku.errors import NotFound, UsageError
+from tensaku.ledger import NotAllowed
+
+if TYPE_CHECKING:
+    from tensaku.desk.session import Desk
+
+__all__ = ["add_handout"]
+
+
+def add_handout(app: FastAPI, desk: Desk) -> None:
+    """Add `/desk/export?draft=7&form=docx` to the app; `what=month` for all of that draft's month."""
+
+    @app.get("/desk/export", include_in_schema=False)
+    async def export(
+        request: Request, draft: int, form: str, what: str = "one", history: str = "", language: str = "ja"
+    ) -> Response:
+        words = WORDS["en" if language == "en" else "ja"]
+        wanted = next((one for one in FORMS if one == form), None)
+        if wanted is None:
+            return Response(words["error_other"], 400, media_type="text/plain; charset=utf-8")
+
+        ledger = PersonalLedger(desk.ledger, signed_of(request).person.name)
+
+        def make() -> tuple[bytes, str]:
+            row = ledger.draft(draft)
+            found = gather(ledger, draft=draft) if what == "one" else gather(ledger, month=row.as_of)
+            made = handout(found, wanted, language="en" if language == "en" else "ja", history=history == "yes")
+            return made, f"comments-{row.as_of}" if what != "one" else f"comment-{row.as_of}-{draft}"
+
+        try:
+            content, name = await asyncio.to_thread(make)
+        except NotFound:
+            return Response(words["error_not_found"], 404, media_type="text/plain; charset=utf-8")
+        except NotAllowed:
+            return Response(words["fault_right"], 403, media_type="text/plain; charset=utf-8")
+        except UsageError:
+            return Response(words["out_none"], 409, media_type="text/plain; charset=utf-8")
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}.{wanted}"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        return Response(content, media_type=media_type(wanted), headers=headers)
