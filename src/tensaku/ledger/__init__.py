@@ -4,8 +4,11 @@ People, drafts, revisions, finals with every change decided, releases, approvals
 whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
 """
 
+from tensaku.ledger.ancestors import Found, SeenPair, Stood
 from tensaku.ledger.book import Ledger
+from tensaku.ledger.filings import SEVERITIES, FilingRow, moment
 from tensaku.ledger.keys import KEY_START
+from tensaku.ledger.lines import FIRST, SECOND, THIRD, line_of
 from tensaku.ledger.rows import (
     POLICIES,
     ROLES,
@@ -14,6 +17,7 @@ from tensaku.ledger.rows import (
     ApprovalRow,
     Broken,
     ChangeRow,
+    Conditions,
     Decision,
     DeploymentRow,
     DraftRow,
@@ -35,18 +39,25 @@ from tensaku.ledger.rows import (
 )
 
 __all__ = [
+    "FIRST",
     "KEY_START",
     "POLICIES",
     "ROLES",
+    "SECOND",
+    "SEVERITIES",
     "SYSTEM",
+    "THIRD",
     "AnswerRow",
     "ApprovalRow",
     "Broken",
     "ChangeRow",
+    "Conditions",
     "Decision",
     "DeploymentRow",
     "DraftRow",
+    "FilingRow",
     "FinalRow",
+    "Found",
     "KeyRow",
     "Ledger",
     "Limits",
@@ -61,5 +72,9 @@ __all__ = [
     "RevisionRow",
     "RolloutRow",
     "SavedMeanwhile",
+    "SeenPair",
+    "Stood",
+    "line_of",
+    "moment",
     "reason_key",
 ]

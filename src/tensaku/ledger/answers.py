@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
+from tensaku.ledger.rollouts import check_limits
 from tensaku.ledger.rows import SYSTEM, AnswerRow, NewAnswer, Policy
 from tensaku.ledger.transactions import Transactions, columns
 from tensaku.records import Usage
@@ -46,6 +47,7 @@ class Answers(Transactions):
 
         Raises:
             NotFound: no such person.
+            UsageError: the approval of its release does not cover one more.
         """
         made = tables.Answered(
             door=new.door,
@@ -67,6 +69,8 @@ class Answers(Transactions):
             made.prompt, made.answer = _storable(new.prompt), _storable(new.answer)
         with self._write() as session:
             self._person(session, by)
+            if new.release and new.provenance.get("trial") != "yes":
+                check_limits(session, new.release, self.where)
             session.add(made)
             session.flush()
             detail = {"release": new.release, "arm": new.arm, "digest": digest(columns(made))}

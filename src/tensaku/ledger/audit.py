@@ -25,6 +25,7 @@ WATCHED: dict[str, type[tables.Row]] = {
     "rollout": tables.Rollout,
     "key": tables.ApiKey,
     "answer": tables.Answered,
+    "filing": tables.Filed,
 }
 
 

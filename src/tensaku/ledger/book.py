@@ -11,10 +11,13 @@ from sqlalchemy import select
 
 from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
+from tensaku.ledger.ancestors import Ancestors
 from tensaku.ledger.answers import Answers
 from tensaku.ledger.audit import mismatches
 from tensaku.ledger.database import connect, copy_database, plain_errors, url_of
 from tensaku.ledger.drafts import Drafts
+from tensaku.ledger.erasing import Erasing
+from tensaku.ledger.filings import Filings
 from tensaku.ledger.finals import Finals
 from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
@@ -25,7 +28,7 @@ from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 __all__ = ["Ledger"]
 
 
-class Ledger(People, Drafts, Finals, Releases, Keys, Answers):
+class Ledger(People, Drafts, Finals, Releases, Filings, Keys, Answers, Erasing, Ancestors):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod
@@ -85,14 +88,14 @@ class Ledger(People, Drafts, Finals, Releases, Keys, Answers):
             head = session.get_one(tables.Head, 1)
             return head.seq, head.hash
 
-    def verify_log(self, anchor: tuple[int, str] | None = None) -> Broken | None:
+    def verify_log(self, *anchors: tuple[int, str]) -> Broken | None:
         """The first place where an entry was altered, removed or moved, or None if the log holds.
 
         Args:
-            anchor: what `log_end` once returned, kept outside the database.
+            anchors: what `log_end` returned at other times, kept outside the database.
         """
         with self._read() as session:
-            return chain.verify(session, anchor)
+            return chain.verify(session, *anchors)
 
     def verify_records(self) -> list[Mismatch]:
         """Every row that is not as the log says it was written: altered, removed, or put in past the log.

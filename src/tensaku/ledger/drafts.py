@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
+from tensaku.ledger.rollouts import check_limits
 from tensaku.ledger.rows import SYSTEM, DraftRow, NewDraft, RevisionRow
 from tensaku.ledger.transactions import Transactions, clean, columns, storable
 from tensaku.records import Fact, FactBreak, Revision, Usage, Verdict
@@ -115,7 +116,8 @@ class Drafts(Transactions):
 
         Raises:
             NotFound: no such draft or person.
-            UsageError: the revision was made of another text than this draft's.
+            UsageError: the revision was made of another text than this draft's, or the approval of its release does
+                not cover one more.
         """
         with self._write() as session:
             self._person(session, by)
@@ -125,6 +127,9 @@ class Drafts(Transactions):
                 raise UsageError(
                     what, where=self.where, fix="Ask for a revision of the draft as it stands in the ledger"
                 )
+            release = revision.provenance.get("release", "")
+            if release and revision.provenance.get("trial") != "yes":
+                check_limits(session, release, self.where)
             made = tables.Revised(
                 draft_id=draft_id,
                 text=storable(revision.text, "revision"),
@@ -133,7 +138,7 @@ class Drafts(Transactions):
                 prompt_tokens=revision.usage.prompt,
                 completion_tokens=revision.usage.completion,
                 provenance=dict(revision.provenance),
-                release=revision.provenance.get("release", ""),
+                release=release,
                 trial=revision.provenance.get("trial") == "yes",
                 by=by,
                 at=datetime.now(UTC),
@@ -166,5 +171,5 @@ class Drafts(Transactions):
 
     @staticmethod
     def _row(draft: tables.Draft, revisions: int, finals: int) -> DraftRow:
-        values = {c.key: getattr(draft, c.key) for c in draft.__table__.columns}
+        values = {c.key: getattr(draft, c.key) for c in draft.__table__.columns if c.key != "salt"}
         return DraftRow(**values, revisions=revisions, finals=finals)
