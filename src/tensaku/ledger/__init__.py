@@ -6,9 +6,9 @@ whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows
 
 from tensaku.ledger.ancestors import Found, SeenPair, Stood
 from tensaku.ledger.book import Ledger
-from tensaku.ledger.filings import SEVERITIES, FilingRow, moment
+from tensaku.ledger.filings import SEVERITIES, moment
 from tensaku.ledger.keys import KEY_START
-from tensaku.ledger.lines import FIRST, SECOND, THIRD, line_of
+from tensaku.ledger.lines import FIRST, SECOND, THIRD, FilingRow, line_of
 from tensaku.ledger.rows import (
     POLICIES,
     ROLES,

@@ -1,27 +1,25 @@
 """Acts of governance: inventory entries, ratings, findings, exceptions, delegations, gate and validation results.
 
-Nothing filed is altered: the newest filing of a kind and a subject counts, and all of them stay. The log's entry of each
-says what stood before and what stands now.
+Nothing filed is altered: the newest filing of a kind and a subject counts, and all of them stay. The log says of each
+what stood before and what stands now.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from tensaku.errors import NotFound, UsageError
 from tensaku.ledger import tables
-from tensaku.ledger.chain import append, canonical, digest
-from tensaku.ledger.lines import _MAY_BE_DELEGATED, FIRST, SECOND, Lines, newest
-from tensaku.ledger.transactions import clean, columns
+from tensaku.ledger.chain import canonical
+from tensaku.ledger.lines import FIRST, LENT, SECOND, FilingRow, Lines, filing_of, newest
+from tensaku.ledger.transactions import clean
 
-__all__ = ["SEVERITIES", "FilingRow", "Filings", "moment"]
+__all__ = ["SEVERITIES", "Filings", "moment"]
 
 SEVERITIES = ("low", "medium", "high")
 
@@ -40,23 +38,6 @@ _WHO: dict[str, tuple[int, ...]] = {
     "evidence": (FIRST, SECOND),
 }
 """Kind -> the lines of defence that may file it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilingRow:
-    """One act of governance about `subject`, with its content as plain JSON values."""
-
-    id: int
-    kind: str
-    subject: str
-    content: Mapping[str, Any] = field(hash=False)
-    by: str
-    at: datetime
-
-
-def filing_of(row: tables.Filed) -> FilingRow:
-    """The filing as handed out."""
-    return FilingRow(row.id, row.kind, row.subject, dict(row.content), row.by, row.at)
 
 
 def moment(text: str, what: str) -> datetime:
@@ -105,16 +86,6 @@ class Filings(Lines):
             self._acting(session, by, what, lines=_WHO[kind], about=about)
             return self._file(session, kind, subject, values, by)
 
-    def _file(self, session: Session, kind: str, subject: str, values: dict[str, Any], by: str) -> FilingRow:
-        held = newest(session, kind, subject)
-        made = tables.Filed(kind=kind, subject=subject, content=values, by=by, at=datetime.now(UTC))
-        session.add(made)
-        session.flush()
-        before = dict(held[0].content) if held else None
-        detail = {"about": subject, "before": before, "after": values, "digest": digest(columns(made))}
-        append(session, by, f"{kind}.filed", f"filing:{made.id}", detail)
-        return filing_of(made)
-
     def filings(self, kind: str = "", subject: str = "", *, at: datetime | None = None) -> list[FilingRow]:
         """All filings in order, of one kind, about one subject, up to a moment."""
         query = select(tables.Filed).order_by(tables.Filed.id)
@@ -139,8 +110,8 @@ class Filings(Lines):
             UsageError: the role cannot be lent, or is not one's own; the end has passed; no reason.
         """
         clean(reason, "reason")
-        if role not in _MAY_BE_DELEGATED:
-            raise NotFound("role that can be lent", role, _MAY_BE_DELEGATED)
+        if role not in LENT:
+            raise NotFound("role that can be lent", role, LENT)
         if until <= datetime.now(UTC):
             raise UsageError("the delegation would have ended already", fix="Name a moment that is still to come")
         with self._write() as session:

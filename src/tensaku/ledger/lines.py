@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
+from tensaku.ledger.chain import append, digest
 from tensaku.ledger.rows import SYSTEM
-from tensaku.ledger.transactions import Transactions
+from tensaku.ledger.transactions import Transactions, columns
 
-__all__ = ["FIRST", "SECOND", "THIRD", "Lines", "line_of"]
+__all__ = ["FIRST", "LENT", "SECOND", "THIRD", "FilingRow", "Lines", "filing_of", "line_of", "newest", "running"]
 
 FIRST, SECOND, THIRD = 1, 2, 3
 
@@ -25,7 +27,25 @@ _LINES = {
 }
 """Role -> line of defence. Whoever keeps the machines and the people stands in none."""
 
-_MAY_BE_DELEGATED = ("validator", "approver")
+LENT = ("validator", "approver")
+"""Roles that their holders may lend."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilingRow:
+    """One act of governance about `subject`, with its content as plain JSON values."""
+
+    id: int
+    kind: str
+    subject: str
+    content: Mapping[str, Any] = field(hash=False)
+    by: str
+    at: datetime
+
+
+def filing_of(row: tables.Filed) -> FilingRow:
+    """The filing as handed out."""
+    return FilingRow(row.id, row.kind, row.subject, dict(row.content), row.by, row.at)
 
 
 def line_of(role: str) -> int:
@@ -65,6 +85,17 @@ class Lines(Transactions):
                 fix = "Somebody of the second line who had no part in building it has to do it"
                 raise UsageError(f"{name!r} built {about} and may not {what}", where=self.where, fix=fix)
         return roles
+
+    def _file(self, session: Session, kind: str, subject: str, values: dict[str, Any], by: str) -> FilingRow:
+        """Write down an act of governance in the running transaction; who may is the caller's to check."""
+        held = newest(session, kind, subject)
+        made = tables.Filed(kind=kind, subject=subject, content=values, by=by, at=datetime.now(UTC))
+        session.add(made)
+        session.flush()
+        before = dict(held[0].content) if held else None
+        detail = {"about": subject, "before": before, "after": values, "digest": digest(columns(made))}
+        append(session, by, f"{kind}.filed", f"filing:{made.id}", detail)
+        return filing_of(made)
 
     def _roles(self, session: Session, person: tables.Person) -> tuple[set[str], set[str]]:
         """A person's roles with those that others have lent and still hold themselves, and who lent them."""

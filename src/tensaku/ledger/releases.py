@@ -68,6 +68,7 @@ class Releases(Rollouts):
             made = tables.Release(ref=ref, tuned_by=tuned_by, summary=figures, at=datetime.now(UTC))
             session.add(made)
             session.flush()
+            self._file(session, "model", ref, _entry(figures), tuned_by)
             append(session, tuned_by, "release.added", f"release:{ref}", {"digest": digest(columns(made))})
             return self._release_row(session, made)
 
@@ -200,6 +201,14 @@ class Releases(Rollouts):
         approvals = tuple(approval_of(a) for a in found)
         status = status_of(session, row.ref)
         return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, approvals)
+
+
+def _entry(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What the inventory says of a release from the day it is there; people add owner and users."""
+    made_from = figures.get("made_from", {})
+    parts = [made_from[name] for name in ("base", "adapter") if name in made_from]
+    name = str(figures.get("task", "")) or "release"
+    return {"kind": "release", "name": name, "dependencies": parts, "facts": {"form": figures.get("form", "")}}
 
 
 def _checked_conditions(conditions: Conditions) -> Conditions:

@@ -69,6 +69,12 @@ def used(session: Session, approval: ApprovalRow) -> int:
     return sum(session.scalar(count) or 0 for count in counts)
 
 
+def entered(session: Session, ref: str) -> bool:
+    """Whether the inventory has a model of that name."""
+    query = select(tables.Filed.id).filter_by(kind="model", subject=ref).limit(1)
+    return session.scalars(query).one_or_none() is not None
+
+
 def _retired(session: Session, ref: str) -> str:
     """The part of a release, or itself, that the inventory says is retired; empty if none is."""
     release = session.get(tables.Release, ref)
@@ -105,6 +111,9 @@ def check_limits(session: Session, ref: str, where: str, *, task: str = "", summ
     if status == "retired":
         what = f"release {ref} may not answer: {_retired(session, ref)} is retired in the inventory"
         raise UsageError(what, where=where, fix="Let another release answer")
+    if not entered(session, ref):
+        fix = f"Enter it: tensaku inventory enter {ref} --by NAME"
+        raise UsageError(f"release {ref} is not in the inventory, and nothing else answers", where=where, fix=fix)
     if status != "approved" or found is None:
         raise UsageError(f"release {ref} is {status}, and only approved ones answer", where=where, fix=fix)
     tasks = found.conditions.tasks
