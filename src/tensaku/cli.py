@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, keys
+from tensaku import __version__, audit, governing, keys
 from tensaku.errors import TensakuError, UsageError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,8 @@ app = typer.Typer(
 user = typer.Typer(help="The people who write, tune and approve.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(user, name="user")
 app.add_typer(keys.app, name="key")
+audit.add_to(app)
+governing.add_to(app)
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
@@ -322,30 +324,6 @@ def revise(
         raise UsageError("this is no table", where=other, fix="Several files at once are tables: .csv, .xlsx, .jsonl")
     columns = Columns(draft=draft, fund=fund, section=section, as_of=as_of)
     revise_tables(tables, folder, columns, out=out, ref=ref, trial=trial, as_json=as_json)
-
-
-@app.command()
-def approve(
-    ref: Annotated[str, typer.Argument(help="The release.")],
-    by: By,
-    reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
-    note: Note = "",
-    share: Annotated[
-        float | None, typer.Option(help="Try it on this share of the questions (0 to 1) instead of all.")
-    ] = None,
-    folder: Folder = HERE,
-    as_json: Json = False,
-) -> None:
-    """Record a decision on a release by a named person who is not the one who tuned it; a yes puts it to work."""
-    from tensaku.govern import approve as decide
-    from tensaku.pipeline import Workspace
-
-    workspace = Workspace.open(folder)
-    release = _store(folder).get(ref)
-    with _ledger(workspace) as ledger:
-        decide(ledger, release.ref, by, "rejected" if reject else "approved", note, share=share)
-        status = ledger.release(release.ref).status
-    print(json.dumps({"release": release.ref, "status": status, "by": by}) if as_json else f"{release.ref}: {status}")
 
 
 @app.command()

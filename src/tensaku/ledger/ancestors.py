@@ -95,6 +95,17 @@ class Ancestors(Transactions):
             releases = self._releases_below(session, sorted({pair.lessons for pair in pairs}))
         return pairs, releases
 
+    def final_writers(self) -> dict[int, str]:
+        """Who saved each final, by its number."""
+        with self._read() as session:
+            rows = session.execute(select(tables.Final.id, tables.Final.by))
+            return {row.id: row.by for row in rows}
+
+    def release_refs(self) -> list[str]:
+        """The references of all releases, newest first."""
+        with self._read() as session:
+            return list(session.scalars(select(tables.Release.ref).order_by(tables.Release.at.desc())))
+
     def find_sentence(self, sentence: str, limit: int = 20) -> list[Found]:
         """Where models wrote a sentence: in answers (whose texts are kept only under record = "full"), in revisions."""
         found: list[Found] = []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
@@ -82,6 +83,16 @@ class Answers(Transactions):
         query = select(tables.Answered).where(tables.Answered.id > after).order_by(tables.Answered.id).limit(limit)
         with self._read() as session:
             return [answer_of(row) for row in session.scalars(query)]
+
+    def answer_counts(self, after: datetime, until: datetime) -> Counter[str]:
+        """How many answers and revisions each release gave between two moments."""
+        found: Counter[str] = Counter()
+        with self._read() as session:
+            for table in (tables.Answered, tables.Revised):
+                counted = select(table.release, func.count()).where(table.at > after, table.at <= until)
+                for release, n in session.execute(counted.group_by(table.release)):
+                    found[release] += n
+        return found
 
 
 def _sha256(text: str) -> str:
