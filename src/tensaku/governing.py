@@ -45,6 +45,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(models, name="inventory")
     app.add_typer(findings, name="finding")
     app.add_typer(exceptions, name="exception")
+    app.command("gate")(gate)
     app.command("approve")(approve)
     app.command("withdraw")(withdraw)
     app.command("delegate")(delegate)
@@ -126,6 +127,31 @@ def inventory_retire(
     with _ledger(folder) as ledger:
         retire(ledger, ref, reason, by, back=back)
     print(f"{ref}: {'in use again' if back else 'retired'}")
+
+
+def gate(
+    ref: Ref,
+    by: By = "",
+    sets: Annotated[list[str] | None, typer.Option("--set", "-s", help="As in -s margin=0.5; see the docs.")] = None,
+    probed: Annotated[int, typer.Option(help="Lessons that the memorisation probe asks for.", min=1)] = 20,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Hold a challenger against the release that answers, seal what was found, and say whether it passes and why."""
+    from tensaku.gate import run_gate
+    from tensaku.show import reporter
+
+    made = run_gate(folder, ref, by, sets or [], probed, reporter())
+    found = json.loads(made.file("promotion.json").read_text(encoding="utf-8"))
+    if as_json:
+        print(json.dumps({"ref": made.ref, **found}, ensure_ascii=False))
+    for test in () if as_json else found["tests"]:
+        word = {True: "passed", False: "FAILED", None: "not measured"}[test["passed"]]
+        print(f"{test['name']:<16}{word:<14}{test['measured']}; wanted {test['wanted']}")
+    if not as_json:
+        print(f"{'Passed' if found['passed'] else 'Not passed'}  {made.file('promotion.html')}")
+    if not found["passed"]:
+        raise typer.Exit(3)
 
 
 def approve(

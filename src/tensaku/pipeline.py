@@ -78,7 +78,7 @@ STAGES = (
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
 
-BESIDE = (LADDER, "examine", "leaderboard")
+BESIDE = (LADDER, "examine", "leaderboard", "probe", "promotion")
 """Every stage beside the road."""
 
 _MODEL = ("base", "trim", "pretrain")
