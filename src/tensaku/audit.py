@@ -109,7 +109,7 @@ def log_erase(
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Erase texts for good, by right or at the end of their time; the chain still holds, and says who did it and why."""
+    """Erase texts for good, by right or at the end of their time; the chain still holds, and says who and why."""
     wanted = list(subjects or [])
     with _ledger(folder) as ledger:
         if older is not None:

@@ -24,12 +24,12 @@ _SPEC = "1.6"
 _NAMESPACE = uuid.UUID("7a2d3b52-6f0e-4c0b-9d0c-0c5c1f9b9a10")
 """By which the serial number of a release's bill is derived: the same release, the same number."""
 
+_GEMMA = (
+    "Gemma Terms of Use: pass the terms and the prohibited uses on to whoever receives the derived model, "
+    "say that it was modified, hand a copy of the terms on."
+)
 _PASS_ON: dict[str, tuple[str, str]] = {
-    "gemma": (
-        "Gemma 利用規約: 派生モデルの受領者にも同じ規約と禁止用途を課し、変更した旨を記し、規約の写しを渡す。",
-        "Gemma Terms of Use: pass the terms and the prohibited uses on to whoever receives the derived model, "
-        "say that it was modified, hand a copy of the terms on.",
-    ),
+    "gemma": ("Gemma 利用規約: 受領者にも同じ規約と禁止用途を課し、変更した旨を記し、規約の写しを渡す。", _GEMMA),
     "cc-by-sa": (
         "表示・継承: 出典を示し、派生物を公開するときは同じ条件で許諾する。",
         "Share-alike: name the source; what is derived and published is licensed under the same terms.",
@@ -163,7 +163,7 @@ def _packages() -> Iterator[dict[str, Any]]:
         if name in seen:
             continue
         seen.add(name)
-        told = held.metadata.get("License-Expression") or held.metadata.get("License") or ""
+        told = next((held.metadata[name] for name in ("License-Expression", "License") if name in held.metadata), "")
         licence = told.splitlines()[0][:100] if told.strip() else "unknown"
         purl = f"pkg:pypi/{name}@{held.version}"
         yield {

@@ -26,7 +26,7 @@ from tensaku.store import Artifact, Bench, SourceFile, stage
 __all__ = ["LONGEST", "Probe", "given_back", "personal_data", "probe"]
 
 LONGEST = 30
-"""So many characters on end count as given back: two or three sentences' worth of Japanese house phrases are shorter."""
+"""So many characters on end count as given back: a house phrase that many comments share is shorter."""
 
 _SHARED = 6
 
@@ -71,8 +71,10 @@ def personal_data(answer: str, asked: str) -> list[str]:
 def probe(
     bench: Bench, cfg: Probe, *, adapter: Artifact, base: Artifact, lessons: Artifact, instruction: SourceFile
 ) -> None:
-    """Leave `probe.jsonl`, one line a lesson and model. Facts: `n`, `given_back` and `given_back_base` (shares, 0 to 1),
-    `personal` (answers with personal data that nobody asked with).
+    """Leave `probe.jsonl`, one line a lesson and model.
+
+    Facts: `n`, `given_back` and `given_back_base` (shares, 0 to 1), `personal` (answers with personal data that was not
+    in what was asked).
 
     Raises:
         UsageError: there are no lessons.

@@ -9,6 +9,7 @@ from tensaku.ledger.book import Ledger
 from tensaku.ledger.filings import SEVERITIES, moment
 from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.lines import FIRST, SECOND, THIRD, FilingRow, line_of
+from tensaku.ledger.observed import Observed
 from tensaku.ledger.rows import (
     POLICIES,
     ROLES,
@@ -65,6 +66,7 @@ __all__ = [
     "Mismatch",
     "NewAnswer",
     "NewDraft",
+    "Observed",
     "PersonRow",
     "Policy",
     "ReasonsMissing",

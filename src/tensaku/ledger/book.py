@@ -21,6 +21,7 @@ from tensaku.ledger.filings import Filings
 from tensaku.ledger.finals import Finals
 from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
+from tensaku.ledger.observed import Watching
 from tensaku.ledger.people import People
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
@@ -28,7 +29,7 @@ from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 __all__ = ["Ledger"]
 
 
-class Ledger(People, Drafts, Finals, Releases, Filings, Keys, Answers, Erasing, Ancestors):
+class Ledger(People, Drafts, Finals, Releases, Filings, Keys, Answers, Erasing, Ancestors, Watching):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod
