@@ -42,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(log, name="log")
     app.add_typer(lineage, name="lineage")
     app.command("evidence")(evidence)
+    app.command("bom")(bom)
 
 
 @log.command("list")
@@ -244,6 +245,40 @@ def evidence(
     print(f"{target}: {made['files']} files, {len(made['gaps'])} gaps; open index.html")
     for gap in made["gaps"]:
         print(f"  {gap['principle']}. {gap['en']}")
+
+
+def bom(
+    ref: Annotated[str, typer.Argument(help="The release.")],
+    out: Annotated[Path | None, typer.Option(help="The file; by default bom-RELEASE.json here.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The signing key; by default sign.key in .tensaku, made once.")
+    ] = None,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Write the bill of materials of a release (CycloneDX 1.6), held against the standard's schema and signed."""
+    from tensaku.govern.bom import bill_of_materials, check_bill, check_signature, sign
+    from tensaku.pipeline import Workspace
+    from tensaku.store import Store
+
+    workspace = Workspace.open(folder)
+    store = Store(workspace.root)
+    release = store.get(ref)
+    if release.stage != "release":
+        raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
+    bill = bill_of_materials(store, release)
+    check_bill(bill)
+    target = out or Path(f"bom-{release.ref}.json")
+    try:
+        target.write_text(json.dumps(bill, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=target, fix="Name another with --out") from None
+    signature = sign(target, key or workspace.root / "sign.key")
+    told = {"bom": str(target), "signature": str(signature), "public_key": check_signature(target)}
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    print(f"{target}: {len(bill['components'])} parts, fits CycloneDX 1.6\n{signature}: signed by {told['public_key']}")
 
 
 def _ledger(folder: Path) -> Ledger:

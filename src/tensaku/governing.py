@@ -48,6 +48,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("gate")(gate)
     app.command("approve")(approve)
     app.command("withdraw")(withdraw)
+    app.command("monitor")(monitor)
+    app.command("decide")(decide)
     app.command("delegate")(delegate)
 
 
@@ -207,6 +209,56 @@ def delegate(
         else:
             ledger.delegate(to, role, _moment(until), reason, by)
     print(f"{to}: {'no longer ' if end else ''}{role} for {by}{'' if end else f' until {until}'}")
+
+
+def monitor(
+    month: Annotated[str, typer.Option(help="Only this month, YYYY-MM; by default every one.")] = "",
+    report: Annotated[bool, typer.Option("--report", help="Put the month's report on record; needs --by.")] = False,
+    by: By = "",
+    note: Note = "",
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show each release's figures month by month, with limits from the months before, and every alert."""
+    from tensaku.govern.monitor import figures_by_month
+
+    with _ledger(folder) as ledger:
+        lines = figures_by_month(ledger, datetime.now(UTC))
+        shown = [line for line in lines if month in ("", line["month"])]
+        if month and not shown:
+            known = ", ".join(dict.fromkeys(line["month"] for line in lines)) or "none yet"
+            raise UsageError(f"nothing was answered in {month!r}", fix=f"Months with answers: {known}")
+        if report and not (month and by):
+            raise UsageError("a report is of one month and by somebody", fix="Write --month YYYY-MM --by NAME")
+        for line in shown if report else ():
+            ledger.file("monitoring", line["release"], {**line, "note": note}, by)
+    if as_json:
+        print(json.dumps(shown, ensure_ascii=False))
+    for line in () if as_json else shown:
+        figures = "  ".join(f"{name} {value:g}" for name, value in line["figures"].items())
+        print(f"{line['month']}  {line['release']}  n {line['n']}  {figures}")
+        for alert in line["alerts"]:
+            print(f"  ALERT {alert['ja']} / {alert['en']}: {alert['value']:g}, limits {alert['wanted']}")
+
+
+def decide(
+    ref: Ref,
+    decision: Annotated[str, typer.Argument(help="retrain or keep.")],
+    by: By,
+    gain: Annotated[str, typer.Option(help="What is expected of it, as in 'chrF +1.5'.")],
+    cost: Annotated[str, typer.Option(help="What it takes, as in '2 days, 30,000 yen'.")],
+    reason: Reason = "",
+    folder: Folder = HERE,
+) -> None:
+    """Put on record whether a release is retrained or not, with the expected gain and cost."""
+    if decision not in ("retrain", "keep"):
+        raise UsageError(f"{decision!r} is no decision", fix="Write retrain or keep")
+    if not (reason.strip() and gain.strip() and cost.strip()):
+        raise UsageError("the decision says too little", fix="Write --reason, --gain and --cost")
+    with _opened(folder, ref) as (ledger, whole):
+        content = {"decision": decision, "gain": gain, "cost": cost, "reason": reason}
+        ledger.file("decision", whole, content, by)
+    print(f"{whole}: {decision}")
 
 
 @findings.command("add")

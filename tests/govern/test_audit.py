@@ -1,5 +1,5 @@
-"""An audit played through: an empty workspace, two models, one rejected, one approved with a condition, served, drifted,
-retrained, promoted, rolled back; then twelve questions answered from the evidence pack alone (docs/govern.md)."""
+"""An audit played through: an empty workspace, two models, one rejected, one approved with a condition, served,
+drifted, retrained, promoted, rolled back; then twelve questions answered from the evidence pack alone."""
 
 from __future__ import annotations
 
@@ -104,6 +104,15 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     in_use = said("lineage", "at", datetime.now().astimezone().isoformat(), "--json").json
     assert in_use["rollout"]["champion"] == second
     mark = datetime.now().astimezone().isoformat()
+    (month,) = said("monitor", "--json").json
+    said("monitor", "--month", month["month"], "--report", "--by", "abe", "--note", "港投資の原稿が加わった")
+    assert "nothing was answered" in said("monitor", "--month", "1999-01", code=2).err
+    said(
+        "decide", second, "retrain", "--by", "sato", "--gain", "chrF +1", "--cost", "10分", "--reason", "運用会社の追加"
+    )
+    bill = said("bom", second, "--out", tmp_path / "bom.json", "--json").json
+    assert (tmp_path / "bom.json.sig.json").is_file()
+    assert bill["public_key"]
 
     # retrained, held against the champion, promoted over a gate that said no, and rolled back
     third = tuned(cli, folder, 3)
@@ -153,7 +162,7 @@ def ask_twelve(pack: Pack, refs: tuple[str, str, str], mark: str) -> None:
     # 5 which data taught the model that answers?
     pairs = pack.json(f"releases/{second}/pairs.json")
     assert pairs["n"] == len(pairs["pairs"]) == 7
-    assert all("pairs.jsonl#" in pair["document"] for pair in pairs["pairs"])
+    assert all("#" in pair["document"] and pair["person"] for pair in pairs["pairs"])
     # 6 what did it show before it was approved?
     gates = pack.json(f"releases/{second}/gates.json")
     assert gates["passed"] is True
@@ -176,6 +185,9 @@ def ask_twelve(pack: Pack, refs: tuple[str, str, str], mark: str) -> None:
     (month,) = [line for line in pack.json("monitoring.json") if line["release"] == second]
     assert month["n"] == 6
     assert month["figures"]["seconds"] == 0.5
+    (decision,) = pack.json("decisions.json")
+    assert (decision["decision"], decision["gain"]) == ("retrain", "chrF +1")
+    assert not [gap for gap in pack.json("gaps.json") if gap["principle"] == 5]
     # 11 what comes from outside, under which licence, and what does that ask of us?
     bill = pack.json(f"releases/{second}/bom.json")
     assert {"machine-learning-model", "data", "library"} == {part["type"] for part in bill["components"]}

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tensaku.errors import DataError, GateError, UsageError
+from tensaku.errors import DataError, GateError, MissingExtra, UsageError
 from tensaku.store import Artifact, Store
 from tensaku.store.artifact import sha256_of
 
@@ -183,8 +183,11 @@ def check_bill(bill: Mapping[str, Any]) -> None:
         GateError: it does not fit; says where.
         MissingExtra: the package with the schema is not installed.
     """
-    from cyclonedx.schema import SchemaVersion
-    from cyclonedx.validation.json import JsonStrictValidator
+    try:
+        from cyclonedx.schema import SchemaVersion
+        from cyclonedx.validation.json import JsonStrictValidator
+    except ImportError as error:
+        raise MissingExtra(error.name or "cyclonedx", "govern") from error
 
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill))
     if fault is not None:
@@ -198,9 +201,13 @@ def sign(file: Path, key_file: Path) -> Path:
 
     Raises:
         UsageError: the key cannot be read or written.
+        MissingExtra: the package that signs is not installed.
     """
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    except ImportError as error:
+        raise MissingExtra(error.name or "cryptography", "govern") from error
 
     try:
         if not key_file.exists():

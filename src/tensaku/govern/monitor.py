@@ -126,7 +126,7 @@ def _figures(rows: Sequence[Observed], first: Sequence[Observed]) -> dict[str, f
 
 
 def _vocabulary(rows: Sequence[Observed]) -> Counter[str]:
-    return Counter(word.surface for row in rows[:500] if row.draft for word in words(row.draft))
+    return Counter(word.text for row in rows[:500] if row.draft for word in words(row.draft))
 
 
 def _common(before: Counter[str], now: Counter[str], most: int = 50) -> tuple[Counter[str], Counter[str]]:
