@@ -63,6 +63,7 @@ def answered(folder: Path, ref: str, texts: list[tuple[str, str]]) -> None:
             ledger.add_answer(new, "hash", by="endo")
 
 
+@pytest.mark.slow
 def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     folder = tiny_desk(tmp_path / "desk", lessons=7, exam=3)
 

@@ -46,6 +46,6 @@ def test_the_figures_of_a_month(tmp_path: Path) -> None:
             ledger.save_final(draft.id, final, by="endo", revision_id=held.id)
         (line,) = figures_by_month(ledger, datetime.now(UTC))
         assert (line["release"], line["n"], line["alerts"]) == ("release-1", 2, [])
-        assert line["figures"]["edit_distance"] == pytest.approx((3 / 8 + 0) / 2, abs=0.05)
+        assert line["figures"]["edit_distance"] == pytest.approx((2 / 8 + 0) / 2)
         assert line["figures"]["length"] == 4
         assert line["figures"]["breaks"] == 0

@@ -58,7 +58,7 @@ class Watching(Transactions):
             changed = select(tables.Changed.final_id, tables.Changed.decision)
             decided: dict[int, Counter[str]] = {}
             for number, decision in session.execute(changed.where(tables.Changed.decision.is_not(None))):
-                decided.setdefault(number, Counter())[decision] += 1
+                decided.setdefault(number, Counter())[str(decision)] += 1
             rows = select(revision, draft.manager, draft.section, draft.text).join(draft, draft.id == revision.draft_id)
             for row, manager, section, text in session.execute(
                 rows.where(revision.release != "", revision.at > after, revision.at <= until)
