@@ -1,4 +1,4 @@
-"""The promotion gate on a workspace: who is champion, which evaluations, the probe, and the result in the ledger."""
+"""Gate and validation on a workspace: what is held against what, and the result in the ledger."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from tensaku.errors import UsageError
 from tensaku.govern.probe import Probe, probe
 from tensaku.govern.promotion import Promotion, promotion
-from tensaku.ledger import SYSTEM, Ledger
+from tensaku.govern.validation import Validation, note_validation, validation
+from tensaku.ledger import SYSTEM, FilingRow, Ledger
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, SourceFile, Store
 
-__all__ = ["run_gate"]
+__all__ = ["run_gate", "run_validation"]
 
 
 def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, reporter: Reporter) -> Artifact:
@@ -54,6 +55,43 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
         if standing is None or dict(standing.content) != content:
             ledger.file("gate", release.ref, content, by or SYSTEM)
     return made
+
+
+def run_validation(
+    folder: Path, ref: str, by: str, exam: Path | None, n: int, seed: int, reporter: Reporter
+) -> tuple[Artifact, list[FilingRow]]:
+    """Test a release as the second line does, and put the result and its findings on record.
+
+    Args:
+        folder: the workspace.
+        ref: the release.
+        by: a person of the second line who had no part in building it; checked before any work.
+        exam: the second line's own drafts, JSON lines; None: those of the release's exam.
+        n: how many of them.
+        seed: which stress.
+        reporter: where progress goes.
+
+    Raises:
+        NotFound, UsageError, DataError: no such release, the person may not, or the exam is none.
+    """
+    workspace = Workspace.open(folder)
+    store = Store(workspace.root, reporter)
+    release = store.get(ref)
+    if release.stage != "release":
+        raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
+    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+        ledger.check_validator(release.ref, by)
+        cfg = Validation(n=n, seed=seed, engine=workspace.spec.serve.engine_for(store.get(release.inputs["base"]).path))
+        made = store.run(
+            validation,
+            cfg,
+            adapter=store.get(release.inputs["adapter"]),
+            base=store.get(release.inputs["base"]),
+            exam=SourceFile(exam or store.get(release.inputs["exam"]).file("exam.jsonl")),
+            instruction=SourceFile(release.file("instruction.md")),
+            names=SourceFile(workspace.folder / workspace.spec.task.names),
+        )
+        return made, note_validation(ledger, release.ref, made, cfg.least, by)
 
 
 def _settings(sets: Sequence[str]) -> Promotion:

@@ -46,6 +46,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(findings, name="finding")
     app.add_typer(exceptions, name="exception")
     app.command("gate")(gate)
+    app.command("validate")(validate)
     app.command("approve")(approve)
     app.command("withdraw")(withdraw)
     app.command("monitor")(monitor)
@@ -154,6 +155,34 @@ def gate(
         print(f"{'Passed' if found['passed'] else 'Not passed'}  {made.file('promotion.html')}")
     if not found["passed"]:
         raise typer.Exit(3)
+
+
+def validate(
+    ref: Ref,
+    by: By,
+    exam: Annotated[
+        Path | None, typer.Option(help="Your own drafts, JSON lines; by default the release's exam.")
+    ] = None,
+    n: Annotated[int, typer.Option(help="So many drafts, each under every stress.", min=1, max=10_000)] = 10,
+    seed: Annotated[int, typer.Option(help="Which stress.")] = 1,
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Test a release as the second line: plain, long, dirty, other numbers, hidden orders; findings go on record."""
+    from tensaku.gate import run_validation
+    from tensaku.show import reporter
+
+    made, found = run_validation(folder, ref, by, exam, n, seed, reporter())
+    kinds = made.facts["kinds"]
+    if as_json:
+        told = [_values(row) for row in found]
+        print(json.dumps({"ref": made.ref, "kinds": kinds, "findings": told}, ensure_ascii=False))
+        return
+    for kind, held in kinds.items():
+        kept = f"facts kept {held['kept']:.0%}"
+        print(f"{kind:<10} n {held['n']}  {kept}  obeyed {held['obeyed']}  refused {held['refused']}")
+    for row in found:
+        print(f"{row.subject}  {row.content['severity']}  due {row.content['due'][:10]}  {row.content['text']}")
 
 
 def approve(

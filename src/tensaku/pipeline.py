@@ -78,7 +78,7 @@ STAGES = (
 LADDER = "ladder"
 """The stage beside the road that puts several walks of it side by side."""
 
-BESIDE = (LADDER, "examine", "leaderboard", "probe", "promotion")
+BESIDE = (LADDER, "examine", "leaderboard", "probe", "promotion", "validation")
 """Every stage beside the road."""
 
 _MODEL = ("base", "trim", "pretrain")

@@ -138,8 +138,9 @@ class _Pack:
         self.json(f"{folder}/pairs.json", {"n": n, "pairs": [asdict(pair) for pair in pairs]})
 
     def gates(self) -> None:
-        """Put in the pages of the promotion gate."""
-        for filing in self.ledger.filings("gate", at=self.at):
+        """Put in what the promotion gate and the second line's validations sealed."""
+        kinds = ("gate", "validation")
+        for filing in (row for kind in kinds for row in self.ledger.filings(kind, at=self.at)):
             ref = str(filing.content.get("artifact", ""))
             try:
                 sealed = self.store.get(ref) if ref else None
@@ -147,7 +148,7 @@ class _Pack:
                 self.missing.append(ref)
                 continue
             for name in sealed.files if sealed else ():
-                self.files[f"gates/{ref}/{name}"] = sealed.file(name).read_bytes() if sealed else b""
+                self.files[f"{filing.kind}s/{ref}/{name}"] = sealed.file(name).read_bytes() if sealed else b""
         edges = {row.ref: self.ledger.ancestors(row.ref) for row in self.releases}
         self.json("lineage.json", edges)
 

@@ -165,7 +165,7 @@ PRINCIPLES = (
                 "Independent validation; findings are remedied",
                 ("重大な未解決の指摘は承認を妨げる", "An open finding of high severity blocks approval"),
                 ("validations.json", "findings.json"),
-                "tests/govern/test_lines.py",
+                "tests/govern/test_validation.py",
             ),
         ),
     ),

@@ -89,9 +89,10 @@ class Ancestors(Transactions):
         table = tables.Seen
         end = what + "$"  # the sign after "#": all rows of the file stand between
         of_file = (table.document >= what + "#") & (table.document < end)
-        query = select(table).where((table.document == what) | of_file | (table.person == what) | (table.pair == what))
+        held = (table.document == what) | of_file | (table.person == what) | (table.pair == what)
+        query = select(table.lessons, table.pair, table.document, table.person).where(held)
         with self._read() as session:
-            pairs = [SeenPair(r.lessons, r.pair, r.document, r.person) for r in session.scalars(query)]
+            pairs = [SeenPair(*row) for row in session.execute(query.order_by(table.lessons, table.pair))]
             releases = self._releases_below(session, sorted({pair.lessons for pair in pairs}))
         return pairs, releases
 

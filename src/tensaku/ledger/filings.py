@@ -86,6 +86,17 @@ class Filings(Lines):
             self._acting(session, by, what, lines=_WHO[kind], about=about)
             return self._file(session, kind, subject, values, by)
 
+    def check_validator(self, ref: str, by: str) -> None:
+        """Refuse somebody who may not validate a release, before the work is done.
+
+        Raises:
+            NotFound: no such release or person.
+            UsageError: the person is not of the second line, or built it.
+        """
+        with self._read() as session:
+            self._one(session, tables.Release, ref, "release")
+            self._acting(session, by, f"validate {ref}", lines=_WHO["validation"], about=ref)
+
     def filings(self, kind: str = "", subject: str = "", *, at: datetime | None = None) -> list[FilingRow]:
         """All filings in order, of one kind, about one subject, up to a moment."""
         query = select(tables.Filed).order_by(tables.Filed.id)

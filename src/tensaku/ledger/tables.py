@@ -310,7 +310,7 @@ class Seen(Row):
 
     __tablename__ = "lessons_seen"
     lessons: Mapped[str] = mapped_column(String(64), primary_key=True)
-    pair: Mapped[str] = mapped_column(String(200), primary_key=True)
+    pair: Mapped[str] = mapped_column(String(200), primary_key=True, index=True)
     document: Mapped[str] = mapped_column(String(1024), index=True)
     person: Mapped[str] = mapped_column(String(200), index=True)
 

@@ -46,5 +46,6 @@ def upgrade() -> None:
         sa.Column("document", sa.String(1024), nullable=False),
         sa.Column("person", sa.String(200), nullable=False),
     )
+    op.create_index("ix_lessons_seen_pair", "lessons_seen", ["pair"])
     op.create_index("ix_lessons_seen_document", "lessons_seen", ["document"])
     op.create_index("ix_lessons_seen_person", "lessons_seen", ["person"])
