@@ -121,6 +121,14 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     assert gate["champion"]
     assert {test["name"]: test["passed"] for test in gate["tests"]}["draft"] is False  # a random model beats nothing
     assert "promotion gate said no" in said("approve", third, "--by", "kuroda", code=2).err
+    own = tmp_path / "own.jsonl"
+    drafts = [{"draft": "当月は3.2%上昇した。", "fund": "国内株式F", "section": "market", "as_of": "2026-10"}]
+    own.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in drafts), encoding="utf-8")
+    assert "built" in said("validate", third, "--by", "sato", "--exam", own, code=2).err
+    found = said("validate", third, "--by", "abe", "--exam", own, "--json").json
+    assert "high" in {one["severity"] for one in found["findings"]}  # a random model keeps no fact
+    assert "open findings" in said("approve", third, "--by", "kuroda", "--override", "訓練", code=2).err
+    said("exception", "add", third, "findings", "--by", "abe", "--until", "2099-01-01", "--reason", "訓練に限る")
     said("approve", third, "--by", "kuroda", "--override", "訓練のための昇格")
     said("rollback", "--by", "kuroda", "--note", "訓練の終わり")
     said("log", "erase", "draft:1", "--by", "oda", "--reason", "本人の請求")
@@ -174,7 +182,10 @@ def ask_twelve(pack: Pack, refs: tuple[str, str, str], mark: str) -> None:
     assert (failed["subject"], over["release"], over["conditions"]["override"]) == (third, third, "訓練のための昇格")
     assert f"gates/{failed['artifact']}/promotion.html" in pack.names
     # 8 which findings were there, and how were they settled?
-    finding = pack.json("findings.json")[-1]
+    (tested,) = pack.json("validations.json")
+    assert tested["about"] == third
+    assert f"validations/{tested['artifact']}/validation.jsonl" in pack.names
+    finding = [one for one in pack.json("findings.json") if one["subject"] == "F-0001"][-1]
     assert (finding["subject"], finding["ended_why"]) == ("F-0001", "件数に見合う条件を付けた")
     # 9 what answered at a moment in the past?
     then = [
