@@ -19,7 +19,7 @@ __all__ = ["add_to"]
 
 models = typer.Typer(
     help="Every base, adapter, prompt, index, judge and release as a model.",
-    invoke_without_command=True,
+    no_args_is_help=True,
     rich_markup_mode=None,
 )
 findings = typer.Typer(
@@ -54,16 +54,13 @@ def add_to(app: typer.Typer) -> None:
     app.command("delegate")(delegate)
 
 
-@models.callback()
-def inventory_(
-    context: typer.Context,
+@models.command("list")
+def inventory_list(
     as_of: Annotated[str, typer.Option("--as-of", help="As it stood on a day or at a moment; by default now.")] = "",
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """List every model: what it is, who answers for it, its rating and where it stands."""
-    if context.invoked_subcommand:
-        return
     from tensaku.govern.inventory import inventory
 
     with _ledger(folder) as ledger:
