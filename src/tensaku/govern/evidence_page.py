@@ -15,10 +15,10 @@ from tensaku.report import Figure, cards, grid, page, section
 __all__ = ["index_page"]
 
 _STYLE = (
-    "td { vertical-align: top; } td a { display: block; overflow-wrap: anywhere; } .part table { min-width: 46rem; }\n"
+    "td { vertical-align: top; } td a { display: block; white-space: nowrap; color: var(--blue); } .part table { min-width: 46rem; }\n"
     ".gap { margin: 0.3rem 0; padding: 0.1rem 0 0.1rem 1rem; border-left: 3px solid var(--red); }\n"
 )
-_MOST = 4  # links a cell; the rest is counted
+_MOST = 1  # links a cell; the rest is counted
 
 
 def index_page(at: datetime, files: Mapping[str, int], gaps: Sequence[Gap], opening: Mapping[str, str]) -> str:

@@ -215,7 +215,7 @@ def write_page(content: Mapping[str, Any]) -> str:
     opening = Markup(
         '<header class="opening"><p class="brand">添削<small>Tensaku</small></p>'
         '<h1>昇格判定: {}<small>Promotion gate: {}</small></h1><p class="lead">{}</p></header>'
-        "<p class='statement'>候補 {} は現行（{}）に対して{}。"
+        "<p class='statement' style='margin-top: 1.6rem'>候補 {} は現行（{}）に対して{}。"
         "<small>The challenger has {} against the champion.</small></p>"
     ).format(*verdict, content["challenger"], content["challenger"], against, verdict[0], verdict[1])
     heads = ("試験 Test", "判定 Verdict", "測定値 Measured", "基準 Wanted")
