@@ -15,7 +15,8 @@ from tensaku.report import Figure, cards, grid, page, section
 __all__ = ["index_page"]
 
 _STYLE = (
-    "td { vertical-align: top; } td a { display: block; white-space: nowrap; color: var(--blue); } .part table { min-width: 46rem; }\n"
+    "td { vertical-align: top; } td a { display: block; white-space: nowrap; color: var(--blue); }\n"
+    ".part table { min-width: 46rem; }\n"
     ".gap { margin: 0.3rem 0; padding: 0.1rem 0 0.1rem 1rem; border-left: 3px solid var(--red); }\n"
 )
 _MOST = 1  # links a cell; the rest is counted
