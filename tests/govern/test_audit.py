@@ -124,7 +124,7 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     own = tmp_path / "own.jsonl"
     drafts = [{"draft": "当月は3.2%上昇した。", "fund": "国内株式F", "section": "market", "as_of": "2026-10"}]
     own.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in drafts), encoding="utf-8")
-    assert "built" in said("validate", third, "--by", "sato", "--exam", own, code=2).err
+    assert "may not validate" in said("validate", third, "--by", "sato", "--exam", own, code=2).err
     found = said("validate", third, "--by", "abe", "--exam", own, "--json").json
     assert "high" in {one["severity"] for one in found["findings"]}  # a random model keeps no fact
     assert "open findings" in said("approve", third, "--by", "kuroda", "--override", "訓練", code=2).err
