@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, accounts, inbox, keys
+from tensaku import __version__, accounts, audit, governing, inbox, keys
 from tensaku.errors import TensakuError, UsageError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,8 @@ app = typer.Typer(
 app.add_typer(accounts.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(inbox.app, name="inbox")
+audit.add_to(app)
+governing.add_to(app)
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
@@ -406,30 +408,6 @@ def ingest(
     """Bring in managers' reports: each becomes drafts by section, or waits in the inbox with the reason."""
     given = {"manager": manager, "fund": fund, "as_of": month}
     inbox.bring_in(paths or [], folder, given, watch=watch, by=by, as_json=as_json)
-
-
-@app.command()
-def approve(
-    ref: Annotated[str, typer.Argument(help="The release.")],
-    by: By,
-    reject: Annotated[bool, typer.Option("--reject", help="Say no instead of yes.")] = False,
-    note: Note = "",
-    share: Annotated[
-        float | None, typer.Option(help="Try it on this share of the questions (0 to 1) instead of all.")
-    ] = None,
-    folder: Folder = HERE,
-    as_json: Json = False,
-) -> None:
-    """Record a decision on a release by a named person who is not the one who tuned it; a yes puts it to work."""
-    from tensaku.govern import approve as decide
-    from tensaku.pipeline import Workspace
-
-    workspace = Workspace.open(folder)
-    release = _store(folder).get(ref)
-    with _ledger(workspace) as ledger:
-        decide(ledger, release.ref, by, "rejected" if reject else "approved", note, share=share)
-        status = ledger.release(release.ref).status
-    print(json.dumps({"release": release.ref, "status": status, "by": by}) if as_json else f"{release.ref}: {status}")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tensaku.engines.profiles import PROFILES, Hardware, keys_and_values_mb, profile_for
 from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
-from tensaku.govern import require_approved
+from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace
@@ -70,7 +70,10 @@ def check_person(workspace: Workspace, name: str) -> None:
 
 
 def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
-    """Enter a new release into the ledger as a candidate tuned by `by` (by default the user of this machine)."""
+    """Enter a new release as a candidate tuned by `by` (by default the user of this machine).
+
+    Its parts go into the inventory, and what it was made from into the lineage.
+    """
     name = by or _user_here()
     with workspace.open_ledger() as ledger:
         if release.ref in {row.ref for row in ledger.releases()}:
@@ -78,6 +81,9 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
         if not by and name not in {person.name for person in ledger.people()}:
             ledger.add_person(name, name, ("developer",))
         ledger.add_release(release.ref, name, release.facts)
+        store, gate = Store(workspace.root), workspace.spec.gate
+        enter_parts(ledger, store, release, gate.owner, gate.purpose_ja)
+        note_lineage(ledger, store, release.ref)
 
 
 def _user_here() -> str:

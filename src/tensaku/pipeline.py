@@ -82,7 +82,7 @@ LADDER = "ladder"
 
 R = TypeVar("R")
 
-BESIDE = (LADDER, "answers", "examine", "judge", "leaderboard")
+BESIDE = (LADDER, "answers", "examine", "judge", "leaderboard", "probe", "promotion", "validation")
 """Every stage beside the road."""
 
 _MODEL = ("base", "trim", "pretrain")

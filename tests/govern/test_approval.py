@@ -77,5 +77,5 @@ def test_a_release_that_the_ledger_does_not_know_is_refused(ledger: Ledger) -> N
         require_approved(ledger, "release-ffffffffffff", trial=True)
     with pytest.raises(NotFound, match="no release"):
         approve(ledger, "release-ffffffffffff", "takahashi", "approved")
-    with pytest.raises(UsageError, match="Write 'approved' or 'rejected'"):
+    with pytest.raises(UsageError, match="Write 'approved', 'rejected' or 'withdrawn'"):
         approve(ledger, REF, "takahashi", "maybe")  # type: ignore[arg-type]

@@ -6,7 +6,19 @@
 
 from tensaku.govern.approval import approve, require_approved
 from tensaku.govern.gates import GateResult, check
+from tensaku.govern.inventory import enter_parts
 from tensaku.govern.release import release
 from tensaku.govern.sections import Gate, Release
+from tensaku.govern.traces import note_lineage
 
-__all__ = ["Gate", "GateResult", "Release", "approve", "check", "release", "require_approved"]
+__all__ = [
+    "Gate",
+    "GateResult",
+    "Release",
+    "approve",
+    "check",
+    "enter_parts",
+    "note_lineage",
+    "release",
+    "require_approved",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tensaku.errors import NotFound, UsageError
-from tensaku.ledger import Ledger, ReleaseRow
+from tensaku.ledger import Conditions, Ledger, ReleaseRow
 
 __all__ = ["approve", "require_approved"]
 
@@ -14,10 +14,11 @@ def approve(
     ledger: Ledger,
     release_ref: str,
     by: str,
-    decision: Literal["approved", "rejected"],
+    decision: Literal["approved", "rejected", "withdrawn"],
     note: str = "",
     *,
     share: float | None = None,
+    conditions: Conditions | None = None,
 ) -> ReleaseRow:
     """Record a person's decision on a release; the release as it now stands.
 
@@ -25,15 +26,17 @@ def approve(
         ledger: where it is recorded.
         release_ref: the release.
         by: who decides: a known person with the role "approver" who is not the one who tuned.
-        decision: "approved" or "rejected"; a rejection needs a note.
+        decision: "approved", "rejected" or "withdrawn"; the last two need a note.
         note: why.
         share: the share of the questions that it answers from now on, beside the present release; None: all.
+        conditions: what the approval is bound to.
 
     Raises:
         NotFound: no such release or person in the ledger.
-        UsageError: the person tuned it or is no approver; a rejection has no note; the share is none.
+        UsageError: the person built it or is no approver; a rejection has no note; the share is none; a finding of
+            high severity is open, or the promotion gate said no and nobody overrides it.
     """
-    ledger.approve(release_ref, by, decision, note, share=share)
+    ledger.approve(release_ref, by, decision, note, share=share, conditions=conditions)
     return ledger.release(release_ref)
 
 
@@ -57,6 +60,7 @@ def require_approved(ledger: Ledger, ref: str, trial: bool) -> bool:
         fix = "Enter it with: tensaku run"
         raise UsageError(f"release {ref} is not in the ledger", where=ledger.where, fix=fix) from missing
     if row.status == "approved":
+        ledger.check_use(ref)
         return False
     if trial:
         return True
@@ -65,4 +69,6 @@ def require_approved(ledger: Ledger, ref: str, trial: bool) -> bool:
     if row.status == "rejected":
         last = row.approvals[-1]
         raise UsageError(f"release {ref} was rejected by {last.by} ({last.note})", fix=fix)
+    if row.status in ("withdrawn", "expired", "retired"):
+        ledger.check_use(ref)
     raise UsageError(f"release {ref} is not approved", fix=fix)

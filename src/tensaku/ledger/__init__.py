@@ -6,9 +6,13 @@ People, drafts, revisions, finals with every change decided, releases, approvals
 whose entries are chained by hash. Open one with `Ledger.open`; only frozen rows come out of it.
 """
 
+from tensaku.ledger.ancestors import Found, SeenPair, Stood
 from tensaku.ledger.book import Ledger
 from tensaku.ledger.decisions import Place, decide, places
+from tensaku.ledger.filings import SEVERITIES, moment
 from tensaku.ledger.keys import KEY_START
+from tensaku.ledger.lines import FIRST, SECOND, THIRD, FilingRow, line_of
+from tensaku.ledger.observed import Observed
 from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
 from tensaku.ledger.rows import (
     CHANGE_REASONS,
@@ -22,6 +26,7 @@ from tensaku.ledger.rows import (
     ChangeReason,
     ChangeRow,
     ChoiceRow,
+    Conditions,
     Decision,
     DecisionRow,
     DeploymentRow,
@@ -55,10 +60,14 @@ from tensaku.ledger.rows import (
 
 __all__ = [
     "CHANGE_REASONS",
+    "FIRST",
     "KEY_START",
     "POLICIES",
     "ROLES",
+    "SECOND",
+    "SEVERITIES",
     "SYSTEM",
+    "THIRD",
     "AnswerRow",
     "ApprovalRow",
     "Broken",
@@ -67,11 +76,14 @@ __all__ = [
     "ChangeRow",
     "ChoiceRow",
     "ComparisonRow",
+    "Conditions",
     "Decision",
     "DecisionRow",
     "DeploymentRow",
     "DraftRow",
+    "FilingRow",
     "FinalRow",
+    "Found",
     "HeadingRow",
     "KeyRow",
     "Ledger",
@@ -83,6 +95,7 @@ __all__ = [
     "NewDraft",
     "NewReport",
     "NotAllowed",
+    "Observed",
     "PersonRow",
     "Place",
     "Policy",
@@ -94,12 +107,16 @@ __all__ = [
     "RevisionRow",
     "RolloutRow",
     "SavedMeanwhile",
+    "SeenPair",
     "SessionRow",
     "Standing",
+    "Stood",
     "VoteRow",
     "WorkMeanwhile",
     "WorkRow",
     "decide",
+    "line_of",
+    "moment",
     "places",
     "reason_key",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
+from tensaku.ledger.rollouts import check_limits
 from tensaku.ledger.rows import SYSTEM, AnswerRow, NewAnswer, Policy
 from tensaku.ledger.transactions import Transactions, columns
 from tensaku.records import Usage
@@ -46,6 +48,7 @@ class Answers(Transactions):
 
         Raises:
             NotFound: no such person.
+            UsageError: the approval of its release does not cover one more.
         """
         made = tables.Answered(
             door=new.door,
@@ -67,6 +70,8 @@ class Answers(Transactions):
             made.prompt, made.answer = _storable(new.prompt), _storable(new.answer)
         with self._write() as session:
             self._person(session, by)
+            if new.release and new.provenance.get("trial") != "yes":
+                check_limits(session, new.release, self.where)
             session.add(made)
             session.flush()
             detail = {"release": new.release, "arm": new.arm, "digest": digest(columns(made))}
@@ -78,6 +83,16 @@ class Answers(Transactions):
         query = select(tables.Answered).where(tables.Answered.id > after).order_by(tables.Answered.id).limit(limit)
         with self._read() as session:
             return [answer_of(row) for row in session.scalars(query)]
+
+    def answer_counts(self, after: datetime, until: datetime) -> Counter[str]:
+        """How many answers and revisions each release gave between two moments."""
+        found: Counter[str] = Counter()
+        with self._read() as session:
+            for table in (tables.Answered, tables.Revised):
+                counted = select(table.release, func.count()).where(table.at > after, table.at <= until)
+                for release, n in session.execute(counted.group_by(table.release)):
+                    found[release] += n
+        return found
 
 
 def _sha256(text: str) -> str:

@@ -33,6 +33,7 @@ WATCHED: dict[str, type[tables.Row]] = {
     "heading": tables.HeadingWord,
     "comparison": tables.Comparison,
     "vote": tables.Voted,
+    "filing": tables.Filed,
 }
 
 

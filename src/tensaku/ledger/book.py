@@ -12,13 +12,17 @@ from sqlalchemy import URL, select
 from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
 from tensaku.ledger.accounts import Accounts
+from tensaku.ledger.ancestors import Ancestors
 from tensaku.ledger.answers import Answers
 from tensaku.ledger.audit import mismatches
 from tensaku.ledger.bulk import Bulks
 from tensaku.ledger.database import connect, copy_database, plain_errors, url_of
+from tensaku.ledger.erasing import Erasing
+from tensaku.ledger.filings import Filings
 from tensaku.ledger.finals import Finals
 from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
+from tensaku.ledger.observed import Watching
 from tensaku.ledger.outcomes import Outcomes
 from tensaku.ledger.readings import Readings
 from tensaku.ledger.releases import Releases
@@ -30,7 +34,23 @@ from tensaku.ledger.writing import Writing
 __all__ = ["Ledger"]
 
 
-class Ledger(Accounts, Bulks, Reports, Finals, Reviews, Outcomes, Releases, Keys, Answers, Readings, Writing):
+class Ledger(
+    Accounts,
+    Bulks,
+    Reports,
+    Finals,
+    Reviews,
+    Outcomes,
+    Releases,
+    Keys,
+    Answers,
+    Readings,
+    Writing,
+    Filings,
+    Erasing,
+    Ancestors,
+    Watching,
+):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod
@@ -99,14 +119,14 @@ class Ledger(Accounts, Bulks, Reports, Finals, Reviews, Outcomes, Releases, Keys
             head = session.get_one(tables.Head, 1)
             return head.seq, head.hash
 
-    def verify_log(self, anchor: tuple[int, str] | None = None) -> Broken | None:
+    def verify_log(self, *anchors: tuple[int, str]) -> Broken | None:
         """The first place where an entry was altered, removed or moved, or None if the log holds.
 
         Args:
-            anchor: what `log_end` once returned, kept outside the database.
+            anchors: what `log_end` returned at other times, kept outside the database.
         """
         with self._read() as session:
-            return chain.verify(session, anchor)
+            return chain.verify(session, *anchors)
 
     def verify_records(self) -> list[Mismatch]:
         """Every row that is not as the log says it was written: altered, removed, or put in past the log.

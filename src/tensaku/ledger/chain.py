@@ -83,15 +83,18 @@ def append(session: Session, who: str, what: str, subject: str, detail: Mapping[
     return entry_of(row)
 
 
-def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | None:
+def verify(session: Session, *anchors: tuple[int, str]) -> Broken | None:
     """The first place where the chain does not hold, or None.
 
     Args:
         session: a reading session; the log is streamed, so its length does not matter.
-        anchor: number and hash of an entry noted outside the database. Only an anchor shows that the tail was cut or
-            the whole chain was computed anew by someone who can write to the database.
+        anchors: numbers and hashes of entries noted outside the database. Only an anchor shows that the tail was cut,
+            an old copy put back, or the whole chain computed anew by someone who can write to the database.
     """
-    expected, previous, found = 1, GENESIS, anchor is None or anchor[0] == 0
+    noted: dict[int, set[str]] = {}
+    for seq, noted_hash in anchors:
+        noted.setdefault(seq, set()).add(noted_hash)
+    expected, previous = 1, GENESIS
     for row in session.scalars(select(Log).order_by(Log.seq).execution_options(yield_per=1000)):
         if row.seq != expected:
             return Broken(expected, f"entry {expected} is missing", entry_of(row))
@@ -99,14 +102,13 @@ def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | 
             return Broken(row.seq, f"entry {row.seq} does not follow entry {row.seq - 1}", entry_of(row))
         if row.hash != hash_of(row):
             return Broken(row.seq, f"entry {row.seq} was altered", entry_of(row))
-        if anchor is not None and row.seq == anchor[0]:
-            if row.hash != anchor[1]:
-                return Broken(row.seq, f"entry {row.seq} is not the one noted outside", entry_of(row))
-            found = True
+        if row.seq in noted and noted[row.seq] != {row.hash}:
+            return Broken(row.seq, f"entry {row.seq} is not the one noted outside", entry_of(row))
         expected, previous = expected + 1, row.hash
     head = session.get(Head, 1)
     if head is None or (head.seq, head.hash) != (expected - 1, previous):
         return Broken(expected, f"the log ends at entry {expected - 1}, which is not where it was last written to")
-    if not found and anchor is not None:
-        return Broken(expected, f"the log ends at entry {expected - 1}; entry {anchor[0]} was noted outside")
+    beyond = [seq for seq in noted if seq >= expected]
+    if beyond:
+        return Broken(expected, f"the log ends at entry {expected - 1}; entry {min(beyond)} was noted outside")
     return None

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
+from tensaku.ledger.rollouts import check_limits
 from tensaku.ledger.rows import SYSTEM, DraftRow, NewDraft, RevisionRow
 from tensaku.ledger.transactions import Transactions, clean, columns, storable
 from tensaku.records import Fact, FactBreak, Revision, Usage, Verdict
@@ -120,7 +121,8 @@ class Drafts(Transactions):
 
         Raises:
             NotFound: no such draft or person.
-            UsageError: the revision was made of another text than this draft's.
+            UsageError: the revision was made of another text than this draft's, or the approval of its release does
+                not cover one more.
         """
         with self._write() as session:
             return self._keep_revision(session, draft_id, revision, by)
@@ -132,6 +134,9 @@ class Drafts(Transactions):
         if draft.text != revision.draft:
             what = f"the revision was made of another text than draft {draft_id}"
             raise UsageError(what, where=self.where, fix="Ask for a revision of the draft as it stands in the ledger")
+        release = revision.provenance.get("release", "")
+        if release and revision.provenance.get("trial") != "yes":
+            check_limits(session, release, self.where)
         made = tables.Revised(
             draft_id=draft_id,
             text=storable(revision.text, "revision"),
@@ -140,7 +145,7 @@ class Drafts(Transactions):
             prompt_tokens=revision.usage.prompt,
             completion_tokens=revision.usage.completion,
             provenance=dict(revision.provenance),
-            release=revision.provenance.get("release", ""),
+            release=release,
             trial=revision.provenance.get("trial") == "yes",
             by=by,
             at=datetime.now(UTC),
@@ -173,5 +178,5 @@ class Drafts(Transactions):
 
     @staticmethod
     def _row(draft: tables.Draft, revisions: int, finals: int) -> DraftRow:
-        values = {c.key: getattr(draft, c.key) for c in draft.__table__.columns}
+        values = {c.key: getattr(draft, c.key) for c in draft.__table__.columns if c.key != "salt"}
         return DraftRow(**values, revisions=revisions, finals=finals)

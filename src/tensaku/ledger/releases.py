@@ -13,16 +13,12 @@ from sqlalchemy.orm import Session
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, canonical, digest
-from tensaku.ledger.rollouts import Rollouts, status_of
-from tensaku.ledger.rows import ApprovalRow, DeploymentRow, ReleaseRow
+from tensaku.ledger.lines import SECOND, newest, running
+from tensaku.ledger.rollouts import Rollouts, approval_of, status_of
+from tensaku.ledger.rows import ApprovalRow, Conditions, DeploymentRow, ReleaseRow
 from tensaku.ledger.transactions import clean, columns, storable
 
 __all__ = ["Releases"]
-
-
-def approval_of(row: tables.Approval) -> ApprovalRow:
-    """The decision as handed out."""
-    return ApprovalRow(row.release, row.by, row.decision, row.note, row.at)  # type: ignore[arg-type]
 
 
 def deployment_of(row: tables.Deployment) -> DeploymentRow:
@@ -72,6 +68,7 @@ class Releases(Rollouts):
             made = tables.Release(ref=ref, tuned_by=tuned_by, summary=figures, at=datetime.now(UTC))
             session.add(made)
             session.flush()
+            self._file(session, "model", ref, _entry(figures), tuned_by)
             append(session, tuned_by, "release.added", f"release:{ref}", {"digest": digest(columns(made))})
             return self._release_row(session, made)
 
@@ -79,44 +76,83 @@ class Releases(Rollouts):
         self,
         ref: str,
         by: str,
-        decision: Literal["approved", "rejected"],
+        decision: Literal["approved", "rejected", "withdrawn"],
         note: str = "",
         *,
         share: float | None = None,
+        conditions: Conditions | None = None,
     ) -> ApprovalRow:
-        """Record the decision of a person on a release. A later decision outweighs an earlier one; both are kept.
+        """Record the decision of a person on a release. A later decision outweighs an earlier one; all are kept.
 
-        What is approved answers from then on: everything, or `share` of the questions beside the present release.
+        What is approved answers from then on: everything, or `share` of the questions beside the present release,
+        within `conditions`. A withdrawal takes an approval back.
 
         Raises:
             NotFound: no such release or person.
-            UsageError: the person tuned it, or is no approver; no such decision; a rejection without a note; a share
-                that is not between 0 and 1, or that nothing answers beside.
+            UsageError: the person built it, or is no approver; no such decision; a rejection or withdrawal without a
+                note; a share that is not between 0 and 1, or that nothing answers beside; an open finding of high
+                severity, or a gate that said no, without an exception or the reason of an override; conditions that
+                nothing could meet.
         """
-        if decision not in ("approved", "rejected"):
-            raise UsageError(f"{decision!r} is no decision", fix="Write 'approved' or 'rejected'")
-        if decision == "rejected":
-            clean(note, "note of a rejection")
+        if decision not in ("approved", "rejected", "withdrawn"):
+            raise UsageError(f"{decision!r} is no decision", fix="Write 'approved', 'rejected' or 'withdrawn'")
+        if decision != "approved":
+            clean(note, "note of a rejection" if decision == "rejected" else "note of a withdrawal")
+        bound = _checked_conditions(conditions or Conditions())
         with self._write() as session:
             release = self._one(session, tables.Release, ref, "release")
-            person = self._person(session, by)
-            if release.tuned_by == by:
-                fix = "Somebody else with the role 'approver' has to decide"
-                raise UsageError(f"{by!r} tuned {ref} and cannot decide on it", where=self.where, fix=fix)
-            if "approver" not in person.roles:
-                raise UsageError(
-                    f"{by!r} is not an approver", where=self.where, fix="Give the person the role 'approver'"
-                )
+            self._decider(session, release, by)
+            before = status_of(session, ref)
+            if decision == "approved":
+                self._check_open(session, ref, bound)
             made = tables.Approval(
-                release=ref, by=by, decision=decision, note=storable(note, "note"), at=datetime.now(UTC)
+                release=ref,
+                by=by,
+                decision=decision,
+                note=storable(note, "note"),
+                at=datetime.now(UTC),
+                conditions=_conditions_to(bound),
             )
             session.add(made)
             session.flush()
-            detail = {"release": ref, "note": note, "digest": digest(columns(made))}
+            detail: dict[str, Any] = {"release": ref, "note": note, "before": before, "after": decision}
+            detail |= {"conditions": made.conditions or {}, "digest": digest(columns(made))}
             append(session, by, f"release.{decision}", f"approval:{made.id}", detail)
             if decision == "approved":
                 self._roll_out(session, ref, by, share=share, note=note, event="approved")
             return approval_of(made)
+
+    def _decider(self, session: Session, release: tables.Release, by: str) -> None:
+        """Let only an approver decide who had no part in building the release."""
+        person = self._person(session, by)
+        if release.tuned_by == by:
+            fix = "Somebody else with the role 'approver' has to decide"
+            raise UsageError(f"{by!r} tuned {release.ref} and cannot decide on it", where=self.where, fix=fix)
+        if "approver" not in self._roles(session, person)[0]:
+            raise UsageError(f"{by!r} is not an approver", where=self.where, fix="Give the person the role 'approver'")
+        self._acting(session, by, f"decide on {release.ref}", lines=(SECOND,), about=release.ref)
+
+    def _check_open(self, session: Session, ref: str, conditions: Conditions) -> None:
+        """Refuse an approval that a finding or a gate stands against, unless an exception with an end lets it pass."""
+        excepted = {
+            row.content["rule"]
+            for row in newest(session, "exception")
+            if row.content.get("about") == ref and running(row.content)
+        }
+        findings = [
+            row.subject
+            for row in newest(session, "finding")
+            if row.content.get("about") == ref and row.content["severity"] == "high" and not row.content.get("ended")
+        ]
+        if findings and "findings" not in excepted:
+            fix = "Close them, or have the second line write an exception: tensaku exception add"
+            what = f"release {ref} has open findings of high severity: {', '.join(findings)}"
+            raise UsageError(what, where=self.where, fix=fix)
+        failed = [row for row in newest(session, "gate", ref) if not row.content["passed"]]
+        if failed and "gate" not in excepted and not conditions.override.strip():
+            why = ", ".join(failed[0].content.get("failed", []))
+            fix = 'Overriding it is an approval with a reason: --override "WHY"'
+            raise UsageError(f"the promotion gate said no to {ref} ({why})", where=self.where, fix=fix)
 
     def add_deployment(
         self, ref: str, by: str, *, place: str, trial: bool, event: Literal["started", "stopped"] = "started"
@@ -165,3 +201,35 @@ class Releases(Rollouts):
         approvals = tuple(approval_of(a) for a in found)
         status = status_of(session, row.ref)
         return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, approvals)
+
+
+def _entry(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What the inventory says of a release from the day it is there; people add owner and users."""
+    made_from = figures.get("made_from", {})
+    parts = [made_from[name] for name in ("base", "adapter") if name in made_from]
+    name = str(figures.get("task", "")) or "release"
+    return {"kind": "release", "name": name, "dependencies": parts, "facts": {"form": figures.get("form", "")}}
+
+
+def _checked_conditions(conditions: Conditions) -> Conditions:
+    """The conditions, if something can meet them.
+
+    Raises:
+        UsageError: no answer at all would be allowed.
+    """
+    if conditions.requests is not None and conditions.requests < 1:
+        raise UsageError(f"{conditions.requests} answers are none", fix="Write 1 or more, or leave the limit out")
+    if conditions.until is not None and conditions.until <= datetime.now(UTC):
+        raise UsageError("the approval would have ended already", fix="Name a day that is still to come")
+    storable("".join((*conditions.tasks, conditions.override)), "condition")
+    return conditions
+
+
+def _conditions_to(conditions: Conditions) -> dict[str, Any] | None:
+    held = {
+        "tasks": list(conditions.tasks),
+        "requests": conditions.requests,
+        "until": conditions.until.astimezone(UTC).isoformat() if conditions.until else None,
+        "override": conditions.override,
+    }
+    return {name: value for name, value in held.items() if value} or None

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
-from tensaku.ledger.rows import RolloutRow
-from tensaku.ledger.transactions import Transactions, columns, storable
+from tensaku.ledger.lines import Lines
+from tensaku.ledger.rows import ApprovalRow, Conditions, RolloutRow, Status
+from tensaku.ledger.transactions import columns, storable
 
-__all__ = ["MAY_DEPLOY", "Rollouts", "status_of"]
+__all__ = ["MAY_DEPLOY", "Rollouts", "approval_of", "check_limits", "status_of"]
 
-MAY_DEPLOY = ("developer", "engineer", "approver", "admin")
+MAY_DEPLOY = ("engineer", "developer", "approver", "admin", "administrator")
 """Who may put an approved release to work, or go back."""
 
 
@@ -25,14 +26,106 @@ def rollout_of(row: tables.Rollout) -> RolloutRow:
     return RolloutRow(row.id, row.champion, row.challenger, row.share, row.event, row.note, row.by, row.at)  # type: ignore[arg-type]
 
 
-def status_of(session: Session, ref: str) -> Literal["candidate", "approved", "rejected"]:
-    """Where a release stands: its newest decision."""
-    newest = select(tables.Approval).filter_by(release=ref).order_by(tables.Approval.id.desc()).limit(1)
-    found = session.scalars(newest).one_or_none()
-    return found.decision if found is not None else "candidate"  # type: ignore[return-value]
+def approval_of(row: tables.Approval) -> ApprovalRow:
+    """The decision as handed out."""
+    held: dict[str, Any] = row.conditions or {}
+    until = held.get("until")
+    conditions = Conditions(
+        tuple(held.get("tasks", ())),
+        held.get("requests"),
+        datetime.fromisoformat(until) if until else None,
+        held.get("override", ""),
+    )
+    return ApprovalRow(row.release, row.by, row.decision, row.note, row.at, conditions)  # type: ignore[arg-type]
 
 
-class Rollouts(Transactions):
+def decision_on(session: Session, ref: str) -> ApprovalRow | None:
+    """The newest decision on a release."""
+    newest_ = select(tables.Approval).filter_by(release=ref).order_by(tables.Approval.id.desc()).limit(1)
+    found = session.scalars(newest_).one_or_none()
+    return approval_of(found) if found is not None else None
+
+
+def status_of(session: Session, ref: str) -> Status:
+    """Where a release stands: its newest decision, unless that has run out or a part of it was retired."""
+    found = decision_on(session, ref)
+    if found is None:
+        return "candidate"
+    if found.decision != "approved":
+        return found.decision
+    if _retired(session, ref):
+        return "retired"
+    limit = found.conditions.requests
+    used_up = limit is not None and used(session, found) >= limit
+    return "expired" if used_up or found.ended(datetime.now(UTC)) else "approved"
+
+
+def used(session: Session, approval: ApprovalRow) -> int:
+    """How often a release has answered since it was approved, through the API and at the desk."""
+    counts = (
+        select(func.count()).where(table.release == approval.release, table.at >= approval.at)
+        for table in (tables.Answered, tables.Revised)
+    )
+    return sum(session.scalar(count) or 0 for count in counts)
+
+
+def entered(session: Session, ref: str) -> bool:
+    """Whether the inventory has a model of that name."""
+    query = select(tables.Filed.id).filter_by(kind="model", subject=ref).limit(1)
+    return session.scalars(query).one_or_none() is not None
+
+
+def _retired(session: Session, ref: str) -> str:
+    """The part of a release, or itself, that the inventory says is retired; empty if none is."""
+    release = session.get(tables.Release, ref)
+    made_from = release.summary.get("made_from", {}) if release is not None else {}
+    parts = [ref, *(str(part) for part in made_from.values())]
+    found = select(tables.Filed).filter_by(kind="retirement").where(tables.Filed.subject.in_(parts))
+    stands = {row.subject: row.content.get("retired") for row in session.scalars(found.order_by(tables.Filed.id))}
+    return next((part for part in parts if stands.get(part)), "")
+
+
+def check_limits(session: Session, ref: str, where: str, *, task: str = "", summed: bool = False) -> None:
+    """Refuse what the approval of a release does not cover. A release that the ledger does not know is no matter of it.
+
+    Args:
+        session: the running transaction.
+        ref: the release.
+        where: the ledger, for the message.
+        task: what it is asked for; empty: not looked at.
+        summed: whether it answers as a part of a sum of several, which no count of answers could be held against.
+
+    Raises:
+        UsageError: it is not approved any more, its answers or its time are used up, or the task is another.
+    """
+    if session.get(tables.Release, ref) is None:
+        return
+    found = decision_on(session, ref)
+    fix = f"Have it approved anew: tensaku approve {ref} --by NAME"
+    status = status_of(session, ref)
+    if status == "expired" and found is not None:
+        held = found.conditions
+        over = held.until is not None and found.ended(datetime.now(UTC))
+        why = f"until {held.until:%Y-%m-%d %H:%M} UTC" if over else f"for {held.requests} answers"
+        raise UsageError(f"release {ref} was approved {why}, and that is used up", where=where, fix=fix)
+    if status == "retired":
+        what = f"release {ref} may not answer: {_retired(session, ref)} is retired in the inventory"
+        raise UsageError(what, where=where, fix="Let another release answer")
+    if not entered(session, ref):
+        fix = f"Enter it: tensaku inventory enter {ref} --by NAME"
+        raise UsageError(f"release {ref} is not in the inventory, and nothing else answers", where=where, fix=fix)
+    if status != "approved" or found is None:
+        raise UsageError(f"release {ref} is {status}, and only approved ones answer", where=where, fix=fix)
+    tasks = found.conditions.tasks
+    if task and tasks and task not in tasks:
+        what = f"release {ref} was approved for {', '.join(tasks)} alone, not for {task}"
+        raise UsageError(what, where=where, fix=fix)
+    if summed and found.conditions.requests is not None:
+        what = f"release {ref} was approved for a number of answers and cannot be a part of a sum"
+        raise UsageError(what, where=where, fix="Ask for it by its own name")
+
+
+class Rollouts(Lines):
     """What answers now, what is tried beside it, and the way back."""
 
     def deploy(self, ref: str, by: str, *, share: float | None = None, note: str = "") -> RolloutRow:
@@ -86,6 +179,21 @@ class Rollouts(Transactions):
                 return RolloutRow(row.id, row.champion, None, None, found.event, row.note, row.by, row.at)
             return found
 
+    def check_use(self, ref: str, task: str = "", *, summed: bool = False) -> None:
+        """Refuse an answer that the approval of a release does not cover.
+
+        Raises:
+            UsageError: it is not approved any more, its answers or its time are used up, or the task is another.
+        """
+        with self._read() as session:
+            check_limits(session, ref, self.where, task=task, summed=summed)
+
+    def answers_used(self, ref: str) -> int:
+        """How often a release has answered since its newest approval."""
+        with self._read() as session:
+            found = decision_on(session, ref)
+            return used(session, found) if found is not None else 0
+
     def rollouts(self) -> list[RolloutRow]:
         """All rollouts, newest first."""
         with self._read() as session:
@@ -95,7 +203,7 @@ class Rollouts(Transactions):
 
     def _deployer(self, session: Session, by: str) -> None:
         person = self._person(session, by)
-        if not set(person.roles) & set(MAY_DEPLOY):
+        if "auditor" in person.roles or not set(person.roles) & set(MAY_DEPLOY):
             fix = f"Somebody with one of the roles {', '.join(MAY_DEPLOY)} has to do it"
             raise UsageError(f"{by!r} may not choose which release answers", where=self.where, fix=fix)
 

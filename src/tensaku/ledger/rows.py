@@ -74,7 +74,7 @@ ChangeReason = Literal["", "style", "fact", "tone", "compliance", "other"]
 CHANGE_REASONS: tuple[ChangeReason, ...] = ("style", "fact", "tone", "compliance", "other")
 """Why a change is wanted or not, as the writer names it."""
 Between = Literal["draft-revision", "revision-final", "draft-final"]
-Status = Literal["candidate", "approved", "rejected"]
+Status = Literal["candidate", "approved", "rejected", "withdrawn", "expired", "retired"]
 Verdicts = Literal["approved", "returned", "comment"]
 
 
@@ -382,14 +382,38 @@ class ChoiceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What an approval is bound to; empty: nothing.
+
+    `tasks` are the only ones it may be asked for; after `requests` answers or the moment `until` it has ended.
+    `override` is the reason why a gate that said no was overridden.
+    """
+
+    tasks: tuple[str, ...] = ()
+    requests: int | None = None
+    until: datetime | None = None
+    override: str = ""
+
+    @property
+    def bind(self) -> bool:
+        """Whether they limit what may be served."""
+        return bool(self.tasks) or self.requests is not None or self.until is not None
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalRow:
     """A person's decision on a release."""
 
     release: str
     by: str
-    decision: Literal["approved", "rejected"]
+    decision: Literal["approved", "rejected", "withdrawn"]
     note: str
     at: datetime
+    conditions: Conditions = Conditions()
+
+    def ended(self, at: datetime) -> bool:
+        """Whether its time was over at that moment."""
+        return self.conditions.until is not None and self.conditions.until <= at
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,7 +36,9 @@ __all__ = [
     "Decided",
     "Deployment",
     "Draft",
+    "Edge",
     "Failures",
+    "Filed",
     "Final",
     "Head",
     "HeadingWord",
@@ -47,6 +50,7 @@ __all__ = [
     "Revised",
     "Rollout",
     "Row",
+    "Seen",
     "SignedIn",
     "UtcTime",
     "Voted",
@@ -80,6 +84,14 @@ class Row(DeclarativeBase):
 def person_key(**more: Any) -> Mapped[str]:
     """A column that names a person."""
     return mapped_column(String(64), ForeignKey("people.name"), **more)
+
+
+def salt() -> Mapped[str | None]:
+    """A column that makes the digest in the log a commitment: without the salt, the digest tells nothing of the text.
+
+    Erasing a row takes its salt with it. Rows written before there were salts have none.
+    """
+    return mapped_column(String(32), default=lambda: secrets.token_hex(16))
 
 
 class Person(Row):
@@ -190,6 +202,7 @@ class Draft(Row):
     reference: Mapped[str] = mapped_column(Text)
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime)
+    salt: Mapped[str | None] = salt()
 
 
 class Report(Row):
@@ -250,6 +263,7 @@ class Revised(Row):
     trial: Mapped[bool] = mapped_column(Boolean)
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime)
+    salt: Mapped[str | None] = salt()
 
 
 class Final(Row):
@@ -267,6 +281,7 @@ class Final(Row):
     reasons: Mapped[dict[str, str]] = mapped_column(JSON)
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    salt: Mapped[str | None] = salt()
 
 
 class Changed(Row):
@@ -292,6 +307,7 @@ class Changed(Row):
     new_start: Mapped[int] = mapped_column(Integer)
     new_end: Mapped[int] = mapped_column(Integer)
     decision: Mapped[str | None] = mapped_column(String(8))
+    salt: Mapped[str | None] = salt()
 
 
 class Decided(Row):
@@ -360,15 +376,16 @@ class Approval(Row):
 
     __tablename__ = "approvals"
     __table_args__ = (
-        CheckConstraint("decision IN ('approved', 'rejected')", name="ck_approvals_decision"),
+        CheckConstraint("decision IN ('approved', 'rejected', 'withdrawn')", name="ck_approvals_decision"),
         {"sqlite_autoincrement": True},
     )
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     release: Mapped[str] = mapped_column(ForeignKey("releases.ref"), index=True)
     by: Mapped[str] = person_key()
-    decision: Mapped[str] = mapped_column(String(8))
+    decision: Mapped[str] = mapped_column(String(16))
     note: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(UtcTime)
+    conditions: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 class Deployment(Row):
@@ -450,6 +467,38 @@ class Answered(Row):
     seconds: Mapped[float] = mapped_column(Float)
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    salt: Mapped[str | None] = salt()
+
+
+class Filed(Row):
+    """One act of governance: an inventory entry, a rating, a finding, an exception. The newest of a subject counts."""
+
+    __tablename__ = "filings"
+    __table_args__ = (Index("ix_filings_subject", "kind", "subject"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[str] = mapped_column(String(128))
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Edge(Row):
+    """`child` was made from `parent`. A copy of what the sealed artifacts say, kept for fast questions."""
+
+    __tablename__ = "lineage"
+    child: Mapped[str] = mapped_column(String(128), primary_key=True)
+    parent: Mapped[str] = mapped_column(String(1024), primary_key=True, index=True)
+
+
+class Seen(Row):
+    """A pair among the lessons of an artifact. A copy too: `document` is its file and row, `person` who wrote it."""
+
+    __tablename__ = "lessons_seen"
+    lessons: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pair: Mapped[str] = mapped_column(String(200), primary_key=True, index=True)
+    document: Mapped[str] = mapped_column(String(1024), index=True)
+    person: Mapped[str] = mapped_column(String(200), index=True)
 
 
 class Comparison(Row):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from tensaku.engines.protocol import Engine
-from tensaku.errors import EngineError, TensakuError
+from tensaku.errors import EngineError, TensakuError, UsageError
 from tensaku.ledger import Ledger, NewAnswer
 from tensaku.records import Usage
 from tensaku.serve.budget import Budgets
@@ -142,6 +142,7 @@ class Service:
             model, engine = self.choose(name)
             if not caller.may_ask(name, model):  # a challenger that the key does not open
                 model, engine = self.look_up(caller, name)
+            await asyncio.to_thread(self._check_approval, model)
         except BaseException:
             self.turns.leave(caller.name, weight)
             self._budgets.settle(key, tokens, 0)
@@ -149,6 +150,23 @@ class Service:
         ticket = Ticket(self, Asking(door, caller, name, tokens, weight, began), model, engine)
         self._tickets.add(ticket)
         return ticket
+
+    def _check_approval(self, model: Served) -> None:
+        """Refuse what the approval of a release does not cover: another task, a day after its end, one answer more.
+
+        Raises:
+            WireError: 403, which says what it was approved for.
+        """
+        if self.ledger is None:
+            return
+        parts = model.parts or (model,)
+        for part in parts:
+            if not part.release or part.trial:
+                continue
+            try:
+                self.ledger.check_use(part.release, part.name, summed=bool(model.parts))
+            except UsageError as error:
+                raise WireError(403, str(error), code="not_approved", param="model") from None
 
     def end(self, ticket: Ticket, seconds: float | None) -> None:
         """Take back what `ticket` held."""

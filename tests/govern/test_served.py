@@ -1,0 +1,45 @@
+"""An approval's conditions at the API's door: exactly so many answers, only that task, and never one more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from tensaku.ledger import Conditions, Ledger
+from tensaku.serve import Rules, Served, build_app
+from tensaku.testing import ScriptedEngine, serving
+
+BODY = {"messages": [{"role": "user", "content": "市場"}]}
+
+
+def ask(url: str, model: str) -> tuple[int, str]:
+    found = httpx.post(f"{url}/v1/chat/completions", json={**BODY, "model": model}, timeout=60)
+    return found.status_code, found.text
+
+
+def test_what_an_approval_does_not_cover_is_not_answered(tmp_path: Path) -> None:
+    models = [Served("tiny", "release-1", None), Served("other", "release-2", None)]
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_person("sato", "佐藤", ("engineer",))
+        ledger.add_person("kuroda", "黒田", ("approver",))
+        for ref in ("release-1", "release-2"):
+            ledger.add_release(ref, "sato", {})
+        ledger.approve("release-2", "kuroda", "approved", conditions=Conditions(tasks=("tiny",)))
+        ledger.approve("release-1", "kuroda", "approved", conditions=Conditions(requests=5))
+        with serving(build_app(engine=ScriptedEngine(), models=models, rules=Rules(), ledger=ledger)) as url:
+            code, text = ask(url, "other")
+            assert (code, "approved for tiny alone" in text, "not_approved" in text) == (403, True, True)
+            with ThreadPoolExecutor(8) as pool:  # eight at once must not slip through together
+                codes = Counter(code for code, _ in pool.map(lambda _: ask(url, "tiny"), range(16)))
+            assert codes[200] == 5
+            assert set(codes) <= {200, 403, 503}
+            assert len(ledger.answers()) == 5
+            code, text = ask(url, "tiny")
+            assert (code, "approved for 5 answers, and that is used up" in text) == (403, True)
+            assert ask(url, "base")[0] == 200  # the base alone is nobody's release
+            ledger.approve("release-1", "kuroda", "withdrawn", "誤り")
+            code, text = ask(url, "tiny")
+            assert (code, "is withdrawn" in text) == (403, True)
