@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tensaku.curate.alike
+import tensaku.curate.personal.step
 import tensaku.curate.steps  # noqa: F401  (registers the steps)
 from tensaku.config import Section
 from tensaku.curate.ingest import DROPS, PAIRS
