@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tensaku.curate.dedup import Plan, components, jaccard, near_links, shingles, sorted_sets
 from tensaku.curate.dedup.near import likeness_of, signatures
+from tensaku.curate.dedup.shingles import _characters, plain
 
 _BESIDE = (up / "shared" / "data" for up in Path(__file__).resolve().parents)
 DATA = Path(os.environ.get("TENSAKU_TEST_DATA") or next((path for path in _BESIDE if path.is_dir()), "shared/data"))
@@ -83,10 +84,16 @@ def test_the_signature_estimates_the_likeness_of_long_and_of_short_texts() -> No
         assert guess == pytest.approx(exact, abs=within)
 
 
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("がﾊﾟｶﾞ①㈱ＡａÅe\u0301 \u3000ﬁßΣ\x00가"), max_size=8), max_size=6))
+def test_the_quick_fold_is_plain(texts: list[str]) -> None:
+    codes, lengths = _characters(texts)
+    folded = [plain(text) for text in texts]
+    assert lengths.tolist() == [len(text.replace("\x00", "")) for text in folded]
+    assert "".join(map(chr, codes)) == "".join(folded).replace("\x00", "")
+
+
 @given(st.lists(st.text("株式上昇。 ３3ａA", max_size=9), max_size=12), st.integers(1, 6))
 def test_likeness_is_that_of_sets(texts: list[str], n: int) -> None:
-    from tensaku.curate.dedup.shingles import plain
-
     def runs(text: str) -> set[str]:
         text = plain(text)
         return {text[i : i + n] for i in range(max(len(text) - n + 1, 1))} - {""}
@@ -100,3 +107,13 @@ def test_nothing_and_empty_texts_have_no_duplicates() -> None:
     assert near_links([]) == []
     assert near_links(["", " ", ""]) == []
     assert [link[:2] for link in near_links(["短", "短", ""])] == [(0, 1)]
+
+
+def test_files_hold_what_memory_would(tmp_path: Path) -> None:
+    dice = random.Random(9)
+    texts = ["".join(dice.choice("市場株式債券為替上昇下落は、が。") for _ in range(80)) for _ in range(40)]
+    texts += ["", *(edited(text, 2, dice) for text in texts)]
+    assert near_links(texts, Plan(0.6), block=7, folder=tmp_path) == near_links(texts, Plan(0.6))
+    assert len(near_links(texts, Plan(0.6))) > 20
+    (tmp_path / "none").mkdir()
+    assert near_links([], folder=tmp_path / "none") == []

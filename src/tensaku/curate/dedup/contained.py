@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensaku.curate.dedup.shingles import plain
 
-__all__ = ["Cover", "covers"]
+__all__ = ["Cover", "Known", "covers"]
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
@@ -29,7 +30,7 @@ def covers(texts: Sequence[str], run: int) -> list[Cover]:
     """
     folded = [plain(text) for text in texts]
     lengths = np.array([len(text) for text in folded], np.int64)
-    codes = np.frombuffer("".join(folded).encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
+    codes = _codes("".join(folded))
     owner = np.repeat(np.arange(len(folded)), lengths)
     if len(codes) < run:
         return [Cover(0.0, -1)] * len(folded)
@@ -46,14 +47,42 @@ def covers(texts: Sequence[str], run: int) -> list[Cover]:
     np.add.at(edges, starts, 1)
     np.add.at(edges, starts + run, -1)
     covered = np.bincount(owner[np.cumsum(edges[:-1]) > 0], minlength=len(folded))
-    return [Cover(*found) for found in zip(_shares(covered, lengths), _partners(held[again], heads[again], len(folded)), strict=True)]
+    partners = _partners(held[again], heads[again], len(folded))
+    return [Cover(*found) for found in zip(_shares(covered, lengths), partners, strict=True)]
 
 
-def _shares(covered: np.ndarray, lengths: np.ndarray) -> list[float]:
+class Known:
+    """The runs of `run` characters of some texts, to hold others against."""
+
+    def __init__(self, texts: Sequence[str], run: int) -> None:
+        self.run = run
+        parts = [_windows(_codes(text), run) for text in map(plain, texts) if len(text) >= run]
+        self._values = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
+
+    def __bool__(self) -> bool:
+        return len(self._values) > 0
+
+    def share(self, text: str) -> float:
+        """The share of the characters of `text` that lie in known runs, 0 to 1."""
+        folded = plain(text)
+        if len(folded) < self.run:
+            return 0.0
+        hits = np.flatnonzero(np.isin(_windows(_codes(folded), self.run), self._values))
+        edges = np.zeros(len(folded) + 1, np.int64)
+        np.add.at(edges, hits, 1)
+        np.add.at(edges, hits + self.run, -1)
+        return float((np.cumsum(edges[:-1]) > 0).mean())
+
+
+def _codes(text: str) -> NDArray[Any]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
+
+
+def _shares(covered: NDArray[Any], lengths: NDArray[Any]) -> list[float]:
     return [float(part / whole) if whole else 0.0 for part, whole in zip(covered, lengths, strict=True)]
 
 
-def _partners(held: np.ndarray, heads: np.ndarray, count: int) -> list[int]:
+def _partners(held: NDArray[Any], heads: NDArray[Any], count: int) -> list[int]:
     """For each text the earlier text that has most of its runs, -1 if there is none."""
     out = [-1] * count
     pairs, runs = np.unique(held * count + heads, return_counts=True)
@@ -62,7 +91,7 @@ def _partners(held: np.ndarray, heads: np.ndarray, count: int) -> list[int]:
     return out
 
 
-def _windows(codes: np.ndarray, run: int) -> np.ndarray:
+def _windows(codes: NDArray[Any], run: int) -> NDArray[Any]:
     """A 64-bit hash of every window, by doubling: a window of 2k is made of two of k."""
     out, size = codes * _BASE, 1
     bits = bin(run)[3:]
@@ -76,6 +105,6 @@ def _windows(codes: np.ndarray, run: int) -> np.ndarray:
     return out
 
 
-def _join(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _join(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
     joined = (left ^ (left >> np.uint64(31))) * _BASE + right
     return joined ^ (joined >> np.uint64(29))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ __all__ = ["Link", "Plan", "bands_of", "components", "likeness_of", "near_links"
 
 BLOCK = 512  # texts hashed at once: their arrays fit into a core's cache
 _EMPTY = np.uint32(0xFFFFFFFF)
+_AT_ONCE = 8192  # pairs compared at once
+_DOUBT = 0.1  # 2.5 standard errors of 128 values: further from the threshold an estimate decides
 _FOUND = 0.99
 _BORROWS = 24  # tries after which a bin that found no full one stays empty
 
@@ -49,7 +52,7 @@ class Plan(NamedTuple):
 
 
 class Link(NamedTuple):
-    """Two texts, `first` before `second`, and their exact likeness."""
+    """Two texts, `first` before `second`, and their likeness: exact near the threshold, elsewhere within some 0.1."""
 
     first: int
     second: int
@@ -102,60 +105,119 @@ def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
     return out
 
 
-def near_links(texts: Iterable[str], plan: Plan = Plan(), *, block: int = BLOCK) -> list[Link]:  # noqa: B008
+def near_links(
+    texts: Iterable[str], plan: Plan = Plan(), *, block: int = BLOCK, folder: Path | None = None  # noqa: B008
+) -> list[Link]:
     """The pairs of near-duplicates among `texts` that join them into components; not every pair of a component.
 
     `texts` are walked once. What is held: 8 bytes a band and 4 bytes a shingle of every text.
+
+    Args:
+        folder: an empty folder that holds both instead of the memory; its files are the caller's to throw away.
     """
-    keys: list[NDArray[np.uint64]] = []
-    sets: list[Shingles] = []
+    shelf = _Shelf(plan.bands, folder)
     for part in _blocks(texts, block):
         found = shingles(part, plan.n, plan.unit)
-        keys.append(bands_of(signatures(found, plan.bands * plan.rows), plan.bands))
-        sets.append(found)
-    if not keys:
+        table = signatures(found, plan.bands * plan.rows)
+        shelf.add(found, bands_of(table, plan.bands), table.astype(np.uint8))
+    values, sketches, counts = shelf.close()
+    if not len(counts):
         return []
-    values = np.concatenate([part.values for part in sets])
-    counts = np.concatenate([np.diff(part.starts) for part in sets])
-    starts = np.concatenate(([0], np.cumsum(counts)))
-    one, two = candidates(np.concatenate(keys), counts > 0)
-    return _checked(Shingles(values, starts), one, two, plan.threshold)
+    one, two = _candidates(shelf, counts > 0)
+    guess = _estimated(sketches, one, two)
+    hopeful = guess >= plan.threshold - _DOUBT
+    one, two, guess = one[hopeful], two[hopeful], guess[hopeful]
+    doubtful = guess < plan.threshold + _DOUBT
+    found = Shingles(values, np.concatenate(([0], np.cumsum(counts))))
+    guess[doubtful] = _exact(found, one[doubtful], two[doubtful])
+    good = np.flatnonzero(guess >= plan.threshold)
+    return [Link(int(one[i]), int(two[i]), float(guess[i])) for i in good]
 
 
-def candidates(keys: NDArray[np.uint64], usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _estimated(sketches: NDArray[np.uint8], one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Likeness by the equal values of two signatures of which one byte each is kept; one in 256 is equal by chance."""
+    out = np.empty(len(one))
+    for begin in range(0, len(one), _AT_ONCE):
+        part = slice(begin, begin + _AT_ONCE)
+        out[part] = (sketches[one[part]] == sketches[two[part]]).mean(axis=1)
+    return (out - 1 / 256) / (1 - 1 / 256)
+
+
+class _Shelf:
+    """The shingles of all texts and their band hashes, column by column, in memory or in files."""
+
+    def __init__(self, bands: int, folder: Path | None) -> None:
+        self.bands, self.folder = bands, folder
+        self._counts: list[NDArray[np.int64]] = []
+        self._parts: list[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint8]]] = []
+        names = [*(f"band-{band}.u64" for band in range(bands)), "sketches.u8", "shingles.u32"]
+        self._files = [] if folder is None else [(folder / name).open("wb") for name in names]
+
+    def add(self, found: Shingles, keys: NDArray[np.uint64], sketches: NDArray[np.uint8]) -> None:
+        self._counts.append(np.diff(found.starts))
+        if not self._files:
+            self._parts.append((found.values, keys, sketches))
+            return
+        for band in range(self.bands):
+            self._files[band].write(np.ascontiguousarray(keys[:, band]).tobytes())
+        self._files[-2].write(sketches.tobytes())
+        self._files[-1].write(found.values.tobytes())
+        self._width = sketches.shape[1]
+
+    def close(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
+        """All shingles, text after text, all sketches, and how many shingles each text has."""
+        counts = np.concatenate(self._counts) if self._counts else np.empty(0, np.int64)
+        for file in self._files:
+            file.close()
+        if not len(counts):
+            return np.empty(0, np.uint32), np.empty((0, 0), np.uint8), counts
+        if self.folder is None:
+            values = np.concatenate([values for values, _, _ in self._parts])
+            return values, np.concatenate([sketches for _, _, sketches in self._parts]), counts
+        path = self.folder / "shingles.u32"
+        values = np.memmap(path, np.uint32, "r") if path.stat().st_size else np.empty(0, np.uint32)
+        sketches = np.memmap(self.folder / "sketches.u8", np.uint8, "r", shape=(len(counts), self._width))
+        return values, sketches, counts
+
+    def column(self, band: int) -> NDArray[np.uint64]:
+        if self.folder is None:
+            return np.concatenate([keys[:, band] for _, keys, _ in self._parts])
+        return np.fromfile(self.folder / f"band-{band}.u64", np.uint64)
+
+
+def _candidates(shelf: _Shelf, usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs that share a band: in each bucket every text with the first and with the one before it."""
-    pairs = []
-    count = len(keys)
-    places = np.flatnonzero(usable)
-    for band in range(keys.shape[1]):
-        column = keys[places, band]
-        order = np.argsort(column, kind="stable")
-        column = column[order]
+    count, places = len(usable), np.flatnonzero(usable)
+    low = np.uint64((1 << max(len(places), 1).bit_length()) - 1)
+    unique = np.empty(0, np.int64)
+    for band in range(shelf.bands):
+        # Hash and place in one number sort faster than places by hashes; lower bits are spared, meetings are checked.
+        packed = np.sort(shelf.column(band)[places] & ~low | np.arange(len(places), dtype=np.uint64))
+        column, order = packed & ~low, (packed & low).astype(np.int64)
         same = np.flatnonzero(column[1:] == column[:-1]) + 1
         if not len(same):
             continue
         fresh = np.concatenate(([True], column[1:] != column[:-1]))
         heads = np.maximum.accumulate(np.where(fresh, np.arange(len(column)), 0))
         at = places[order]
-        pairs.append(at[heads[same]] * count + at[same])
-        pairs.append(at[same - 1] * count + at[same])
-    if not pairs:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    unique = np.sort(np.concatenate(pairs))
-    unique = unique[np.concatenate(([True], unique[1:] != unique[:-1]))]
+        unique = np.sort(np.concatenate((unique, at[heads[same]] * count + at[same], at[same - 1] * count + at[same])))
+        unique = unique[np.concatenate(([True], unique[1:] != unique[:-1]))]
     return unique // count, unique % count
 
 
-def _checked(found: Shingles, one: NDArray[np.int64], two: NDArray[np.int64], threshold: float) -> list[Link]:
-    """The candidates whose exact likeness reaches the threshold; sets are made of the texts in question alone."""
-    asked = np.unique(np.concatenate((one, two)))
-    begins, counts = found.starts[asked], np.diff(found.starts)[asked]
-    ends = np.cumsum(counts)
-    takes = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - (ends - counts), counts)
-    sets = sorted_sets(Shingles(found.values[takes], np.concatenate(([0], ends))))
-    likeness = jaccard(sets, np.searchsorted(asked, one), np.searchsorted(asked, two))
-    good = likeness >= threshold
-    return [Link(int(a), int(b), float(s)) for a, b, s in zip(one[good], two[good], likeness[good], strict=True)]
+def _exact(found: Shingles, one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The exact likeness of pairs; sets are made of the texts in question alone, a few thousand at a time."""
+    out = np.empty(len(one))
+    for begin in range(0, len(one), _AT_ONCE):
+        first, second = one[begin : begin + _AT_ONCE], two[begin : begin + _AT_ONCE]
+        asked = np.unique(np.concatenate((first, second)))
+        begins, counts = found.starts[asked], found.starts[asked + 1] - found.starts[asked]
+        ends = np.cumsum(counts)
+        takes = np.arange(ends[-1]) + np.repeat(begins - (ends - counts), counts)
+        sets = sorted_sets(Shingles(found.values[takes], np.concatenate(([0], ends))))
+        pairs = np.searchsorted(asked, first), np.searchsorted(asked, second)
+        out[begin : begin + _AT_ONCE] = jaccard(sets, *pairs)
+    return out
 
 
 def components(count: int, links: Sequence[Link] | Iterable[tuple[int, int]]) -> NDArray[np.int64]:

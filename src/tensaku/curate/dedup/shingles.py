@@ -67,10 +67,45 @@ def shingles(texts: Sequence[str], n: int, unit: Unit = "chars") -> Shingles:
     return Shingles(values, starts)
 
 
+_SLOW = np.uint32(0xFFFFFFFF)
+
+
+@lru_cache(maxsize=1)
+def _table() -> Words32:
+    """What `plain` makes of each character of the basic plane alone: a character, 0 for none, `_SLOW` if it depends."""
+    table = np.full(0x10001, _SLOW)
+    for code in range(0x10000):
+        char = chr(code)
+        hangul = 0x1100 <= code <= 0x11FF or 0xA960 <= code <= 0xA97F or 0xD7B0 <= code <= 0xDFFF
+        if hangul or char in "\uff9e\uff9f" or unicodedata.category(char).startswith("M"):
+            continue
+        folded = plain(char)
+        if len(folded) < 2:
+            table[code] = ord(folded) if folded else 0
+    table[0] = _SLOW
+    return table
+
+
 def _characters(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
-    folded = [plain(text) for text in texts]
-    data = "".join(folded).encode("utf-32-le", "surrogatepass")
-    return np.frombuffer(data, dtype="<u4").astype(np.uint32), np.array([len(text) for text in folded], np.int64)
+    """The texts as `plain` folds them, a code a character, and their lengths."""
+    raw, ends = _coded(texts)
+    codes = _table()[np.minimum(raw, np.uint32(0x10000))]
+    slow = np.flatnonzero(codes == _SLOW)
+    if len(slow):
+        texts = list(texts)
+        for place in np.unique(np.searchsorted(ends, slow, side="right")):
+            texts[place] = plain(texts[place])
+        raw, ends = _coded(texts)
+        codes = _table()[np.minimum(raw, np.uint32(0x10000))]
+        codes = np.where(codes == _SLOW, raw, codes)  # what is left of them stands as `plain` wrote it
+    kept = codes != 0
+    before = np.concatenate(([0], np.cumsum(kept)))
+    return codes[kept], np.diff(before[np.concatenate(([0], ends))])
+
+
+def _coded(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32, copy=False)
+    return codes, np.cumsum(np.array([len(text) for text in texts], np.int64))
 
 
 def _words(texts: Sequence[str], unit: Unit) -> tuple[Words32, NDArray[np.int64]]:
