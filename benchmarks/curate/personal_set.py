@@ -21,20 +21,20 @@ class Labelled(NamedTuple):
 
 
 _SURNAMES = (
-    "佐藤 鈴木 高橋 田中 伊藤 渡辺 山本 中村 小林 加藤 吉田 山田 勅使河原 五十嵐 小鳥遊".split(),
-    "佐々木 松本 井上 木村 林 清水 山崎 森 池田 橋本 石川 前田 御手洗 長谷川 八月朔日".split(),
+    ["佐藤", "鈴木", "高橋", "田中", "伊藤", "渡辺", "山本", "中村", "小林", "加藤", "吉田", "山田", "勅使河原", "五十嵐", "小鳥遊"],
+    ["佐々木", "松本", "井上", "木村", "林", "清水", "山崎", "森", "池田", "橋本", "石川", "前田", "御手洗", "長谷川", "八月朔日"],
 )
 _GIVEN = (
-    "太郎 花子 健一 美咲 翔太 陽子 誠 由美子 大輔 恵 蓮 陽葵".split(),
-    "一郎 直子 浩二 さくら 拓也 久美子 学 明日香 隆 智子 大翔 結菜".split(),
+    ["太郎", "花子", "健一", "美咲", "翔太", "陽子", "誠", "由美子", "大輔", "恵", "蓮", "陽葵"],
+    ["一郎", "直子", "浩二", "さくら", "拓也", "久美子", "学", "明日香", "隆", "智子", "大翔", "結菜"],
 )
 _PLACES = (
-    "東京都千代田区丸の内 大阪府大阪市北区梅田 愛知県名古屋市中区栄 北海道札幌市中央区大通西 福岡県福岡市博多区博多駅前".split(),
-    "東京都港区虎ノ門 神奈川県横浜市西区みなとみらい 京都府京都市下京区四条通 宮城県仙台市青葉区一番町 広島県広島市中区紙屋町".split(),
+    ["東京都千代田区丸の内", "大阪府大阪市北区梅田", "愛知県名古屋市中区栄", "北海道札幌市中央区大通西", "福岡県福岡市博多区博多駅前"],
+    ["東京都港区虎ノ門", "神奈川県横浜市西区みなとみらい", "京都府京都市下京区四条通", "宮城県仙台市青葉区一番町", "広島県広島市中区紙屋町"],
 )
 _COMPANIES = (
-    "株式会社青葉商事 みずなら証券株式会社 有限会社北斗工業 株式会社つくも製作所".split(),
-    "株式会社紅葉電機 はるかぜ信託銀行株式会社 合同会社東雲企画 株式会社スバルリンク".split(),
+    ["株式会社青葉商事", "みずなら証券株式会社", "有限会社北斗工業", "株式会社つくも製作所"],
+    ["株式会社紅葉電機", "はるかぜ信託銀行株式会社", "合同会社東雲企画", "株式会社スバルリンク"],
 )
 _PATTERNS = (
     (
@@ -117,7 +117,9 @@ def _value(kind: str, half: int, dice: random.Random) -> str:
         return surname + dice.choice(("", "", " ", "　")) + given
     makers = {
         "phone": lambda: _phone(digits, dice),
-        "email": lambda: f"{dice.choice(('t.sato', 'yamada_h', 'info', 'desk-2'))}@{dice.choice(('example.co.jp', 'mail.example.jp'))}",
+        "email": lambda: (
+            f"{dice.choice(('t.sato', 'yamada_h', 'info', 'desk-2'))}@{dice.choice(('example.co.jp', 'mail.example.jp'))}"
+        ),
         "address": lambda: _address(half, dice),
         "my_number": lambda: _my_number(digits, dice),
         "corporate_number": lambda: _corporate(digits[:12]),
@@ -137,7 +139,12 @@ def _value(kind: str, half: int, dice: random.Random) -> str:
 
 def _phone(digits: str, dice: random.Random) -> str:
     return dice.choice(
-        (f"03-{digits[:4]}-{digits[4:8]}", f"090-{digits[:4]}-{digits[4:8]}", f"045({digits[:3]}){digits[3:7]}", f"080{digits[:8]}")
+        (
+            f"03-{digits[:4]}-{digits[4:8]}",
+            f"090-{digits[:4]}-{digits[4:8]}",
+            f"045({digits[:3]}){digits[3:7]}",
+            f"080{digits[:8]}",
+        )
     )
 
 
@@ -173,4 +180,10 @@ def _card(digits: str, dice: random.Random) -> str:
 
 def _birthday(dice: random.Random) -> str:
     month, day = dice.randrange(1, 13), dice.randrange(1, 29)
-    return dice.choice((f"{dice.randrange(1950, 2005)}年{month}月{day}日", f"昭和{dice.randrange(30, 64)}年{month}月{day}日", f"{dice.randrange(1950, 2005)}/{month:02d}/{day:02d}"))
+    return dice.choice(
+        (
+            f"{dice.randrange(1950, 2005)}年{month}月{day}日",
+            f"昭和{dice.randrange(30, 64)}年{month}月{day}日",
+            f"{dice.randrange(1950, 2005)}/{month:02d}/{day:02d}",
+        )
+    )

@@ -144,7 +144,19 @@ def main() -> None:
     seconds = time.process_time() - start
     precision, recall, both = f1(data.labels, found)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(json.dumps({"tool": tool, "texts": count, "seconds": seconds, "precision": precision, "recall": recall, "f1": both, "peak_gb": peak}))
+    print(
+        json.dumps(
+            {
+                "tool": tool,
+                "texts": count,
+                "seconds": seconds,
+                "precision": precision,
+                "recall": recall,
+                "f1": both,
+                "peak_gb": peak,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

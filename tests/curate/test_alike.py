@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.curate.test_steps import pairs, reasons, walk
 
 from tensaku.curate.dedup.contained import covers
-from tests.curate.test_steps import pairs, reasons, walk
 
 LONG = "当月の国内株式市場は、企業業績への期待から上昇し、半導体関連株が買われた。月末にかけては利益確定の売りが出た。"
 

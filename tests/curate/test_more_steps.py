@@ -8,14 +8,14 @@ from importlib.resources import files as resource_files
 from pathlib import Path
 
 import pytest
+from tests.curate.dedup.test_near import DATA
+from tests.curate.test_steps import pairs, reasons, walk
 
 from tensaku.curate.heuristics import RULES, faults
 from tensaku.curate.language import language_of
 from tensaku.curate.pairing import compared
 from tensaku.curate.rows import PairFile
 from tensaku.errors import DataError, UsageError
-from tests.curate.dedup.test_near import DATA
-from tests.curate.test_steps import pairs, reasons, walk
 
 
 def test_only_the_named_side_is_brought_to_a_form() -> None:
@@ -140,7 +140,9 @@ def test_swapped_finals_and_swapped_sides_are_found_in_the_sample_desk() -> None
 
 def test_an_exam_is_kept_apart(tmp_path: Path) -> None:
     exam = tmp_path / "exam.jsonl"
-    exam.write_text('{"question": "当月の国内株式市場は企業業績への期待から上昇し、半導体が買われた。", "n": 1}\n', encoding="utf-8")
+    exam.write_text(
+        '{"question": "当月の国内株式市場は企業業績への期待から上昇し、半導体が買われた。", "n": 1}\n', encoding="utf-8"
+    )
     rows = pairs({"final": "当月の国内株式市場は 企業業績への期待から上昇し、半導体が買われた。"}, {})
     kept, dropped, _ = walk("decontaminate", rows, exam=str(exam))
     assert reasons(dropped) == [("in-exam", "a.csv:1")]

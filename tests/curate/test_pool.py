@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.curate.test_steps import PAIR
 
 from tensaku.curate import Curate, Sources, curate, files, ingest
 from tensaku.plugins import steps
 from tensaku.store import Artifact, Bench, SilentReporter, Store
-from tests.curate.test_steps import PAIR
 
 
 def source(folder: Path, rows: list[dict[str, str]]) -> tuple[Store, Artifact]:
@@ -29,10 +29,18 @@ def test_the_data_sheet_is_sealed_and_tells_what_happened(tmp_path: Path) -> Non
     store, made = source(tmp_path, rows)
     pool = store.run(curate, Curate(), source=made)
     page = pool.file("datasheet.html").read_text(encoding="utf-8")
-    for words in ("データシート", "Data sheet", "contradictory-twin", "duplicate", "person", "要判断", "drafts mended 11"):
+    for words in (
+        "データシート",
+        "Data sheet",
+        "contradictory-twin",
+        "duplicate",
+        "person",
+        "要判断",
+        "drafts mended 11",
+    ):
         assert words in page, words
     assert "<script>" not in page
-    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
     assert pool.facts["n"] == 9
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pydantic
 
@@ -154,7 +154,9 @@ def faults(text: str, rules: Sequence[str]) -> list[str]:
 
 
 @steps.register("heuristics")
-def heuristics(rows: Iterable[Pair], tally: Counter[str], /, *, draft: Sequence[str] = (), final: Sequence[str] = ()) -> Step:
+def heuristics(
+    rows: Iterable[Pair], tally: Counter[str], /, *, draft: Sequence[str] = (), final: Sequence[str] = ()
+) -> Step:
     """Drop pairs with a side that fails a published heuristic; the reason is the rule's name, as `gopher-symbols`.
 
     Args:
@@ -193,7 +195,9 @@ def length(
     for pair in rows:
         for side, text, (least, most) in (("draft", pair.draft, draft), ("final", pair.final, final)):
             if not least <= len(text) <= most:
-                yield drop(pair, f"{side}-length", f"the {side} has {len(text):,} characters; {least:,} to {most:,} pass")
+                yield drop(
+                    pair, f"{side}-length", f"the {side} has {len(text):,} characters; {least:,} to {most:,} pass"
+                )
                 break
         else:
             yield pair

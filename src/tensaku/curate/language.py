@@ -25,14 +25,14 @@ _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _HEADING = 12
 """Han characters that Japanese writes in a row without kana, in headings; longer texts without kana are Chinese."""
 _LETTER = re.compile(r"[^\W\d_]")
-_CHINESE = re.compile("[们这个为说么没吗呢吧啊您她它还过时间现开发经济业产场报国会东车门问题马头买卖长书见贝龙广应当对]")
+_CHINESE = re.compile(
+    "[们这个为说么没吗呢吧啊您她它还过时间现开发经济业产场报国会东车门问题马头买卖长书见贝龙广应当对]"
+)
 _ENGLISH = frozenset(
-    "the of and to in a is that for on with as was by at from are it be this an or which has have not but we our its "
-    "were will their after than i you he she they his her your my what how when who all can do no if so up".split()
+    ["the", "of", "and", "to", "in", "a", "is", "that", "for", "on", "with", "as", "was", "by", "at", "from", "are", "it", "be", "this", "an", "or", "which", "has", "have", "not", "but", "we", "our", "its", "were", "will", "their", "after", "than", "i", "you", "he", "she", "they", "his", "her", "your", "my", "what", "how", "when", "who", "all", "can", "do", "no", "if", "so", "up"]
 )
 _FOREIGN = frozenset(
-    "der die das und ist nicht ein eine mit den von zu auf für el la los las de que y en un una es no se por con le les des "
-    "et est dans pour une du sur il lo gli di che è per non con sono uma os não em do da".split()
+    ["der", "die", "das", "und", "ist", "nicht", "ein", "eine", "mit", "den", "von", "zu", "auf", "für", "el", "la", "los", "las", "de", "que", "y", "en", "un", "una", "es", "no", "se", "por", "con", "le", "les", "des", "et", "est", "dans", "pour", "une", "du", "sur", "il", "lo", "gli", "di", "che", "è", "per", "non", "con", "sono", "uma", "os", "não", "em", "do", "da"]
 )
 
 

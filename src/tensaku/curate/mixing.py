@@ -92,7 +92,9 @@ def blend(
         UsageError: a weight is not above 0, or no pair has a name of `weights`.
     """
     if not weights or min(weights.values()) <= 0:
-        raise UsageError("weights must be above 0", where="step 'blend'", fix='Say weights = { "a.csv" = 2, "b.csv" = 1 }')
+        raise UsageError(
+            "weights must be above 0", where="step 'blend'", fix='Say weights = { "a.csv" = 2, "b.csv" = 1 }'
+        )
     places: dict[str, list[int]] = {name: [] for name in weights}
     count = 0
     for place, pair in enumerate(rows):

@@ -91,10 +91,11 @@ def _lengths(pairs: Path) -> Markup:
         for side, held in counts.items():
             held[sum(len(getattr(pair, side)) >= edge for edge in edges)] += 1
     charts = []
-    for side, title in (("draft", "原稿の文字数 draft, characters"), ("final", "公表文の文字数 final, characters")):
-        top = float(max(counts[side].values(), default=1))
-        bars = [Bar(name, "tuned", n := float(counts[side][place]), n, n) for place, name in enumerate(names)]
-        charts.append(bar_chart(title, bars, top))
+    titles = {"draft": "原稿の文字数別の割合（%）draft", "final": "公表文の文字数別の割合（%）final"}
+    for side, held in counts.items():
+        shares = [100 * held[place] / max(held.total(), 1) for place in range(len(names))]
+        bars = [Bar(name, "tuned", share, share, share) for name, share in zip(names, shares, strict=True)]
+        charts.append(bar_chart(titles[side], bars, max(10.0, *shares)))
     return section("長さの分布", "Lengths", Markup('<div class="charts">{}</div>').format(Markup().join(charts)))
 
 
@@ -152,9 +153,7 @@ def _duplicates(gone: Sequence[Drop]) -> Markup:
     rows = [[f"{size}", count(n)] for size, n in sorted(sizes.items())]
     largest = [[partner, count(n)] for partner, n in groups.most_common(_SAMPLES)]
     heads = ["群の大きさ size of group", "群 groups"]
-    return section(
-        "重複", "Duplicates", grid(heads, rows) + grid(["残した行 kept row", "外した組 set aside"], largest)
-    )
+    return section("重複", "Duplicates", grid(heads, rows) + grid(["残した行 kept row", "外した組 set aside"], largest))
 
 
 def _decisions(gone: Sequence[Drop]) -> Markup:

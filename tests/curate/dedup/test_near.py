@@ -60,7 +60,9 @@ def edited(text: str, edits: int, dice: random.Random) -> str:
 
 def test_components_are_those_of_the_slow_exact_way() -> None:
     dice = random.Random(5)
-    texts = ["".join(dice.choice("市場株式債券為替上昇下落は、が。米国日本金利景気") for _ in range(200)) for _ in range(60)]
+    texts = [
+        "".join(dice.choice("市場株式債券為替上昇下落は、が。米国日本金利景気") for _ in range(200)) for _ in range(60)
+    ]
     texts += [edited(dice.choice(texts), dice.randrange(1, 12), dice) for _ in range(60)]
     links = near_links(texts, Plan(0.7))
     sets = sorted_sets(shingles(texts, 5))
@@ -84,7 +86,15 @@ def test_the_signature_estimates_the_likeness_of_long_and_of_short_texts() -> No
         assert guess == pytest.approx(exact, abs=within)
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("がﾊﾟｶﾞ①㈱ＡａÅe\u0301 \u3000ﬁßΣ\x00가"), max_size=8), max_size=6))
+@given(
+    st.lists(
+        st.text(
+            st.characters(exclude_categories=["Cs"]) | st.sampled_from("がﾊﾟｶﾞ①㈱ＡａÅe\u0301 \u3000ﬁßΣ\x00가"),
+            max_size=8,
+        ),
+        max_size=6,
+    )
+)
 def test_the_quick_fold_is_plain(texts: list[str]) -> None:
     codes, lengths = _characters(texts)
     folded = [plain(text) for text in texts]

@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from benchmarks.curate.personal import measure, noren
 from benchmarks.curate.personal_set import sentences
+from tests.curate.dedup.test_near import DATA
+from tests.curate.test_steps import pairs, reasons, walk
+
 from tensaku.curate.personal import KINDS, find, masked, new_key, restored
 from tensaku.curate.personal.digits import is_card, is_corporate_number, is_iban, is_my_number
 from tensaku.curate.personal.masking import read_key
 from tensaku.errors import DataError, UsageError
-from tests.curate.dedup.test_near import DATA
-from tests.curate.test_steps import pairs, reasons, walk
 
 
 def test_one_wrong_digit_fails_every_check() -> None:
@@ -57,7 +57,13 @@ def test_companies_only_where_asked() -> None:
 
 
 def test_both_sides_say_the_same_word() -> None:
-    rows = pairs({"draft": "山田太郎様と佐藤花子様。電話０３－１２３４－５６７８", "final": "佐藤花子様の電話は03-1234-5678。山田太郎。"}, {})
+    rows = pairs(
+        {
+            "draft": "山田太郎様と佐藤花子様。電話０３－１２３４－５６７８",
+            "final": "佐藤花子様の電話は03-1234-5678。山田太郎。",
+        },
+        {},
+    )
     (first, second), _, tally = walk("personal", rows)
     assert first.draft == "〔氏名1〕様と〔氏名2〕様。電話〔電話1〕"
     assert first.final == "〔氏名2〕様の電話は〔電話1〕。〔氏名1〕。"

@@ -106,7 +106,11 @@ def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
 
 
 def near_links(
-    texts: Iterable[str], plan: Plan = Plan(), *, block: int = BLOCK, folder: Path | None = None  # noqa: B008
+    texts: Iterable[str],
+    plan: Plan = Plan(),
+    *,
+    block: int = BLOCK,
+    folder: Path | None = None,
 ) -> list[Link]:
     """The pairs of near-duplicates among `texts` that join them into components; not every pair of a component.
 

@@ -104,7 +104,9 @@ def _characters(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
 
 
 def _coded(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32, copy=False)
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
+        np.uint32, copy=False
+    )
     return codes, np.cumsum(np.array([len(text) for text in texts], np.int64))
 
 

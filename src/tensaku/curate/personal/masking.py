@@ -167,5 +167,3 @@ def read_key(path: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise DataError(f"this is no key of {_KEY_BYTES} bytes", file=path)
     return key
-
-

@@ -17,7 +17,9 @@ __all__ = ["address_spans", "company_spans", "person_spans"]
 _HONORIFIC = re.compile(
     r"(?:様|さま|さん|氏|殿|君|先生|部長|課長|次長|係長|主任|社長|専務|常務|支店長|取締役|室長|本部長|アナリスト|マネ[ー]?ジャー|担当)"
 )
-_PUBLIC = re.compile(r"(?:総裁|副総裁|議長|副議長|大統領|首相|長官|大臣|外相|財務相|元?総理|審議委員|理事|知事|国王|天皇)")
+_PUBLIC = re.compile(
+    r"(?:総裁|副総裁|議長|副議長|大統領|首相|長官|大臣|外相|財務相|元?総理|審議委員|理事|知事|国王|天皇)"
+)
 _NAME_CUE = re.compile(r"(?:氏名|お名前|名前|名義人?|担当者?|連絡先|差出人|宛先|受取人)(?:は|が|:|の|\s|、)*$")
 _KATAKANA = re.compile(r"(?P<value>[ァ-ヴー]{2,}(?:[・= ][ァ-ヴー]{2,}){0,2})(?=\s?(?:様|さん|氏|殿))")
 _TITLE_EN = re.compile(r"\b(?i:Mr|Mrs|Ms|Miss|Dr|Prof|Sir)\.?\s+(?P<value>[A-ZÀ-Ž][\w'’-]+(?:\s[A-ZÀ-Ž][\w'’-]+){0,2})")
@@ -55,7 +57,9 @@ _COMPANY_JA = re.compile(
 _COMPANY_EN = re.compile(
     r"\b(?:[A-Z][\w&'-]*,? (?:and )?){1,4}(?:Inc|Ltd|LLC|L\.L\.C|Corp|Corporation|Company|Co|PLC|plc|Group|AG|GmbH|S\.A|K\.K|KK|Holdings|LLP)\b\.?"
 )
-_NOT_COMPANY = re.compile(r"^(?:中央|地方|大手|都市|商業|投資|地域|国内|外国|米国|日本|欧州)?(?:証券|銀行|信託|商事|建設|工業|電機)$")
+_NOT_COMPANY = re.compile(
+    r"^(?:中央|地方|大手|都市|商業|投資|地域|国内|外国|米国|日本|欧州)?(?:証券|銀行|信託|商事|建設|工業|電機)$"
+)
 
 
 def person_spans(text: str) -> Iterator[Span]:
