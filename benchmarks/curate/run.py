@@ -1,9 +1,9 @@
-"""Near-duplicates: speed and F1 beside other tools, and how time and memory grow. Writes benchmarks/results/curate.json.
+"""Near-duplicates: speed and F1 beside other tools, and how time and memory grow, to benchmarks/results/curate.json.
 
     make bench-curate [QUICK=1] [PEERS=PYTHON]
 
-Every trial is a process of its own on one thread; of three runs of each tool the quickest counts. The growth exponent is
-the slope of log time over log texts.
+Every trial is a process of its own on one thread; of three runs of each tool the quickest counts. The growth exponent
+is the slope of log time over log texts.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def datasketch(texts: list[str]) -> list[int]:
 
 
 def datatrove(texts: list[str]) -> list[int]:
-    """Datatrove's four stages, read from and written to a folder; its shingles are of words, so every character is one."""
+    """Datatrove's stages, through a folder; its shingles are of words, ours of characters are put in their place."""
     import struct
 
     from datatrove.data import Document

@@ -91,7 +91,10 @@ FAULTY = {
     "fineweb-repeated-line-characters": "上昇した\n上昇した\n下落したので長い行をここに書く",
     "fineweb-short-lines": "短い。\n短い行。",
 }
-SOUND = "The fund rose by two percent in May because bond yields fell across Europe.\nWe expect a calm summer season for equities."
+SOUND = (
+    "The fund rose by two percent in May because bond yields fell across Europe.\n"
+    "We expect a calm summer season for equities."
+)
 
 
 @pytest.mark.parametrize("rule", list(RULES))

@@ -44,7 +44,8 @@ def near_duplicates(
     Args:
         side: "both" asks it of draft and final, else one side decides.
         likeness: the least Jaccard likeness of their shingles, 0.3 to 1.
-        n, unit: a shingle is a run of `n` characters, of Sudachi's words ("words") or of words between spaces ("spaced").
+        n: how many units a shingle is a run of.
+        unit: characters, Sudachi's words ("words") or words between spaces ("spaced").
         figures: "same" takes texts whose figures differ for different: last month's comment with this month's numbers.
         keep: which pair of a group stays.
     """

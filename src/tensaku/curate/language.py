@@ -1,7 +1,8 @@
 """Which language a text is in: Japanese, Chinese, Korean, English or another that Latin letters write.
 
 By script and by the commonest words, without a model: one pass over the text, nothing to install. Kana say Japanese,
-hangul Korean; a few Han characters alone are Japanese, a heading, if none is one that only China writes; Latin letters are English by its function words.
+hangul Korean; a few Han characters alone are Japanese, a heading, if none is one that only China writes; Latin letters
+are English by its function words.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ _LETTER = re.compile(r"[^\W\d_]")
 _CHINESE = re.compile(
     "[们这个为说么没吗呢吧啊您她它还过时间现开发经济业产场报国会东车门问题马头买卖长书见贝龙广应当对]"
 )
-_ENGLISH = frozenset(
-    ["the", "of", "and", "to", "in", "a", "is", "that", "for", "on", "with", "as", "was", "by", "at", "from", "are", "it", "be", "this", "an", "or", "which", "has", "have", "not", "but", "we", "our", "its", "were", "will", "their", "after", "than", "i", "you", "he", "she", "they", "his", "her", "your", "my", "what", "how", "when", "who", "all", "can", "do", "no", "if", "so", "up"]
+_ENGLISH_WORDS = (
+    "the of and to in a is that for on with as was by at from are it be this an or which has have not but we our its "
+    "were will their after than i you he she they his her your my what how when who all can do no if so up"
 )
-_FOREIGN = frozenset(
-    ["der", "die", "das", "und", "ist", "nicht", "ein", "eine", "mit", "den", "von", "zu", "auf", "für", "el", "la", "los", "las", "de", "que", "y", "en", "un", "una", "es", "no", "se", "por", "con", "le", "les", "des", "et", "est", "dans", "pour", "une", "du", "sur", "il", "lo", "gli", "di", "che", "è", "per", "non", "con", "sono", "uma", "os", "não", "em", "do", "da"]
+_FOREIGN_WORDS = (
+    "der die das und ist nicht ein eine mit den von zu auf für el la los las de que y en un una es no se por con le les "
+    "des et est dans pour une du sur il lo gli di che è per non con sono uma os não em do da"
 )
+_ENGLISH, _FOREIGN = frozenset(_ENGLISH_WORDS.split()), frozenset(_FOREIGN_WORDS.split())
 
 
 def language_of(text: str) -> Language:

@@ -58,9 +58,11 @@ def _texts(path: Path) -> list[str]:
     if not path.is_file():
         raise UsageError("there is no such exam", where=path, fix="Correct exam in step 'decontaminate'")
     texts: list[str] = []
+    number = 0
     try:
         with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
+                number += 1
                 if line.strip():
                     values = json.loads(line)
                     held = values.values() if isinstance(values, dict) else [values]

@@ -24,7 +24,7 @@ _SUSPECT = 0.3
 
 
 class Sentences(NamedTuple):
-    """What became of a draft's sentences. `added` counts sentences of the final that no sentence of the draft led to."""
+    """What became of a draft's sentences. `added` counts those of the final that no sentence of the draft led to."""
 
     kept: int
     changed: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def _lengths(pairs: Path) -> Markup:
     from tensaku.report import Bar, bar_chart, section
 
     edges = (100, 200, 400, 800, 1600)
-    names = ["< 100", *(f"{low} - {high - 1}" for low, high in zip(edges, edges[1:], strict=False)), "1600 +"]
+    names = ["< 100", *(f"{low} - {high - 1}" for low, high in pairwise(edges)), "1600 +"]
     counts = {side: Counter[int]() for side in ("draft", "final")}
     for pair in PairFile(pairs):
         for side, held in counts.items():

@@ -37,14 +37,20 @@ def test_one_wrong_digit_fails_every_check() -> None:
     ("text", "found"),
     [
         ("山田太郎様（０８０－１２３４－５６７８）", [("person", "山田太郎"), ("phone", "０８０－１２３４－５６７８")]),
-        ("〒100-0005 東京都千代田区丸の内1-2-3 丸の内ビル5階", [("address", "〒100-0005 東京都千代田区丸の内1-2-3 丸の内ビル5階")]),
-        ("Dr. Jane Smith, born 3 May 1980, +44-20-7946-0958", [("person", "Jane Smith"), ("birthday", "3 May 1980"), ("phone", "+44-20-7946-0958")]),
+        (
+            "〒100-0005 東京都千代田区丸の内1-2-3 丸の内ビル5階",
+            [("address", "〒100-0005 東京都千代田区丸の内1-2-3 丸の内ビル5階")],
+        ),
+        (
+            "Dr. Jane Smith, born 3 May 1980, +44-20-7946-0958",
+            [("person", "Jane Smith"), ("birthday", "3 May 1980"), ("phone", "+44-20-7946-0958")],
+        ),
         ("植田和男総裁とパウエル議長は東京で会った。", []),
         ("日経平均は38,123.45円、2026年9月30日の純資産は123,456,789,012円。", []),
         ("IBAN GB82 WEST 1234 5698 7654 32", [("account", "GB82 WEST 1234 5698 7654 32")]),
         ("", []),
     ],
-)  # fmt: skip
+)
 def test_what_is_found_and_what_is_left(text: str, found: list[tuple[str, str]]) -> None:
     assert [(f.kind, f.text) for f in find(text)] == found
     assert all(text[f.start : f.end] == f.text for f in find(text))

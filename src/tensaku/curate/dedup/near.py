@@ -51,8 +51,11 @@ class Plan(NamedTuple):
         return cls(threshold, n, unit, 128, 1)
 
 
+_PLAN = Plan()
+
+
 class Link(NamedTuple):
-    """Two texts, `first` before `second`, and their likeness: exact near the threshold, elsewhere within some 0.1."""
+    """Two texts, `first` before `second`, and their likeness: exact near the threshold, else to some 0.1."""
 
     first: int
     second: int
@@ -107,7 +110,7 @@ def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
 
 def near_links(
     texts: Iterable[str],
-    plan: Plan = Plan(),
+    plan: Plan = _PLAN,
     *,
     block: int = BLOCK,
     folder: Path | None = None,

@@ -40,7 +40,7 @@ class Finding(NamedTuple):
 
 
 def find(text: str, kinds: Collection[Kind] = DEFAULT) -> list[Finding]:
-    """The personal data in `text` in order, none overlapping; of two in one place the surer stays (order of `KINDS`)."""
+    """The personal data in `text` in order, none overlapping; of two in one place the first in `KINDS` stays."""
     folded = fold(text)
     taken: list[Span] = []
     for span in sorted(set(_spans(folded.text, kinds)), key=lambda s: (KINDS.index(s.kind), s.start - s.end)):  # type: ignore[arg-type]

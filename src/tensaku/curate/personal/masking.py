@@ -1,8 +1,8 @@
 """Personal data taken out of texts that belong together, the same datum by the same word everywhere.
 
-A pseudonym is the datum itself, sealed by AES-SIV (RFC 5297): who has the key turns it back, who has not learns nothing,
-and an altered one is refused. The seal is the same for the same datum, so that draft and final stay in step, and no list
-of who is who need be kept. The key is a file of its own, to be kept away from the pool.
+A pseudonym is the datum itself, sealed by AES-SIV (RFC 5297): who has the key turns it back, who has not
+learns its length alone, and an altered one is refused. The seal is the same for the same datum, so that draft and final stay in
+step, and no list of who is who need be kept. The key is a file of its own, to be kept away from the pool.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def masked(
 ) -> tuple[list[str], list[Finding]]:
     """The texts without their personal data, and what was found in them.
 
-    "redact" writes 〔氏名〕; "number" 〔氏名1〕, counted over these texts; "pseudonym" 〔氏名:...〕, which `restored` turns back.
+    "redact" writes 〔氏名〕; "number" 〔氏名1〕, counted over these texts; "pseudonym" 〔氏名:...〕, which `restored`
+    turns back.
     What is found in one text is taken out of the others too, wherever it stands as it was written.
 
     Args:

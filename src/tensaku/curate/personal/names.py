@@ -24,7 +24,8 @@ _NAME_CUE = re.compile(r"(?:氏名|お名前|名前|名義人?|担当者?|連絡
 _KATAKANA = re.compile(r"(?P<value>[ァ-ヴー]{2,}(?:[・= ][ァ-ヴー]{2,}){0,2})(?=\s?(?:様|さん|氏|殿))")
 _TITLE_EN = re.compile(r"\b(?i:Mr|Mrs|Ms|Miss|Dr|Prof|Sir)\.?\s+(?P<value>[A-ZÀ-Ž][\w'’-]+(?:\s[A-ZÀ-Ž][\w'’-]+){0,2})")
 _CUE_EN = re.compile(
-    r"(?:\b[Mm]y name is|\b[Nn]ame:|\b[Cc]ontact:|\b[Aa]ttn:?|\b(?:[Bb]est |[Kk]ind )?[Rr]egards,?|\b[Ss]incerely,?|\bDear|\bI am|\bI'm)\s+"
+    r"(?:\b[Mm]y name is|\b[Nn]ame:|\b[Cc]ontact:|\b[Aa]ttn:?|\b(?:[Bb]est |[Kk]ind )?[Rr]egards,?"
+    r"|\b[Ss]incerely,?|\bDear|\bI am|\bI'm)\s+"
     r"(?P<value>[A-ZÀ-Ž][\w'’-]+(?:\s[A-ZÀ-Ž][\w'’-]+){0,2})"
 )
 _PREFECTURES = (
@@ -55,7 +56,8 @@ _COMPANY_JA = re.compile(
     r"|[一-龥々ァ-ヴーA-Za-z]{1,12}(?:証券|銀行|信託|生命保険|損害保険|アセットマネジメント|ホールディングス|商事|製作所|工業|電機|建設)(?![一-龥ァ-ヴ])"
 )
 _COMPANY_EN = re.compile(
-    r"\b(?:[A-Z][\w&'-]*,? (?:and )?){1,4}(?:Inc|Ltd|LLC|L\.L\.C|Corp|Corporation|Company|Co|PLC|plc|Group|AG|GmbH|S\.A|K\.K|KK|Holdings|LLP)\b\.?"
+    r"\b(?:[A-Z][\w&'-]*,? (?:and )?){1,4}"
+    r"(?:Inc|Ltd|LLC|L\.L\.C|Corp|Corporation|Company|Co|PLC|plc|Group|AG|GmbH|S\.A|K\.K|KK|Holdings|LLP)\b\.?"
 )
 _NOT_COMPANY = re.compile(
     r"^(?:中央|地方|大手|都市|商業|投資|地域|国内|外国|米国|日本|欧州)?(?:証券|銀行|信託|商事|建設|工業|電機)$"

@@ -37,7 +37,8 @@ _PHONE_EN = re.compile(
     r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?(?![\d-])"
 )
 _ACCOUNT = re.compile(
-    r"(?:口座番号|(?:普通|当座|貯蓄)(?:預金)?(?:口座)?(?:番号)?|顧客番号|お客様番号|(?:bank )?account(?: number| no\.?| #)?)"
+    r"(?:口座番号|(?:普通|当座|貯蓄)(?:預金)?(?:口座)?(?:番号)?|顧客番号|お客様番号"
+    r"|(?:bank )?account(?: number| no\.?| #)?)"
     r"(?:は|が|:|の|#|\(|（|\s|is|番号|No\.?)*(?P<value>\d{3,4}-\d{3,8}|\d{6,12})(?!\d)",
     re.IGNORECASE,
 )
@@ -50,7 +51,8 @@ _DATE = (
     r"|\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{4})"
 )
 _BIRTH = re.compile(
-    rf"(?:生年月日|誕生日|お誕生日|出生日|date of birth|birth ?(?:day|date)|DOB|born(?: on)?)[^\d\n]{{0,10}}?(?P<value>{_DATE})"
+    rf"(?:生年月日|誕生日|お誕生日|出生日"
+    rf"|date of birth|birth ?(?:day|date)|DOB|born(?: on)?)[^\d\n]{{0,10}}?(?P<value>{_DATE})"
     rf"|(?P<before>{_DATE})\s?(?:生まれ|生(?=[\s)）、。]|$)|に?誕生)",
     re.IGNORECASE,
 )

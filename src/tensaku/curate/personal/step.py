@@ -31,8 +31,8 @@ def personal(
     """Take personal data out of both sides alike; the tally says how many of each kind were found.
 
     Args:
-        do: "number" writes 〔氏名1〕, counted within the pair; "redact" 〔氏名〕; "pseudonym" a sealed word that the key turns
-            back; "drop" sets such pairs aside: `personal-data`; "count" changes nothing.
+        do: "number" writes 〔氏名1〕, counted within the pair; "redact" 〔氏名〕; "pseudonym" a sealed word that the
+            key turns back; "drop" sets such pairs aside: `personal-data`; "count" changes nothing.
         kinds: what is looked for. Companies and corporate numbers are left alone unless named here.
         key: for "pseudonym", the file of the key; keep it apart from the pool.
 
