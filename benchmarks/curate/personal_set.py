@@ -162,7 +162,7 @@ def _value(kind: str, half: int, dice: random.Random) -> str:
     makers = {
         "phone": lambda: _phone(digits, dice),
         "email": lambda: (
-            f"{dice.choice(('t.sato', 'yamada_h', 'info', 'desk-2'))}@{dice.choice(('example.co.jp', 'mail.example.jp'))}"
+            dice.choice(("t.sato", "yamada_h", "info", "desk-2")) + dice.choice(("@example.co.jp", "@mail.example.jp"))
         ),
         "address": lambda: _address(half, dice),
         "my_number": lambda: _my_number(digits, dice),

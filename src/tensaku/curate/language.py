@@ -34,8 +34,8 @@ _ENGLISH_WORDS = (
     "were will their after than i you he she they his her your my what how when who all can do no if so up"
 )
 _FOREIGN_WORDS = (
-    "der die das und ist nicht ein eine mit den von zu auf für el la los las de que y en un una es no se por con le les "
-    "des et est dans pour une du sur il lo gli di che è per non con sono uma os não em do da"
+    "der die das und ist nicht ein eine mit den von zu auf für el la los las de que y en un una es no se por con le "
+    "les des et est dans pour une du sur il lo gli di che è per non con sono uma os não em do da"
 )
 _ENGLISH, _FOREIGN = frozenset(_ENGLISH_WORDS.split()), frozenset(_FOREIGN_WORDS.split())
 

@@ -55,7 +55,7 @@ _PLAN = Plan()
 
 
 class Link(NamedTuple):
-    """Two texts, `first` before `second`, and their likeness: exact near the threshold, else to some 0.1."""
+    """Two texts, `first` before `second`, and their likeness: exact near the threshold, else estimated."""
 
     first: int
     second: int

@@ -1,8 +1,8 @@
 """Personal data taken out of texts that belong together, the same datum by the same word everywhere.
 
-A pseudonym is the datum itself, sealed by AES-SIV (RFC 5297): who has the key turns it back, who has not
-learns its length alone, and an altered one is refused. The seal is the same for the same datum, so that draft and final stay in
-step, and no list of who is who need be kept. The key is a file of its own, to be kept away from the pool.
+A pseudonym is the datum itself, sealed by AES-SIV (RFC 5297): the key turns it back; without it nothing but its length
+is learnt; an altered one is refused. The seal is the same for the same datum, so that draft and final stay in step, and
+no list of who is who need be kept. The key is a file of its own, to be kept away from the pool.
 """
 
 from __future__ import annotations
