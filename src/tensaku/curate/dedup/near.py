@@ -32,7 +32,7 @@ _BORROWS = 24  # tries after which a bin that found no full one stays empty
 class Plan(NamedTuple):
     """How near-duplicates are looked for.
 
-    `threshold` is the least Jaccard likeness; `n` and `unit` say what a shingle is; `bands` times `rows` must be a power
+    """Two texts, `first` before `second`, and their likeness: exact near the threshold, otherwise estimated."""
     of two, the size of a signature.
     """
 
