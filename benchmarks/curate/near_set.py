@@ -77,10 +77,9 @@ def _comment(dice: random.Random) -> str:
         return dice.choice(
             (
                 f"当月の{dice.choice(_WHO)}は、{dice.choice(_WHY)}などから{rate}{dice.choice(_DID)}。",
-                f"業種別では{dice.choice(_SECTOR)}が{rate}の上昇、{dice.choice(_SECTOR)}は振るいませんでした。",
+                f"業種別では{dice.choice(_SECTOR)}が{rate}の上昇、{dice.choice(_SECTOR)}は下落しました。",
                 f"{dice.choice(_WHO)}については、{dice.choice(_WHY)}を受けて慎重な見方を続けています。",
-                f"ファンドの基準価額は{dice.randrange(8000, 30000):,}円となり、"
-                f"{dice.choice(_SECTOR)}の保有が寄与しました。",
+                f"基準価額は{dice.randrange(8000, 30000):,}円となり、{dice.choice(_SECTOR)}の保有が寄与しました。",
             )
         )
 

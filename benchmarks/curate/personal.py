@@ -13,8 +13,9 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.curate.personal_set import Labelled, sentences
 
@@ -108,14 +109,13 @@ def _ours() -> Callable[[str], Spans]:
 
 def _theirs(language: str) -> Callable[[str], Spans]:
     """Presidio as it comes, with GiNZA's pipeline for Japanese names."""
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-    from presidio_analyzer.nlp_engine import NlpEngineProvider
-
+    presidio_analyzer: Any = import_module("presidio_analyzer")  # in an environment of its own
+    provider: Any = import_module("presidio_analyzer.nlp_engine").NlpEngineProvider
     models = [{"lang_code": "ja", "model_name": "ja_ginza"}, {"lang_code": "en", "model_name": "ja_ginza"}]
-    engine = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models}).create_engine()
-    registry = RecognizerRegistry(supported_languages=["ja", "en"])
+    engine = provider(nlp_configuration={"nlp_engine_name": "spacy", "models": models}).create_engine()
+    registry = presidio_analyzer.RecognizerRegistry(supported_languages=["ja", "en"])
     registry.load_predefined_recognizers(languages=["ja", "en"], nlp_engine=engine)
-    analyzer = AnalyzerEngine(nlp_engine=engine, registry=registry, supported_languages=["ja", "en"])
+    analyzer = presidio_analyzer.AnalyzerEngine(nlp_engine=engine, registry=registry, supported_languages=["ja", "en"])
 
     def found(text: str) -> Spans:
         spans = analyzer.analyze(text=text, language=language)

@@ -32,8 +32,8 @@ _BORROWS = 24  # tries after which a bin that found no full one stays empty
 class Plan(NamedTuple):
     """How near-duplicates are looked for.
 
-    """Two texts, `first` before `second`, and their likeness: exact near the threshold, otherwise estimated."""
-    of two, the size of a signature.
+    `threshold` is the least Jaccard likeness; `n` and `unit` say what a shingle is; `bands` times `rows`, the size of a
+    signature, must be a power of two.
     """
 
     threshold: float = 0.8

@@ -43,7 +43,7 @@ def find(text: str, kinds: Collection[Kind] = DEFAULT) -> list[Finding]:
     """The personal data in `text` in order, none overlapping; of two in one place the first in `KINDS` stays."""
     folded = fold(text)
     taken: list[Span] = []
-    for span in sorted(set(_spans(folded.text, kinds)), key=lambda s: (KINDS.index(s.kind), s.start - s.end)):  # type: ignore[arg-type]
+    for span in sorted(set(_spans(folded.text, kinds)), key=lambda s: (KINDS.index(s.kind), s.start - s.end)):
         if all(span.end <= other.start or other.end <= span.start for other in taken):
             taken.append(span)
     found = []
