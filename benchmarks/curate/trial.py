@@ -126,7 +126,7 @@ def _characters(step: object) -> Callable[[str], object]:
     hashed = step._hash_func  # type: ignore[attr-defined]
 
     def shingles(text: str) -> object:
-        return np.fromiter((hashed(run) for run in _runs(text)), dtype=np.uint64).reshape((-1, 1))
+        return np.fromiter((hashed(run.encode()) for run in _runs(text)), dtype=np.uint64).reshape((-1, 1))
 
     return shingles
 

@@ -194,4 +194,5 @@ def _keyed(sets: Shingles, texts: NDArray[Any]) -> NDArray[np.uint64]:
     ends = np.cumsum(counts)
     takes = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - (ends - counts), counts)
     marks = np.repeat(np.arange(len(texts), dtype=np.uint64), counts) << np.uint64(32)
-    return marks | sets.values[takes]
+    keyed: NDArray[np.uint64] = marks | sets.values[takes]
+    return keyed
