@@ -24,6 +24,7 @@ __all__ = ["Link", "Plan", "bands_of", "components", "likeness_of", "near_links"
 BLOCK = 512  # texts hashed at once: their arrays fit into a core's cache
 _EMPTY = np.uint32(0xFFFFFFFF)
 _AT_ONCE = 8192  # pairs compared at once
+_SORTED = 512  # pairs whose shingles are sorted at once, within a core's cache
 _DOUBT = 0.1  # 2.5 standard errors of 128 values: further from the threshold an estimate decides
 _FOUND = 0.99
 _BORROWS = 24  # tries after which a bin that found no full one stays empty
@@ -215,15 +216,15 @@ def _candidates(shelf: _Shelf, usable: NDArray[np.bool_]) -> tuple[NDArray[np.in
 def _exact(found: Shingles, one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
     """The exact likeness of pairs; sets are made of the texts in question alone, a few thousand at a time."""
     out = np.empty(len(one))
-    for begin in range(0, len(one), _AT_ONCE):
-        first, second = one[begin : begin + _AT_ONCE], two[begin : begin + _AT_ONCE]
+    for begin in range(0, len(one), _SORTED):
+        first, second = one[begin : begin + _SORTED], two[begin : begin + _SORTED]
         asked = np.unique(np.concatenate((first, second)))
         begins, counts = found.starts[asked], found.starts[asked + 1] - found.starts[asked]
         ends = np.cumsum(counts)
         takes = np.arange(ends[-1]) + np.repeat(begins - (ends - counts), counts)
         sets = sorted_sets(Shingles(found.values[takes], np.concatenate(([0], ends))))
         pairs = np.searchsorted(asked, first), np.searchsorted(asked, second)
-        out[begin : begin + _AT_ONCE] = jaccard(sets, *pairs)
+        out[begin : begin + _SORTED] = jaccard(sets, *pairs)
     return out
 
 
