@@ -106,5 +106,6 @@ def _windows(codes: NDArray[Any], run: int) -> NDArray[Any]:
 
 
 def _join(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
-    joined = (left ^ (left >> np.uint64(31))) * _BASE + right
-    return joined ^ (joined >> np.uint64(29))
+    joined: NDArray[Any] = (left ^ (left >> np.uint64(31))) * _BASE + right
+    joined ^= joined >> np.uint64(29)
+    return joined

@@ -74,9 +74,9 @@ def signatures(found: Shingles, size: int) -> NDArray[np.uint32]:
     table = np.full(texts * size, _EMPTY)
     bins = found.owners() * size + (found.values >> np.uint32(shift)).astype(np.int64)
     np.minimum.at(table, bins, found.values & np.uint32((1 << shift) - 1))
-    table = table.reshape(texts, size)
-    _densify(table)
-    return table
+    rows = table.reshape(texts, size)
+    _densify(rows)
+    return rows
 
 
 def _densify(table: NDArray[np.uint32]) -> None:
