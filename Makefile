@@ -19,7 +19,7 @@ MINUTES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan setup clean
+.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan bench-curate setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
@@ -31,6 +31,7 @@ help:
 	@echo "make bench-serve serving beside llama.cpp, Hugging Face, vLLM (DESK=DIR, QUICK=1: ten minutes)"
 	@echo "make bench-soak a server under load for ten minutes (DESK=DIR, MINUTES=10)"
 	@echo "make bench-plan how wrong the plan is, and what other planners say"
+	@echo "make bench-curate near-duplicates beside rensa, datasketch, datatrove (QUICK=1: ten minutes)"
 	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
 
@@ -112,5 +113,14 @@ bench-soak: $(STAMP) $(COMPILER)
 bench-plan: $(STAMP)
 	@$(BIN)/python -m benchmarks.plan.run $(ARGS)
 
+# The peers of curation are a set of their own: datatrove wants other packages than the peers of training.
+.venv-curate/.set-up: benchmarks/curate/requirements.txt | $(STAMP)
+	@$(BIN)/python -m venv --clear .venv-curate
+	@.venv-curate/bin/python -m pip install -q -r benchmarks/curate/requirements.txt
+	@touch $@
+
+bench-curate: $(STAMP) .venv-curate/.set-up
+	@$(BIN)/python -m benchmarks.curate.run --peers .venv-curate/bin/python $(if $(QUICK),--quick)
+
 clean:
-	rm -rf $(VENV) $(PEERS) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(PEERS) .venv-curate build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

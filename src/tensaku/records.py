@@ -160,12 +160,16 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A row that was set aside: why (a short name that is counted), where it stood, and the row itself."""
+    """A row that was set aside: why (a short name that is counted), where it stood, and the row itself.
+
+    `partner` is where the row stands that it was set aside for, if there is one.
+    """
 
     reason: str
     source: str
     detail: str
     row: dict[str, Any] = field(default_factory=dict)
+    partner: str = ""
 
 
 T = TypeVar("T")

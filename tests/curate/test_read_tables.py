@@ -61,3 +61,12 @@ def test_parquet_reads_in_batches(tmp_path: Path) -> None:
     rows = list(read_parquet(path))
     assert len(rows) == 3000
     assert rows[2999] == Row(3000, {"draft": "第2999稿"})
+
+
+def test_a_workbook_with_a_password_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "locked.xlsx"
+    path.write_bytes(
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 3000 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 99
+    )
+    with pytest.raises(DataError, match="protected by a password"):
+        list(read_excel(path))

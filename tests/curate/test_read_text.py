@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,12 @@ def test_a_line_that_is_no_object_is_broken(tmp_path: Path, line: str, reason: s
     assert (rows[1].reason, rows[1].text) == (reason, line)
 
 
-def test_a_file_of_one_endless_line_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+def test_a_file_of_one_endless_line_is_one_broken_row(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"a": "' + "x" * (9 * 1024 * 1024), encoding="utf-8")
-    with pytest.raises(DataError, match="line 1: a line has over 8 million characters"):
-        list(read_jsonl(path))
+    (row,) = read_jsonl(path)
+    assert isinstance(row, Broken)
+    assert (row.line, row.reason, len(row.text)) == (1, "too-long-line", 1000)
 
 
 @pytest.mark.parametrize("reader", [read_jsonl, read_csv])
@@ -87,3 +89,37 @@ def test_readers_stand_behind_the_door_and_refuse_unknown_settings(tmp_path: Pat
     assert list(read(path)) == [Row(1, {"draft": "市場"})]
     with pytest.raises(UsageError, match=r"encodign.*Did you mean 'encoding'"):
         sources.build({"source": "jsonl", "encodign": "cp932"})
+
+
+ROW = '{"draft": "株は上昇", "n": %d}\n'
+
+
+def test_damaged_lines_are_set_aside_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.jsonl"
+    nulls = b"\x00\x00\n" + (ROW % 4).replace("株", "株\x00").encode()
+    path.write_bytes((ROW % 1).encode() + (ROW % 2).encode("cp932") + (ROW % 3).encode() + nulls)
+    found = list(sources.build({"source": "jsonl"})(path))
+    assert [getattr(row, "reason", "") for row in found] == ["", "bad-encoding", "", "embedded-null", "embedded-null"]
+    assert [row.line for row in found] == [1, 2, 3, 4, 5]
+    table = tmp_path / "mixed.csv"
+    table.write_bytes(
+        "draft,n\n株は上昇,1\n".encode() + "株は下落,2\n".encode("cp932") + "株\x00,3\n横ばい,4\n".encode()
+    )
+    found = list(sources.build({"source": "csv"})(table))
+    assert [getattr(row, "reason", "") for row in found] == ["", "bad-encoding", "embedded-null", ""]
+
+
+def test_a_line_without_end_is_passed_over_and_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    with path.open("wb") as file:
+        file.write((ROW % 1).encode() + b'{"draft": "')
+        for _ in range(40):
+            file.write(b"a" * (1 << 20))
+        file.write(b'"}\n' + (ROW % 2).encode())
+    tracemalloc.start()
+    found = list(sources.build({"source": "jsonl"})(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [getattr(row, "reason", "") for row in found] == ["", "too-long-line", ""]
+    assert [row.line for row in found] == [1, 2, 3]
+    assert peak < 36e6

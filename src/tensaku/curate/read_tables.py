@@ -100,8 +100,25 @@ def _workbook(path: Path) -> Any:
             warnings.simplefilter("ignore")  # openpyxl warns of styles that it leaves out; values are all we take
             return openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (invalid, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        if _is_locked(path):
+            raise DataError(
+                "the workbook is protected by a password", file=path, fix="Open it and save it without one"
+            ) from None
         fix = "Save it as .xlsx" if path.suffix.lower() == ".xls" else None
         raise DataError(f"this is no readable .xlsx workbook ({error})", file=path, fix=fix) from None
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether the file is what Office makes of a workbook with a password (MS-OFFCRYPTO: a stream in an OLE file)."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    return head.startswith(b"\xd0\xcf\x11\xe0") and "EncryptedPackage".encode("utf-16-le") in head + _tail(path)
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - (1 << 20)))
+        return file.read()
 
 
 def _check_size(path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from tensaku.curate.rows import Broken, Row
-from tensaku.documents.encoding import detect, require
+from tensaku.documents.encoding import damaged_utf8, detect, require
 from tensaku.errors import DataError
 from tensaku.plugins import sources
 
@@ -26,19 +27,43 @@ def read_jsonl(path: Path, /, *, encoding: str | None = None) -> Iterator[Row | 
     Args:
         encoding: a Python codec name; found out if not given.
 
+    A line of over eight million characters is passed over without being held, and one that is not in the file's
+    encoding is told from the others: each is a `Broken` of its own.
+
     Raises:
-        DataError: the file is empty, not text in any known encoding, or holds a line of over eight million characters.
+        DataError: the file is empty, or not text in any known encoding.
     """
     with _open(path, encoding) as file:
         number = 0
         while line := file.readline(LINE_LIMIT):
             number += 1
             if len(line) == LINE_LIMIT and not line.endswith("\n"):
-                raise DataError(
-                    "a line has over 8 million characters", file=path, line=number, fix="Write one object a line"
-                )
-            if line.strip():
+                _pass_over(file)
+                yield Broken(number, "too-long-line", "the line has over 8 million characters", line[:_KEPT])
+            elif fault := _damage(number, line):
+                yield fault
+            elif line.strip():
                 yield _object(number, line.rstrip("\n"))
+
+
+_KEPT = 1000  # characters kept of a line that is too long
+_ESCAPED = re.compile("[\udc80-\udcff]")
+
+
+def _pass_over(file: IO[str]) -> None:
+    """Read on to the end of the line."""
+    while (more := file.readline(LINE_LIMIT)) and not more.endswith("\n"):
+        pass
+
+
+def _damage(number: int, line: str) -> Broken | None:
+    """What is wrong with the characters of a line, whatever it says."""
+    if _ESCAPED.search(line):
+        text = line.rstrip("\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return Broken(number, "bad-encoding", "a byte here is not UTF-8, though the text before is", text)
+    if "\x00" in line:
+        return Broken(number, "embedded-null", "the line holds a zero byte (U+0000)", line.rstrip("\n"))
+    return None
 
 
 def _object(number: int, line: str) -> Row | Broken:
@@ -96,7 +121,9 @@ def read_csv(path: Path, /, *, encoding: str | None = None, delimiter: str | Non
                 return
             if not fields:
                 continue
-            if len(fields) != len(columns):
+            if fault := _damage(reader.line_num, delimiter.join(fields)):
+                yield fault
+            elif len(fields) != len(columns):
                 detail = f"the row has {len(fields)} fields, the first line names {len(columns)}"
                 yield Broken(reader.line_num, "field-count", detail, delimiter.join(fields), readable=True)
             else:
@@ -130,5 +157,7 @@ def check_columns(path: Path, columns: list[str]) -> list[str]:
 def _open(path: Path, encoding: str | None, newline: str | None = None) -> IO[str]:
     if path.stat().st_size == 0:
         raise DataError("the file is empty", file=path)
+    if encoding is None and damaged_utf8(path):
+        return path.open(encoding="utf-8", errors="surrogateescape", newline=newline)
     name = detect(path) if encoding is None else require(path, encoding)
     return path.open(encoding=name, errors="strict", newline=newline)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Literal, NamedTuple
@@ -19,7 +19,7 @@ from tensaku.plugins import steps
 from tensaku.records import Drop, Pair, to_dict
 from tensaku.revise import LONGEST_DRAFT
 
-__all__ = ["drop", "duplicates", "empty", "identical", "ids", "long", "normalise", "repair", "twins"]
+__all__ = ["Step", "drop", "duplicates", "empty", "identical", "ids", "long", "normalise", "repair", "twins"]
 
 Step = Iterator[Pair | Drop]
 
@@ -30,9 +30,9 @@ _SPACE = re.compile(r"\s+")
 _COMPATIBILITY = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 
 
-def drop(pair: Pair, reason: str, detail: str) -> Drop:
-    """The drop of `pair`, with the whole pair kept in it."""
-    return Drop(reason, pair.source, detail, to_dict(pair))
+def drop(pair: Pair, reason: str, detail: str, partner: str = "") -> Drop:
+    """The drop of `pair`, with the whole pair kept in it, and where its partner stands if it has one."""
+    return Drop(reason, pair.source, detail, to_dict(pair), partner)
 
 
 def _digest(*texts: str) -> bytes:
@@ -141,51 +141,84 @@ def duplicates(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     for pair in rows:
         key = _draft_key(pair) + _final_key(pair)
         if key in seen:
-            yield drop(pair, "duplicate", f"the same pair stands at {seen[key]}")
+            yield drop(pair, "duplicate", f"the same pair stands at {seen[key]}", seen[key])
         else:
             seen[key] = pair.source
             yield pair
 
 
 class _Version(NamedTuple):
-    """The final that a draft keeps, and where it stands. `agree` is false once another final was seen."""
+    """What a text keeps as its counterpart, and where. `agree` is false once another counterpart was seen."""
 
-    final: bytes
-    month: str
+    other: bytes
+    weight: str | int
     source: str
     agree: bool
 
 
+Keep = Literal["newest", "first", "rank", "none", "people"]
+By = Literal["source", "manager", "fund", "section"]
+
+
 @steps.register("twins")
-def twins(rows: Iterable[Pair], tally: Counter[str], /, *, keep: Literal["newest", "first", "none"] = "newest") -> Step:
-    """Drop contradictions, the same draft with different finals: `contradictory-twin`.
+def twins(
+    rows: Iterable[Pair],
+    tally: Counter[str],
+    /,
+    *,
+    keep: Keep = "newest",
+    same: Literal["draft", "final"] = "draft",
+    by: By = "source",
+    trust: Sequence[str] = (),
+) -> Step:
+    """Drop contradictions, one side equal and the other not: `contradictory-twin`.
 
     Args:
-        keep: "newest" keeps the twins of the newest month and, if two finals stand in that month, the first of them;
-            "first" keeps what comes first in the order of the sources; "none" keeps no twin.
+        keep: "newest" keeps the twins of the newest month and, if two texts stand in that month, the first of them;
+            "first" keeps what comes first in the order of the sources; "rank" goes by `trust`; "none" keeps no twin;
+            "people" sets all of them aside for people to decide: `contradiction-for-people`.
+        same: which side is equal. Different drafts of one final are no fault unless a house says so.
+        by: what `trust` names: the source's file, or the label of that name.
+        trust: for "rank", the most senior first; what is not named comes last.
     """
+    key, other = (_draft_key, _final_key) if same == "draft" else (_final_key, _draft_key)
     held: dict[bytes, _Version] = {}
     for pair in rows:
-        draft, final = _draft_key(pair), _final_key(pair)
-        version = held.get(draft)
+        text, counterpart, weight = key(pair), other(pair), _weight(pair, keep, by, trust)
+        version = held.get(text)
         if version is None:
-            held[draft] = _Version(final, pair.as_of, pair.source, True)
-        elif version.final != final:
-            newer = keep == "newest" and pair.as_of > version.month
-            chosen = (final, pair.as_of, pair.source) if newer else version[:3]
-            held[draft] = _Version(*chosen, agree=False)
+            held[text] = _Version(counterpart, weight, pair.source, True)
+        elif version.other != counterpart:
+            better = str(weight) > str(version.weight) if isinstance(weight, str) else weight > int(version.weight)
+            chosen = (counterpart, weight, pair.source) if better else version[:3]
+            held[text] = _Version(*chosen, agree=False)
+    counter = "final" if same == "draft" else "draft"
     for pair in rows:
-        version = held[_draft_key(pair)]
+        version = held[key(pair)]
         if version.agree:
             yield pair
+        elif keep == "people":
+            detail = f"the same {same} stands with another {counter}: a person has to say which is right"
+            partner = version.source if version.source != pair.source else ""
+            yield drop(pair, "contradiction-for-people", detail, partner)
         elif keep == "none":
-            yield drop(pair, "contradictory-twin", "the same draft stands with another final, and no twin is kept")
-        elif version.final == _final_key(pair):
+            detail = f"the same {same} stands with another {counter}, and no twin is kept"
+            yield drop(pair, "contradictory-twin", detail, version.source if version.source != pair.source else "")
+        elif version.other == other(pair):
             yield pair
         else:
-            yield drop(
-                pair, "contradictory-twin", f"the same draft has another final at {version.source}, which is kept"
-            )
+            detail = f"the same {same} has another {counter} at {version.source}, which is kept"
+            yield drop(pair, "contradictory-twin", detail, version.source)
+
+
+def _weight(pair: Pair, keep: Keep, by: By, trust: Sequence[str]) -> str | int:
+    """What makes a twin stay: the greater stays, of equals the first."""
+    if keep == "newest":
+        return pair.as_of
+    if keep != "rank":
+        return 0
+    value = pair.source.rpartition(":")[0] if by == "source" else str(getattr(pair, by))
+    return -trust.index(value) if value in trust else -len(trust)
 
 
 @steps.register("ids")
@@ -195,7 +228,7 @@ def ids(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     for pair in rows:
         key = _digest(pair.id)
         if key in seen:
-            yield drop(pair, "duplicate-id", f"the id {pair.id!r} belongs to {seen[key]}")
+            yield drop(pair, "duplicate-id", f"the id {pair.id!r} belongs to {seen[key]}", seen[key])
         else:
             seen[key] = pair.source
             yield pair

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tensaku.errors import DataError
 
-__all__ = ["detect", "require"]
+__all__ = ["damaged_utf8", "detect", "require"]
 
 CHUNK = 1 << 20
 JUDGED = 4
@@ -134,7 +134,23 @@ def _utf16_without_mark(head: bytes) -> str | None:
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if even + odd == 0 or len(head) < 4:
         return None
+    if (even + odd) * 10 < len(head) and _is_utf8(head):  # a few zero bytes embedded in other text
+        return None
     return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def damaged_utf8(path: Path) -> bool:
+    """Whether the file is UTF-8 but for some of its lines: other encodings fail at their first character."""
+    trial = _try(path, "utf-8")
+    return trial.failed_line is not None and trial.multibyte >= 4
 
 
 def _undecodable(path: Path, trial: _Trial, head: bytes) -> DataError:

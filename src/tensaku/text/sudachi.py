@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from sudachipy import Dictionary, Tokenizer
 
-__all__ = ["Word", "words", "words_read"]
+__all__ = ["NameWord", "Word", "name_words", "words", "words_read"]
 
 # Sudachi refuses more than 49,149 bytes at once; a character takes up to four.
 _LIMIT = 12_000
@@ -96,3 +96,28 @@ def words_read(text: str) -> list[tuple[str, str]]:
         for start, end in _chunks(safe)
         for token in _tokenizer().tokenize(safe[start:end])
     ]
+
+
+class NameWord(NamedTuple):
+    """A word as names are looked for: `kind` is "surname", "given", "place" or "" for any other."""
+
+    text: str
+    start: int
+    end: int
+    kind: str
+
+
+_NAMES = {("人名", "姓"): "surname", ("人名", "名"): "given", ("人名", "一般"): "given"}
+
+
+def name_words(text: str) -> list[NameWord]:
+    """The words of `text` with what Sudachi's dictionary says of proper names."""
+    safe = _SURROGATE.sub("\ufffd", text)
+    found: list[NameWord] = []
+    for start, end in _chunks(safe):
+        for token in _tokenizer().tokenize(safe[start:end]):
+            pos = token.part_of_speech()
+            kind = "place" if pos[2] == "地名" else _NAMES.get((pos[2], pos[3]), "")
+            left, right = start + token.begin(), start + token.end()
+            found.append(NameWord(text[left:right], left, right, kind))
+    return found

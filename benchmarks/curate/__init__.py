@@ -1,0 +1,1 @@
+"""Curation measured: near-duplicates beside other tools, personal data by kind."""

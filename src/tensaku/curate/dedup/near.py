@@ -1,0 +1,259 @@
+"""Near-duplicates: MinHash signatures, bands (LSH), candidates checked exactly, connected components.
+
+Signatures are one-permutation MinHash (Li, Owen, Zhang: "One permutation hashing", 2012): one hash a shingle, its upper
+bits name a bin, its lower bits compete for the bin's least value; empty bins borrow (Shrivastava, "Optimal
+densification", 2017), the same way for every text, so that equal texts stay equal. Work is one hash a shingle where
+the classic form needs one for every permutation. Bands as in Leskovec, Rajaraman, Ullman, "Mining of Massive
+Datasets", chapter 3: two texts of likeness s share one of b bands of r values with 1 - (1 - s^r)^b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensaku.curate.dedup.shingles import Shingles, Unit, jaccard, shingles, sorted_sets
+
+__all__ = ["Link", "Plan", "bands_of", "components", "likeness_of", "near_links", "signatures"]
+
+BLOCK = 512  # texts hashed at once: their arrays fit into a core's cache
+_EMPTY = np.uint32(0xFFFFFFFF)
+_AT_ONCE = 8192  # pairs compared at once
+_SORTED = 512  # pairs whose shingles are sorted at once, within a core's cache
+_DOUBT = 0.1  # 2.5 standard errors of 128 values: further from the threshold an estimate decides
+_FOUND = 0.99
+_BORROWS = 24  # tries after which a bin that found no full one stays empty
+
+
+class Plan(NamedTuple):
+    """How near-duplicates are looked for.
+
+    `threshold` is the least Jaccard likeness; `n` and `unit` say what a shingle is; `bands` times `rows`, the size of a
+    signature, must be a power of two.
+    """
+
+    threshold: float = 0.8
+    n: int = 5
+    unit: Unit = "chars"
+    bands: int = 16
+    rows: int = 8
+
+    @classmethod
+    def at(cls, threshold: float, n: int = 5, unit: Unit = "chars") -> Plan:
+        """The plan of 128 values with the longest bands that still find 99 of 100 texts just at the threshold."""
+        for rows in (8, 4, 2):
+            if 1 - (1 - threshold**rows) ** (128 // rows) >= _FOUND:
+                return cls(threshold, n, unit, 128 // rows, rows)
+        return cls(threshold, n, unit, 128, 1)
+
+
+_PLAN = Plan()
+
+
+class Link(NamedTuple):
+    """Two texts, `first` before `second`, and their likeness: exact near the threshold, else estimated."""
+
+    first: int
+    second: int
+    likeness: float
+
+
+def signatures(found: Shingles, size: int) -> NDArray[np.uint32]:
+    """One row of `size` values a text. The share of equal values of two rows estimates their texts' likeness.
+
+    Args:
+        size: a power of two.
+    """
+    shift = 32 - size.bit_length() + 1
+    texts = len(found.starts) - 1
+    table = np.full(texts * size, _EMPTY)
+    bins = found.owners() * size + (found.values >> np.uint32(shift)).astype(np.int64)
+    np.minimum.at(table, bins, found.values & np.uint32((1 << shift) - 1))
+    rows = table.reshape(texts, size)
+    _densify(rows)
+    return rows
+
+
+def _densify(table: NDArray[np.uint32]) -> None:
+    """Fill empty bins from full ones: bin `b`'s try `t` looks at a bin that depends on `b` and `t` alone."""
+    rows, bins = np.nonzero(table == _EMPTY)
+    if not len(rows):
+        return
+    full = table.copy()
+    size = table.shape[1]
+    for attempt in range(1, _BORROWS + 1):
+        # Odd multipliers walk the bins in another order for every try.
+        where = (bins * (2 * attempt + 1) + attempt * 0x9E37) % size
+        values = full[rows, where]
+        hit = values != _EMPTY
+        table[rows[hit], bins[hit]] = values[hit] + np.uint32(attempt * 0x01000193)
+        rows, bins = rows[~hit], bins[~hit]
+        if not len(rows):
+            return
+
+
+def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
+    """Each row's values, `bands` groups of them, as one 64-bit hash a group."""
+    rows = table.shape[1] // bands
+    grouped = table[:, : bands * rows].reshape(len(table), bands, rows).astype(np.uint64)
+    out = np.full((len(table), bands), np.uint64(0xCBF29CE484222325))
+    for k in range(rows):
+        out ^= grouped[:, :, k]
+        out *= np.uint64(0x9E3779B97F4A7C15)
+        out ^= out >> np.uint64(29)
+    return out
+
+
+def near_links(
+    texts: Iterable[str],
+    plan: Plan = _PLAN,
+    *,
+    block: int = BLOCK,
+    folder: Path | None = None,
+) -> list[Link]:
+    """The pairs of near-duplicates among `texts` that join them into components; not every pair of a component.
+
+    `texts` are walked once. What is held: 8 bytes a band and 4 bytes a shingle of every text.
+
+    Args:
+        folder: an empty folder that holds both instead of the memory; its files are the caller's to throw away.
+    """
+    shelf = _Shelf(plan.bands, folder)
+    for part in _blocks(texts, block):
+        found = shingles(part, plan.n, plan.unit)
+        table = signatures(found, plan.bands * plan.rows)
+        shelf.add(found, bands_of(table, plan.bands), table.astype(np.uint8))
+    values, sketches, counts = shelf.close()
+    if not len(counts):
+        return []
+    one, two = _candidates(shelf, counts > 0)
+    guess = _estimated(sketches, one, two)
+    hopeful = guess >= plan.threshold - _DOUBT
+    one, two, guess = one[hopeful], two[hopeful], guess[hopeful]
+    doubtful = guess < plan.threshold + _DOUBT
+    found = Shingles(values, np.concatenate(([0], np.cumsum(counts))))
+    guess[doubtful] = _exact(found, one[doubtful], two[doubtful])
+    good = np.flatnonzero(guess >= plan.threshold)
+    return [Link(int(one[i]), int(two[i]), float(guess[i])) for i in good]
+
+
+def _estimated(sketches: NDArray[np.uint8], one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Likeness by the equal values of two signatures of which one byte each is kept; one in 256 is equal by chance."""
+    out = np.empty(len(one))
+    for begin in range(0, len(one), _AT_ONCE):
+        part = slice(begin, begin + _AT_ONCE)
+        out[part] = (sketches[one[part]] == sketches[two[part]]).mean(axis=1)
+    return (out - 1 / 256) / (1 - 1 / 256)
+
+
+class _Shelf:
+    """The shingles of all texts and their band hashes, column by column, in memory or in files."""
+
+    def __init__(self, bands: int, folder: Path | None) -> None:
+        self.bands, self.folder = bands, folder
+        self._counts: list[NDArray[np.int64]] = []
+        self._parts: list[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint8]]] = []
+        names = [*(f"band-{band}.u64" for band in range(bands)), "sketches.u8", "shingles.u32"]
+        self._files = [] if folder is None else [(folder / name).open("wb") for name in names]
+
+    def add(self, found: Shingles, keys: NDArray[np.uint64], sketches: NDArray[np.uint8]) -> None:
+        self._counts.append(np.diff(found.starts))
+        if not self._files:
+            self._parts.append((found.values, keys, sketches))
+            return
+        for band in range(self.bands):
+            self._files[band].write(np.ascontiguousarray(keys[:, band]).tobytes())
+        self._files[-2].write(sketches.tobytes())
+        self._files[-1].write(found.values.tobytes())
+        self._width = sketches.shape[1]
+
+    def close(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
+        """All shingles, text after text, all sketches, and how many shingles each text has."""
+        counts = np.concatenate(self._counts) if self._counts else np.empty(0, np.int64)
+        for file in self._files:
+            file.close()
+        if not len(counts):
+            return np.empty(0, np.uint32), np.empty((0, 0), np.uint8), counts
+        if self.folder is None:
+            values = np.concatenate([values for values, _, _ in self._parts])
+            return values, np.concatenate([sketches for _, _, sketches in self._parts]), counts
+        path = self.folder / "shingles.u32"
+        values = np.memmap(path, np.uint32, "r") if path.stat().st_size else np.empty(0, np.uint32)
+        sketches = np.memmap(self.folder / "sketches.u8", np.uint8, "r", shape=(len(counts), self._width))
+        return values, sketches, counts
+
+    def column(self, band: int) -> NDArray[np.uint64]:
+        if self.folder is None:
+            return np.concatenate([keys[:, band] for _, keys, _ in self._parts])
+        return np.fromfile(self.folder / f"band-{band}.u64", np.uint64)
+
+
+def _candidates(shelf: _Shelf, usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs that share a band: in each bucket every text with the first and with the one before it."""
+    count, places = len(usable), np.flatnonzero(usable)
+    low = np.uint64((1 << max(len(places), 1).bit_length()) - 1)
+    unique = np.empty(0, np.int64)
+    for band in range(shelf.bands):
+        # Hash and place in one number sort faster than places by hashes; lower bits are spared, meetings are checked.
+        packed = np.sort(shelf.column(band)[places] & ~low | np.arange(len(places), dtype=np.uint64))
+        column, order = packed & ~low, (packed & low).astype(np.int64)
+        same = np.flatnonzero(column[1:] == column[:-1]) + 1
+        if not len(same):
+            continue
+        fresh = np.concatenate(([True], column[1:] != column[:-1]))
+        heads = np.maximum.accumulate(np.where(fresh, np.arange(len(column)), 0))
+        at = places[order]
+        unique = np.sort(np.concatenate((unique, at[heads[same]] * count + at[same], at[same - 1] * count + at[same])))
+        unique = unique[np.concatenate(([True], unique[1:] != unique[:-1]))]
+    return unique // count, unique % count
+
+
+def _exact(found: Shingles, one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The exact likeness of pairs; sets are made of the texts in question alone, a few thousand at a time."""
+    out = np.empty(len(one))
+    for begin in range(0, len(one), _SORTED):
+        first, second = one[begin : begin + _SORTED], two[begin : begin + _SORTED]
+        asked = np.unique(np.concatenate((first, second)))
+        begins, counts = found.starts[asked], found.starts[asked + 1] - found.starts[asked]
+        ends = np.cumsum(counts)
+        takes = np.arange(ends[-1]) + np.repeat(begins - (ends - counts), counts)
+        sets = sorted_sets(Shingles(found.values[takes], np.concatenate(([0], ends))))
+        pairs = np.searchsorted(asked, first), np.searchsorted(asked, second)
+        out[begin : begin + _SORTED] = jaccard(sets, *pairs)
+    return out
+
+
+def components(count: int, links: Sequence[Link] | Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+    """For each of `count` texts the first text that it is joined to by links, itself if by none (union-find)."""
+    parent = list(range(count))
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = parent[parent[at]]
+            at = parent[at]
+        return at
+
+    for link in links:
+        one, two = root(link[0]), root(link[1])
+        parent[max(one, two)] = min(one, two)
+    return np.array([root(at) for at in range(count)], np.int64)
+
+
+def _blocks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    walk = iter(texts)
+    while part := list(islice(walk, size)):
+        yield part
+
+
+def likeness_of(couples: Sequence[tuple[str, str]], n: int, unit: Unit) -> list[float]:
+    """The exact Jaccard likeness of each couple of texts."""
+    if not couples:
+        return []
+    sets = sorted_sets(shingles([text for couple in couples for text in couple], n, unit))
+    ones = np.arange(len(couples)) * 2
+    return [float(found) for found in jaccard(sets, ones, ones + 1)]

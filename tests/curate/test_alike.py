@@ -1,0 +1,70 @@
+"""Near and contained pairs: which goes, which stays, and that each drop names its partner."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.curate.test_steps import pairs, reasons, walk
+
+from tensaku.curate.dedup.contained import covers
+
+LONG = "当月の国内株式市場は、企業業績への期待から上昇し、半導体関連株が買われた。月末にかけては利益確定の売りが出た。"
+
+
+def test_of_near_pairs_the_newest_stays_and_the_drop_names_it() -> None:
+    rows = pairs(
+        {"draft": LONG, "final": LONG + "以上。"},
+        {"draft": LONG.replace("半導体", "電気機器"), "final": LONG + "以 上。", "as_of": "2026-05"},
+        {"draft": "まったく別の債券市場についての原稿であり、似たところはない。", "final": "債券市場は別である。"},
+    )
+    kept, dropped, _ = walk("near-duplicates", rows, likeness=0.6)
+    assert [pair.id for pair in kept] == ["p2", "p3"]
+    assert reasons(dropped) == [("near-duplicate", "a.csv:1")]
+    assert dropped[0].partner == "a.csv:2"
+    assert [pair.id for pair in walk("near-duplicates", rows, likeness=0.6, keep="first")[0]] == ["p1", "p3"]
+
+
+def test_other_figures_or_other_finals_make_another_pair() -> None:
+    rows = pairs({"draft": LONG + "騰落率は３％", "final": LONG}, {"draft": LONG + "騰落率は4%", "final": LONG})
+    assert len(walk("near-duplicates", rows)[0]) == 2
+    assert len(walk("near-duplicates", rows, figures="any")[0]) == 1
+    rows = pairs({"draft": LONG, "final": "上昇した。"}, {"draft": LONG + "。", "final": "下落に転じ、売られた。"})
+    kept, _, tally = walk("near-duplicates", rows)
+    assert len(kept) == 2
+    assert tally["near drafts, unlike finals"] == 1
+
+
+def test_a_draft_within_another_goes() -> None:
+    rows = pairs({"draft": LONG}, {"draft": LONG[5:45]}, {"draft": "新しい話。" * 12}, {"draft": LONG[:20]})
+    kept, dropped, _ = walk("contained", rows, run=15)
+    assert reasons(dropped) == [("contained", "a.csv:2"), ("contained", "a.csv:4")]
+    assert dropped[0].partner == "a.csv:1"
+    assert [pair.id for pair in kept] == ["p1", "p3"]
+
+
+@given(st.lists(st.text("あいう", max_size=14), max_size=8), st.integers(1, 7))
+def test_cover_is_that_of_the_slow_way(texts: list[str], run: int) -> None:
+    found = covers(texts, run)
+    for place, text in enumerate(texts):
+        hit = {
+            i + k
+            for i in range(len(text) - run + 1)
+            for k in range(run)
+            if any(text[i : i + run] in other for other in texts[:place])
+        }
+        assert found[place].share == pytest.approx(len(hit) / len(text) if text else 0.0)
+        assert (found[place].partner >= 0) == bool(hit)
+
+
+def test_twins_by_rank_and_for_people() -> None:
+    rows = pairs({"final": "甲", "source": "old.csv:1"}, {"final": "乙", "source": "chief.csv:1"}, {"draft": "別"})
+    kept, dropped, _ = walk("twins", rows, keep="rank", trust=["chief.csv", "old.csv"])
+    assert [pair.id for pair in kept] == ["p2", "p3"]
+    assert dropped[0].partner == "chief.csv:1"
+    kept, dropped, _ = walk("twins", rows, keep="people")
+    assert [pair.id for pair in kept] == ["p3"]
+    assert {drop.reason for drop in dropped} == {"contradiction-for-people"}
+    rows = pairs({"draft": "甲"}, {"draft": "乙"})
+    assert len(walk("twins", rows)[0]) == 2
+    assert len(walk("twins", rows, same="final")[0]) == 1
