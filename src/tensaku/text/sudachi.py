@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from sudachipy import Dictionary, Tokenizer
 
-__all__ = ["Word", "words", "words_read"]
+__all__ = ["Word", "analysed", "words", "words_read"]
 
 # Sudachi refuses more than 49,149 bytes at once; a character takes up to four.
 _LIMIT = 12_000
@@ -93,6 +93,16 @@ def words_read(text: str) -> list[tuple[str, str]]:
     safe = _SURROGATE.sub("\ufffd", text)
     return [
         (token.surface(), token.reading_form())
+        for start, end in _chunks(safe)
+        for token in _tokenizer().tokenize(safe[start:end])
+    ]
+
+
+def analysed(text: str) -> list[tuple[str, str, str, str]]:
+    """The words of `text`: as written, in Sudachi's normalised form, their reading in katakana, first level of the pos."""
+    safe = _SURROGATE.sub("\ufffd", text)
+    return [
+        (token.surface(), token.normalized_form(), token.reading_form(), token.part_of_speech()[0])
         for start, end in _chunks(safe)
         for token in _tokenizer().tokenize(safe[start:end])
     ]
