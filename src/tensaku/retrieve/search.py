@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,8 @@ class Hit:
     covered: float
     near: float
     ranks: dict[str, int] = field(default_factory=dict)
+    nearness: tuple[float, ...] = ()
+    """The cosine of each sentence, where vectors were searched."""
 
     @property
     def cited(self) -> str:
@@ -216,7 +218,7 @@ class _Search:
             scores = -np.arange(len(fused), dtype=np.float32)
         order = np.lexsort((at, -scores))[:k]
         ranks = {name: {p: r for r, p in enumerate(found, start=1)} for name, found in orders.items()}
-        return [
+        found = [
             _hit(
                 self._snapshot,
                 int(at[i]),
@@ -227,6 +229,9 @@ class _Search:
             )
             for i in order
         ]
+        if vector is None:
+            return found
+        return [replace(hit, nearness=self._near.each(hit.passage, vector)) for hit in found]
 
     def _features(
         self,

@@ -67,6 +67,12 @@ class Near:
                 found[number] = float(middle @ question) / max(float(np.linalg.norm(middle)), 1e-6)
         return found
 
+    def each(self, passage: int, question: Scores) -> tuple[float, ...]:
+        """The cosine of each sentence of a passage with the question."""
+        low, high = np.searchsorted(self._owners, [passage, passage + 1])
+        cosines = np.asarray(self._vectors[low:high], np.float32) @ question / 127
+        return tuple(float(cosine) for cosine in cosines)
+
 
 def _signs(vectors: NDArray[np.int8], middle: Scores) -> NDArray[np.uint64]:
     """One bit a number: whether it lies above the middle of all; 64 to a word."""

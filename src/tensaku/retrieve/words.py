@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from tensaku.errors import DataError, UsageError
@@ -59,7 +60,7 @@ def terms_of(text: str) -> list[str]:
     words = _content(text)
     found = [f"w:{normal}" for _, normal, _ in words]
     found += [f"r:{reading}" for _, _, reading in words if len(reading) > 1]
-    found += [f"p:{one}|{two}" for (_, one, _), (_, two, _) in zip(words, words[1:], strict=False)]
+    found += [f"p:{one}|{two}" for (_, one, _), (_, two, _) in pairwise(words)]
     return found + [f"b:{pair}" for pair in _pairs(folded(text))]
 
 
@@ -87,7 +88,7 @@ def asked(text: str, synonyms: Synonyms | None = None) -> Asked:
         text,
         words,
         tuple(f"b:{pair}" for pair in _pairs(bare) if pair.strip() == pair),
-        tuple(dict.fromkeys(f"p:{a[1]}|{b[1]}" for a, b in zip(kept, kept[1:], strict=False))),
+        tuple(dict.fromkeys(f"p:{a[1]}|{b[1]}" for a, b in pairwise(kept))),
         tuple(dict.fromkeys(f"r:{r}" for s, _, r in kept if _KANA.fullmatch(s) and len(r) > 2)),
         synonyms.of(text) if synonyms else (),
     )
