@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 BROWSER := $(VENV)/.browser
 COMPILER := $(VENV)/.compiler
-EXTRAS := curate,tune,evaluate,export,serve,desk,demo,dev
+EXTRAS := curate,tune,evaluate,export,serve,desk,retrieve,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
 PARTS ?=
@@ -16,7 +16,7 @@ QUICK ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench bench-tune bench-serve bench-plan setup clean
+.PHONY: help run test test-all check format bench bench-tune bench-serve bench-plan bench-retrieve setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-tune training beside TRL and Hugging Face (QUICK=1: ten minutes)"
 	@echo "make bench-serve serving beside llama.cpp, Hugging Face, vLLM (DESK=DIR, QUICK=1: ten minutes)"
 	@echo "make bench-plan how wrong the plan is, and what other planners say"
+	@echo "make bench-retrieve search on JSQuAD and at size (DATA=FILE, QUICK=1: ten minutes)"
 	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
 
@@ -92,6 +93,9 @@ bench-serve: $(STAMP) $(COMPILER) $(PEERS)/.set-up
 
 bench-plan: $(STAMP)
 	@$(BIN)/python -m benchmarks.plan.run $(ARGS)
+
+bench-retrieve: $(STAMP)
+	@$(BIN)/python -m benchmarks.retrieve.run $(if $(DATA),--data $(DATA)) $(if $(QUICK),--quick) $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PEERS) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

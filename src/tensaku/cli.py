@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, keys
+from tensaku import __version__, keys, library
 from tensaku.errors import TensakuError, UsageError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,8 @@ app = typer.Typer(
 user = typer.Typer(help="The people who write, tune and approve.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(user, name="user")
 app.add_typer(keys.app, name="key")
+app.command("index")(library.index)
+app.command("search")(library.search)
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]

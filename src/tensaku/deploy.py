@@ -14,6 +14,7 @@ from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import require_approved
 from tensaku.ledger import Ledger
+from tensaku.library import answerer
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, Store
 from tensaku.task import Serve
@@ -21,7 +22,9 @@ from tensaku.task import Serve
 if TYPE_CHECKING:
     from tensaku.engines import Engine
     from tensaku.revise import Job
-    from tensaku.serve import Rules, Tls
+    from tensaku.records import Message
+    from tensaku.retrieve.answer import Answerer
+    from tensaku.serve import Rules, Served, Tls
 
 __all__ = ["check_person", "opened", "register_release", "release_of", "serve_release"]
 
@@ -125,6 +128,7 @@ def serve_release(
                 release = release_of(store, ref)
                 follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
         first = follower.champion
+        answers = _documents(workspace, follower)
         app = serve.build_app(
             engine=first.engine,
             models=follower.lineup,
@@ -133,6 +137,8 @@ def serve_release(
             ledger=ledger,
             checks={"rollout": follower.check},
         )
+        if answers is not None:
+            follower.lineup.beside = (_rag(workspace, answers),)
         page = desk.mount(
             app,
             ledger=ledger,
@@ -144,6 +150,25 @@ def serve_release(
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:
             serve.run(app, listener=listener, ready=_tell(first.trial), grace=cfg.grace, tls=tls)
+
+
+def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
+    """What answers from the workspace's documents, worded by the champion's base where the task file says so."""
+    if not workspace.spec.retrieve.documents:
+        return None
+    from tensaku.engines.protocol import Request
+
+    def write(messages: tuple[Message, ...]) -> str:
+        return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
+
+    return answerer(workspace, write)
+
+
+def _rag(workspace: Workspace, answers: Answerer) -> Served:
+    from tensaku.serve import Served
+    from tensaku.serve.rag import DocumentEngine, rag_name
+
+    return Served(name=rag_name(workspace.spec.retrieve.name), release="", adapter=None, engine=DocumentEngine(answers))
 
 
 def _rules(cfg: Serve, listener: socket.socket) -> Rules:

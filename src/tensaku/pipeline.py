@@ -37,6 +37,7 @@ from tensaku.govern import Gate, Release, release
 from tensaku.ledger import Ledger
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.task import Serve, Task
@@ -107,6 +108,7 @@ class Spec(Section):
     leaderboard: Leaderboard = Leaderboard()
     gate: Gate = Gate()
     serve: Serve = Serve()
+    retrieve: Retrieve = Retrieve()
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def _decoded(data: bytes) -> str:
 _MARK = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
 _CHAPTER = re.compile(r"第[0-9０-９一二三四五六七八九十百]+[編章節款]|附則|別表")
 _ARTICLE = re.compile(r"第[0-9０-９一二三四五六七八九十百千]+条(?:の[0-9０-９一二三四五六七八九十]+)*[（(\s　]")
+_ITEM = re.compile(r"\s*(?:第[0-9０-９一二三四五六七八九十]+項|[0-9０-９]{1,2}[\s　．.、](?=\S)|[①-⑳])")
 _RULE = re.compile(r"\|?\s*:?-{3,}:?\s*(\|\s*:?-{3,}:?\s*)*\|?\s*$")
 
 
@@ -98,7 +99,7 @@ def _paragraphs(found: _Gathering, part: str) -> None:
         if _CHAPTER.match(line.strip()) and len(line.strip()) <= 60:
             let_go()
             found.add("heading", line, 1 if line.strip()[:1] != "第" or "章" in line[:8] or "編" in line[:8] else 2)
-        elif _ARTICLE.match(line.strip() + " "):
+        elif _ARTICLE.match(line.strip() + " ") or _ITEM.match(line):
             let_go()
             held.append(line)
         elif line.count("\t") >= 1:

@@ -1,7 +1,7 @@
 """What was read so far: files, the versions of each document, their passages with terms and vectors.
 
-A SQLite file in WAL mode. Everything that one file leads to is one transaction: a process that is killed leaves the whole of it
-or nothing. What is removed is overwritten on disk (`secure_delete`).
+A SQLite file in WAL mode. Everything that one file leads to is one transaction: a process that is killed leaves the
+whole of it or nothing. What is removed is overwritten on disk (`secure_delete`).
 """
 
 from __future__ import annotations

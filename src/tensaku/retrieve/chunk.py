@@ -45,8 +45,8 @@ class Chunk:
 def chunks(blocks: Sequence[Block], size: int = 400) -> list[Chunk]:
     """Passages of at most `size` characters, save where one sentence or table row is longer.
 
-    A heading, a clause (第3条), a paragraph of a clause (第2項) and a page each begin a new passage. Rows of a table stay
-    together and repeat its first row, so that each can be understood by itself.
+    A heading, a clause (第3条), a paragraph of a clause (第2項) and a page each begin a new passage. Rows of a table
+    stay together and repeat its first row, so that each can be understood by itself.
     """
     found: list[Chunk] = []
     for section in _sections(blocks):

@@ -1,4 +1,4 @@
-"""Text of documents as data: what could steer a model, or a reader's eye, is taken out or set aside before it is quoted.
+"""Text of documents as data: what could steer a model, or a reader's eye, is taken out before it is quoted.
 
 This is the second fence. The first is that an answer consists of sentences that stand in documents, or that their words
 bear out, so that a document can say what it likes and nothing is done.

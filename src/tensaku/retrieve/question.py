@@ -1,4 +1,4 @@
-"""What is searched for when somebody asks: follow-up questions made whole, keywords taken out. Each step can be left out."""
+"""What is searched for when somebody asks: follow-up questions made whole, keywords taken out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tensaku.text.sudachi import analysed
 __all__ = ["keywords", "made_whole"]
 
 _POINTS = re.compile(
-    r"(それ|これ|あれ|その|この|あの|そこ|ここ|そちら|同じ|上記|前者|後者|では[、,]?|じゃあ|\b(it|its|they|them|their|that|those|this|these|then|and what)\b)"
+    r"それ|これ|あれ|その|この|あの|そこ|ここ|そちら|同じ|上記|前者|後者|では[、,]|じゃあ"
+    r"|\b(it|its|they|them|their|that|those|this|these|then|and what)\b"
 )
 _SHORT = 2
 """A question of so few words that carry meaning leans on the one before."""

@@ -1,4 +1,4 @@
-"""Who may see which document: rules in a file that is read at every question, so that a change holds for the next one."""
+"""Who may see which document: rules in a file, read at every question, so that a change holds for the next one."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -89,7 +90,15 @@ class Hit:
 
 
 class Searcher:
-    """Searches the index in `home`; safe to use from many threads. A new index is taken up with the next question."""
+    """Searches the index in `home`; safe to use from many threads. A new index is taken up with the next question.
+
+    Args:
+        home: the index's folder.
+        embedder: the one it was indexed with; None: no vectors.
+        rights: who may see what.
+        synonyms: the desk's term list.
+        even: a search ends on a multiple of so many seconds, so that its time tells nothing of what was passed over.
+    """
 
     def __init__(self, home: Path, embedder: Embedder | None, rights: Rights, synonyms: Synonyms | None = None) -> None:
         self._home, self._embedder, self._rights, self._synonyms = home, embedder, rights, synonyms
@@ -116,9 +125,18 @@ class Searcher:
         """
         if not folded(question):
             raise UsageError("the question is empty", fix="Write what you want to know")
-        steps = steps or Steps()
+        began = time.monotonic()
+        try:
+            return self._searched(question, person, k, filters or Filters(), steps or Steps(), also)
+        finally:
+            if self._even:
+                time.sleep(-(time.monotonic() - began) % self._even)
+
+    def _searched(
+        self, question: str, person: str, k: int, filters: Filters, steps: Steps, also: Sequence[str]
+    ) -> list[Hit]:
         snapshot, near = self._current()
-        seen = self._visible(snapshot, person, filters or Filters())
+        seen = self._visible(snapshot, person, filters)
         if not seen.any():
             return []
         return _Search(snapshot, near, self._embedder, seen, steps, self._synonyms).best(question, k, also)

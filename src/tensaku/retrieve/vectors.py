@@ -1,4 +1,4 @@
-"""The sentences nearest to a question: exact for a small index; for a large one, signs first and then the few exactly."""
+"""The sentences nearest to a question: exact for a small index; for a large one, signs first, then the few exactly."""
 
 from __future__ import annotations
 
