@@ -21,9 +21,9 @@ from tensaku.task import Serve
 
 if TYPE_CHECKING:
     from tensaku.engines import Engine
-    from tensaku.revise import Job
     from tensaku.records import Message
     from tensaku.retrieve.answer import Answerer
+    from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
 
 __all__ = ["check_person", "opened", "register_release", "release_of", "serve_release"]

@@ -157,7 +157,7 @@ class Catalogue:
         found = self._rows.execute(
             "SELECT id, path, document, as_of, sha256, about FROM versions ORDER BY document, as_of, path"
         )
-        return [Kept(*row[:5], json.loads(row[5])) for row in found]
+        return [Kept(*kept, about=json.loads(about)) for *kept, about in found]
 
     def entries(self, version: int) -> Iterator[Entry]:
         """The passages of a version in order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,6 @@ _CLAUSE = re.compile(
 _ITEM = re.compile(
     r"^\s*(?:第([0-9０-９一二三四五六七八九十]+)項|([2-9２-９]|[1-9１-９][0-9０-９])[\s　.．、](?=\S)|([②-⑳]))"
 )
-_NUMERALS = {char: str(number) for number, char in enumerate("②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳", start=2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _clause(block: Block, article: str, clause: str) -> tuple[str, str, bool]:
     if found := _CLAUSE.match(block.text):
         return found[1], found[1], True
     if article and (item := _ITEM.match(block.text)):
-        number = item[1] or item[2] or _NUMERALS.get(item[3], item[3])
+        number = unicodedata.normalize("NFKC", item[1] or item[2] or item[3])  # ② is 2
         return article, f"{article}第{number}項", True
     return article, clause, False
 

@@ -121,7 +121,8 @@ class Endpoint:
             raise EngineError(f"the embeddings of {self.name} did not come: {error}", retryable=True) from None
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
             raise EngineError(f"{self.name} sent {vectors.shape} for {len(texts)} texts")
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return np.asarray(vectors / norms, np.float32)
 
 
 def open_embedder(told: dict[str, Any]) -> Embedder | None:

@@ -100,7 +100,16 @@ class Searcher:
         even: a search ends on a multiple of so many seconds, so that its time tells nothing of what was passed over.
     """
 
-    def __init__(self, home: Path, embedder: Embedder | None, rights: Rights, synonyms: Synonyms | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        embedder: Embedder | None,
+        rights: Rights,
+        synonyms: Synonyms | None = None,
+        *,
+        even: float = 0.0,
+    ) -> None:
+        self._even = even
         self._home, self._embedder, self._rights, self._synonyms = home, embedder, rights, synonyms
         self._lock = threading.Lock()
         self._open: tuple[Snapshot, Near] | None = None

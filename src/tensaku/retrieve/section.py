@@ -27,7 +27,7 @@ class Retrieve(Section):
 
     name: str = Field("documents", pattern=r"^[a-z0-9][a-z0-9-]*$")
     """A short name; clients ask for the model rag:NAME."""
-    documents: list[Documents] = []
+    documents: tuple[Documents, ...] = ()
     """Folders, as in [[retrieve.documents]] with path = "rules" and name = "rules"; none: nothing is searched."""
     rights: str = ""
     """File that says who may see which document; empty: everybody sees everything."""

@@ -33,7 +33,7 @@ class Near:
         self._signs: NDArray[np.uint64] | None = None
         self._starts = np.flatnonzero(np.diff(owners, prepend=-1)) if self.size else np.zeros(0, np.int64)
         if 0 < self.size <= _EXACT:
-            self._exact = vectors.astype(np.float32) / 127
+            self._exact = vectors.astype(np.float32) / np.float32(127)
         elif self.size:
             self._middle = np.asarray(vectors[:: max(1, self.size // 10_000)], np.float32).mean(axis=0)
             self._signs = _signs(vectors, self._middle)

@@ -99,7 +99,7 @@ def words_read(text: str) -> list[tuple[str, str]]:
 
 
 def analysed(text: str) -> list[tuple[str, str, str, str]]:
-    """The words of `text`: as written, in Sudachi's normalised form, their reading in katakana, first level of the pos."""
+    """The words of `text`: as written, in Sudachi's normalised form, read in katakana, with the first level of pos."""
     safe = _SURROGATE.sub("\ufffd", text)
     return [
         (token.surface(), token.normalized_form(), token.reading_form(), token.part_of_speech()[0])
