@@ -146,6 +146,7 @@ def serve_release(
             job=first.job,
             title=workspace.spec.task.name,
             choose=follower.choose,
+            documents=answers,
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

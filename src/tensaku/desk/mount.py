@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 
 from tensaku.desk.board import read_board
+from tensaku.desk.chat import WhoAsks, add_chat, nobody
 from tensaku.desk.comparison import hold
 from tensaku.desk.session import Desk, Session
 from tensaku.desk.sizing import add_sizing
@@ -22,6 +23,7 @@ from tensaku.desk.words import Language
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
 from tensaku.ledger import Ledger
+from tensaku.retrieve.answer import Answerer
 from tensaku.revise import Job
 
 __all__ = ["mount"]
@@ -57,6 +59,8 @@ def mount(
     job: Job,
     title: str = "",
     choose: Callable[[], tuple[Engine, Job]] | None = None,
+    documents: Answerer | None = None,
+    who: WhoAsks = nobody,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; sizing at `/plan` and `/en/plan`.
 
@@ -72,6 +76,8 @@ def mount(
         job: how it is asked. Its provenance says `release` and `trial` ("yes" for a release that nobody approved).
         title: shown beside the name, such as the task's.
         choose: who answers the next question, if that may change from one to the next.
+        documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
+        who: the person signed in on a request, whose documents are searched there.
 
     Raises:
         UsageError: this process has a desk already.
@@ -97,6 +103,9 @@ def mount(
     _add_page(desk, "/en", "en", sessions.add)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
+    if documents is not None:
+        add_chat("/ask", "ja", documents, ledger, who)
+        add_chat("/en/ask", "en", documents, ledger, who)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(

@@ -25,6 +25,8 @@ WATCHED: dict[str, type[tables.Row]] = {
     "rollout": tables.Rollout,
     "key": tables.ApiKey,
     "answer": tables.Answered,
+    "question": tables.Question,
+    "opinion": tables.Opinion,
 }
 
 

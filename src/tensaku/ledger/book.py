@@ -19,13 +19,14 @@ from tensaku.ledger.finals import Finals
 from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.people import People
+from tensaku.ledger.questions import Questions
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch
 
 __all__ = ["Ledger"]
 
 
-class Ledger(People, Drafts, Finals, Releases, Keys, Answers):
+class Ledger(People, Drafts, Finals, Releases, Keys, Answers, Questions):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 
     @classmethod

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "VERSION_TABLE", "upgrade"]
 
-HEAD = "0003"
+HEAD = "0010"
 """The newest schema. A constant, so that opening an up-to-date ledger need not load Alembic; a test compares them."""
 
 VERSION_TABLE = "tensaku_schema"
