@@ -39,7 +39,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "placeholder": ("質問を入力してください", "Ask a question"),
     "ask": ("質問する", "Ask"),
-    "keys": ("Ctrl+Enter で送信", "Ctrl+Enter sends"),
+    "send_keys": ("Ctrl+Enter で送信", "Ctrl+Enter sends"),
     "again": ("新しい質問", "New conversation"),
     "example": ("例", "For example"),
     "searching": ("文書を調べています…", "Searching the documents…"),

@@ -9,11 +9,12 @@ from typing import Literal
 
 from tensaku.records import Message
 from tensaku.retrieve.inert import cleaned, commands
-from tensaku.retrieve.question import keywords, made_whole
+from tensaku.retrieve.question import keywords, made_whole, nouns
 from tensaku.retrieve.rank import wanted
 from tensaku.retrieve.search import Filters, Hit, Searcher, Steps
 from tensaku.retrieve.words import asked, folded, terms_of
 from tensaku.text import sentences
+from tensaku.text.negation import negations
 
 __all__ = ["NOT_FOUND", "Answer", "Answerer", "Said", "confidence"]
 
@@ -202,19 +203,36 @@ def _checked(written: str, hits: Sequence[Hit]) -> Said | None:
     text = cleaned(_CITED.sub("", written)).strip()
     if not text or not re.search(r"\w", text):
         return None
-    best, share = cites, 0.0
-    words = {term for term in terms_of(text) if term.startswith("w:")}
-    for number in cites or range(1, len(hits) + 1):
-        hit = hits[number - 1]
-        source = " ".join([*hit.headings, *(text for *_, text in _quotable(hit))])
-        held = {term for term in terms_of(source) if term.startswith("w:")}
-        numbers = set(_NUMBER.findall(folded(text))) <= set(_NUMBER.findall(folded(source)))
-        here = len(words & held) / len(words) if words and numbers else 0.0
-        if here > share:
-            share = here
-            best = cites or (number,)
-    borne = share >= _BORNE and not commands(text)
-    return Said(text, best if borne or cites else (), borne)
+    if commands(text):
+        return Said(text, (), False)
+    bearing = [n for n in cites or range(1, len(hits) + 1) if _bears(text, hits[n - 1])]
+    return Said(text, tuple(bearing if cites else bearing[:1]), bool(bearing))
+
+
+def _bears(text: str, hit: Hit) -> bool:
+    """Whether a passage says `text`: its numbers and nouns stand there, most of its words too, and of the sentence
+    that is most like it, the text denies what is denied and nothing else.
+    """
+    quotable = [piece for *_, piece in _quotable(hit)]
+    above = " ".join([*hit.headings, hit.clause])
+    source = " ".join([above, *quotable])
+    if not set(_NUMBER.findall(folded(text))) <= set(_NUMBER.findall(folded(source))):
+        return False
+    words, held = _words(text), _words(source)
+    if not words or len(words & held) / len(words) < _BORNE:
+        return False
+    if not {noun for noun in nouns(text) if noun not in folded(source)} <= _words_of(held):
+        return False
+    nearest = max(quotable, key=lambda piece: len(words & _words(piece)), default="")
+    return bool(negations(folded(text))) == bool(negations(folded(nearest)))
+
+
+def _words(text: str) -> set[str]:
+    return {term for term in terms_of(text) if term.startswith("w:")}
+
+
+def _words_of(terms: set[str]) -> set[str]:
+    return {term[2:] for term in terms}
 
 
 _TOLD = {

@@ -94,7 +94,8 @@ def _rules(data: bytes, path: Path) -> Iterable[Rule]:
     groups = told.get("groups", {})
     if set(told) - {"groups", "rule"} or not isinstance(groups, dict):
         raise DataError("only [groups] and [[rule]] may stand here", file=path, fix=fix)
-    for number, rule in enumerate(told.get("rule", []), start=1):
+    rules = told.get("rule", [])
+    for number, rule in enumerate(rules if isinstance(rules, list) else [rules], start=1):
         who = rule.get("who") if isinstance(rule, dict) else None
         if not isinstance(who, list) or not isinstance(rule.get("path"), str) or set(rule) != {"path", "who"}:
             raise DataError(f"rule {number} is no rule", file=path, field="rule", fix=fix)
