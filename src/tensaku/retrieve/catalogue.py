@@ -157,7 +157,10 @@ class Catalogue:
         found = self._rows.execute(
             "SELECT id, path, document, as_of, sha256, about FROM versions ORDER BY document, as_of, path"
         )
-        return [Kept(*kept, about=json.loads(about)) for *kept, about in found]
+        return [
+            Kept(number, path, document, as_of, sha256, json.loads(about))
+            for number, path, document, as_of, sha256, about in found
+        ]
 
     def entries(self, version: int) -> Iterator[Entry]:
         """The passages of a version in order."""

@@ -32,7 +32,7 @@ class Retrieve(Section):
     rights: str = ""
     """File that says who may see which document; empty: everybody sees everything."""
     terms: str = ""
-    """File of words that mean the same, as in 受益者 = ["投資家"]; empty: the task's names alone."""
+    """File of words that mean the same, as in "受益者" = ["投資家"]; empty: the task's names alone."""
     embedding: dict[str, Any] = Field(default_factory=lambda: {"model": "local"})
     """What makes vectors: { model = "local" }, { model = "none" }, or { model = "NAME", url = "http://host/v1" }."""
     passage: int = Field(400, ge=100, le=4000)

@@ -114,11 +114,11 @@ class Synonyms:
             raise UsageError(f"the term list cannot be read ({error.strerror})", where=path) from None
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise DataError(
-                f"the term list is no TOML ({error})", file=path, fix='Write: 受益者 = ["投資家"]'
+                f"the term list is no TOML ({error})", file=path, fix='Write: "受益者" = ["投資家"]'
             ) from None
         for name, forms in told.items():
             if not isinstance(forms, list) or not all(isinstance(form, str) for form in forms):
-                raise DataError("this is no list of words", file=path, field=name, fix='Write: 受益者 = ["投資家"]')
+                raise DataError("this is no list of words", file=path, field=name, fix='Write: "受益者" = ["投資家"]')
         return cls([name, *forms] for name, forms in told.items())
 
     @classmethod
