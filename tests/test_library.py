@@ -61,7 +61,7 @@ def test_index_and_search(desk: Path, capsys: pytest.CaptureFixture[str], monkey
     assert (code, "there is no index yet" in err) == (2, True), err
     code, out, _ = typed("index", "--json")
     assert (code, json.loads(out)["read"]) == (0, 3)
-    code, out, _ = typed("search", "換金の締切", "--answer")
+    code, out, _ = typed("search", "換金の申込みは何時まで", "--answer")
     assert (code, "午後4時" in out, "[1] 規程 第3条 p.1" in out) == (0, True, True)
     code, out, _ = typed("search", "解約は何時まで", "--answer", "--as-of", "2026-03-31")
     assert "午後3時" in out

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -290,16 +291,37 @@ class _Search:
             self._add(term, 1.0, pairs)
         for term in told.phrases:
             self._add(term, 1.0, phrases)
+        self._stand_in(told, covered)
         if whole:
             covered /= whole
         return words, pairs, phrases, covered
+
+    def _stand_in(self, told: Asked, covered: Scores) -> None:
+        """Count a word of the question as found where a form of the term list stands for it."""
+        for meant, forms in told.alike:
+            missing = [self._holding(term) for term in meant if term in told.words]
+            both = [self._holding(form) for form in forms]
+            if not both or not missing:
+                continue
+            at = reduce(np.intersect1d, both)
+            for holders in missing:
+                rarity = self._rarity(len(holders))
+                covered[np.setdiff1d(at, holders)] += rarity
+
+    def _holding(self, term: str) -> NDArray[np.int32]:
+        """The visible passages that hold a term."""
+        holders, _ = self._snapshot.postings(number_of(term))
+        return np.asarray(holders[self._seen[holders]])
+
+    def _rarity(self, holders: int) -> float:
+        return float(np.log1p((self._size - holders + 0.5) / (holders + 0.5)))
 
     def _add(self, term: str, weight: float, into: Scores, present: Scores | None = None) -> float:
         """Add a term's share to each visible passage that holds it; its rarity among them."""
         holders, counts = self._snapshot.postings(number_of(term))
         keep = self._seen[holders]
         holders, counts = holders[keep], counts[keep]
-        rarity = float(np.log1p((self._size - len(holders) + 0.5) / (len(holders) + 0.5)))
+        rarity = self._rarity(len(holders))
         if len(holders):
             often = counts.astype(np.float32)
             damping = _K1 * (1 - _B + _B * self._snapshot.lengths[holders] / self._mean)

@@ -25,6 +25,7 @@ __all__ = ["Asked", "Synonyms", "asked", "folded", "number_of", "terms_of"]
 _CONTENT = {"名詞", "動詞", "形容詞", "形状詞", "副詞", "接頭辞", "接尾辞"}
 _EMPTY = {"為る", "居る", "有る", "成る", "言う", "事", "物", "为", "御"}
 _WH = re.compile("何|誰|だれ|いつ|どこ|どの|どれ|どんな|いくつ|いくら|なぜ|どう|なに|what|who|when|where|which|why|how")
+_ASKING = re.compile(f"{_WH.pattern}|何.{{0,2}}|どれ.{{0,3}}")
 _TAIL = re.compile(
     r"(を?(教え|説明し|示し)て(ください|下さい)?|は?(です|でしょう|ます|ました|なの|なん)か|という|か)?[。．.？?!！\s]*$"
 )
@@ -76,12 +77,14 @@ class Asked:
     phrases: tuple[str, ...] = ()
     readings: tuple[str, ...] = ()
     more: tuple[tuple[str, float], ...] = ()
+    alike: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    """Words of the question, and words that together mean the same."""
 
 
 def asked(text: str, synonyms: Synonyms | None = None) -> Asked:
     """What is searched for when `text` is asked."""
     content = _content(text)
-    kept = [word for word in content if not _WH.fullmatch(word[0]) and word[1] not in _EMPTY] or content
+    kept = [word for word in content if not _ASKING.fullmatch(word[0]) and word[1] not in _EMPTY] or content
     bare = _TAIL.sub("", _WH.sub(" ", folded(text)))
     words = tuple(dict.fromkeys(f"w:{normal}" for _, normal, _ in kept))
     return Asked(
@@ -91,6 +94,7 @@ def asked(text: str, synonyms: Synonyms | None = None) -> Asked:
         tuple(dict.fromkeys(f"p:{a[1]}|{b[1]}" for a, b in pairwise(kept))),
         tuple(dict.fromkeys(f"r:{r}" for s, _, r in kept if _KANA.fullmatch(s) and len(r) > 2)),
         synonyms.of(text) if synonyms else (),
+        synonyms.alike(text) if synonyms else (),
     )
 
 
@@ -138,3 +142,15 @@ class Synonyms:
                             found[f"w:{normal}"] = 0.5
                         found.update((f"b:{pair}", 0.5) for pair in _pairs(word))
         return tuple(sorted(found.items()))
+
+    def alike(self, text: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        """The terms of each word of the list that stands in `text`, with those of each form that may stand for it."""
+        told = folded(text)
+        found = []
+        for group in self._groups:
+            for here in (word for word in group if word in told):
+                meant = tuple(f"w:{normal}" for _, normal, _ in _content(here))
+                found += [
+                    (meant, tuple(f"w:{normal}" for _, normal, _ in _content(form))) for form in group if form != here
+                ]
+        return tuple(found)
