@@ -14,6 +14,7 @@ from tensaku.errors import UsageError
 
 if TYPE_CHECKING:
     from tensaku.pipeline import Workspace
+    from tensaku.retrieve.answer import Answerer, Write
     from tensaku.retrieve.section import Retrieve
 
 __all__ = ["answerer", "home", "index", "search"]
@@ -43,7 +44,7 @@ def _section(workspace: Workspace) -> Retrieve:
     return cfg
 
 
-def answerer(workspace: Workspace, write: Any = None) -> Any:
+def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
     """What answers questions from the workspace's documents; `write` is a model that words the answers.
 
     Raises:

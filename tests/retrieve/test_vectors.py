@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,10 @@ import pytest
 from tensaku.errors import EngineError, UsageError
 from tensaku.retrieve import vectors
 from tensaku.retrieve.embed import Endpoint, Local, open_embedder
+from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rank import Features, fuse, rerank, wanted
+from tensaku.retrieve.rights import Rights
+from tensaku.retrieve.search import Searcher
 from tensaku.retrieve.vectors import Near
 
 
@@ -107,6 +111,18 @@ def test_signs_find_what_comparing_all_finds(monkeypatch: pytest.MonkeyPatch) ->
         assert not fast[~seen].any()
         hits += int(np.argmax(slow) == np.argmax(fast))
     assert hits >= 38
+
+
+def test_an_index_is_asked_with_the_model_that_made_it(tmp_path: Path, address: str) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.txt").write_text("解約の受付は三時まで。手数料は無料。", encoding="utf-8")
+    one, other = (open_embedder({"model": name, "url": address}) for name in ("one", "other"))
+    index([Collection("rules", tmp_path / "rules")], tmp_path / "index", one)
+    hit = Searcher(tmp_path / "index", one, Rights(None)).search("解約")[0]
+    assert (hit.ranks, len(hit.nearness)) == ({"words": 1, "vectors": 1}, 2)
+    with pytest.raises(UsageError, match=r"made with 'one@.* asked with 'other@"):
+        Searcher(tmp_path / "index", other, Rights(None)).search("解約")
+    assert Searcher(tmp_path / "index", None, Rights(None)).search("解約")
 
 
 def test_fusing_and_ordering() -> None:

@@ -117,7 +117,8 @@ def index(
         if not one.folder.is_dir():
             raise UsageError("there is no such folder", where=one.folder, fix="See [retrieve] in the task file")
     home.mkdir(parents=True, exist_ok=True)
-    settings = f"form={_FORM} size={size} model={embedder.name if embedder else 'none'}"
+    model = embedder.name if embedder else "none"
+    settings = f"form={_FORM} size={size} model={model}"
     with (
         holding(home / "lock", "the index", reporter, wait=False),
         Catalogue(home / "catalogue.db") as catalogue,
@@ -130,7 +131,7 @@ def index(
         versions = catalogue.versions()
         done.documents = len({kept.document for kept in versions})
         dims = embedder.passages(["x"]).shape[1] if embedder else 0
-        done.snapshot = seal(catalogue, home, settings, dims)
+        done.snapshot = seal(catalogue, home, settings, model, dims)
         done.passages = sum(kept.about["passages"] for kept in versions)
         catalogue.clean()
     return done

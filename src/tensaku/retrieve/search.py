@@ -191,6 +191,9 @@ class Searcher:
         with self._lock:
             former = self._open[0] if self._open else None
             snapshot = open_current(self._home, former)
+            if self._embedder is not None and snapshot.model != self._embedder.name:
+                what = f"the index was made with {snapshot.model!r} and is asked with {self._embedder.name!r}"
+                raise UsageError(what, where=self._home, fix="Run: tensaku index")
             if self._open is None or snapshot is not former:
                 self._open = snapshot, Near(snapshot.vectors, snapshot.vector_passages, len(snapshot))
             return self._open

@@ -49,14 +49,17 @@ def _spans(versions: list[Kept]) -> Iterator[_Span]:
         yield _Span(kept, _day(kept.as_of), _day(min(later)) if later else _FOREVER)
 
 
-def seal(catalogue: Catalogue, folder: Path, settings: str, dims: int) -> str:
-    """Write the snapshot of what the catalogue holds and put it to use; the former one is removed. Its name."""
+def seal(catalogue: Catalogue, folder: Path, settings: str, model: str, dims: int) -> str:
+    """Write the snapshot of what the catalogue holds and put it to use; the former one is removed. Its name.
+
+    `model` made the vectors, of `dims` numbers each; "none" and 0 without.
+    """
     scratch = folder / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)  # a killed run left it
     scratch.mkdir(parents=True)
     _write(catalogue, scratch, dims)
     hashes = {path.name: _sha256(path) for path in sorted(scratch.iterdir())}
-    told = {"settings": settings, "dims": dims, "files": hashes}
+    told = {"settings": settings, "model": model, "dims": dims, "files": hashes}
     name = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
     (scratch / _MANIFEST).write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     for path in scratch.iterdir():
@@ -142,6 +145,7 @@ class Snapshot:
     """A sealed index, mapped into memory and only read.
 
     Attributes:
+        model: what made the vectors.
         documents: of each version its path, document, as_of, about, and the days `since` and `until` which it counts.
         document_of: passage -> number of its version.
         lengths: terms of each passage.
@@ -151,6 +155,7 @@ class Snapshot:
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
         self.manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        self.model: str = self.manifest["model"]
         self.documents: list[dict[str, Any]] = json.loads((folder / "documents.json").read_text(encoding="utf-8"))
         self.document_of = np.load(folder / "documents.npy")
         self.lengths = np.load(folder / "lengths.npy")
