@@ -35,7 +35,7 @@ def main() -> None:
     index([Collection("rules", folder / "rules")], folder / "index", None)
     ledger = Ledger.open(folder / "ledger.db")
     engine = ScriptedEngine(lambda messages: "", context=3000)
-    answerer = Answerer(Searcher(folder / "index", None, Rights(folder / "rights.toml")))
+    answerer = Answerer(Searcher(folder / "index", None, Rights(folder / "rights.toml")), sure=0.5)
     app = build_app(engine=engine)
     mount(app, ledger=ledger, engine=engine, job=Job("直してください。", None, {}), documents=answerer)
     run(app, port=port, ready=lambda url: print(url, flush=True))

@@ -106,7 +106,7 @@ class Answerer:
         self,
         searcher: Searcher,
         *,
-        sure: float = 0.5,
+        sure: float,
         write: Write | None = None,
         mark: bool = False,
         whole: bool = True,

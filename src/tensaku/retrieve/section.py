@@ -55,5 +55,5 @@ class Retrieve(Section):
     """Quote the sentences that answer, or have the served model word them; what it words must be borne out."""
     unsupported: Literal["remove", "mark"] = "remove"
     """What becomes of a model's sentence that its source does not bear out."""
-    sure: float = Field(0.5, ge=0, le=1)
+    sure: float = Field(0.55, ge=0, le=1)
     """Below this confidence in the best passage the answer is "not found"."""
