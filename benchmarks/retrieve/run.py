@@ -160,7 +160,7 @@ def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[
         "passages": done.passages,
         "laid_out_s": round(laid - began, 1),
         "index_s": round(seconds, 1),
-        "passages_per_s": round(done.passages / seconds),
+        "passages_per_s": None if done.unchanged else round(done.passages / seconds),
         "p50_ms": round(float(np.percentile(times, 50)), 1),
         "p99_ms": round(float(np.percentile(times, 99)), 1),
         "p99_with_question_vector_ms": round(float(np.percentile(times, 99)) + vector_ms, 1),

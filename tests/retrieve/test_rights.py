@@ -126,7 +126,7 @@ def test_time_tells_nothing(folder: Path) -> None:
         taken = [(seconds("紅葉作戦の暗号名"), seconds("青葉演習の合言葉")) for _ in range(7)]
         hidden, absent = (statistics.median(column) for column in zip(*taken, strict=True))
         assert hidden > 0.045, "it waits for the next multiple"
-        return abs(hidden - absent)
+        return float(abs(hidden - absent))
 
     # A busy machine may carry one of them over to the next multiple; a leak would show each time.
     assert any(apart() < 0.01 for _ in range(4))
