@@ -38,7 +38,7 @@
     for (const one of opinion.querySelectorAll("[data-verdict]")) one.setAttribute("aria-pressed", String(one === verdict));
     form.hidden = verdict.dataset.verdict !== "down";
     if (form.hidden) emitEvent("chat_judge", { id: Number(opinion.dataset.opinion), verdict: "up" });
-    else form.querySelector("textarea").focus();
+    else { form.querySelector("textarea").focus(); opinion.scrollIntoView({ block: "center" }); }
   });
   root.addEventListener("submit", (event) => {
     const form = event.target.closest(".correction");
