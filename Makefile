@@ -10,7 +10,7 @@ BROWSER := $(VENV)/.browser
 COMPILER := $(VENV)/.compiler
 DATABASE := $(VENV)/.database
 FONT := $(VENV)/.font
-EXTRAS := documents,curate,tune,evaluate,govern,export,serve,desk,postgres,demo,dev
+EXTRAS := documents,curate,tune,evaluate,govern,export,serve,desk,postgres,retrieve,demo,dev
 ARGS ?=
 PYTEST_ARGS ?=
 PARTS ?=
@@ -19,7 +19,7 @@ MINUTES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan bench-curate setup clean
+.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan bench-curate bench-retrieve setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench-soak a server under load for ten minutes (DESK=DIR, MINUTES=10)"
 	@echo "make bench-plan how wrong the plan is, and what other planners say"
 	@echo "make bench-curate near-duplicates beside rensa, datasketch, datatrove (QUICK=1: ten minutes)"
+	@echo "make bench-retrieve search on JSQuAD and at size (DATA=FILE, QUICK=1: ten minutes)"
 	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
 
@@ -121,6 +122,9 @@ bench-plan: $(STAMP)
 
 bench-curate: $(STAMP) .venv-curate/.set-up
 	@$(BIN)/python -m benchmarks.curate.run --peers .venv-curate/bin/python $(if $(QUICK),--quick)
+
+bench-retrieve: $(STAMP)
+	@$(BIN)/python -m benchmarks.retrieve.run $(if $(DATA),--data $(DATA)) $(if $(QUICK),--quick) $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PEERS) .venv-curate build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, accounts, audit, governing, inbox, keys
+from tensaku import __version__, accounts, audit, governing, inbox, keys, library
 from tensaku.errors import TensakuError, UsageError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,8 @@ app.add_typer(keys.app, name="key")
 app.add_typer(inbox.app, name="inbox")
 audit.add_to(app)
 governing.add_to(app)
+app.command("index")(library.index)
+app.command("search")(library.search)
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]

@@ -17,6 +17,7 @@ from tensaku.follow import Follower, Loader
 from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
+from tensaku.library import answerer
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
 from tensaku.store import Artifact, Reporter, Store
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from tensaku.desk import AccessRules
     from tensaku.engines import Engine
     from tensaku.ledger import Ledger
+    from tensaku.records import Message
+    from tensaku.retrieve.answer import Answerer
     from tensaku.revise import Job
-    from tensaku.serve import Rules, Tls
+    from tensaku.serve import Rules, Served, Tls
 
 __all__ = [
     "access_rules",
@@ -173,6 +176,7 @@ def serve_release(
                 release = release_of(store, ref)
                 follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
         first = follower.champion
+        answers = _documents(workspace, follower)
         app = serve.build_app(
             engine=first.engine,
             models=follower.lineup,
@@ -182,6 +186,8 @@ def serve_release(
             checks={"rollout": follower.check},
         )
         signing_in = access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None)
+        if answers is not None:
+            follower.lineup.beside = (_rag(workspace, answers),)
         page = desk.mount(
             app,
             ledger=ledger,
@@ -193,6 +199,7 @@ def serve_release(
             due_day=workspace.spec.desk.due_day,
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
+            documents=answers,
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:
@@ -230,6 +237,25 @@ def access_rules(workspace: Workspace, *, loopback: bool, tls: bool) -> AccessRu
         task=workspace.spec.task.name,
         oidc=oidc,
     )
+
+
+def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
+    """What answers from the workspace's documents, worded by the champion's base where the task file says so."""
+    if not workspace.spec.retrieve.documents:
+        return None
+    from tensaku.engines.protocol import Request
+
+    def write(messages: tuple[Message, ...]) -> str:
+        return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
+
+    return answerer(workspace, write)
+
+
+def _rag(workspace: Workspace, answers: Answerer) -> Served:
+    from tensaku.serve import Served
+    from tensaku.serve.rag import DocumentEngine, rag_name
+
+    return Served(name=rag_name(workspace.spec.retrieve.name), release="", adapter=None, engine=DocumentEngine(answers))
 
 
 def _rules(cfg: Serve, listener: socket.socket, base: Path) -> Rules:

@@ -40,6 +40,7 @@ from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
 from tensaku.task import Desk, LedgerPlace, Serve, Task
@@ -115,6 +116,7 @@ class Spec(Section):
     serve: Serve = Serve()
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()
+    retrieve: Retrieve = Retrieve()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from tensaku.desk.access import Access, AccessRules, Signed
 from tensaku.desk.board import read_board
 from tensaku.desk.bulk import BulkWorker
+from tensaku.desk.chat import add_chat
 from tensaku.desk.comparison import House, hold
 from tensaku.desk.gate import Gate, signed_of
 from tensaku.desk.handing import add_handout
@@ -38,6 +39,7 @@ from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
+from tensaku.retrieve.answer import Answerer
 from tensaku.revise import Job
 
 __all__ = ["mount"]
@@ -62,7 +64,10 @@ EVENTS = ("hello", "filter", "open", "text", "ask", "stop", "save", "new", "file
 
 PATHS: tuple[tuple[str, Language], ...] = (("/", "ja"), ("/ja", "ja"), ("/en", "en"))
 
-READS = ("hello", "filter", "open", "text", "stop")
+ASKING: dict[Language, str] = {"ja": "/ask", "en": "/en/ask"}
+"""Where the house's documents are asked."""
+
+READS = ("hello", "filter", "open", "text", "stop", "beside")
 """Events that anybody may send who has signed in; the others are a writer's."""
 
 KNOWN_SECONDS = 2.0
@@ -83,6 +88,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     due_day: int = 10,
     retrain: tuple[int, float] = (100, 0.05),
     road: Road | None = None,
+    documents: Answerer | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -102,6 +108,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         due_day: comments of a month are due on this day of the next one; 0: no such day.
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
         road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
+        documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
 
     Raises:
         UsageError: this process has a desk already.
@@ -135,10 +142,14 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_inbox(app, road or Road(ledger))
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     for path, language in PATHS:
-        _add_page(desk, entry, path, language, sessions.add)
-    add_handout(app, desk)
+        asking = "" if documents is None else ASKING[language]
+        _add_page(desk, entry, path, language, sessions.add, asking)
+    add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name))
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
+    if documents is not None:
+        for asked_in, path in ASKING.items():
+            add_chat(path, asked_in, documents, ledger, lambda request: signed_of(request).person.name)
     add_reading(app, ledger, who=lambda request: signed_of(request).person.name)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
@@ -153,7 +164,9 @@ def mount(  # noqa: PLR0913  what a desk is made of
     return desk
 
 
-def _add_page(desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None]) -> None:
+def _add_page(
+    desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None], asking: str
+) -> None:
     from nicegui import ui
 
     views = Views(language)
@@ -163,14 +176,15 @@ def _add_page(desk: Desk, access: Access, path: str, language: Language, opened:
     async def page(request: Request) -> None:
         signed = signed_of(request)
         own = replace(desk, ledger=PersonalLedger(desk.ledger, signed.person.name), choose=desk.answering)
-        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed))
+        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed, asking))
         opened(_connect(own, language, access, signed))
 
 
-def _body(desk: Desk, own: Desk, views: Views, signed: Signed) -> str:
+def _body(desk: Desk, own: Desk, views: Views, signed: Signed, asking: str) -> str:
     board = read_board(own.ledger, None)
     html = views.page(
         title=desk.title,
+        asking=asking,
         trial=desk.trial,
         release=desk.release,
         text_language=desk.job.language,

@@ -34,6 +34,8 @@ WATCHED: dict[str, type[tables.Row]] = {
     "comparison": tables.Comparison,
     "vote": tables.Voted,
     "filing": tables.Filed,
+    "question": tables.Question,
+    "opinion": tables.Opinion,
 }
 
 

@@ -24,6 +24,7 @@ from tensaku.ledger.keys import Keys
 from tensaku.ledger.migrate import upgrade
 from tensaku.ledger.observed import Watching
 from tensaku.ledger.outcomes import Outcomes
+from tensaku.ledger.questions import Questions
 from tensaku.ledger.readings import Readings
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.reports import Reports
@@ -50,6 +51,7 @@ class Ledger(
     Erasing,
     Ancestors,
     Watching,
+    Questions,
 ):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 

@@ -43,7 +43,9 @@ __all__ = [
     "Head",
     "HeadingWord",
     "Log",
+    "Opinion",
     "Person",
+    "Question",
     "Release",
     "Report",
     "Review",
@@ -539,6 +541,39 @@ class Voted(Row):
     shown_left: Mapped[str] = mapped_column(String(8))
     winner: Mapped[str] = mapped_column(String(8))
     reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Question(Row):
+    """A question put to the documents, with its answer and what it cites."""
+
+    __tablename__ = "questions"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    conversation: Mapped[str] = mapped_column(String(64), index=True)
+    question: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(Text)
+    found: Mapped[bool] = mapped_column(Boolean)
+    sources: Mapped[list[str]] = mapped_column(JSON)
+    index: Mapped[str] = mapped_column(String(64))
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Opinion(Row):
+    """What somebody thought of an answer from the documents."""
+
+    __tablename__ = "opinions"
+    __table_args__ = (
+        CheckConstraint("verdict IN ('up', 'down')", name="ck_opinions_verdict"),
+        Index("ix_opinions_question", "question_id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    question_id: Mapped[int] = mapped_column(ForeignKey("questions.id"))
+    verdict: Mapped[str] = mapped_column(String(8))
+    correction: Mapped[str] = mapped_column(Text)
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime)
 

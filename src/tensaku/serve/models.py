@@ -54,8 +54,10 @@ class Lineup(Sequence[Served]):
     share over any run of questions. Either can be asked for by its release's ref as well.
     """
 
-    def __init__(self, models: Sequence[Served] = (), share: float = 0.0) -> None:
+    def __init__(self, models: Sequence[Served] = (), share: float = 0.0, beside: Sequence[Served] = ()) -> None:
         self._lock = threading.Lock()
+        self.beside = tuple(beside)
+        """Models that stay whatever release answers, such as that of the documents."""
         self._now, self._share, self._owed = tuple(models), share, 0.0
         self.base = True
 
@@ -90,13 +92,13 @@ class Lineup(Sequence[Served]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Served]: ...
     def __getitem__(self, at: int | slice) -> Served | Sequence[Served]:
-        return self._now[at]
+        return (*self._now, *self.beside)[at]
 
     def __len__(self) -> int:
-        return len(self._now)
+        return len(self._now) + len(self.beside)
 
     def __iter__(self) -> Iterator[Served]:
-        return iter(self._now)
+        return iter((*self._now, *self.beside))
 
 
 _BASE = Served(name=BASE, release="", adapter=None)

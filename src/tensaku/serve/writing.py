@@ -21,6 +21,7 @@ from tensaku.serve.asks import Ask, ChatAsk, CompletionAsk, EmbeddingAsk, Revise
 from tensaku.serve.callers import Caller
 from tensaku.serve.errors import WireError
 from tensaku.serve.models import Served
+from tensaku.serve.rag import DocumentEngine
 from tensaku.serve.revising import check_revise, job_of, revise, tokens_of
 from tensaku.serve.service import Service
 from tensaku.serve.shapes import Shape
@@ -97,7 +98,7 @@ class Doors:
         admitting = service.admit(door, caller, ask.model, tokens=tokens, weight=weight)
         ticket = await unless_left(request.receive, admitting)
         asked = [ask.request(ticket.model.adapter, service.rules.max_tokens, number) for number in range(weight)]
-        answering = Answering(ticket, ask, asked, partial(_submit, ticket.engine, ticket.model), shape)
+        answering = Answering(ticket, ask, asked, partial(_submit, _known(ticket.engine, caller), ticket.model), shape)
         kept = False
         try:
             if ask.stream:
@@ -138,6 +139,13 @@ def check_able(request: Asked, engine: Engine) -> None:
         raise WireError(400, message, code="unsupported_parameter", param=error.field) from None
     except UsageError as error:
         raise WireError(400, str(error), code="invalid_value", param="messages") from None
+
+
+def _known(engine: Engine, caller: Caller) -> Engine:
+    """The engine, told who asks if it answers by that; a caller without a key is nobody."""
+    if isinstance(engine, DocumentEngine):
+        return engine.asked_by(caller.person if caller.key is not None else "")
+    return engine
 
 
 def _submit(engine: Engine, model: Served, request: Asked) -> Stream:

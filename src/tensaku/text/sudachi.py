@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from sudachipy import Dictionary, Tokenizer
 
-__all__ = ["NameWord", "Word", "name_words", "words", "words_read"]
+__all__ = ["NameWord", "Word", "analysed", "name_words", "words", "words_read"]
 
 # Sudachi refuses more than 49,149 bytes at once; a character takes up to four.
 _LIMIT = 12_000
@@ -121,3 +121,13 @@ def name_words(text: str) -> list[NameWord]:
             left, right = start + token.begin(), start + token.end()
             found.append(NameWord(text[left:right], left, right, kind))
     return found
+
+
+def analysed(text: str) -> list[tuple[str, str, str, str]]:
+    """The words of `text`: as written, in Sudachi's normalised form, read in katakana, with the first level of pos."""
+    safe = _SURROGATE.sub("\ufffd", text)
+    return [
+        (token.surface(), token.normalized_form(), token.reading_form(), token.part_of_speech()[0])
+        for start, end in _chunks(safe)
+        for token in _tokenizer().tokenize(safe[start:end])
+    ]

@@ -1,0 +1,1 @@
+"""Search on JSQuAD and at size, beside others."""

@@ -1,0 +1,156 @@
+"""The commands `index` and `search`, and the way from a workspace to its index of documents."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tensaku.errors import UsageError
+
+if TYPE_CHECKING:
+    from tensaku.pipeline import Workspace
+    from tensaku.retrieve.answer import Answerer, Write
+    from tensaku.retrieve.section import Retrieve
+
+__all__ = ["answerer", "home", "index", "search"]
+
+Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
+Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
+HERE = Path()
+_EVEN = 0.05
+"""Seconds: searches end on multiples of this, so that the time of one tells nothing of what was passed over."""
+
+
+def home(workspace: Workspace) -> Path:
+    """Where a workspace keeps its index."""
+    return workspace.root / "index"
+
+
+def _section(workspace: Workspace) -> Retrieve:
+    cfg = workspace.spec.retrieve
+    if not cfg.documents:
+        what = "the task file names no documents"
+        fix = 'Write [[retrieve.documents]] with path = "rules" and name = "rules"'
+        raise UsageError(what, where=workspace.folder / "tensaku.toml", fix=fix)
+    names = [one.name for one in cfg.documents]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"two sources are called {twice[0]!r}", where=workspace.folder / "tensaku.toml")
+    return cfg
+
+
+def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
+    """What answers questions from the workspace's documents; `write` is a model that words the answers.
+
+    Raises:
+        UsageError: the task file names no documents, or a file it names is wrong.
+    """
+    from tensaku.retrieve.answer import Answerer
+    from tensaku.retrieve.embed import open_embedder
+    from tensaku.retrieve.rights import Rights
+    from tensaku.retrieve.search import Searcher, Steps
+    from tensaku.retrieve.words import Synonyms
+
+    cfg = _section(workspace)
+    terms = Synonyms.read(workspace.folder / cfg.terms) if cfg.terms else Synonyms.of_names(workspace.names())
+    rights = Rights(workspace.folder / cfg.rights if cfg.rights else None)
+    embedder = open_embedder(cfg.embedding) if cfg.vectors else None
+    searcher = Searcher(home(workspace), embedder, rights, terms, even=_EVEN)
+    steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
+    return Answerer(
+        searcher,
+        sure=cfg.sure,
+        write=write if cfg.answers == "model" else None,
+        mark=cfg.unsupported == "mark",
+        whole=cfg.rewrite,
+        extract=cfg.keywords,
+        steps=steps,
+    )
+
+
+def index(folder: Folder = HERE, sets: Set = None, as_json: Json = False) -> None:
+    """Read the documents that changed into the index, take out those that are gone, and seal it."""
+    from tensaku.pipeline import Workspace
+    from tensaku.retrieve.embed import open_embedder
+    from tensaku.retrieve.indexing import Collection
+    from tensaku.retrieve.indexing import index as run
+    from tensaku.show import reporter
+
+    workspace = Workspace.open(folder, sets or [])
+    cfg = _section(workspace)
+    collections = [Collection(one.name, workspace.folder / one.path, one.fund) for one in cfg.documents]
+    done = run(
+        collections,
+        home(workspace),
+        open_embedder(cfg.embedding),
+        size=cfg.passage,
+        most_mb=cfg.most_mb,
+        reporter=reporter(),
+    )
+    if as_json:
+        print(json.dumps(vars(done), ensure_ascii=False))
+    else:
+        print(f"{done.documents} documents, {done.passages} passages in index {done.snapshot}")
+        print(f"{done.read} read, {done.unchanged} unchanged, {done.removed} removed, {len(done.faults)} not readable")
+        for path, fault in done.faults.items():
+            print(f"  {path}: {fault}")
+    if done.faults:
+        raise typer.Exit(1)
+
+
+def search(
+    question: Annotated[str, typer.Argument(help="What to look for.")],
+    person: Annotated[str, typer.Option("--by", help="Who asks: only what this person may see is searched.")] = "",
+    k: Annotated[int, typer.Option("-k", help="Passages to show.", min=1, max=100)] = 5,
+    as_of: Annotated[str, typer.Option("--as-of", help="The day whose documents count, YYYY-MM-DD.")] = "",
+    source: Annotated[list[str] | None, typer.Option(help="Only this source; may be given again.")] = None,
+    fund: Annotated[list[str] | None, typer.Option(help="Only this fund; may be given again.")] = None,
+    answer: Annotated[bool, typer.Option("--answer", help="Answer by quoting, with sources.")] = False,
+    folder: Folder = HERE,
+    sets: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Search the documents, or answer a question from them with sources."""
+    from tensaku.pipeline import Workspace
+    from tensaku.retrieve.search import Filters, Steps
+
+    workspace = Workspace.open(folder, sets or [])
+    held = answerer(workspace)
+    filters = Filters(tuple(source or ()), tuple(fund or ()), _day(as_of))
+    if answer:
+        told = held.answer(question, person, filters=filters, language=workspace.spec.task.language)
+        if as_json:
+            rows = [{"text": s.text, "cites": list(s.cites)} for s in told.said]
+            print(json.dumps({"found": told.found, "said": rows, "hits": _rows(told.hits)}, ensure_ascii=False))
+        else:
+            print("\n".join([told.text, *([told.sources] if told.found else [])]))
+        return
+    cfg = workspace.spec.retrieve
+    steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
+    hits = held.searcher.search(question, person, k=k, filters=filters, steps=steps)
+    if as_json:
+        print(json.dumps(_rows(hits), ensure_ascii=False))
+        return
+    for number, hit in enumerate(hits, start=1):
+        where = ", ".join(f"{name} {rank}" for name, rank in hit.ranks.items())
+        print(f"{number}. {hit.cited}  [{hit.source}{' ' + hit.as_of if hit.as_of else ''}]  ({where})")
+        print("   " + hit.text.replace("\n", " ")[:160])
+    if not hits:
+        print("Nothing was found.")
+
+
+def _rows(hits: Sequence[Any]) -> list[dict[str, Any]]:
+    names = ("document", "title", "source", "fund", "as_of", "clause", "page", "place", "text", "score", "ranks")
+    return [{"cited": hit.cited, **{name: getattr(hit, name) for name in names}} for hit in hits]
+
+
+def _day(text: str) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise UsageError(f"{text!r} is no day", where="--as-of", fix="Write it as 2026-03-31") from None

@@ -1,0 +1,84 @@
+"""The sentences nearest to a question: exact for a small index; for a large one, signs first, then the few exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Near"]
+
+_EXACT = 150_000
+"""Up to so many vectors are compared one by one in float32 (230 MB at 384 numbers each)."""
+_KEPT = 4_000
+"""Of more, so many whose signs agree most are compared exactly."""
+
+Scores = NDArray[np.float32]
+
+
+class Near:
+    """Vectors of sentences, each of a passage.
+
+    Args:
+        vectors: one row of 8-bit numbers a sentence, 127 for 1.
+        owners: the passage of each, in order.
+        passages: how many passages there are.
+    """
+
+    def __init__(self, vectors: NDArray[np.int8], owners: NDArray[np.int32], passages: int) -> None:
+        self._vectors, self._owners, self._passages = vectors, owners, passages
+        self.size = len(owners)
+        self._exact: Scores | None = None
+        self._signs: NDArray[np.uint64] | None = None
+        self._starts = np.flatnonzero(np.diff(owners, prepend=-1)) if self.size else np.zeros(0, np.int64)
+        if 0 < self.size <= _EXACT:
+            self._exact = vectors.astype(np.float32) / np.float32(127)
+        elif self.size:
+            self._middle = np.asarray(vectors[:: max(1, self.size // 10_000)], np.float32).mean(axis=0)
+            self._signs = _signs(vectors, self._middle)
+
+    def nearest(self, question: Scores, seen: NDArray[np.bool_]) -> Scores:
+        """For each passage the cosine of its sentence nearest to the question; 0 where not `seen` or far away."""
+        found = np.zeros(self._passages, np.float32)
+        if self._exact is not None:
+            cosines = self._exact @ question
+            found[self._owners[self._starts]] = np.maximum.reduceat(cosines, self._starts)
+        elif self._signs is not None:
+            wanted = _signs(np.rint(question[None] * 127).astype(np.int8), self._middle)[0]
+            apart = np.zeros(self.size, np.uint16)
+            for column, word in enumerate(wanted):
+                apart += np.bitwise_count(self._signs[:, column] ^ word)
+            apart[~seen[self._owners]] = 65_535
+            at = np.argpartition(apart, min(_KEPT, self.size - 1))[:_KEPT]
+            cosines = np.asarray(self._vectors[at], np.float32) @ question / 127
+            np.maximum.at(found, self._owners[at], cosines)
+        found[~seen] = 0.0
+        return found
+
+    def about(self, passages: NDArray[Any], question: Scores) -> Scores:
+        """For each passage the cosine of the question with all its sentences together."""
+        found = np.zeros(len(passages), np.float32)
+        low = np.searchsorted(self._owners, passages)
+        high = np.searchsorted(self._owners, passages, side="right")
+        for number, (first, end) in enumerate(zip(low, high, strict=True)):
+            if end > first:
+                middle = np.asarray(self._vectors[first:end], np.float32).mean(axis=0)
+                found[number] = float(middle @ question) / max(float(np.linalg.norm(middle)), 1e-6)
+        return found
+
+    def each(self, passage: int, question: Scores) -> tuple[float, ...]:
+        """The cosine of each sentence of a passage with the question."""
+        low, high = np.searchsorted(self._owners, [passage, passage + 1])
+        cosines = np.asarray(self._vectors[low:high], np.float32) @ question / 127
+        return tuple(float(cosine) for cosine in cosines)
+
+
+def _signs(vectors: NDArray[np.int8], middle: Scores) -> NDArray[np.uint64]:
+    """One bit a number: whether it lies above the middle of all; 64 to a word."""
+    width = -(-vectors.shape[1] // 64) * 8
+    packed = np.zeros((len(vectors), width), np.uint8)
+    for start in range(0, len(vectors), 100_000):
+        part = np.packbits(vectors[start : start + 100_000] > middle, axis=1)
+        packed[start : start + len(part), : part.shape[1]] = part
+    return np.ascontiguousarray(packed).view(np.uint64)

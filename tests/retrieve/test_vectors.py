@@ -1,0 +1,140 @@
+"""Vectors: the local model, a server's, and the search among many by signs."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from tensaku.errors import EngineError, UsageError
+from tensaku.retrieve import vectors
+from tensaku.retrieve.embed import Endpoint, Local, open_embedder
+from tensaku.retrieve.indexing import Collection, index
+from tensaku.retrieve.rank import Features, fuse, rerank, wanted
+from tensaku.retrieve.rights import Rights
+from tensaku.retrieve.search import Searcher
+from tensaku.retrieve.vectors import Near
+
+
+def test_the_local_model_knows_japanese_and_gives_the_same_each_time() -> None:
+    model = Local()
+    texts = ["解約の申込みは午後3時までに受け付ける。", "猫は魚を好む。", "The office closes at five."]
+    rows = model.passages(texts)
+    assert rows.shape == (3, 384)
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3)
+    assert np.array_equal(rows, model.passages(texts))
+    assert int(np.argmax(rows @ model.question("換金の締切時刻は何時ですか"))) == 0
+    assert int(np.argmax(rows @ model.question("動物の食べ物"))) == 1
+    assert np.isfinite(model.passages(["\0", "", "\ud800"])).all()
+
+
+class _Server(http.server.BaseHTTPRequestHandler):
+    answer: Any = None
+    asked: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        type(self).asked.append(body)
+        data = [{"index": n, "embedding": [len(t), 1.0]} for n, t in enumerate(body["input"])]
+        told = json.dumps({"data": data[::-1]} if self.answer is None else self.answer).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    _Server.answer, _Server.asked = None, []
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_any_endpoint_serves(address: str) -> None:
+    held = open_embedder({"model": "bge", "url": address, "question": "query: "})
+    assert isinstance(held, Endpoint)
+    rows = held.passages(["a", "bbb"])
+    assert rows == pytest.approx(np.asarray([[1, 1], [3, 1]]) / np.sqrt([[2], [10]]), abs=1e-6)
+    held.question("c")
+    assert _Server.asked[-1] == {"model": "bge", "input": ["query: c"]}
+    _Server.answer = {"data": []}
+    with pytest.raises(EngineError, match=r"for 1 texts|did not come"):
+        held.question("c")
+    _Server.answer = {"error": "no"}
+    with pytest.raises(EngineError, match="did not come"):
+        held.passages(["a"])
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ({"model": "x"}, "the url is missing"),
+        ({"model": "x", "url": "ftp://a"}, "no address"),
+        ({"model": "x", "url": "http://a", "size": 3}, "unknown: size"),
+        ({"model": "local", "url": "http://a"}, "says nothing"),
+    ],
+)
+def test_wrong_settings_are_named(told: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        open_embedder(told)
+    assert open_embedder({"model": "none"}) is None
+
+
+def test_signs_find_what_comparing_all_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((3000, 100))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    coded = np.rint(rows * 127).astype(np.int8)
+    owners = np.repeat(np.arange(1000, dtype=np.int32), 3)
+    seen = rng.random(1000) < 0.7
+    exact = Near(coded, owners, 1000)
+    monkeypatch.setattr(vectors, "_EXACT", 10)
+    monkeypatch.setattr(vectors, "_KEPT", 300)
+    signs = Near(coded, owners, 1000)
+    hits = 0
+    for number in range(40):
+        question = (rows[number * 7] + 0.5 * rng.standard_normal(100) / 10).astype(np.float32)
+        slow, fast = exact.nearest(question, seen), signs.nearest(question, seen)
+        assert not fast[~seen].any()
+        hits += int(np.argmax(slow) == np.argmax(fast))
+    assert hits >= 38
+
+
+def test_an_index_is_asked_with_the_model_that_made_it(tmp_path: Path, address: str) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.txt").write_text("解約の受付は三時まで。手数料は無料。", encoding="utf-8")
+    one, other = (open_embedder({"model": name, "url": address}) for name in ("one", "other"))
+    index([Collection("rules", tmp_path / "rules")], tmp_path / "index", one)
+    hit = Searcher(tmp_path / "index", one, Rights(None)).search("解約")[0]
+    assert (hit.ranks, len(hit.nearness)) == ({"words": 1, "vectors": 1}, 2)
+    with pytest.raises(UsageError, match=r"made with 'one@.* asked with 'other@"):
+        Searcher(tmp_path / "index", other, Rights(None)).search("解約")
+    assert Searcher(tmp_path / "index", None, Rights(None)).search("解約")
+
+
+def test_fusing_and_ordering() -> None:
+    assert fuse([[1, 2, 3], [2, 3, 1]]) == [2, 1, 3]
+    assert fuse([[5], [4]]) == [4, 5]
+    assert fuse([]) == []
+    zero = np.zeros(2, np.float32)
+    one = np.asarray([0, 1], np.float32)
+    for name in ("words", "pairs", "phrases", "covered", "near", "about", "fitting"):
+        known = dict.fromkeys(Features.__slots__, zero) | {name: one}
+        assert np.argmax(rerank(Features(**known))) == 1, name
+    pattern = wanted("いつ設立されましたか")
+    assert pattern is not None
+    assert pattern.search("2001年に設立")
+    assert wanted("理由は何か") is None

@@ -1,0 +1,90 @@
+"""`tensaku index` and `tensaku search` as somebody types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tensaku.cli import main
+
+RULE = "# 運用規程\n\n第3条（解約の受付） 解約の申込みは、毎営業日の午後3時までに受け付ける。\n"
+SECRET = "# 監査手帳\n\n内部監査の暗号名は紅葉作戦である。\n"
+TASK = """
+[retrieve]
+rights = "rights.toml"
+terms = "terms.toml"
+sure = 0.4
+vectors = false
+embedding = { model = "none" }
+[[retrieve.documents]]
+path = "rules"
+name = "rules"
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    from tensaku.demo import lay_out
+
+    folder = tmp_path / "desk"
+    lay_out(folder)
+    (folder / "rules").mkdir()
+    (folder / "rules/規程_2026-01-01.md").write_text(RULE, encoding="utf-8")
+    (folder / "rules/規程_2026-09-01.md").write_text(RULE.replace("3時", "4時"), encoding="utf-8")
+    (folder / "rules/監査手帳.md").write_text(SECRET, encoding="utf-8")
+    rules = '[[rule]]\npath = "*"\nwho = ["everybody"]\n[[rule]]\npath = "rules/監査*"\nwho = ["sato"]\n'
+    (folder / "rights.toml").write_text(rules, encoding="utf-8")
+    (folder / "terms.toml").write_text('"解約" = ["換金"]\n', encoding="utf-8")
+    with (folder / "tensaku.toml").open("a", encoding="utf-8") as file:
+        file.write(TASK)
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["tensaku", *words])
+    code = 0
+    try:
+        main()
+    except SystemExit as left:
+        code = int(left.code or 0)
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_index_and_search(desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def typed(*words: str) -> tuple[int, str, str]:
+        return run(capsys, monkeypatch, *words, "-C", str(desk))
+
+    code, _, err = typed("search", "解約")
+    assert (code, "there is no index yet" in err) == (2, True), err
+    code, out, _ = typed("index", "--json")
+    assert (code, json.loads(out)["read"]) == (0, 3)
+    code, out, _ = typed("search", "換金の申込みは何時まで", "--answer")
+    assert (code, "午後4時" in out, "[1] 規程 第3条 p.1" in out) == (0, True, True)
+    code, out, _ = typed("search", "解約は何時まで", "--answer", "--as-of", "2026-03-31")
+    assert "午後3時" in out
+    code, out, _ = typed("search", "内部監査の暗号名", "--json")
+    assert "紅葉" not in out
+    code, out, _ = typed("search", "内部監査の暗号名", "--json", "--by", "sato")
+    assert json.loads(out)[0]["title"] == "監査手帳"
+    code, out, _ = typed("search", "解約", "--source", "other")
+    assert out == "Nothing was found.\n"
+    code, _, err = typed("search", "解約", "--as-of", "3月")
+    assert (code, "no day" in err, "Traceback" in err) == (2, True, False)
+    code, _, err = typed("search", " ")
+    assert (code, "the question is empty" in err) == (2, True)
+    (desk / "rules/壊れ.md").write_bytes(b"\0\1")
+    code, out, _ = typed("index")
+    assert (code, "rules/壊れ.md: it cannot be read (it is not text)" in out) == (1, True)
+
+
+def test_a_task_without_documents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensaku.demo import lay_out
+
+    lay_out(tmp_path / "desk")
+    code, _, err = run(capsys, monkeypatch, "index", "-C", str(tmp_path / "desk"))
+    assert (code, "names no documents" in err) == (2, True)
