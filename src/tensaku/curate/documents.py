@@ -1,7 +1,7 @@
 """The stage `documents`: the house's own texts, read for continued pre-training and for the vocabulary.
 
-Read are .txt and .md, PDF, Word, Excel and HTML (a file is a document) and .jsonl (a line with a field `text` is one),
-in any encoding that Japanese houses use. What cannot be read is set aside with its reason, for one bad file in
+Read are text (.txt, .md), PDF, Word, Excel and HTML (a file is a document) and .jsonl (a line with a field `text` is
+one), in any encoding that Japanese houses use. What cannot be read is set aside with its reason, for one bad file in
 thousands is no reason to stop; that nothing at all could be read is.
 """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tensaku.documents.faults import Unreadable
 from tensaku.documents.limits import Limits
-from tensaku.documents.packed import check_archive
+from tensaku.documents.packed import BROKEN_ZIP, check_archive
 
 __all__ = ["ENDINGS", "kind_of", "lie"]
 
@@ -86,7 +86,9 @@ def _packed_kind(path: Path, limits: Limits) -> str:
             if any(_MACROS.search(name) for name in names):
                 raise Unreadable("macros", path)
             types = archive.read("[Content_Types].xml") if "[Content_Types].xml" in names else b""
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError) as error:
+    except Unreadable:
+        raise
+    except (*BROKEN_ZIP, OSError) as error:
         raise Unreadable("damaged", path, str(error)) from None
     if b"macroEnabled" in types:
         raise Unreadable("macros", path)

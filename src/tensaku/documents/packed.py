@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
+import struct
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tensaku.documents.faults import Unreadable
 from tensaku.documents.limits import MB, Limits
 
-__all__ = ["check_archive", "check_xml", "entry_name", "unpack"]
+__all__ = ["BROKEN_ZIP", "check_archive", "check_xml", "entry_name", "unpack"]
 
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+"""What the standard library raises for a zip that is no good."""
 _XML = (".xml", ".rels")
 _DOCTYPE = ("<!doctype", "<!entity")
 _PASSED_BY = re.compile(r"(?:^|/)(?:__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$|\.)")
@@ -94,5 +108,5 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Iterator[tuple[str, Path
                 with archive.open(entry) as source, target.open("wb") as copy:
                     shutil.copyfileobj(source, copy, MB)
                 yield name, target
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except BROKEN_ZIP as error:
         raise Unreadable("damaged", path, str(error)) from None
