@@ -109,7 +109,7 @@ def test_a_database_of_something_else_is_left_alone(cluster: Any) -> None:
 
 
 def test_twenty_writers_at_once_lose_nothing_and_keep_one_line(cluster: Any) -> None:
-    address, each = cluster.new(), 5
+    address, each = cluster.new(), 3
     with Ledger.open(address) as ledger:
         ledger.add_person("sato", "佐藤")
         shared = ledger.add_draft(draft_for(0))
