@@ -184,6 +184,21 @@ def test_where_it_is_open_one_says_who_one_is(ledger: Ledger) -> None:
     walk(built(ledger, open=True), steps)
 
 
+def test_open_is_for_this_machine_alone(ledger: Ledger) -> None:
+    token = ledger.begin_session("sato", how="open", hours=1)
+
+    async def going() -> None:
+        transport = httpx.ASGITransport(app=built(ledger, open=True), client=("192.0.2.7", 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as client:
+            assert 'name="password"' in (await client.get("/signin")).text
+            assert (await enter(client, "sato", "")).status_code == 401
+            client.cookies.set("tensaku-session", token)
+            assert (await client.get("/ja")).status_code == 303
+            assert (await enter(client, "sato", PASSWORD)).status_code == 303
+
+    asyncio.run(going())
+
+
 def test_an_open_session_is_worth_nothing_once_passwords_are_asked_for(ledger: Ledger) -> None:
     token = ledger.begin_session("sato", how="open", hours=1)
     assert Access(ledger, AccessRules(open=True)).signed({"tensaku-session": token}) is not None

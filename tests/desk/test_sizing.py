@@ -18,6 +18,7 @@ from tensaku.testing import tiny_model
 @pytest.mark.parametrize(("path", "title"), [("/plan", "規模の見積もり"), ("/en/plan", "Sizing")])
 def test_a_slider_redraws_at_once(page: Page, server: Any, path: str, title: str) -> None:
     page.goto(server.url + path)
+    page.locator("[data-person=sato]").click()
     expect(page.get_by_role("heading", name=title)).to_be_visible()
     answer = page.locator("#sizing-answer")
     expect(answer.locator("svg").first).to_be_visible()

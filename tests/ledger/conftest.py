@@ -23,7 +23,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whoever uses the ledger alone is run on both databases; the whole suite on PostgreSQL is slow."""
     own = metafunc.function.__code__.co_varnames[: metafunc.function.__code__.co_argcount]
     if "database" in metafunc.fixturenames:
-        kinds = ["sqlite"] if {"path", "tmp_path"} & set(own) else ["sqlite", POSTGRES]
+        of_file = {"path", "tmp_path", "written"} & set(own) or getattr(metafunc.module, "OF_THE_FILE", False)
+        kinds = ["sqlite"] if of_file else ["sqlite", POSTGRES]
         metafunc.parametrize("database", kinds, indirect=True)
 
 
@@ -33,6 +34,16 @@ POSTGRES = pytest.param("postgres", marks=pytest.mark.slow)
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """A PostgreSQL for this run; see postgres.py."""
+    yield from _cluster()
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[Any]:
+    """One of its own for tests that kill it: it has few databases to recover."""
+    yield from _cluster()
+
+
+def _cluster() -> Iterator[Any]:
     spec = importlib.util.spec_from_file_location("tensaku_test_postgres", Path(__file__).parent / "postgres.py")
     assert spec is not None
     assert spec.loader is not None

@@ -11,6 +11,8 @@ from tensaku.ledger import Ledger, NewDraft
 DRAFT = "当月の国内株式市場は３．２％上昇した。日銀は政策金利を据え置いた。"
 ZEROS = "0" * 64
 
+OF_THE_FILE = True  # nothing here is asked of a server
+
 
 @pytest.fixture
 def written(ledger: Ledger, path: Path, new_draft: Callable[..., NewDraft]) -> Path:

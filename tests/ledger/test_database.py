@@ -14,6 +14,8 @@ import pytest
 from tensaku.errors import UsageError
 from tensaku.ledger import Ledger, NewDraft, database
 
+OF_THE_FILE = True  # nothing here is asked of a server
+
 
 def test_a_new_ledger_is_for_its_owner_only_and_its_folder_is_made(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "ledger.db"

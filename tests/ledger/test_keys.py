@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -32,10 +33,10 @@ def test_only_the_very_key_opens(ledger: Ledger) -> None:
     assert ledger.check_key(whole[:-1] + last) is None
 
 
-def test_a_revoked_key_ends_at_once_in_another_process_too(ledger: Ledger) -> None:
+def test_a_revoked_key_ends_at_once_in_another_process_too(ledger: Ledger, database: str | Path) -> None:
     row, whole = ledger.add_key("sato", "one")
     assert ledger.check_key(whole) is not None
-    with Ledger.open(ledger.where) as another:
+    with Ledger.open(database) as another:
         revoked = another.revoke_key(row.prefix, by="tanaka")
         assert another.revoke_key(row.id) == revoked  # twice is once
     assert revoked.revoked is not None

@@ -109,7 +109,7 @@ def test_a_database_of_something_else_is_left_alone(cluster: Any) -> None:
 
 
 def test_twenty_writers_at_once_lose_nothing_and_keep_one_line(cluster: Any) -> None:
-    address, each = cluster.new(), 5
+    address, each = cluster.new(), 3
     with Ledger.open(address) as ledger:
         ledger.add_person("sato", "佐藤")
         shared = ledger.add_draft(draft_for(0))
@@ -167,9 +167,9 @@ with Ledger.open(os.environ["ADDRESS"]) as ledger:
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_what_was_acknowledged_survives_kills_of_writer_and_server(cluster: Any, kills: int) -> None:
+def test_what_was_acknowledged_survives_kills_of_writer_and_server(mortal: Any, kills: int) -> None:
     """By turns the writer's process and the whole database server are killed while drafts are being added."""
-    address = cluster.new()
+    address = mortal.new()
     Ledger.open(address).close()
     kept: dict[int, int] = {}
     environment = {**os.environ, "ADDRESS": address}
@@ -180,11 +180,11 @@ def test_what_was_acknowledged_survives_kills_of_writer_and_server(cluster: Any,
             lines = [writer.stdout.readline() for _ in range(3 + turn % 5)]
             time.sleep(0.003 * (turn % 4))
             if turn % 2:
-                cluster.kill()
+                mortal.kill()
                 lines += writer.stdout.readlines()
                 assert writer.wait(timeout=30) == 0
                 assert re.search("server has gone away|cannot be reached", lines.pop())
-                cluster.start()
+                mortal.start()
             else:
                 os.kill(writer.pid, signal.SIGKILL)
                 lines += writer.stdout.readlines()
@@ -200,13 +200,13 @@ def test_what_was_acknowledged_survives_kills_of_writer_and_server(cluster: Any,
 
 
 @pytest.mark.slow
-def test_a_ledger_goes_on_when_its_server_is_back(cluster: Any) -> None:
-    with Ledger.open(cluster.new()) as ledger:
+def test_a_ledger_goes_on_when_its_server_is_back(mortal: Any) -> None:
+    with Ledger.open(mortal.new()) as ledger:
         ledger.add_draft(draft_for(1))
-        cluster.kill()
+        mortal.kill()
         with pytest.raises(UsageError, match=r"gone away|cannot be reached"):
             ledger.add_draft(draft_for(2))
-        cluster.start()
+        mortal.start()
         ledger.add_draft(draft_for(3))
         assert [draft.fund for draft in ledger.drafts()] == ["F1", "F3"]
 

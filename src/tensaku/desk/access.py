@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import Any
 
 from tensaku.ledger import Ledger, PersonRow
@@ -36,8 +37,8 @@ class OidcRules:
 class AccessRules:
     """How people sign in.
 
-    `open` lets everybody say who they are, without a password: only for a desk that no other machine reaches. `secure`
-    is true if the browser speaks TLS, to us or to a proxy before us. Times are hours and minutes.
+    `open` lets everybody on this machine say who they are, without a password; another machine is asked for one.
+    `secure` is true if the browser speaks TLS, to us or to a proxy before us. Times are hours and minutes.
     """
 
     open: bool = True
@@ -77,13 +78,27 @@ class Access:
         self.cookie = "__Host-tensaku" if rules.secure else "tensaku-session"
         self.form_cookie = "__Host-tensaku-form" if rules.secure else "tensaku-form"
 
-    def signed(self, cookies: Mapping[str, str]) -> Signed | None:
-        """Who sends these cookies, if the session lives and the person's rights reach this task. Blocks."""
+    def opens(self, client: Any) -> bool:
+        """Whether who asks from this address (as ASGI gives it) is asked for no password: this machine alone."""
+        try:
+            return self.rules.open and ip_address(client[0]).is_loopback
+        except (TypeError, ValueError):  # a socket without an address
+            return False
+
+    def signed(self, cookies: Mapping[str, str], *, opens: bool = True) -> Signed | None:
+        """Who sends these cookies, if the session lives and the person's rights reach this task. Blocks.
+
+        `opens`: a session that was begun without a password counts, too.
+        """
         token = cookies.get(self.cookie, "")
         if not 20 <= len(token) <= 100:
             return None
         found = self.ledger.session(token, idle_minutes=self.rules.idle_minutes)
-        if found is None or not found[1].may(task=self.rules.task) or (found[0].how == "open" and not self.rules.open):
+        if (
+            found is None
+            or not found[1].may(task=self.rules.task)
+            or (found[0].how == "open" and not (opens and self.rules.open))
+        ):
             return None
         return Signed(found[1], token, found[0].how)
 

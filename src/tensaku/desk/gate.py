@@ -46,7 +46,8 @@ class Gate:
         if path in _OPEN_EXACTLY or path.startswith(_OPEN):
             await self._app(scope, receive, send)
             return
-        signed = await asyncio.to_thread(self._access.signed, cookies_of(scope["headers"]))
+        opens = self._access.opens(scope.get("client"))
+        signed = await asyncio.to_thread(self._access.signed, cookies_of(scope["headers"]), opens=opens)
         settled = signed is not None and (signed.person.credential != "once" or signed.how != "password")
         if settled or (signed is not None and path in _PASSWORD):
             await self._app({**scope, SIGNED: signed}, receive, send)

@@ -104,7 +104,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         job: how it is asked. Its provenance says `release` and `trial` ("yes" for a release that nobody approved).
         title: shown beside the name, such as the task's.
         choose: who answers the next question, if that may change from one to the next.
-        access: how people sign in; by default everybody says who they are, which is for this machine alone.
+        access: how people sign in; by default everybody on this machine says who they are.
         due_day: comments of a month are due on this day of the next one; 0: no such day.
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
         road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.

@@ -40,7 +40,8 @@ class _Pages:
         self.provider = Provider(access.rules.oidc) if access.rules.oidc.issuer else None
 
     async def signin(self, request: Request) -> Response:
-        there = await asyncio.to_thread(self.access.signed, request.cookies)
+        opens = self.access.opens(request.scope.get("client"))
+        there = await asyncio.to_thread(self.access.signed, request.cookies, opens=opens)
         language = language_of(request)
         going = local_path(request.query_params.get("next", ""), f"/{language}")
         if there is not None:
@@ -51,7 +52,8 @@ class _Pages:
         self, request: Request, language: Language, going: str, *, fault: str = "", name: str = ""
     ) -> Response:
         token = request.cookies.get(self.access.form_cookie) or self.access.new_form_token()
-        people = await asyncio.to_thread(self.access.people) if self.access.rules.open else []
+        opens = self.access.opens(request.scope.get("client"))
+        people = await asyncio.to_thread(self.access.people) if opens else []
         response = render(
             "signin.html",
             language,
@@ -61,7 +63,7 @@ class _Pages:
             token=token,
             fault=fault,
             name=name,
-            open=self.access.rules.open,
+            open=opens,
             people=people,
             sso=self.access.rules.oidc.label or self.access.rules.oidc.issuer if self.provider else "",
         )
@@ -74,7 +76,7 @@ class _Pages:
         going, name = local_path(form.one("next"), f"/{language}"), form.one("name").strip()
         if not held or not hmac.compare_digest(held.encode(), token.encode()):
             return await self._form(request, language, going, fault="fault_token", name=name)
-        if self.access.rules.open:
+        if self.access.opens(request.scope.get("client")):
             person, how = await asyncio.to_thread(self.access.by_name, name), "open"
         else:
             person, how = await asyncio.to_thread(self.access.by_password, name, form.one("password")), "password"
