@@ -156,7 +156,7 @@ def test_the_table_for_a_terminal(made: tuple[Artifact, list[ScriptedEngine]]) -
 class Page(HTMLParser):
     """Collects what a browser would load or run, checks that tags close, and takes the text."""
 
-    VOID = frozenset(("meta", "br", "rect", "line", "polyline", "text/"))
+    VOID = frozenset(("meta", "input", "br", "rect", "line", "polyline", "text/"))
 
     def __init__(self) -> None:
         super().__init__()
