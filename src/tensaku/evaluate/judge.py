@@ -286,7 +286,7 @@ def nearer(votes: Sequence[Vote], texts: Mapping[str, Mapping[str, str]], refere
 
 def own_share(votes: Sequence[Vote], yardstick: Sequence[Vote], name: str) -> dict[str, Any]:
     """How often the judge prefers what its own model wrote, beside how often the yardstick does, on the same items."""
-    (judged,), (measured,) = by_voter(votes).values(), by_voter(yardstick).values()
+    judged, measured = (next(iter(by_voter(said).values()), {}) for said in (votes, yardstick))
     common = [key for key in judged if name in key[1:] and "tie" not in (judged[key], measured.get(key, "tie"))]
     ours, theirs = (sum(said[key] == name for key in common) for said in (judged, measured))
     n = len(common)
