@@ -105,7 +105,7 @@ def judge(
     _write_lines(bench.path / "votes.jsonl", (vote._asdict() for vote in votes))
     near = nearer(votes, {pair.id: {name: held[n] for name, held in texts.items()} for n, pair in enumerate(pairs)},
                   {pair.id: pair.final for pair in pairs})  # fmt: skip
-    found = {
+    found: dict[str, Any] = {
         "engine": {key: value for key, value in cfg.engine.items() if "key" not in key},
         "contestants": list(texts),
         "items": len(numbers),
