@@ -278,7 +278,8 @@ def test_four_models_with_lora_and_one_behind_the_real_wire_from_one_file(cli: C
     assert found["order"][0] == "api"
     held = {row["name"]: row for row in found["rows"]}
     assert held["api"]["costs"]["yen_per_thousand"] > 0
-    assert held["first"]["scores"]["chrf"]["value"] != held["second"]["scores"]["chrf"]["value"]
+    bases = ["path:model", "path:second", "path:third", "path:fourth"]
+    assert [held[name]["about"] for name in ("first", "second", "third", "fourth")] == [f"{b}, lora" for b in bases]
     judged = found["panel"]["judge"]["sealed"]
     assert set(judged["contestants"]) == {"draft", "first", "second", "third", "fourth", "api"}
     assert judged["verdicts"] + sum(judged["unusable"].values()) == judged["questions"] > 0

@@ -3,8 +3,8 @@
     python benchmarks/tasks/prepare.py chabsa FOLDER_OF_THE_DATA NEW_FOLDER
     python benchmarks/tasks/prepare.py economy_watchers FOLDER_OF_THE_DATA NEW_FOLDER
 
-NEW_FOLDER then holds a workspace: the task file, its instruction and data/pairs.jsonl. Neither data set tells months that
-could part lessons from exam, so the newest months are given to whole reports (chabsa) and to whole regions
+NEW_FOLDER then holds a workspace: the task file, its instruction and data/pairs.jsonl. Neither data set tells months
+that could part lessons from exam, so the newest months are given to whole reports (chabsa) and to whole regions
 (economy_watchers): nothing of a report or region stands on both sides.
 """
 
@@ -43,6 +43,7 @@ def economy_watchers(folder: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def main(task: str, data: Path, out: Path) -> None:
+    """Write the workspace."""
     found = list({"chabsa": chabsa, "economy_watchers": economy_watchers}[task](data))
     groups = list(dict.fromkeys(group for group, *_ in found))
     last = set(groups[-max(2, len(groups) // 4) :])
