@@ -14,8 +14,7 @@ import pytest
 
 from tensaku import plugins
 from tensaku.errors import ConfigError, EngineError, UsageError
-from tensaku.evaluate.costs import Costs
-from tensaku.evaluate.entries import Entry, read_row
+from tensaku.evaluate.entries import Entry, entry_costs, read_row
 from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace, build
 from tensaku.records import Message, Pair, from_dict
@@ -173,8 +172,12 @@ def test_outputs_of_another_exam_are_refused(cli: Cli, folder: Path, far: Far) -
         read_row(made, Entry(name="x", row="answer"), pairs[:-1], {})
     with pytest.raises(UsageError, match="no answer to pair"):
         read_row(made, Entry(name="x", row="tuned"), pairs, {})
-    assert len(read_row(made, Entry(name="x", row="answer"), pairs, {}).answers) == 5
-    assert Costs(**made.facts["costs"]["answer"]).seconds is not None
+    entry = Entry(name="x", row="answer", yen_per_hour=3600.0)
+    row = read_row(made, entry, pairs, {})
+    assert len(row.answers) == 5
+    costs = entry_costs(made, entry, row)
+    assert costs.seconds is not None
+    assert costs.yen_per_thousand == pytest.approx(1000 * costs.seconds)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +278,8 @@ def test_four_models_with_lora_and_one_behind_the_real_wire_from_one_file(cli: C
     assert found["order"][0] == "api"
     held = {row["name"]: row for row in found["rows"]}
     assert held["api"]["costs"]["yen_per_thousand"] > 0
-    assert held["first"]["scores"]["chrf"]["value"] != held["second"]["scores"]["chrf"]["value"]
+    bases = ["path:model", "path:second", "path:third", "path:fourth"]
+    assert [held[name]["about"] for name in ("first", "second", "third", "fourth")] == [f"{b}, lora" for b in bases]
     judged = found["panel"]["judge"]["sealed"]
     assert set(judged["contestants"]) == {"draft", "first", "second", "third", "fourth", "api"}
     assert judged["verdicts"] + sum(judged["unusable"].values()) == judged["questions"] > 0
@@ -307,8 +311,9 @@ def test_people_read_and_the_board_shows_it(cli: Cli, folder: Path, far: Far) ->
     for words in ("Votes of the people", "Krippendorff's alpha", "Cohen's kappa sato, tanaka", "Side, people"):
         assert words in ranked.out, words
     asked = far.asked
-    assert run(cli, folder).code == 0
-    assert far.asked == asked
+    prices = ("-s", "leaderboard.candidates.api.yen_read=200", "-s", "evaluate.yen_per_hour=50")
+    assert run(cli, folder, *prices).code == 0
+    assert far.asked == asked  # neither for votes nor for other prices
     artifact, found = board_of(folder)
     assert found["panel"]["people"]["voters"] == {"sato": 10, "tanaka": 10}
     assert found["panel"]["agreement"]["same"] == 1

@@ -43,7 +43,7 @@ def economy_watchers(folder: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def main(task: str, data: Path, out: Path) -> None:
-    """Lay the workspace out."""
+    """Write the workspace."""
     found = list({"chabsa": chabsa, "economy_watchers": economy_watchers}[task](data))
     groups = list(dict.fromkeys(group for group, *_ in found))
     last = set(groups[-max(2, len(groups) // 4) :])

@@ -73,6 +73,7 @@ STAGES = (
     "tune",
     "decisions",
     "dpo",
+    "answers",
     "evaluate",
     "release",
 )
@@ -83,7 +84,7 @@ LADDER = "ladder"
 
 R = TypeVar("R")
 
-BESIDE = (LADDER, "answers", "examine", "judge", "leaderboard", "probe", "promotion", "validation")
+BESIDE = (LADDER, "examine", "judge", "leaderboard", "probe", "promotion", "validation")
 """Every stage beside the road."""
 
 _MODEL = ("base", "trim", "pretrain")
@@ -469,16 +470,18 @@ class Road:
         given = {"base": self.model, "adapter": self.done["tune"], "decisions": self.done["decisions"]}
         return self.store.run(dpo, self.spec.dpo, **given, instruction=self.instruction)
 
+    def answers(self) -> Artifact:
+        given: dict[str, Input] = {"exam": self.done["exam"], "base": self.model}
+        given |= {"adapter": _last(self.done, _TUNED), "instruction": self.instruction, "names": self.names}
+        return self.store.run(answers, self.workspace.evaluation().answering(), **given)
+
     def evaluate(self) -> Artifact:
-        given: dict[str, Input] = {"exam": self.done["exam"], "lessons": self.done["lessons"]}
-        given |= {"base": self.model, "adapter": _last(self.done, _TUNED)}
+        given: dict[str, Input] = {name: self.done[name] for name in ("exam", "lessons")}
+        given |= {"base": self.model, "adapter": _last(self.done, _TUNED), "answered": self.done["answers"]}
         if self.spec.task.style:
             given["style"] = SourceFile(self.workspace._named("style"))
         cfg = self.workspace.evaluation()
-        told = {"instruction": self.instruction, "names": self.names}
-        asked = {name: held for name, held in given.items() if name in ("exam", "base", "adapter")}
-        answered = self.store.run(answers, cfg.answering(), **asked, **told)
-        return self.store.run(evaluate, cfg, **given, answered=answered, **told)
+        return self.store.run(evaluate, cfg, **given, instruction=self.instruction, names=self.names)
 
     def release(self) -> Artifact:
         given: dict[str, Input] = {name: self.done[name] for name in ("lessons", "exam")}

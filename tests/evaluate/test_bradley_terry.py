@@ -116,6 +116,14 @@ def test_who_won_everything_has_a_strength_all_the_same_and_it_is_told() -> None
     assert rank([Vote("a", "b", "tie")] * 3).bounded  # nothing but ties
 
 
+def test_where_one_always_stood_left_its_side_is_worth_nothing_by_itself() -> None:
+    votes = [Vote("a", "b", "left")] * 6 + [Vote("a", "b", "right")] * 2
+    found = rank(votes, order=True)
+    assert found.left is None
+    assert not found.bounded
+    assert found.candidates[0].strength - found.candidates[1].strength == pytest.approx(np.log(3))
+
+
 @pytest.mark.parametrize(
     ("votes", "reference", "what"),
     [

@@ -126,7 +126,7 @@ def test_a_judge_that_always_takes_the_first(tmp_path: Path) -> None:
 
 def test_nonsense_is_counted_and_not_guessed(tmp_path: Path) -> None:
     said = iter(["どちらもすばらしい。", "判定: A\n判定: B", "", "判定: C", "A", "判定: AB"] * 20)
-    made, _ = run(tmp_path, lambda messages: next(said), at_once=1)
+    made, _ = run(tmp_path, lambda messages: next(said), at_once=1, itself=("good",))
     found = held(made)
     assert found["verdicts"] == 0
     assert sum(found["unusable"].values()) == 36

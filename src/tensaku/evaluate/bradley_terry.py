@@ -55,7 +55,8 @@ class Ranked(NamedTuple):
 class Ranking:
     """Candidates, the strongest first.
 
-    `tie` is exp(t): 0 without ties; `left` is g with its interval, or None if it was not asked for. `bounded`: somebody
+    `tie` is exp(t): 0 without ties; `left` is g with its interval, or None if it was not asked for, or cannot be
+    told apart from the candidates that stood there. `bounded`: somebody
     won or lost everything against the others, so half a win each way between every two was added. `intervals` says
     what the intervals come from.
     """
@@ -155,6 +156,8 @@ def _fit(counts: Floats, order: bool) -> _Fit:
     wins = counts[..., 0] + counts[..., 1].T
     finite = _reach(wins + counts[..., 2] + counts[..., 2].T > 0).all() and wins.any()  # Ford 1957
     found = _newton(counts, order) if finite else None
+    if found is None and finite and order:  # where one always stood left, side and candidate cannot be told apart
+        found = _newton(counts, False)
     if found is not None:
         return found
     more = counts.copy()

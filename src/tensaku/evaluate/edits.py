@@ -209,7 +209,7 @@ def _place(draft: str, group: Sequence[tuple[Change, int]]) -> Place:
     old = draft[start:end]
     kind = _kind(old, after[1] if what == "needless" else after[0], draft[end : end + 6])
     spoilt = _spoilt(start, end, *sides) if what == "wrong" else 0
-    return Place(what, kind, start, end, old, *after, max(len(sides[0]), 1), spoilt)
+    return Place(what, kind, start, end, old, after[0], after[1], max(len(sides[0]), 1), spoilt)
 
 
 def _spoilt(start: int, end: int, wanted: Sequence[Change], made: Sequence[Change]) -> int:

@@ -105,7 +105,7 @@ def judge(
     _write_lines(bench.path / "votes.jsonl", (vote._asdict() for vote in votes))
     near = nearer(votes, {pair.id: {name: held[n] for name, held in texts.items()} for n, pair in enumerate(pairs)},
                   {pair.id: pair.final for pair in pairs})  # fmt: skip
-    found = {
+    found: dict[str, Any] = {
         "engine": {key: value for key, value in cfg.engine.items() if "key" not in key},
         "contestants": list(texts),
         "items": len(numbers),
@@ -286,7 +286,7 @@ def nearer(votes: Sequence[Vote], texts: Mapping[str, Mapping[str, str]], refere
 
 def own_share(votes: Sequence[Vote], yardstick: Sequence[Vote], name: str) -> dict[str, Any]:
     """How often the judge prefers what its own model wrote, beside how often the yardstick does, on the same items."""
-    (judged,), (measured,) = by_voter(votes).values(), by_voter(yardstick).values()
+    judged, measured = (next(iter(by_voter(said).values()), {}) for said in (votes, yardstick))
     common = [key for key in judged if name in key[1:] and "tie" not in (judged[key], measured.get(key, "tie"))]
     ours, theirs = (sum(said[key] == name for key in common) for said in (judged, measured))
     n = len(common)

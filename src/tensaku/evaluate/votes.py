@@ -21,7 +21,7 @@ _SAID: Mapping[str, Winner] = {
     **dict.fromkeys(("left", "1", "a", "左"), "left"),
     **dict.fromkeys(("right", "2", "b", "右"), "right"),
     **dict.fromkeys(("tie", "3", "0", "draw", "both", "引き分け", "同じ"), "tie"),
-}  # type: ignore[dict-item]
+}
 """What may stand in the column `winner`, beside the name of the candidate."""
 
 

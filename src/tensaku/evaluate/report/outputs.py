@@ -49,7 +49,9 @@ def every_output(results: Results, rows: Sequence[str]) -> Markup:
         Markup('<label class="check"><input type="checkbox" class="f-{}">{}<small>{}</small></label>').format(*check)
         for check in _CHECKS
     ]
-    form = Markup('<form class="filters" autocomplete="off">{}</form>').format(Markup().join([*selects, *checks]))
+    form = Markup('<form class="filters" autocomplete="off">{}<div class="checks">{}</div></form>').format(
+        Markup().join(selects), Markup().join(checks)
+    )
     cases = Markup("\n").join(_cases(results, shown, values))
     body = Markup('<div class="every">{}<div class="cases">{}</div><p class="tally"></p></div>').format(form, cases)
     return section("すべての出力", "Every output", body)

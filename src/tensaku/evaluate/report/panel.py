@@ -28,7 +28,7 @@ def panel_section(found: Mapping[str, Any]) -> Markup:
 
 
 def _votes(who: str, held: Mapping[str, Any]) -> Markup:
-    title = Markup("<h3>{}<small>{}</small></h3>").format(*_WHO[who])
+    title = Markup('<h3 class="within">{}<small>{}</small></h3>').format(*_WHO[who])
     ranking = held["ranking"]
     if ranking is None:
         return title + Markup("<p>順位はまだ出せない。<small>{}</small></p>").format(held["why_not"])
@@ -49,12 +49,13 @@ def _votes(who: str, held: Mapping[str, Any]) -> Markup:
         for place, one in enumerate(ranking["candidates"], 1)
     ]
     note = Markup(
-        "<p>Bradley-Terry（引き分けは {}）。{:g} 票、うち引き分け {:g}。区間: {}。{}"
-        "<small>Bradley-Terry, ties by {}; {:g} votes, {:g} of them ties.</small></p>"
+        "<p>Bradley-Terry（引き分けは {}）。{:g} 票、うち引き分け {:g}。区間は{}から。{}"
+        "<small>Bradley-Terry, ties by {}; {:g} votes, {:g} of them ties; intervals: {}.</small></p>"
     ).format(
-        ranking["tie_rule"], ranking["votes"], ranking["ties"], ranking["intervals"],
-        "全勝か全敗の候補があるため、すべての組に半勝ずつを足した。" if ranking["bounded"] else "",
         ranking["tie_rule"], ranking["votes"], ranking["ties"],
+        "原稿ごとの引き直し" if "resamples" in ranking["intervals"] else "尤度の曲がり",
+        "全勝か全敗の候補があるため、すべての組に半勝ずつを足した。" if ranking["bounded"] else "",
+        ranking["tie_rule"], ranking["votes"], ranking["ties"], ranking["intervals"],
     )  # fmt: skip
     return title + grid(heads, rows, numbers_from=2) + note
 
@@ -80,7 +81,7 @@ def _bias(found: Mapping[str, Any]) -> Markup:
             bias = found[who]["bias"]
             cells = [_share(bias[key]) for key in ("left", "consistent", "by_side", "ties")]
             rows.append([Markup("{}<small>{}</small>").format(japanese, english), *cells])
-    shown = Markup("<h3>偏り<small>Bias</small></h3>") + grid(heads, rows)
+    shown = Markup('<h3 class="within">偏り<small>Bias</small></h3>') + grid(heads, rows)
     if "judge" not in found:
         return shown
     sealed = found["judge"]["sealed"]
@@ -114,7 +115,7 @@ def _grades(sealed: Mapping[str, Any]) -> Markup:
     note = Markup("<p>読み取れない評価 {} 件。<small>Without one plain grade.</small></p>").format(
         sum(sealed["ungraded"].values())
     )
-    return Markup("<h3>5 段階評価<small>Grades by the judge</small></h3>") + grid(heads, rows) + note
+    return Markup('<h3 class="within">5 段階評価<small>Grades by the judge</small></h3>') + grid(heads, rows) + note
 
 
 def _agreement(found: Mapping[str, Any]) -> Markup:
@@ -147,4 +148,4 @@ def _agreement(found: Mapping[str, Any]) -> Markup:
         "", Markup("共通の組<small>comparisons</small>"), Markup("一致<small>same answer</small>"),
         Markup("κ<small>Cohen</small>"), Markup("α<small>Krippendorff</small>"),
     ]  # fmt: skip
-    return Markup("<h3>一致度<small>Agreement</small></h3>") + grid(heads, rows)
+    return Markup('<h3 class="within">一致度<small>Agreement</small></h3>') + grid(heads, rows)
