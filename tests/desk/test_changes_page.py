@@ -183,7 +183,7 @@ def test_work_survives_a_killed_server_and_a_closed_browser(chromium: Browser, s
     expect(page.locator("#desk-root[data-kept=yes]")).to_be_visible()
     draft, text = draft_id(page), page.locator("#editor").input_value()
     os.kill(first.process.pid, signal.SIGKILL)
-    first.process.wait(timeout=10)
+    first.process.communicate(timeout=10)
     first.ledger.close()
     context.close()  # with all that this browser kept
     second = start_desk(tmp_path)
