@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 from tensaku.desk.handout import FORMS, gather, handout, media_type
 from tensaku.desk.words import WORDS
 from tensaku.errors import NotFound, UsageError
-
-if TYPE_CHECKING:
-    from tensaku.desk.session import Desk
+from tensaku.ledger import Ledger
 
 __all__ = ["add_handout"]
 
 
-def add_handout(app: FastAPI, desk: Desk) -> None:
-    """Add `/desk/export?draft=7&form=docx` to the app; `what=month` for all of that draft's month."""
+def add_handout(app: FastAPI, ledger_of: Callable[[Request], Ledger]) -> None:
+    """Add `/desk/export?draft=7&form=docx` to the app; `what=month` for all of that draft's month.
+
+    Args:
+        app: the desk's.
+        ledger_of: the ledger as whoever sends a request may read it.
+    """
 
     @app.get("/desk/export", include_in_schema=False)
-    async def export(draft: int, form: str, what: str = "one", history: str = "", language: str = "ja") -> Response:
+    async def export(
+        request: Request, draft: int, form: str, what: str = "one", history: str = "", language: str = "ja"
+    ) -> Response:
         words = WORDS["en" if language == "en" else "ja"]
         wanted = next((one for one in FORMS if one == form), None)
         if wanted is None:
             return Response(words["error_other"], 400, media_type="text/plain; charset=utf-8")
 
         def make() -> tuple[bytes, str]:
-            row = desk.ledger.draft(draft)
-            found = gather(desk.ledger, draft=draft) if what == "one" else gather(desk.ledger, month=row.as_of)
+            ledger = ledger_of(request)
+            row = ledger.draft(draft)
+            found = gather(ledger, draft=draft) if what == "one" else gather(ledger, month=row.as_of)
             made = handout(found, wanted, language="en" if language == "en" else "ja", history=history == "yes")
             return made, f"comments-{row.as_of}" if what != "one" else f"comment-{row.as_of}-{draft}"
 

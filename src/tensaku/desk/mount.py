@@ -96,7 +96,7 @@ def mount(
     _add_page(desk, "/", "ja", sessions.add)
     _add_page(desk, "/ja", "ja", sessions.add)
     _add_page(desk, "/en", "en", sessions.add)
-    add_handout(app, desk)
+    add_handout(app, lambda request: desk.ledger)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
