@@ -176,3 +176,24 @@ def test_nothing_left(store: Store, ledger: Ledger, asked: Artifact) -> None:
 def test_a_month_is_a_month(wrong: str) -> None:
     with pytest.raises(ValueError, match="since"):
         Decisions(since=wrong)
+
+
+def test_a_choice_between_candidates_and_what_was_said_of_changes_go_along(
+    store: Store, ledger: Ledger, asked: Artifact
+) -> None:
+    draft = decide(ledger)
+    other = "当月の国内株式市場は3.2%値上がりしました。日銀は政策金利を維持した。"
+    second = ledger.add_revision(draft, Revision(DRAFT, other, Verdict(), "stop", Usage(9, 9)), by="sato")
+    ledger.add_choice(draft, [second.id, 1], 1, "sato")
+    edit = next(
+        row.change for row in ledger.changes(1) if row.between == "draft-revision" and row.decision == "rejected"
+    )
+    ledger.add_decision(draft, edit, "rejected", "sato", revision_id=1, reason="tone", note="当社の語")
+    rows = lines(frozen(store, ledger, asked), "preferences.jsonl")
+    (chosen,) = [row for row in rows if row["kind"] == "chosen"]
+    assert (chosen["chosen"], chosen["rejected"]) == (MODEL, other)
+    (said,) = [row["said"] for row in rows if row["kind"] == "rejected"]
+    assert said[edit.id]["reason"] == "tone"
+    assert said[edit.id]["by"] == "sato"
+    with pytest.raises(UsageError, match="excluded 1"):
+        frozen(store, ledger, asked, without_funds=("国内株式F",))

@@ -183,7 +183,7 @@ def test_work_survives_a_killed_server_and_a_closed_browser(chromium: Browser, s
     expect(page.locator("#desk-root[data-kept=yes]")).to_be_visible()
     draft, text = draft_id(page), page.locator("#editor").input_value()
     os.kill(first.process.pid, signal.SIGKILL)
-    first.process.wait(timeout=10)
+    first.process.communicate(timeout=10)
     first.ledger.close()
     context.close()  # with all that this browser kept
     second = start_desk(tmp_path)
@@ -201,3 +201,43 @@ def test_work_survives_a_killed_server_and_a_closed_browser(chromium: Browser, s
     finally:
         second.ledger.close()
         second.stop()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious(chromium: Browser, server: Any, colours: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ja-JP", color_scheme=colours)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    visit(page, server)
+    open_draft(page, "事実ファンド")
+    write_revision(page)
+    expect(page.locator("[data-row]")).to_have_count(5)
+    page.locator("[data-row] [data-do=accepted]").first.click()
+    page.locator("[data-beside=similar]").click()
+    expect(page.locator("[data-beside=similar][aria-pressed=true]")).to_be_visible()
+    settled(page)
+    found = Axe().run(page).response["violations"]
+    grave = [(v["id"], [n["target"] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")]
+    assert grave == []
+    page.locator("#help-open").click()
+    found = Axe().run(page).response["violations"]
+    assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
+    context.close()
+
+
+@pytest.mark.parametrize("form", ["docx", "xlsx", "csv", "json"])
+def test_a_saved_comment_is_handed_out(page: Page, server: Any, form: str) -> None:
+    draft = next(d for d in server.ledger.drafts() if d.fund == "国内株式2")
+    if not server.ledger.finals(draft.id):
+        server.ledger.save_final(draft.id, GOOD, "sato")
+    visit(page, server)
+    open_draft(page, "国内株式2")
+    page.locator("#out summary").click()
+    with page.expect_download() as waiting:
+        page.locator(f"#out [value={form}]").click()
+    file = Path(waiting.value.path())
+    assert waiting.value.suggested_filename == f"comment-2026-10-{draft.id}.{form}"
+    content = file.read_bytes()
+    assert content[:2] == b"PK" if form in ("docx", "xlsx") else GOOD in content.decode("utf-8-sig")

@@ -8,7 +8,7 @@ import pytest
 
 from tensaku.errors import DataError
 from tensaku.sampledesk import folder
-from tensaku.text import style_from, violations
+from tensaku.text import blanked, lacking, required_from, style_from, suggestions, violations
 
 RULES = style_from((folder() / "style.toml").read_text(encoding="utf-8"), "style.toml")
 
@@ -40,3 +40,41 @@ def test_the_house_keeps_its_own_rules_and_the_managers_do_not(pairs: list[dict[
 def test_files_that_are_not_right(toml: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         style_from(toml, "style.toml")
+
+
+def test_a_rule_says_what_it_would_write() -> None:
+    found = {s.text: s.write for s in suggestions("今月のBMは１２．５パーセント、残高は1234567円でした。", RULES)}
+    assert found["今月"] == "当月"
+    assert found["BM"] == "ベンチマーク"
+    assert found["１２．５"] == "12.5"
+    assert found["パーセント"] == "%"
+    assert found["1234567"] == "1,234,567"
+    assert found["でした。"] is None  # how the sentence then ends is a person's to say
+    groups = style_from("[[rule]]\nname = 'a'\npattern = '(\\d+)％'\nwrite = '\\1 %'", "s")
+    assert [s.write for s in suggestions("3％と5％", groups)] == ["3 %", "5 %"]
+
+
+REQUIRED = """
+[[rule]]
+name = "a"
+pattern = "x"
+[[require]]
+name = "注意"
+text = "将来を 約束しません。"
+sections = ["outlook"]
+"""
+
+
+def test_required_passages_are_looked_for_in_their_sections() -> None:
+    required = required_from(REQUIRED, "s")
+    assert [r.name for r in lacking("堅調。", "outlook", required)] == ["注意"]
+    assert lacking("堅調。", "market", required) == []
+    assert lacking("堅調。将来を約束しません。", "outlook", required) == []  # white space is no matter
+    assert blanked("堅調。将来を 約束しません。", [r.text for r in required]) == "堅調。" + "\u3000" * 11
+    assert [rule.name for rule in style_from(REQUIRED, "s")] == ["a"]
+
+
+@pytest.mark.parametrize("row", ["name = 'a'", "name = 'a'\ntext = ''", "name = 'a'\ntext = 't'\nsections = 'x'"])
+def test_required_passages_that_are_not_right(row: str) -> None:
+    with pytest.raises(DataError, match="require 1"):
+        required_from(f"[[require]]\n{row}", "s")

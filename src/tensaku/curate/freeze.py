@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pydantic
 
@@ -37,9 +37,10 @@ _MONTH = r"|\d{4}-(0[1-9]|1[0-2])"
 class Decisions(Section):
     """Which of the writers' decisions are learnt from."""
 
-    kinds: tuple[Kind, ...] = ("rejected", "altered", "missed")
+    kinds: tuple[Kind | Literal["chosen"], ...] = ("rejected", "altered", "missed", "chosen")
     """`rejected`: the writer went back to the draft's wording; `altered`: wrote a third one; `missed`: changed what the
-    model had left; `accepted`: took the model's wording rather than the draft's."""
+    model had left; `accepted`: took the model's wording rather than the draft's; `chosen`: preferred one of several
+    candidates, whose facts are the draft's, to another."""
     since: str = pydantic.Field("", pattern=rf"^({_MONTH})$")
     """First month taken, as in "2026-10"; empty: from the beginning."""
     until: str = pydantic.Field("", pattern=rf"^({_MONTH})$")
@@ -87,12 +88,23 @@ def slice_of(ledger: Ledger) -> Iterator[dict[str, Any]]:
                 {"between": row.between, "decision": row.decision, **asdict(row.change)}
                 for row in ledger.changes(final.id)
             ],
+            "choices": _choices(ledger, draft.id),
             "said": {
                 said.change: {"reason": said.reason, "note": said.note, "by": said.by, "at": said.at.isoformat()}
                 for said in ledger.decisions(draft.id, final.revision_id)
                 if said.decision != "open"
             },
         }
+
+
+def _choices(ledger: Ledger, draft_id: int) -> list[list[str]]:
+    """Each candidate that a writer chose, with one that was not, whose facts are the draft's; the newest choice."""
+    texts = {row.id: row for row in ledger.revisions(draft_id)}
+    for choice in ledger.choices(draft_id)[-1:]:
+        if texts[choice.chosen].verdict.kept:
+            left = [number for number in sorted(choice.shown) if number != choice.chosen]
+            return [[texts[choice.chosen].text, texts[number].text] for number in left]
+    return []
 
 
 def slice_file(ledger: Ledger, folder: Path) -> SourceFile:
@@ -215,11 +227,14 @@ class _Freezing:
             self._drop(row, "unfinished", f"the revision was not written to its end ({row['finish']})")
         elif row["breaks"]:
             self._drop(row, "facts-changed", f"the writer changed facts of the draft: {', '.join(row['breaks'])}")
-        elif row["revision"] == row["final"] and "accepted" not in cfg.kinds:
+        elif row["revision"] == row["final"] and "accepted" not in cfg.kinds and not self._chosen(row):
             self._drop(row, "all-accepted", "the writer took the revision as it was")
         else:
             return True
         return False
+
+    def _chosen(self, row: dict[str, Any]) -> bool:
+        return "chosen" in self.cfg.kinds and bool(row.get("choices"))
 
     def _excluded(self, row: dict[str, Any]) -> tuple[str, str] | None:
         cfg, saved = self.cfg, row["decided_at"][:10]
@@ -259,6 +274,12 @@ class _Freezing:
             edits=[change for change, _ in by_pair.get("revision-final", [])],
             total=[change for change, _ in by_pair.get("draft-final", [])],
         )
+        for chosen, left in row.get("choices", []):
+            preference = _preference({**row, "final": chosen}, left, "chosen", ())
+            if "chosen" in self.cfg.kinds:
+                yield preference
+            else:
+                self._drop(asdict(preference), "kind", "the decision is of the kind 'chosen'")
         for one in found:
             preference = _preference(row, one.text, one.kind, one.changes)
             if one.kind not in self.cfg.kinds:

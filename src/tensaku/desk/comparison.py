@@ -9,7 +9,7 @@ from tensaku.desk.changelist import Listed, listed
 from tensaku.desk.markup import Span, difference, marked, utf16_offsets, utf16_spans
 from tensaku.ledger import reason_key
 from tensaku.records import Change, FactBreak, Verdict
-from tensaku.text import Names, Required, StyleRule, Suggestion, changes, compare, lacking, suggestions
+from tensaku.text import Names, Required, StyleRule, Suggestion, blanked, changes, compare, lacking, suggestions
 
 __all__ = ["BrokenFact", "Comparison", "House", "hold"]
 
@@ -127,7 +127,8 @@ def hold(
     if not text.strip():
         return Comparison(draft, text, (), Verdict(), read, writing)
     found = tuple(change for change in changes(draft[:read], text) if change.op != "equal")
-    verdict = compare(draft, text, house.names, as_of=as_of)
+    own = [passage.text for passage in house.required]
+    verdict = compare(blanked(draft, own), blanked(text, own), house.names, as_of=as_of)
     if writing:
         return Comparison(draft, text, found, verdict, read, writing)
     return Comparison(

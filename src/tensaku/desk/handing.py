@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
 
-from tensaku.desk.gate import signed_of
 from tensaku.desk.handout import FORMS, gather, handout, media_type
-from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.words import WORDS
 from tensaku.errors import NotFound, UsageError
-from tensaku.ledger import NotAllowed
-
-if TYPE_CHECKING:
-    from tensaku.desk.session import Desk
+from tensaku.ledger import Ledger, NotAllowed
 
 __all__ = ["add_handout"]
 
 
-def add_handout(app: FastAPI, desk: Desk) -> None:
-    """Add `/desk/export?draft=7&form=docx` to the app; `what=month` for all of that draft's month."""
+def add_handout(app: FastAPI, ledger_of: Callable[[Request], Ledger]) -> None:
+    """Add `/desk/export?draft=7&form=docx` to the app; `what=month` for all of that draft's month.
+
+    Args:
+        app: the desk's.
+        ledger_of: the ledger as whoever sends a request may read it.
+    """
 
     @app.get("/desk/export", include_in_schema=False)
     async def export(
@@ -32,9 +32,8 @@ def add_handout(app: FastAPI, desk: Desk) -> None:
         if wanted is None:
             return Response(words["error_other"], 400, media_type="text/plain; charset=utf-8")
 
-        ledger = PersonalLedger(desk.ledger, signed_of(request).person.name)
-
         def make() -> tuple[bytes, str]:
+            ledger = ledger_of(request)
             row = ledger.draft(draft)
             found = gather(ledger, draft=draft) if what == "one" else gather(ledger, month=row.as_of)
             made = handout(found, wanted, language="en" if language == "en" else "ja", history=history == "yes")

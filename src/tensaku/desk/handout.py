@@ -193,8 +193,8 @@ def _excel(found: Sequence[Handed], language: Language, history: bool) -> bytes:
                 cell.font = Font(name="游ゴシック" if language == "ja" else "Calibri", size=11, bold=x == 1)
                 if x == 1:
                     cell.fill = PatternFill("solid", start_color="E9EEF4")
-        for y, values in enumerate(zip(columns, *rows, strict=True), start=1):
-            longest = max(len(value) for value in values)
+        for y, column in enumerate(zip(columns, *rows, strict=True), start=1):
+            longest = max(len(value) for value in column)
             sheet.column_dimensions[sheet.cell(1, y).column_letter].width = min(70, max(12, 2 * min(longest, 35)))
         sheet.freeze_panes = "A2"
         sheet.auto_filter.ref = sheet.dimensions

@@ -44,7 +44,7 @@ class Keeping:
         """Whom the page names: who writes or reads now, and whose unsaved work stands there."""
         session = self._session
         found = presence.others(session.where, opened.draft.id, self._page)
-        lines = [
+        lines: list[dict[str, Any]] = [
             {"who": name, "kind": "writing" if writes else "reading", "at": None}
             for name, writes in sorted(found.items())
             if name != session.person

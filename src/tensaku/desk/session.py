@@ -488,10 +488,12 @@ class Session:
             self.notice("reason_needed")
             return
         based_on, person, revision = values.get("based_on"), str(self.person), values.get("revision")
+        over = {"revision_id": revision, "based_on": based_on}
+        own = [passage.text for passage in self._desk.job.required]
         try:
             final = await asyncio.to_thread(
                 lambda: self._desk.ledger.save_final(
-                    draft.id, text, person, revision_id=revision, reasons=reasons, based_on=based_on, lacking=lacking
+                    draft.id, text, person, reasons=reasons, lacking=lacking, passages=own, **over
                 )
             )
         except SavedMeanwhile as error:

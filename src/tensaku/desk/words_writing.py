@@ -10,8 +10,8 @@ WRITING: Mapping[str, tuple[str, str]] = {
     # list of changes
     "changes_title": ("変更の一覧", "Changes"),
     "changes_note": (
-        "1件ずつ採否を決めます。理由は次の学習に使われます。",
-        "Decide one by one; reasons teach the model.",
+        "理由は次の学習に使われます",
+        "Reasons teach the model",
     ),
     "changes_none": (
         "修正案を作成するか公表文を書くと、変更がここに並びます。",

@@ -18,7 +18,7 @@ from tensaku.ledger.drafts import verdict_from, verdict_to
 from tensaku.ledger.rows import Between, ChangeRow, Decision, FinalRow, ReasonsMissing, SavedMeanwhile, reason_key
 from tensaku.ledger.transactions import Transactions, clean, columns, storable
 from tensaku.records import Change, Verdict
-from tensaku.text import changes, compare
+from tensaku.text import blanked, changes, compare
 
 __all__ = ["Finals"]
 
@@ -109,6 +109,7 @@ class Finals(Transactions):
         reasons: Mapping[str, str] | None = None,
         based_on: int | None = None,
         lacking: Sequence[str] = (),
+        passages: Sequence[str] = (),
     ) -> FinalRow:
         """Save a final text. When this returns, it is on the disk and survives a loss of power.
 
@@ -122,6 +123,7 @@ class Finals(Transactions):
             reasons: by `reason_key`, why a fact differs from the draft; what belongs to no broken fact is left out.
             based_on: the number of the newest final of this draft that the writer saw; None if there was none.
             lacking: names of required passages that the text does not hold; each needs a reason under its name.
+            passages: the house's own sentences, such as disclaimers, whose words are no facts of this comment.
 
         Raises:
             NotFound: no such draft, revision or person.
@@ -135,7 +137,7 @@ class Finals(Transactions):
             draft = self._one(session, tables.Draft, draft_id, "draft")
             revision = self._revision_text(session, draft_id, revision_id)
         # The slow part, reading the Japanese, is done before the lock is taken; none of what it reads can change.
-        judged = self._judge(draft, revision, text, reasons or {}, lacking)
+        judged = self._judge(draft, revision, text, reasons or {}, lacking, passages)
         with self._write() as session:
             person = self._person(session, by)
             if "writer" not in person.roles:
@@ -195,8 +197,9 @@ class Finals(Transactions):
         text: str,
         reasons: Mapping[str, str],
         lacking: Sequence[str],
+        passages: Sequence[str],
     ) -> Judged:
-        verdict = compare(draft.text, text, self.names, as_of=draft.as_of)
+        verdict = compare(blanked(draft.text, passages), blanked(text, passages), self.names, as_of=draft.as_of)
         needed = needed_reasons(verdict, reasons)
         for name in lacking:
             if not reasons.get(name, "").strip():

@@ -91,9 +91,13 @@ class Writing(Transactions):
             draft_id: the draft.
             revision_id: only decisions on this revision's changes and on the writers' own.
             newest: leave out what was said again later.
+
+        Raises:
+            NotFound: no such draft.
         """
         query = select(tables.Decided).filter_by(draft_id=draft_id).order_by(tables.Decided.id)
         with self._read() as session:
+            self._one(session, tables.Draft, draft_id, "draft")
             rows = [decision_of(row) for row in session.scalars(query)]
         if revision_id is not None:
             rows = [row for row in rows if row.revision_id in (None, revision_id)]
@@ -157,9 +161,14 @@ class Writing(Transactions):
                 session.delete(held)
 
     def work(self, draft_id: int) -> list[WorkRow]:
-        """What people have written of a draft's comment and not saved, newest first."""
+        """What people have written of a draft's comment and not saved, newest first.
+
+        Raises:
+            NotFound: no such draft.
+        """
         query = select(tables.Work).filter_by(draft_id=draft_id).order_by(tables.Work.at.desc())
         with self._read() as session:
+            self._one(session, tables.Draft, draft_id, "draft")
             return [work_of(row) for row in session.scalars(query)]
 
     def add_choice(self, draft_id: int, shown: Sequence[int], chosen: int, by: str) -> ChoiceRow:
