@@ -70,8 +70,8 @@ def main() -> None:
     engine.load_adapter("comment", write_adapter(folder / "adapter"))
     names = {"日本銀行": ("日銀", "日本銀行")}
     about = {"release": "release-3fa9c1d2b0aa", "trial": "yes"}
-    rules = {"style": style_from(STYLE, "style.toml"), "required": required_from(STYLE, "style.toml")}
-    job = Job("直してください。", "comment", names, provenance=about, **rules)
+    style, required = style_from(STYLE, "style.toml"), required_from(STYLE, "style.toml")
+    job = Job("直してください。", "comment", names, provenance=about, style=style, required=required)
     app = build_app(engine=engine, models=[Served("comment", "release-3fa9c1d2b0aa", "comment", trial=True)])
     mount(app, ledger=ledger, engine=engine, job=job)
     run(app, port=port, ready=lambda url: print(url, flush=True))

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from tensaku.desk.access import Access, AccessRules
+from tensaku.desk.comparison import House
 from tensaku.desk.gate import Gate
 from tensaku.desk.review import add_review
 from tensaku.ledger import Ledger, NewDraft, reason_key
@@ -37,7 +38,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def walk(ledger: Ledger, person: str, steps: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]) -> None:
     app, access = FastAPI(), Access(ledger, AccessRules())
     app.add_middleware(Gate, access=access)
-    add_review(app, access, names={}, text_language="ja")
+    add_review(app, access, house=House(), text_language="ja")
     cookies = {"tensaku-session": ledger.begin_session(person, how="open", hours=1)}
 
     async def going() -> None:

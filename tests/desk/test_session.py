@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -330,10 +331,14 @@ def test_what_stands_beside_the_text(desk: Desk, draft: DraftRow) -> None:
     assert any("同じ変更が 1 件" in html for html in shown[2:])
 
 
+def _always(words: str, messages: object) -> str:
+    return words
+
+
 def test_a_choice_between_candidates_is_kept(desk: Desk, draft: DraftRow) -> None:
     releases = []
     for name, words in (("champion", "当月の市場は3.2%上昇した。"), ("challenger", "当月、市場は3.2%上昇した。")):
-        engine = ScriptedEngine(lambda messages, words=words: words)
+        engine = ScriptedEngine(functools.partial(_always, words))
         releases.append((engine, replace(desk.job, provenance={"release": name})))
     turns = itertools.cycle(releases)
     desk.choose = lambda: next(turns)

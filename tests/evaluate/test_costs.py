@@ -52,7 +52,7 @@ def test_a_server_on_this_machine_is_not_elsewhere(tmp_path: Path) -> None:
     assert place_of({"engine": "openai", "url": "https://models.example/v1"}) == "elsewhere"
     told = {}
     for place in ("here", "beside", "elsewhere"):
-        with metered(tmp_path / f"{place}.jsonl", "row", place) as meter:  # type: ignore[arg-type]
+        with metered(tmp_path / f"{place}.jsonl", "row", place) as meter:
             meter.answered()
         [told[place]] = Journal(tmp_path / f"{place}.jsonl").read()
     assert told["here"]["memory_mb"] > 0

@@ -156,7 +156,8 @@ def test_a_judge_that_fails_midway_goes_on_where_it_was(tmp_path: Path) -> None:
     left[0] = 1000
     made, engine = run(tmp_path, failing, at_once=1)
     assert len(engine.requests) == 54 - 20
-    whole, _ = run(tmp_path / "whole" if (tmp_path / "whole").mkdir() is None else tmp_path, fair)
+    (tmp_path / "whole").mkdir()
+    whole, _ = run(tmp_path / "whole", fair)
     for name in ("votes.jsonl", "said.jsonl", "judge.json"):
         assert made.file(name).read_bytes() == whole.file(name).read_bytes()
 

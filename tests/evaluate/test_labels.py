@@ -42,7 +42,7 @@ labels = st.lists(st.sampled_from(["◎", "○", "□", "▲", "×"]), min_size=
 def test_f1_always(references: list[str], random: object) -> None:
     outputs = sorted(references)
     for average in ("macro", "micro"):
-        use = {"scorer": "f1", "average": average}
+        use: dict[str, object] = {"scorer": "f1", "average": average}
         assert figure(use, references, references) == pytest.approx(100)
         assert 0 <= figure(use, outputs, references) <= 100
         assert figure(use, ["?"] * len(references), references) == 0

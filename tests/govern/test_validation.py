@@ -84,7 +84,7 @@ def test_a_weak_model_is_found_out(
 
         model = tmp_path
 
-    monkeypatch.setattr(module.Tuned, "of", lambda *_: Told())
+    monkeypatch.setattr("tensaku.revise.Tuned.of", lambda *_: Told())
     monkeypatch.setattr(module, "open_engine", lambda *_: ScriptedEngine(obey))
     inputs = {"adapter": made["adapter"], "base": made["base"], "instruction": SourceFile(tmp_path / "instruction.md")}
     sealed = store.run(validation, Validation(n=4), exam=SourceFile(exam), **inputs)

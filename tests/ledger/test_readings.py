@@ -40,7 +40,7 @@ def test_each_person_sees_both_orders_equally_often_and_everything_once(ledger: 
     orders = {}
     for person in ("sato", "tanaka"):
         left: Counter[str] = Counter()
-        read = []
+        read: list[str] = []
         while (seen := ledger.reading(person)).next is not None:
             assert (seen.read, seen.total) == (len(read), 10)
             vote = ledger.add_vote(seen.next.id, "left", person)

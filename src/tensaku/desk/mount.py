@@ -136,7 +136,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     app.user_middleware.append(Middleware(Gate, access=entry))
     add_signin(app, entry, title)
     add_month(app, entry, worker, due_day=due_day)
-    add_review(app, entry, names=job.names, text_language=job.language)
+    add_review(app, entry, house=House(job.names, job.style, job.required), text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
     worker.begin()
     add_inbox(app, road or Road(ledger))

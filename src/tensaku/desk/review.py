@@ -14,14 +14,13 @@ from markupsafe import Markup
 
 from tensaku.desk.access import Access
 from tensaku.desk.board import state_of
-from tensaku.desk.comparison import hold
+from tensaku.desk.comparison import House, hold
 from tensaku.desk.frame import Refused, language_of, own_form, redirect, render, shown
 from tensaku.desk.gate import signed_of
 from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.words import WORDS
 from tensaku.ledger import DraftRow, FinalRow, Ledger, PersonRow, ReviewRow, Standing
 from tensaku.ledger.rows import Verdicts
-from tensaku.text import Names
 
 __all__ = ["Opened", "Queue", "add_review", "read_queue"]
 
@@ -54,7 +53,7 @@ class Queue:
     people: Mapping[str, PersonRow]
 
 
-def read_queue(ledger: Ledger, draft_id: int | None, names: Names) -> Queue:
+def read_queue(ledger: Ledger, draft_id: int | None, house: House) -> Queue:
     """Read the page. Blocks.
 
     Raises:
@@ -70,16 +69,16 @@ def read_queue(ledger: Ledger, draft_id: int | None, names: Names) -> Queue:
             found[state].append((draft, standing))
     for rows in found.values():
         rows.sort(key=lambda row: row[1].final_id or 0)
-    opened = _opened(ledger, draft_id, standings, names) if draft_id is not None else None
+    opened = _opened(ledger, draft_id, standings, house) if draft_id is not None else None
     people = {person.name: person for person in ledger.people()}
     return Queue(found["review"], found["returned"], opened, people)
 
 
-def _opened(ledger: Ledger, draft_id: int, standings: Mapping[int, Standing], names: Names) -> Opened | None:
+def _opened(ledger: Ledger, draft_id: int, standings: Mapping[int, Standing], house: House) -> Opened | None:
     draft, finals = ledger.draft(draft_id), ledger.finals(draft_id)
     if not finals:
         return None
-    compared = hold(draft.text, finals[0].text, names, as_of=draft.as_of)
+    compared = hold(draft.text, finals[0].text, house, as_of=draft.as_of, section=draft.section)
     return Opened(
         draft,
         finals[0],
@@ -91,23 +90,23 @@ def _opened(ledger: Ledger, draft_id: int, standings: Mapping[int, Standing], na
     )
 
 
-def add_review(app: FastAPI, access: Access, *, names: Names, text_language: str) -> None:
+def add_review(app: FastAPI, access: Access, *, house: House, text_language: str) -> None:
     """Add `/review` in both languages."""
-    page = _Page(access, names, text_language)
+    page = _Page(access, house, text_language)
     for start in ("", "/en"):
         app.add_api_route(f"{start}/review", shown(page.show), methods=["GET"])
         app.add_api_route(f"{start}/review", shown(page.decide), methods=["POST"])
 
 
 class _Page:
-    def __init__(self, access: Access, names: Names, text_language: str) -> None:
-        self._access, self._names, self._text_language = access, names, text_language
+    def __init__(self, access: Access, house: House, text_language: str) -> None:
+        self._access, self._house, self._text_language = access, house, text_language
 
     async def show(self, request: Request) -> Response:
         language, signed, asked = language_of(request), signed_of(request), request.query_params.get("draft", "")
         own = PersonalLedger(self._access.ledger, signed.person.name)
         number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
-        queue = await asyncio.to_thread(read_queue, own, number, self._names)
+        queue = await asyncio.to_thread(read_queue, own, number, self._house)
         told = request.query_params.get("told", "")
         return render(
             "review.html",

@@ -309,8 +309,8 @@ _EN = {
 }
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
-    "ja": {**_JA, **{key: said[0] for key, said in (HOUSE | WRITING).items() if not key.endswith("_one")}},
-    "en": {**_EN, **{key: said[1] for key, said in (HOUSE | WRITING).items()}},
+    "ja": {**_JA, **{key: said[0] for key, said in {**HOUSE, **WRITING}.items() if not key.endswith("_one")}},
+    "en": {**_EN, **{key: said[1] for key, said in {**HOUSE, **WRITING}.items()}},
 }
 
 _FIRST_HALF = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")

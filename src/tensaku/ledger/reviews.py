@@ -102,7 +102,7 @@ class Reviews(Transactions):
                 raise NotAllowed(f"{by!r} is not a reviewer", where=self.where, fix=fix)
             final = self._one(session, tables.Final, final_id, "final")
             if decision != "comment":
-                self._check_open(session, final, by)
+                self._check_unreviewed(session, final, by)
             stands = session.scalars(
                 select(tables.Review).where(tables.Review.final_id == final_id, tables.Review.decision != "comment")
             ).first()
@@ -120,7 +120,7 @@ class Reviews(Transactions):
             append(session, by, "final.reviewed", f"review:{made.id}", detail)
             return _review_of(made)
 
-    def _check_open(self, session: Session, final: tables.Final, by: str) -> None:
+    def _check_unreviewed(self, session: Session, final: tables.Final, by: str) -> None:
         writers = select(tables.Final.by).where(tables.Final.draft_id == final.draft_id, tables.Final.id <= final.id)
         if by in set(session.scalars(writers)):
             raise NotAllowed(
