@@ -42,12 +42,12 @@ def read_xlsx(path: Path, limits: Limits) -> ReadDocument:
     except ModuleNotFoundError as error:
         raise MissingExtra("openpyxl", "documents") from error
     try:
-        with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # openpyxl warns of styles that it leaves out; what cells show is all we take
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file, warnings.catch_warnings():
+            # openpyxl warns of styles that it leaves out; what cells show is all we take
+            warnings.simplefilter("ignore")
             check_xml(path, archive)
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            # the open file, since openpyxl refuses a name without the usual ending
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             try:
                 return _Reading(path, limits, archive).document(book)
             finally:

@@ -1,16 +1,17 @@
 """What a document is made of, in the order of reading: headings, paragraphs, table rows, each with its page and place.
 
-Readers turn a file's bytes into blocks. This module reads text, Markdown and HTML; `READERS` is the place where readers
-of further formats are entered, by the ending of the file's name.
+Readers turn a file's bytes into blocks. This module reads text, Markdown and HTML, and hands PDF, Word and Excel to
+`tensaku.documents`.
 """
 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from tensaku.errors import DataError
@@ -202,6 +203,36 @@ def _html(data: bytes) -> list[Block]:
     return page.found.blocks
 
 
+def _office(data: bytes) -> list[Block]:
+    """PDF, Word and Excel, as `tensaku.documents` reads them: typed by content, in a bounded process of its own.
+
+    Headers, footers and page numbers are left out; scanned pages have no text.
+
+    Raises:
+        ValueError: it is not read, with the reason.
+    """
+    from tensaku.documents import Unreadable, read
+
+    with tempfile.TemporaryDirectory(prefix="tensaku-index-") as folder:
+        path = Path(folder) / "document"
+        path.write_bytes(data)
+        try:
+            document = read(path)
+        except Unreadable as error:
+            raise ValueError(error.what) from None
+    found = _Gathering()
+    for page, block in document.blocks():
+        found.page = page.number
+        if block.kind == "table":
+            for row in block.rows:
+                found.add("row", " | ".join(cell.replace("\n", " ").strip() for cell in row))
+        elif block.kind == "heading":
+            found.add("heading", block.text, block.level or 1)
+        elif block.kind == "paragraph":
+            _paragraphs(found, block.text)
+    return found.blocks
+
+
 READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".txt": _text,
     ".text": _text,
@@ -209,8 +240,13 @@ READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".markdown": _markdown,
     ".html": _html,
     ".htm": _html,
+    ".pdf": _office,
+    ".docx": _office,
+    ".docm": _office,
+    ".xlsx": _office,
+    ".xlsm": _office,
 }
-"""Reader by ending. Readers of PDF, Word and Excel files join here: bytes in, blocks out, ValueError if they cannot."""
+"""Reader by ending: bytes in, blocks out, ValueError if they cannot."""
 
 
 def read_blocks(name: str, data: bytes) -> list[Block]:

@@ -47,3 +47,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("manager", "folded", name="uq_heading_words"),
         sqlite_autoincrement=True,
     )
+
+
+def downgrade() -> None:
+    """Take this version's tables away, with the reports and headings in them."""
+    for table in ("heading_words", "reports"):
+        op.drop_table(table)

@@ -59,3 +59,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_choices_draft_id", "choices", ["draft_id"])
+
+
+def downgrade() -> None:
+    """Take this version's tables away, with the decisions, work in progress and choices in them."""
+    for table in ("choices", "work", "decisions"):
+        op.drop_table(table)

@@ -48,3 +48,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_votes_comparison_id", "votes", ["comparison_id"])
+
+
+def downgrade() -> None:
+    """Take this version's tables away, with the comparisons and votes in them."""
+    for table in ("votes", "comparisons"):
+        op.drop_table(table)

@@ -1,4 +1,8 @@
-"""Salts, conditions of approvals, filings of governance, and lineage for fast questions."""
+"""Salts, conditions of approvals, filings of governance, and lineage for fast questions.
+
+One way only: the log holds digests that the salts are part of, and without them every row written
+since would look tampered with.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
+revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
@@ -41,3 +41,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_opinions_question", "opinions", ["question_id"])
+
+
+def downgrade() -> None:
+    """Take this version's tables away, with the questions and opinions in them."""
+    for table in ("opinions", "questions"):
+        op.drop_table(table)
