@@ -49,7 +49,18 @@ def test_run_tells_in_one_line_of_json_what_every_stage_found(road: Path) -> Non
     printed = (road.parent / "out.json").read_text(encoding="utf-8")
     assert printed.count("\n") == 1
     told = json.loads(printed)
-    assert list(told) == ["ingest", "curate", "exam", "lessons", "base", "trim", "tune", "evaluate", "release"]
+    assert list(told) == [
+        "ingest",
+        "curate",
+        "exam",
+        "lessons",
+        "base",
+        "trim",
+        "tune",
+        "answers",
+        "evaluate",
+        "release",
+    ]
     assert {stage: entry["ref"] for stage, entry in told.items() if stage != "trim"} == refs(road)
     assert told["evaluate"]["facts"]["exam_n"] == 10
 

@@ -34,6 +34,8 @@ def main() -> None:
     (folder / "rights.toml").write_text(ACCESS, encoding="utf-8")
     index([Collection("rules", folder / "rules")], folder / "index", None)
     ledger = Ledger.open(folder / "ledger.db")
+    for name, shown in (("sato", "佐藤"), ("tanaka", "田中")):
+        ledger.add_person(name, shown, ("writer",))
     engine = ScriptedEngine(lambda messages: "", context=3000)
     answerer = Answerer(Searcher(folder / "index", None, Rights(folder / "rights.toml")), sure=0.5)
     app = build_app(engine=engine)

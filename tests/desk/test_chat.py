@@ -123,6 +123,8 @@ def test_the_page(chromium: Browser, address: str) -> None:
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(address)
+    page.locator("[data-person=tanaka]").click()
+    page.locator("#desk-root").wait_for()
     page.evaluate("document.querySelector('a[href=\"/ask\"]').click()")
     page.wait_for_url("**/ask")
     page.wait_for_function("window.socket && window.socket.connected")

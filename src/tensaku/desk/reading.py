@@ -21,20 +21,12 @@ from tensaku.ledger import ComparisonRow, Ledger, VoteRow
 __all__ = ["PATHS", "add_reading"]
 
 PATHS: tuple[tuple[str, Language], ...] = (("/read", "ja"), ("/en/read", "en"))
-_COOKIE = "tensaku-reader"
 _LONGEST_FORM = 100_000  # bytes
 
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("読み比べ", "Blind reading"),
-    "lead": (
-        "一つの原稿から作られた二つの案を、作り手を伏せて読み比べます。",
-        "Two versions made from one draft, without the names of their makers.",
-    ),
     "question": ("公表文として、どちらがよいですか。", "Which is the better text to publish?"),
     "who": ("読む人", "Reader"),
-    "choose": ("お名前を選んでください", "Choose your name"),
-    "begin": ("始める", "Begin"),
-    "change": ("読む人を替える", "Another reader"),
     "progress": ("読んだ件数", "Read"),
     "draft": ("原稿", "Draft"),
     "left": ("左の案", "Left"),
@@ -79,37 +71,26 @@ class _Shown:
     reason: str = ""
 
 
-def add_reading(app: FastAPI, ledger: Ledger, who: Callable[[Request], str | None] | None = None) -> None:
+def add_reading(app: FastAPI, ledger: Ledger, who: Callable[[Request], str]) -> None:
     """Add the pages `/read` (Japanese) and `/en/read` to `app`.
 
     Args:
         ledger: what is laid out and what people say.
-        who: the short name of the person who sends a request, None for nobody; without it readers choose their name.
+        who: the short name of the person who sends a request.
     """
     for path, language in PATHS:
         _add(app, ledger, who, path, language)
 
 
-def _add(
-    app: FastAPI, ledger: Ledger, who: Callable[[Request], str | None] | None, path: str, language: Language
-) -> None:
+def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str, language: Language) -> None:
     views = Views(language)
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
     other = next((there, named) for there, named in PATHS if named != language)
 
-    def reader(request: Request) -> str:
-        if who is not None:
-            return who(request) or ""
-        name = request.cookies.get(_COOKIE, "")
-        return name if name in {person.name for person in _readers(ledger)} else ""
-
     def page(request: Request, fault: str = "") -> HTMLResponse:
-        name = reader(request)
-        values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault, "chosen": who is None}
-        values |= {"asset_version": asset_version(), "people": _readers(ledger), "reader": None}
-        values |= {"shown": None, "read": 0, "total": 0, "can_go_back": False}
-        if name:
-            values |= _turn(ledger, name, back="back" in request.query_params)
+        values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault}
+        values |= {"asset_version": asset_version()}
+        values |= _turn(ledger, who(request), back="back" in request.query_params)
         html = views._render("reading.html", **values)
         return HTMLResponse(str(html), status_code=400 if fault else 200, headers={"Cache-Control": "no-store"})
 
@@ -120,19 +101,11 @@ def _add(
     @app.post(path, include_in_schema=False)
     async def judged(request: Request) -> Response:
         form = await _form(request)
-        if "reader" in form and who is None:
-            answer = RedirectResponse(path, 303)
-            answer.set_cookie(_COOKIE, form["reader"], max_age=43_200, httponly=True, samesite="lax")
-            return answer
         try:
-            await asyncio.to_thread(_keep, ledger, reader(request), form)
+            await asyncio.to_thread(_keep, ledger, who(request), form)
         except UsageError as error:
             return await asyncio.to_thread(page, request, f"{say['refused']}: {error}")
         return RedirectResponse(path, 303)
-
-
-def _readers(ledger: Ledger) -> list[Any]:
-    return [person for person in ledger.people() if person.active and person.name != "system"]
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -149,10 +122,10 @@ def _keep(ledger: Ledger, person: str, form: dict[str, str]) -> None:
     """Keep a vote.
 
     Raises:
-        UsageError: nobody is chosen, or the form is not whole.
+        UsageError: the form is not whole, or there is no such comparison.
     """
     number = form.get("comparison", "")
-    if not person or not number.isascii() or not number.isdigit():
+    if not number.isascii() or not number.isdigit():
         raise UsageError("the form is not whole", where="read", fix="Open the page anew and vote again")
     winner = cast(Any, form.get("winner", ""))
     ledger.add_vote(int(number), winner, person, reason=form.get("reason", "").replace("\r\n", "\n"))

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 DRAINING_AFTER = 5
 """Seconds after which a client that meets a closing server should try again."""
+FOLLOWED_WITHIN = 5.0
+"""Seconds within which the list of models follows the ledger; it looks there every other second."""
 
 
 class Cancels(Protocol):
@@ -139,10 +141,7 @@ class Service:
                 raise WireError(503, message, code="queue_timeout", after=self.turns.after) from None
             raise
         try:
-            model, engine = self.choose(name)
-            if not caller.may_ask(name, model):  # a challenger that the key does not open
-                model, engine = self.look_up(caller, name)
-            await asyncio.to_thread(self._check_approval, model)
+            model, engine = await self._approved(caller, name)
         except BaseException:
             self.turns.leave(caller.name, weight)
             self._budgets.settle(key, tokens, 0)
@@ -150,6 +149,32 @@ class Service:
         ticket = Ticket(self, Asking(door, caller, name, tokens, weight, began), model, engine)
         self._tickets.add(ticket)
         return ticket
+
+    async def _approved(self, caller: Caller, name: str) -> tuple[Served, Engine]:
+        """Who answers for `name`, and may.
+
+        A release that was taken back a moment ago is still on the list: who asked for the task waits for the next one.
+
+        Raises:
+            WireError: 403, the approval does not cover it, and nothing else stood on the list in time.
+        """
+        end = time.monotonic() + FOLLOWED_WITHIN
+        while True:
+            model, engine = self.choose(name)
+            if not caller.may_ask(name, model):  # a challenger that the key does not open
+                model, engine = self.look_up(caller, name)
+            try:
+                await asyncio.to_thread(self._check_approval, model)
+            except WireError:
+                if name == model.release or time.monotonic() > end or not self._taken_back(model):
+                    raise
+            else:
+                return model, engine
+            await asyncio.sleep(0.1)
+
+    def _taken_back(self, model: Served) -> bool:
+        """Whether the ledger lets this release answer no more, so that the list is about to change."""
+        return self.ledger is not None and self.ledger.release(model.release).status != "approved"
 
     def _check_approval(self, model: Served) -> None:
         """Refuse what the approval of a release does not cover: another task, a day after its end, one answer more.
