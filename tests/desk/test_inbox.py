@@ -145,7 +145,7 @@ def test_from_upload_to_draft_in_the_browser(page: Page, server, tmp_path: Path)
     (tmp_path / "迷う報告.txt").write_text(HEAD.replace("11月", "12月") + BODY + ODD, encoding="utf-8")
     page.goto(server.url)
     page.click("[data-person=sato]")
-    page.click("text=報告書の受付")
+    page.click(".nav a[href='/inbox']")
     page.set_input_files("#files", [tmp_path / "良い報告.txt", tmp_path / "迷う報告.txt"])
     page.wait_for_url("**/inbox?report=*")
     assert page.locator("#report-title").inner_text() == "迷う報告.txt"

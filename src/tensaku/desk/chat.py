@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tensaku.desk.views import HERE, asset_version
-from tensaku.desk.words import Language
+from tensaku.desk.words import WORDS, Language
 from tensaku.errors import TensakuError, UsageError
 from tensaku.ledger import Ledger
 from tensaku.retrieve.answer import Answer, Answerer
@@ -70,7 +70,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "empty": ("質問を入力してください。", "Write a question first."),
     "fault": ("回答できませんでした：{what}", "No answer: {what}"),
     "open_to": ("全員に公開された文書", "Documents open to everybody"),
-    "desk": ("コメントデスク", "Comment desk"),
     "other": ("English", "日本語"),
     "you": ("質問", "You"),
     "doubt": ("根拠なし", "no source"),
@@ -94,7 +93,8 @@ def _render(name: str, language: Language, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return str(environment.get_template(name).render(t=_say(language), language=language, **values))
+    told = {"t": _say(language), "site": WORDS[language], "language": language}
+    return str(environment.get_template(name).render(**told, **values))
 
 
 @dataclass
@@ -229,7 +229,7 @@ def add_chat(path: str, language: Language, answerer: Answerer, ledger: Ledger, 
             asset_version=asset_version(),
             person=person,
             limit=_LONGEST,
-            desk_path="/" if language == "ja" else "/en",
+            here="ask",
             other_path="/en/ask" if language == "ja" else "/ask",
         )
         ui.add_body_html(body)

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tensaku.desk.inbox_words import INBOX_WORDS
 from tensaku.desk.views import HERE, asset_version
-from tensaku.desk.words import Language, month_name
+from tensaku.desk.words import WORDS, Language, month_name
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
 from tensaku.intake import NONE, Arrival, Road, told
@@ -214,6 +214,8 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
         .get_template("inbox.html")
         .render(
             t=words,
+            site=WORDS[language],
+            here="inbox",
             language=language,
             asset_version=asset_version(),
             waiting=waiting,

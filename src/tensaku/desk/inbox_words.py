@@ -14,7 +14,6 @@ _PAIRS: dict[str, tuple[str, str]] = {
         "運用会社の報告書を読み込み、区分ごとの原稿にします。判断に迷うものは、理由を添えてここに残します。",
         "Managers' reports become drafts by section. What is in doubt waits here, with the reason.",
     ),
-    "back": ("原稿一覧", "Drafts"),
     "other_language": ("English", "日本語"),
     "drop": ("ここに報告書をドロップ", "Drop reports here"),
     "drop_note": (

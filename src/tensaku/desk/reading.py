@@ -52,7 +52,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Once outputs are laid out with `tensaku read`, they appear here.",
     ),
     "refused": ("回答を記録できませんでした", "Your answer was not kept"),
-    "desk": ("原稿の画面へ", "To the desk"),
 }
 
 
@@ -89,7 +88,7 @@ def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str,
 
     def page(request: Request, fault: str = "") -> HTMLResponse:
         values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault}
-        values |= {"asset_version": asset_version()}
+        values |= {"asset_version": asset_version(), "here": "read"}
         values |= _turn(ledger, who(request), back="back" in request.query_params)
         html = views._render("reading.html", **values)
         return HTMLResponse(str(html), status_code=400 if fault else 200, headers={"Cache-Control": "no-store"})

@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tensaku.desk.views import Views, asset_version
 from tensaku.desk.words import Language
 from tensaku.errors import TensakuError
 from tensaku.plan import Answer, Ask, Load, Training, plan
@@ -73,7 +74,8 @@ def _say(language: Language) -> dict[str, str]:
 
 def body(language: Language) -> Markup:
     """The page before the first answer."""
-    say = _say(language)
+    say, views = _say(language), Views(language)
+    nav = views.part("nav.html", here="plan", asset_version=asset_version())
     selects = [
         _select("model", say["model"], names(), "llama-3.1-8b"),
         _select("method", say["method"], METHODS, "lora"),
@@ -82,11 +84,14 @@ def body(language: Language) -> Markup:
     sliders = [_slider(name, say[name], *row) for name, row in _RANGES.items()]
     return Markup(
         '<link rel="stylesheet" href="/desk/static/desk.css"><link rel="stylesheet" href="/desk/static/sizing.css">'
+        '<header class="bar sizing-bar"><div class="brand"><svg class="seal" viewBox="0 0 36 36" aria-hidden="true">'
+        '<rect x="1" y="1" width="34" height="34" rx="5"/><text x="18" y="26" text-anchor="middle">添</text></svg>'
+        '<p class="brand-name">{}</p></div>{}</header>'
         '<main class="sizing" lang="{}"><h1>{}</h1><p class="lead">{}</p><div class="sizing-columns">'
         '<form id="sizing-form" data-method="lora">{}</form>'
         '<div id="sizing-answer" aria-live="polite"></div></div></main>'
         '<script src="/desk/static/sizing.js" defer></script>'
-    ).format(language, say["title"], say["lead"], Markup().join([*selects, *sliders]))
+    ).format(views.words["product"], nav, language, say["title"], say["lead"], Markup().join([*selects, *sliders]))
 
 
 def _select(name: str, label: str, values: Sequence[str], chosen: str) -> Markup:
@@ -175,7 +180,7 @@ def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
         memory = found.fit.memory
         bars = [(KINDS[name] if ja else name, size / 1e9, "sure") for name, size in memory.exact.items()]
         bars += [(KINDS[name] if ja else name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
-        bars.append(("=", memory.total / 1e9, "sure"))
+        bars.append(("合計" if ja else "together", memory.total / 1e9, "sure"))
         ends = memory.low / 1e9, memory.high / 1e9
     return _figure(say["memory"], bars, room, f"{say['room']} {room:g}", ends)
 

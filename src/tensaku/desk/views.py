@@ -160,6 +160,7 @@ class Views:
             .get_template(template)
             .render(
                 t=self.words,
+                site=self.words,
                 language=self.language,
                 section=self.section,
                 month=lambda as_of: month_name(as_of, self.language),

@@ -30,7 +30,6 @@ _JA = {
     "admin": "管理",
     # list
     "drafts": "原稿一覧",
-    "reports": "報告書の受付",
     "month": "対象月",
     "fund": "ファンド",
     "manager": "運用会社",
@@ -178,7 +177,6 @@ _EN = {
     "auditor": "auditor",
     "admin": "administrator",
     "drafts": "Drafts",
-    "reports": "Reports",
     "month": "Month",
     "fund": "Fund",
     "manager": "Manager",
