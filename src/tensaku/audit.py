@@ -282,7 +282,6 @@ def bom(
 
 
 def _ledger(folder: Path) -> Ledger:
-    from tensaku.ledger import Ledger
     from tensaku.pipeline import Workspace
 
-    return Ledger.open(Workspace.open(folder).ledger_file)
+    return Workspace.open(folder).open_ledger()

@@ -14,7 +14,7 @@ from tensaku.errors import NotFound, TensakuError, UsageError
 from tensaku.evaluate import Board, Candidate, Entry, Examine, Judge, Judging, examine, judge, leaderboard
 from tensaku.evaluate.panel import panel
 from tensaku.evaluate.votes import Vote
-from tensaku.ledger import Ledger, NewComparison, VoteRow
+from tensaku.ledger import NewComparison, VoteRow
 from tensaku.pipeline import Built, Road, Workspace, build
 from tensaku.records import Pair, from_dict
 from tensaku.store import Artifact, Input, SourceFile, Store
@@ -91,7 +91,7 @@ def _votes_file(
     if not workspace.ledger_file.exists():
         return None
     texts = _texts(exam, {entry.name: (made[entry.name], entry.row) for entry in entries if not entry.failed})
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         votes = [
             vote
             for vote in ledger.votes()
@@ -165,7 +165,7 @@ def lay_out_reading(store: Store, workspace: Workspace, names: Sequence[str], n:
             if first.strip() and second.strip() and first != second:  # equal texts need no reader
                 told = (pair.fund, pair.section, pair.as_of, pair.draft)
                 new.append(NewComparison(exam.ref, pair.id, *told, one, first, two, second))
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         return ledger.add_comparisons(new, by), chosen
 
 
@@ -192,7 +192,7 @@ def panel_of(store: Store, workspace: Workspace, resamples: int) -> dict[str, An
     """Strengths and agreement by everything that this workspace's people and its newest judge said; may be empty."""
     people: list[Vote] = []
     if workspace.ledger_file.exists():
-        with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+        with workspace.open_ledger() as ledger:
             people = [_vote(vote) for vote in ledger.votes()]
     judges = store.list("judge")
     return panel(people, judges[-1] if judges else None, resamples, workspace.spec.evaluate.seed)

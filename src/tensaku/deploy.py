@@ -108,7 +108,7 @@ def export_finals(
     """
     from tensaku.desk.handout import gather, handout
 
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         found = gather(ledger, month=month or None, fund=fund or None)
     content = handout(found, form, language=workspace.spec.task.language, history=history)
     name = "-".join(["comments", *filter(None, (month, re.sub(r"[^\w.-]+", "-", fund)))])

@@ -9,7 +9,7 @@ from tensaku.errors import UsageError
 from tensaku.govern.probe import Probe, probe
 from tensaku.govern.promotion import Promotion, promotion
 from tensaku.govern.validation import Validation, note_validation, validation
-from tensaku.ledger import SYSTEM, FilingRow, Ledger
+from tensaku.ledger import SYSTEM, FilingRow
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, SourceFile, Store
 
@@ -29,7 +29,7 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
     if release.stage != "release":
         raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
     cfg = _settings(sets)
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         ledger.release(release.ref)
         now = ledger.deployed()
         held = store.get(now.champion) if now is not None and now.champion != release.ref else None
@@ -79,7 +79,7 @@ def run_validation(
     release = store.get(ref)
     if release.stage != "release":
         raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
-    with Ledger.open(workspace.ledger_file, names=workspace.names()) as ledger:
+    with workspace.open_ledger() as ledger:
         ledger.check_validator(release.ref, by)
         cfg = Validation(n=n, seed=seed, engine=workspace.spec.serve.engine_for(store.get(release.inputs["base"]).path))
         made = store.run(

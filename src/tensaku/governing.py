@@ -371,10 +371,9 @@ def _moment(text: str) -> datetime:
 
 
 def _ledger(folder: Path) -> Ledger:
-    from tensaku.ledger import Ledger
     from tensaku.pipeline import Workspace
 
-    return Ledger.open(Workspace.open(folder).ledger_file)
+    return Workspace.open(folder).open_ledger()
 
 
 class _opened:  # noqa: N801 - used as a function in a with statement

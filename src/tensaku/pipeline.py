@@ -203,7 +203,7 @@ class Workspace:
     def _sources(self) -> dict[str, SourceFile]:
         found = curation.files(self.spec.sources, self.folder)
         if self.spec.sources.finals.use:
-            with Ledger.open(self.ledger_file, names=self.names()) as ledger:
+            with self.open_ledger() as ledger:
                 found["finals"] = curation.finals_file(ledger, self.root / "finals")
         return found
 
@@ -335,7 +335,7 @@ class Workspace:
     @contextlib.contextmanager
     def road(self) -> Iterator[Intake]:
         """The road on which managers' reports come in, with the ledger open and the files kept beside it."""
-        with Ledger.open(self.ledger_file, names=self.names()) as ledger:
+        with self.open_ledger() as ledger:
             yield Intake(ledger, self.spec.reports, self.root / "reports")
 
     def file(self, name: str) -> Path | None:
