@@ -36,3 +36,14 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
         pytest.skip("the command is not written yet")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_commands_open_the_ledger_by_way_of_the_workspace() -> None:
+    """`Workspace.open_ledger` knows the address, the password and whether finals are reviewed; nothing else does."""
+    root = ROOT / "src" / "tensaku"
+    found = [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*.py"))
+        if "Ledger.open(" in path.read_text(encoding="utf-8") and path.parent.name != "ledger"
+    ]
+    assert found == ["pipeline.py"]
