@@ -260,6 +260,8 @@ def monitor(
             ledger.file("monitoring", line["release"], {**line, "note": note}, by)
     if as_json:
         print(json.dumps(shown, ensure_ascii=False))
+    elif not shown:
+        print("No release has answered yet, so there is nothing to watch.")
     for line in () if as_json else shown:
         figures = "  ".join(f"{name} {value:g}" for name, value in line["figures"].items())
         print(f"{line['month']}  {line['release']}  n {line['n']}  {figures}")
