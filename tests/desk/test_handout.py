@@ -56,6 +56,18 @@ def test_json_is_the_text_itself(ledger: Ledger) -> None:
     assert rows[1]["history"][0]["What"] == "Draft received"
 
 
+def test_what_nobody_has_approved_does_not_go_out(ledger: Ledger) -> None:
+    ledger.review = True
+    with pytest.raises(UsageError, match="second person's approval"):
+        gather(ledger)
+    ledger.add_person("mori", "森", ("reviewer",))
+    ledger.add_review(ledger.finals(1)[0].id, "approved", "mori")
+    assert [handed.draft.id for handed in gather(ledger)] == [1]
+    ledger.save_final(1, "市場は続伸しました。", "sato", based_on=ledger.finals(1)[0].id)  # written anew: read anew
+    with pytest.raises(UsageError, match="second person's approval"):
+        gather(ledger)
+
+
 def test_what_cannot_be_handed_out_is_said(ledger: Ledger) -> None:
     with pytest.raises(UsageError, match="nothing is saved"):
         gather(ledger, month="2020-01")

@@ -58,19 +58,26 @@ def gather(
 ) -> list[Handed]:
     """The newest finals of one draft, or of all that match, by month, fund and section as a report has them. Blocks.
 
+    Where a second person reviews, a comment goes out only once its newest version is approved.
+
     Raises:
         NotFound: no such draft.
-        UsageError: nothing that matches is saved yet.
+        UsageError: nothing that matches is saved, or nothing is approved, yet.
     """
     rows = [ledger.draft(draft)] if draft is not None else ledger.drafts(as_of=month, fund=fund)
     order = list(SECTIONS["ja"])
     rows.sort(key=lambda d: (d.as_of, d.fund, order.index(d.section) if d.section in order else 99, d.id))
-    found = []
+    found, waiting = [], 0
+    approved = ledger.approved_finals() if ledger.review else set()
     for row in rows:
         finals = ledger.finals(row.id)
-        if finals:
+        if finals and ledger.review and finals[0].id not in approved:
+            waiting += 1
+        elif finals:
             said = tuple(ledger.decisions(row.id, newest=False))
             found.append(Handed(row, finals[0], tuple(finals), tuple(ledger.revisions(row.id)), said))
+    if not found and waiting:
+        raise UsageError("what is saved waits for a second person's approval", fix="Have it reviewed at /review")
     if not found:
         raise UsageError("nothing is saved yet that could be handed out", fix="Save a comment, or name another month")
     return found
