@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tensaku.errors import UsageError
+from tensaku.options import HERE, Folder, ledger_of
 
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger, PersonRow
@@ -18,7 +18,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The people who write, tune and approve.", no_args_is_help=True, rich_markup_mode=None)
 
-Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; by default the person of this ledger called system.")]
 Name = Annotated[str, typer.Argument(help="The short name.")]
@@ -30,7 +29,6 @@ Roles = Annotated[
 ]
 Funds = Annotated[list[str] | None, typer.Option(help="Only this fund; may be given several times.")]
 Tasks = Annotated[list[str] | None, typer.Option(help="Only this task; may be given several times.")]
-HERE = Path()
 
 
 @app.command("add")
@@ -45,7 +43,7 @@ def add(
     folder: Folder = HERE,
 ) -> None:
     """Add a person to the ledger."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         row = ledger.add_person(name, shown or name, role or ["writer"], scopes=_scopes(fund, task), by=_by(by))
         once = _once(ledger, name, by) if password else ""
     only = f"; only {', '.join(row.scopes)}" if row.scopes else ""
@@ -66,7 +64,7 @@ def set_(
     """Change what a person may do: these roles and no others, these tasks and funds and no others."""
     if not (role or fund or task or all_) or (all_ and (fund or task)):
         raise UsageError("nothing to change, or too much", fix="Name --role, or --fund and --task, or --all")
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         row = ledger.person(name)
         if role:
             row = ledger.set_roles(name, role, by=_by(by))
@@ -83,7 +81,7 @@ def password(
     folder: Folder = HERE,
 ) -> None:
     """Give a person a new password, printed here and good for one sign-in. It also lifts a lock."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         if stdin:
             ledger.set_password(name, sys.stdin.readline().rstrip("\n"), by=_by(by))
             print(f"{name}: the password was changed; every sign-in of theirs has ended")
@@ -95,21 +93,21 @@ def password(
 @app.command("disable")
 def disable(name: Name, by: By = "", folder: Folder = HERE) -> None:
     """Let a person in no more; what they signed stays, and they are signed out at once."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         print(_line(ledger.set_active(name, False, by=_by(by))))
 
 
 @app.command("enable")
 def enable(name: Name, by: By = "", folder: Folder = HERE) -> None:
     """Let a person in again."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         print(_line(ledger.set_active(name, True, by=_by(by))))
 
 
 @app.command("signout")
 def signout(name: Name, by: By = "", folder: Folder = HERE) -> None:
     """End every sign-in of a person, on whatever machine."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         ledger.end_sessions(name, by=_by(by))
     print(f"{name}: signed out everywhere")
 
@@ -117,18 +115,12 @@ def signout(name: Name, by: By = "", folder: Folder = HERE) -> None:
 @app.command("list")
 def list_(folder: Folder = HERE, as_json: Json = False) -> None:
     """List the people in the ledger."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         people = ledger.people()
     if as_json:
         print(json.dumps([_values(person) for person in people], ensure_ascii=False))
     for person in () if as_json else people:
         print(_line(person))
-
-
-def _ledger(folder: Path) -> Ledger:
-    from tensaku.pipeline import Workspace
-
-    return Workspace.open(folder).open_ledger()
 
 
 def _by(by: str) -> str:

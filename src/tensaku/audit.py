@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tensaku.errors import UsageError
+from tensaku.options import HERE, By, Folder, Json, ledger_of
 
 if TYPE_CHECKING:
-    from tensaku.ledger import Ledger
+    pass
 
 __all__ = ["add_to"]
 
@@ -28,12 +29,8 @@ lineage = typer.Typer(
     rich_markup_mode=None,
 )
 
-Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
-By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the log.")]
 AnchorFile = Annotated[Path | None, typer.Option("--to", help="The file; by default anchors.jsonl in the workspace.")]
-HERE = Path()
 ANCHORS = "anchors.jsonl"
 
 
@@ -53,7 +50,7 @@ def log_list(
     as_json: Json = False,
 ) -> None:
     """List the newest entries: who, when, what, and what stood before and after."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         rows = [entry for entry in ledger.log() if subject in entry.subject][-newest:]
     if as_json:
         print(json.dumps([asdict(entry) for entry in rows], ensure_ascii=False))
@@ -76,7 +73,7 @@ def log_verify(
     if anchors is not None and not anchors.is_file():
         raise UsageError("there is no such file", where=anchors, fix="Name the file that tensaku log anchor wrote")
     held = read_anchors(anchors or folder / ANCHORS) + [parse_anchor(text) for text in anchor or []]
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         n = check_log(ledger, held)
     if as_json:
         print(json.dumps({"entries": n, "anchors": len(held), "holds": True}))
@@ -91,7 +88,7 @@ def log_anchor(to: AnchorFile = None, folder: Folder = HERE, as_json: Json = Fal
     """Note the newest entry's hash in a file outside the ledger, once a day; print it to put it on paper as well."""
     from tensaku.govern.anchors import add_anchor
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         made = add_anchor(ledger, to or folder / ANCHORS)
     print(
         json.dumps(asdict(made)) if as_json else f"{made.line}\n{made.at}  keep this where the ledger's keeper cannot"
@@ -112,7 +109,7 @@ def log_erase(
 ) -> None:
     """Erase texts for good, by right or at the end of their time; the chain still holds, and says who and why."""
     wanted = list(subjects or [])
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         if older is not None:
             if not 0 <= older <= 36_500:
                 raise UsageError(f"{older:g} days are no age", fix="Write a number from 0 to 36500")
@@ -146,7 +143,7 @@ def lineage_made(
     """Say which documents and pairs made the model that wrote a sentence."""
     from tensaku.govern.traces import what_made
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         found = what_made(ledger, words, limit)
     if as_json:
         print(json.dumps([asdict(one) for one in found], ensure_ascii=False, default=str))
@@ -170,7 +167,7 @@ def lineage_saw(
     """Say which models were taught with a document, a pair or a person's texts."""
     from tensaku.govern.traces import who_saw
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         found = who_saw(ledger, what)
     if as_json:
         print(json.dumps(asdict(found), ensure_ascii=False))
@@ -192,7 +189,7 @@ def lineage_at(
     from tensaku.ledger import moment as read_moment
 
     at = read_moment(moment, "moment")
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         found = what_stood(ledger, at)
     if as_json:
         print(json.dumps(asdict(found) if found else None, ensure_ascii=False, default=str))
@@ -214,7 +211,7 @@ def lineage_rebuild(folder: Folder = HERE) -> None:
     from tensaku.pipeline import Workspace
     from tensaku.store import Store
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         n = rebuild(ledger, Store(Workspace.open(folder).root))
     print(f"{n} releases")
 
@@ -237,7 +234,7 @@ def evidence(
     at = min(at, datetime.now(UTC))
     workspace = Workspace.open(folder)
     target = out or Path(f"evidence-{at:%Y-%m-%d}.zip")
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         made = pack(ledger, Store(workspace.root), target, at, folder / ANCHORS)
     if as_json:
         print(json.dumps(made, ensure_ascii=False))
@@ -279,9 +276,3 @@ def bom(
         print(json.dumps(told, ensure_ascii=False))
         return
     print(f"{target}: {len(bill['components'])} parts, fits CycloneDX 1.6\n{signature}: signed by {told['public_key']}")
-
-
-def _ledger(folder: Path) -> Ledger:
-    from tensaku.pipeline import Workspace
-
-    return Workspace.open(folder).open_ledger()

@@ -13,6 +13,7 @@ import typer
 
 from tensaku import __version__, accounts, audit, governing, inbox, keys, library
 from tensaku.errors import TensakuError, UsageError
+from tensaku.options import HERE, By, Folder, Json
 
 __all__ = ["app", "main"]
 
@@ -32,13 +33,9 @@ governing.add_to(app)
 app.command("index")(library.index)
 app.command("search")(library.search)
 
-Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s tune.epochs=1.")]
-By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
 Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
-HERE = Path()
 _INTERRUPTED = 130
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import UsageError
+from tensaku.options import HERE, By, Folder, Json, ledger_of
 
 if TYPE_CHECKING:
     from tensaku.ledger import FilingRow, Ledger
@@ -31,13 +32,9 @@ exceptions = typer.Typer(
     help="Exceptions from a rule, each with a reason and an end.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
-By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the log.")]
 Note = Annotated[str, typer.Option("--note", help="Why.")]
 Ref = Annotated[str, typer.Argument(help="The release.")]
-HERE = Path()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,7 +60,7 @@ def inventory_list(
     """List every model: what it is, who answers for it, its rating and where it stands."""
     from tensaku.govern.inventory import inventory
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         rows = inventory(ledger, _moment(as_of) if as_of else None)
     if as_json:
         print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
@@ -92,7 +89,7 @@ def inventory_enter(
     from tensaku.govern.inventory import enter
 
     values = {"kind": kind, "name": name, "owner": owner, "use": use, "use_class": use_class, "users": users}
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         enter(ledger, ref, {**values, "dependencies": needs or []}, by)
     print(f"{ref}: entered")
 
@@ -108,7 +105,7 @@ def inventory_rate(
     """Set a rating against the rule: the second line's, with a reason."""
     from tensaku.govern.inventory import override_rating
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         override_rating(ledger, ref, rating, reason, by)
     print(f"{ref}: rated {rating}")
 
@@ -124,7 +121,7 @@ def inventory_retire(
     """Retire a model: neither it nor what was made from it answers from now on."""
     from tensaku.govern.inventory import retire
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         retire(ledger, ref, reason, by, back=back)
     print(f"{ref}: {'in use again' if back else 'retired'}")
 
@@ -229,7 +226,7 @@ def delegate(
     folder: Folder = HERE,
 ) -> None:
     """Lend one's own role of the second line to somebody until a day; who built a model stays bound."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         if end:
             ledger.end_filing("delegation", f"{by}:{to}:{role}", reason, by)
         else:
@@ -248,7 +245,7 @@ def monitor(
     """Show each release's figures month by month, with limits from the months before, and every alert."""
     from tensaku.govern.monitor import figures_by_month
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         lines = figures_by_month(ledger, datetime.now(UTC))
         shown = [line for line in lines if month in ("", line["month"])]
         if month and not shown:
@@ -311,7 +308,7 @@ def finding_close(
     finding: Annotated[str, typer.Argument(help="As in F-0001.")], by: By, reason: Reason = "", folder: Folder = HERE
 ) -> None:
     """Close a finding, with what settled it."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         ledger.end_filing("finding", finding, reason, by)
     print(f"{finding}: closed")
 
@@ -323,7 +320,7 @@ def finding_list(
     as_json: Json = False,
 ) -> None:
     """List the findings, the open ones alone."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         rows = [row for row in ledger.standing("finding").values() if every or not row.content.get("ended")]
     if as_json:
         print(json.dumps([_values(row) for row in rows], ensure_ascii=False))
@@ -354,7 +351,7 @@ def exception_add(
 @exceptions.command("list")
 def exception_list(folder: Folder = HERE, as_json: Json = False) -> None:
     """List the exceptions, those that have ended too."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         rows = list(ledger.standing("exception").values())
     if as_json:
         print(json.dumps([_values(row) for row in rows], ensure_ascii=False))
@@ -372,12 +369,6 @@ def _moment(text: str) -> datetime:
     return moment(text, "day")
 
 
-def _ledger(folder: Path) -> Ledger:
-    from tensaku.pipeline import Workspace
-
-    return Workspace.open(folder).open_ledger()
-
-
 class _opened:  # noqa: N801 - used as a function in a with statement
     """The ledger of a workspace, and the whole name of a release in it."""
 
@@ -385,7 +376,7 @@ class _opened:  # noqa: N801 - used as a function in a with statement
         from tensaku.pipeline import Workspace
         from tensaku.store import Store
 
-        self._ledger = _ledger(folder)
+        self._ledger = ledger_of(folder)
         try:
             self._ref = Store(Workspace.open(folder).root).get(ref).ref
         except BaseException:

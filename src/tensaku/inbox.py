@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import DataError, UsageError
+from tensaku.options import HERE, By, Folder, Json
 
 if TYPE_CHECKING:
     from tensaku.intake import Arrival, Road
@@ -26,11 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
-By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
 Report = Annotated[int, typer.Argument(help="The report's number, as `tensaku inbox list` shows it.")]
-HERE = Path()
 _PAUSE = 1.0  # seconds between two looks at a watched folder
 
 

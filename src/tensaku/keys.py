@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tensaku.errors import UsageError
+from tensaku.options import HERE, Folder, ledger_of
 
 if TYPE_CHECKING:
-    from tensaku.ledger import KeyRow, Ledger
+    from tensaku.ledger import KeyRow
 
 __all__ = ["app"]
 
 app = typer.Typer(help="The keys with which programs call the API.", no_args_is_help=True, rich_markup_mode=None)
 
-Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 By = Annotated[str, typer.Option("--by", help="Who does this; by default the person of this ledger called system.")]
-HERE = Path()
 
 
 @app.command("add")
@@ -44,7 +42,7 @@ def add(
 
     scopes = [f"task:{name}" for name in task or []] + [f"adapter:{name}" for name in adapter or []]
     scopes += ["metrics"] if metrics else []
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         row, whole = ledger.add_key(
             person,
             label,
@@ -62,7 +60,7 @@ def add(
 @app.command("list")
 def list_(folder: Folder = HERE, as_json: Json = False) -> None:
     """List the keys, the ended ones too; the newest first."""
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         rows = ledger.keys()
     if as_json:
         print(json.dumps([_values(row) for row in rows], ensure_ascii=False))
@@ -81,15 +79,9 @@ def revoke(
     """End a key; running servers refuse it from the next request on."""
     from tensaku.ledger import SYSTEM
 
-    with _ledger(folder) as ledger:
+    with ledger_of(folder) as ledger:
         row = ledger.revoke_key(key, by=by or SYSTEM)
     print(json.dumps(_values(row), ensure_ascii=False) if as_json else f"{row.prefix} ({row.label}): {_state(row)}")
-
-
-def _ledger(folder: Path) -> Ledger:
-    from tensaku.pipeline import Workspace
-
-    return Workspace.open(folder).open_ledger()
 
 
 def _end(days: float | None) -> datetime | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import UsageError
+from tensaku.options import HERE, Folder, Json
 
 if TYPE_CHECKING:
     from tensaku.pipeline import Workspace
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answerer", "home", "index", "search"]
 
-Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
-HERE = Path()
 _EVEN = 0.05
 """Seconds: searches end on multiples of this, so that the time of one tells nothing of what was passed over."""
 

@@ -49,6 +49,8 @@ def finals_of(ledger: Ledger) -> Iterator[dict[str, Any]]:
 
     An older final is not taken: its writer thought better of it.
     """
+    from tensaku.ledger.finals import pair_of
+
     for draft in sorted(ledger.drafts(), key=lambda row: row.id):
         final = next(iter(ledger.finals(draft.id)), None)
         if final is None:
@@ -56,15 +58,7 @@ def finals_of(ledger: Ledger) -> Iterator[dict[str, Any]]:
         revisions = {row.id: row for row in ledger.revisions(draft.id)}
         revision = revisions.get(final.revision_id or 0)
         yield {
-            "id": f"ledger-{final.id}",
-            "draft": draft.text,
-            "final": final.text,
-            "manager": draft.manager,
-            "fund": draft.fund,
-            "section": draft.section,
-            "as_of": draft.as_of,
-            "family": f"{draft.fund}/{draft.section}/{draft.as_of}",
-            "source": f"ledger:final:{final.id}",
+            **pair_of(final, draft),
             "revision": revision.text if revision is not None else None,
             "provenance": dict(revision.provenance) if revision is not None else {},
             "breaks": [broken.fact.value for broken in final.verdict.breaks],

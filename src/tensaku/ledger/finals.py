@@ -15,7 +15,16 @@ from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
 from tensaku.ledger.decisions import decide
 from tensaku.ledger.drafts import verdict_from, verdict_to
-from tensaku.ledger.rows import Between, ChangeRow, Decision, FinalRow, ReasonsMissing, SavedMeanwhile, reason_key
+from tensaku.ledger.rows import (
+    Between,
+    ChangeRow,
+    Decision,
+    DraftRow,
+    FinalRow,
+    ReasonsMissing,
+    SavedMeanwhile,
+    reason_key,
+)
 from tensaku.ledger.transactions import Transactions, clean, columns, storable
 from tensaku.records import Change, Verdict
 from tensaku.text import blanked, changes, compare
@@ -280,7 +289,7 @@ def changed_row(final_id: int, between: Between, change: Change, decision: Decis
     )
 
 
-def pair_of(final: tables.Final, draft: tables.Draft) -> dict[str, Any]:
+def pair_of(final: tables.Final | FinalRow, draft: tables.Draft | DraftRow) -> dict[str, Any]:
     """A final with its draft, as the values of a `Pair`."""
     return {
         "id": f"ledger-{final.id}",
