@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import date
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.desk.signed import as_person, token_of
 
 from tensaku.desk.access import Access, AccessRules
 from tensaku.desk.board import usual_due
@@ -85,20 +84,7 @@ def walk(ledger: Ledger, person: str, steps: Steps) -> None:
     app.add_middleware(Gate, access=access)
     worker = BulkWorker(ledger, lambda: pytest.fail("it was not begun"))
     add_month(app, access, worker, due_day=10)
-    cookies = {"tensaku-session": ledger.begin_session(person, how="open", hours=1)}
-
-    async def going() -> None:
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://desk.test", cookies=cookies) as client:
-            await steps(client)
-
-    asyncio.run(going())
-
-
-def token_of(page: str) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', page)
-    assert found is not None
-    return found[1]
+    as_person(app, ledger, person, steps)
 
 
 def test_drafts_are_handed_out_with_person_and_day(ledger: Ledger) -> None:

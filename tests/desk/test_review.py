@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.desk.signed import as_person, token_of
 
 from tensaku.desk.access import Access, AccessRules
 from tensaku.desk.comparison import House
@@ -39,20 +38,7 @@ def walk(ledger: Ledger, person: str, steps: Callable[[httpx.AsyncClient], Corou
     app, access = FastAPI(), Access(ledger, AccessRules())
     app.add_middleware(Gate, access=access)
     add_review(app, access, house=House(), text_language="ja")
-    cookies = {"tensaku-session": ledger.begin_session(person, how="open", hours=1)}
-
-    async def going() -> None:
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://desk.test", cookies=cookies) as client:
-            await steps(client)
-
-    asyncio.run(going())
-
-
-def token_of(page: str) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', page)
-    assert found is not None
-    return found[1]
+    as_person(app, ledger, person, steps)
 
 
 def test_a_reviewer_reads_the_three_texts_and_approves(ledger: Ledger) -> None:
