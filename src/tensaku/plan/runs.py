@@ -29,8 +29,8 @@ from tensaku.store import Artifact, Store
 __all__ = ["constants_of", "measured_case", "note_runs", "noted", "read_runs", "sealed_runs", "write_constants"]
 
 CONSTANTS, NOTES = "machine.json", "plan-errors.jsonl"
-_SCORED = 0.45
-"""Share of a lesson's own tokens that is learnt, where a sealed run does not say: a final is as long as its draft."""
+_SMALL = 10_000_000
+"""Parameters below which Python takes most of a step, and the work that is counted here little."""
 
 
 def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
@@ -98,8 +98,11 @@ def read_runs(path: Path) -> list[Measured]:
 
 
 def sealed_runs(root: Path, *, but: Collection[str] = ()) -> list[Measured]:
-    """The trainings that are sealed below `root` and that the own core did, as far as they say enough of themselves and
-    their base is still there; those whose references are in `but` are not even looked at."""
+    """The trainings sealed below `root`: memory by their largest step, time by their usual one.
+
+    Only those of the own core that say enough of themselves, whose base is still there and is no toy. Those whose
+    references are in `but` are not even looked at.
+    """
     store, found = Store(root), []
     for artifact in store.list("tune"):
         if artifact.ref in but:
@@ -120,18 +123,19 @@ def _sealed(store: Store, artifact: Artifact) -> Measured | None:
     ):
         return None
     anatomy = describe(str(store.get(facts["base"]).path))
-    if anatomy.family not in KNOWN:
+    if anatomy.family not in KNOWN or anatomy.parameters < _SMALL:
         return None
-    rows = facts["tokens_per_second"] * facts["tune_seconds"] / facts["steps"]
-    each = max(1, round(rows / cfg["batch"]))
-    scored = max(1, round(_SCORED * each))
-    run = OwnTraining(facts["method"], cfg["batch"], 0, each, scored, cfg["rank"], cfg["layers"])
+    batch, (tokens, scored) = cfg["batch"], facts["largest_step"]
+    shape = (facts["method"], batch, facts["prefix_tokens"])
+    more = (cfg["rank"], cfg["layers"])
+    usual = OwnTraining(*shape, max(1, round(facts["lesson_tokens"])), max(1, round(facts["scored_tokens"])), *more)
+    largest = OwnTraining(*shape, max(1, -(-tokens // batch)), max(1, -(-scored // batch)), *more)
     gflops = max(value for name, value in facts["matrix_gflops_by"].items() if name != "bf16")
     return Measured(
         artifact.ref,
         "tune",
-        training_sizes(anatomy, run),
-        training_work(anatomy, run),
+        training_sizes(anatomy, largest),
+        training_work(anatomy, usual),
         gflops,
         anatomy.vocabulary,
         facts["tune_seconds"] / facts["steps"],
