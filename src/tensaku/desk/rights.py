@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, RevisionRow, Standing, tables
+from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, PersonRow, RevisionRow, Standing, tables
 from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
 from tensaku.records import Revision
@@ -54,16 +54,21 @@ class PersonalLedger(Ledger):
             self._check_fund(session, found.fund)
         elif isinstance(found, tables.Final | tables.Revised):
             self._check_fund(session, session.get_one(tables.Draft, found.draft_id).fund)
+        elif isinstance(found, tables.Comparison):
+            self._check_fund(session, found.fund)
         return found
 
+    def _me(self, session: Session) -> PersonRow:
+        return row_of(session.get_one(tables.Person, self._name))
+
     def _check_fund(self, session: Session, fund: str) -> None:
-        if not row_of(session.get_one(tables.Person, self._name)).may(fund=fund):
+        if not self._me(session).may(fund=fund):
             what = f"{self._name!r} has no right to the fund {fund!r}"
             raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
 
     def _need(self, *roles: str) -> None:
         with self._read() as session:
-            held = row_of(session.get_one(tables.Person, self._name)).roles
+            held = self._me(session).roles
         if not set(roles) & set(held):
             what = f"{self._name!r} is no {' or '.join(roles)}"
             raise NotAllowed(what, where=self.where, fix="Ask an administrator for the role")
@@ -71,7 +76,7 @@ class PersonalLedger(Ledger):
     def drafts(self, **wanted: Any) -> list[DraftRow]:
         """The drafts of the funds that are theirs; as `Ledger.drafts`."""
         with self._read() as session:
-            me = row_of(session.get_one(tables.Person, self._name))
+            me = self._me(session)
         return [draft for draft in super().drafts(**wanted) if me.may(fund=draft.fund)]
 
     def standings(self) -> dict[int, Standing]:
@@ -82,8 +87,12 @@ class PersonalLedger(Ledger):
     def outcomes(self) -> list[OutcomeRow]:
         """As `Ledger.outcomes`, of the funds that are theirs."""
         with self._read() as session:
-            me = row_of(session.get_one(tables.Person, self._name))
+            me = self._me(session)
         return [row for row in super().outcomes() if me.may(fund=row.fund)]
+
+    def _shown(self, session: Session) -> list[tables.Comparison]:
+        me = self._me(session)
+        return [row for row in super()._shown(session) if me.may(fund=row.fund)]
 
     def add_draft(self, new: NewDraft, *, by: str = SYSTEM) -> DraftRow:
         """As `Ledger.add_draft`; needs a writer with a right to the fund."""
