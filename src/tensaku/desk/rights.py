@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy.orm import Session
 
-from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, PersonRow, RevisionRow, Standing, tables
+from tensaku.ledger import (
+    SYSTEM,
+    DraftRow,
+    Ledger,
+    NewDraft,
+    NotAllowed,
+    PersonRow,
+    ReportRow,
+    ReportState,
+    RevisionRow,
+    Standing,
+    tables,
+)
 from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
 from tensaku.records import Revision
@@ -56,6 +68,8 @@ class PersonalLedger(Ledger):
             self._check_fund(session, session.get_one(tables.Draft, found.draft_id).fund)
         elif isinstance(found, tables.Comparison):
             self._check_fund(session, found.fund)
+        elif isinstance(found, tables.Report) and not _sees(self._me(session), found):
+            self._refuse(found.fund)
         return found
 
     def _me(self, session: Session) -> PersonRow:
@@ -63,8 +77,11 @@ class PersonalLedger(Ledger):
 
     def _check_fund(self, session: Session, fund: str) -> None:
         if not self._me(session).may(fund=fund):
-            what = f"{self._name!r} has no right to the fund {fund!r}"
-            raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
+            self._refuse(fund)
+
+    def _refuse(self, fund: str) -> NoReturn:
+        what = f"{self._name!r} has no right to the fund {fund!r}" if fund else f"{self._name!r} may not see this"
+        raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
 
     def _need(self, *roles: str) -> None:
         with self._read() as session:
@@ -97,9 +114,26 @@ class PersonalLedger(Ledger):
     def add_draft(self, new: NewDraft, *, by: str = SYSTEM) -> DraftRow:
         """As `Ledger.add_draft`; needs a writer with a right to the fund."""
         self._need("writer")
-        with self._read() as session:
-            self._check_fund(session, new.fund)
         return super().add_draft(new, by=self._name)
+
+    def _enter_draft(self, session: Session, new: NewDraft, by: str) -> DraftRow:
+        self._check_fund(session, new.fund)
+        return super()._enter_draft(session, new, by)
+
+    def reports(self, state: ReportState | None = None, *, limit: int | None = None) -> list[ReportRow]:
+        """As `Ledger.reports`, those that are theirs to see."""
+        with self._read() as session:
+            me = self._me(session)
+        return [row for row in super().reports(state) if _sees(me, row)][:limit]
+
+    def sees(self, report: ReportRow) -> bool:
+        """Whether a report is theirs to see.
+
+        One of a fund that is not told yet may be any fund's: it is for those whose rights are bounded to none, and for
+        whoever brought it in.
+        """
+        with self._read() as session:
+            return _sees(self._me(session), report)
 
     def add_revision(self, draft_id: int, revision: Revision, by: str) -> RevisionRow:
         """As `Ledger.add_revision`; needs a writer."""
@@ -115,3 +149,8 @@ class PersonalLedger(Ledger):
         """As `Ledger.add_bulk`; needs a writer."""
         self._need("writer")
         return super().add_bulk(draft_ids, by)
+
+
+def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
+    bounded = any(scope.startswith("fund:") for scope in me.scopes)
+    return me.may(fund=report.fund) if report.fund else not bounded or report.by == me.name
