@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tensaku.ledger import (
     SYSTEM,
+    BulkRow,
     DraftRow,
     Ledger,
     NewDraft,
@@ -70,6 +72,9 @@ class PersonalLedger(Ledger):
             self._check_fund(session, found.fund)
         elif isinstance(found, tables.Report) and not _sees(self._me(session), found):
             self._refuse(found.fund)
+        elif isinstance(found, tables.Bulk):
+            for fund in sorted(_funds_of(session, found.id)):
+                self._check_fund(session, fund)
         return found
 
     def _me(self, session: Session) -> PersonRow:
@@ -83,10 +88,15 @@ class PersonalLedger(Ledger):
         what = f"{self._name!r} has no right to the fund {fund!r}" if fund else f"{self._name!r} may not see this"
         raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
 
-    def _need(self, *roles: str) -> None:
+    def need(self, *roles: str) -> None:
+        """Refuse somebody who holds none of these roles, or is no longer active.
+
+        Raises:
+            NotAllowed: so it is.
+        """
         with self._read() as session:
-            held = self._me(session).roles
-        if not set(roles) & set(held):
+            me = self._me(session)
+        if not me.active or not set(roles) & set(me.roles):
             what = f"{self._name!r} is no {' or '.join(roles)}"
             raise NotAllowed(what, where=self.where, fix="Ask an administrator for the role")
 
@@ -113,7 +123,7 @@ class PersonalLedger(Ledger):
 
     def add_draft(self, new: NewDraft, *, by: str = SYSTEM) -> DraftRow:
         """As `Ledger.add_draft`; needs a writer with a right to the fund."""
-        self._need("writer")
+        self.need("writer")
         return super().add_draft(new, by=self._name)
 
     def _enter_draft(self, session: Session, new: NewDraft, by: str) -> DraftRow:
@@ -137,18 +147,36 @@ class PersonalLedger(Ledger):
 
     def add_revision(self, draft_id: int, revision: Revision, by: str) -> RevisionRow:
         """As `Ledger.add_revision`; needs a writer."""
-        self._need("writer")
+        self.need("writer")
         return super().add_revision(draft_id, revision, by)
 
     def assign(self, draft_ids: Any, person: str | None, due: str | None, *, by: str) -> int:
         """As `Ledger.assign`; needs a writer, a reviewer, an approver or an administrator."""
-        self._need(*GIVERS)
+        self.need(*GIVERS)
         return super().assign(draft_ids, person, due, by=by)
 
     def add_bulk(self, draft_ids: Any, by: str) -> Any:
         """As `Ledger.add_bulk`; needs a writer."""
-        self._need("writer")
+        self.need("writer")
         return super().add_bulk(draft_ids, by)
+
+    def cancel_bulk(self, bulk_id: int, by: str) -> None:
+        """As `Ledger.cancel_bulk`; needs a right to every fund in it, and one of the roles that hand drafts out."""
+        self.need(*GIVERS)
+        super().cancel_bulk(bulk_id, by)
+
+    def bulks(self, limit: int = 1) -> list[BulkRow]:
+        """As `Ledger.bulks`, those all of whose drafts are theirs."""
+        found = super().bulks(limit)
+        with self._read() as session:
+            me = self._me(session)
+            return [bulk for bulk in found if all(me.may(fund=fund) for fund in _funds_of(session, bulk.id))]
+
+
+def _funds_of(session: Session, bulk_id: int) -> set[str]:
+    item, draft = tables.BulkItem, tables.Draft
+    query = select(draft.fund).join(item, item.draft_id == draft.id).where(item.bulk_id == bulk_id)
+    return set(session.scalars(query))
 
 
 def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
