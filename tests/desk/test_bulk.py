@@ -86,6 +86,24 @@ def test_what_the_desk_asked_meanwhile_is_left_out_and_the_rest_may_be_cancelled
     assert (held.cancelled, held.waiting, held.ended is not None) == (3, 0, True)
 
 
+@pytest.mark.parametrize("taken", ["fund", "role", "account"])
+def test_nothing_is_asked_in_the_name_of_somebody_whose_right_was_taken_away(ledger: Ledger, taken: str) -> None:
+    (id,) = drafts(ledger, 1)
+    assert ledger.add_bulk([id], "sato") is not None
+    if taken == "fund":
+        ledger.set_scopes("sato", ["fund:別"])
+    elif taken == "role":
+        ledger.set_roles("sato", ["auditor"])
+    else:
+        ledger.set_active("sato", False)
+    engine = ScriptedEngine(lambda _: pytest.fail("the model was asked"))
+    assert BulkWorker(ledger, lambda: (engine, JOB))._one()
+    (held,) = ledger.bulks()
+    assert (held.failed, held.ended is not None) == (1, True)
+    assert "'sato'" in held.fault
+    assert ledger.revisions(id) == []
+
+
 def test_a_failing_model_is_asked_again_and_then_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     ids, tries = drafts(ledger, 2), Counter[str]()
 

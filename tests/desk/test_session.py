@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tensaku.desk.session import Desk, Session
-from tensaku.errors import EngineError
-from tensaku.ledger import DraftRow, Ledger, NewDraft
+from tensaku.errors import EngineError, UsageError
+from tensaku.ledger import Conditions, DraftRow, Ledger, NewDraft
 from tensaku.records import Message
 from tensaku.revise import Job
 from tensaku.testing import ScriptedEngine
@@ -421,3 +421,31 @@ def test_twenty_drafts_that_give_orders_change_nothing_but_their_own_text(desk: 
     assert "\u202e" not in html
     assert len(desk.ledger.drafts()) == 21
     assert desk.ledger.verify_records() == []
+
+
+def test_of_a_counted_release_nothing_is_shown_before_it_is_recorded(desk: Desk, draft: DraftRow) -> None:
+    ledger = desk.ledger
+    ledger.add_person("dev", "開発", ("developer",))
+    ledger.add_person("kuroda", "黒田", ("approver",))
+    ledger.add_release("release-1", "dev", {})
+    ledger.approve("release-1", "kuroda", "approved", conditions=Conditions(requests=1))
+    desk.answer_with(desk.engine, Job("直してください。", provenance={"release": "release-1", "trial": "no"}))
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ledger, "add_revision", lambda *_: (_ for _ in ()).throw(UsageError("the disk is full")))
+            await page.do("ask", draft=draft.id)
+            assert (await page.until("asked"))["revision"] is None
+        assert page.all("append") == []
+        assert page.all("notice")[-1]["message"] == "修正案を記録できませんでした。"
+        await page.do("ask", draft=draft.id)
+        assert (await page.until("asked", 2))["revision"] is not None
+        assert "".join(values["text"] for values in page.all("append")) == "当月の市場は3.8％上昇しました。"
+        await page.do("ask", draft=draft.id)
+        await page.until("asked", 3)
+        assert len(page.all("append")) == 1, "the one answer is used up"
+        assert "approved for 1 answers" in page.all("notice")[-1]["detail"]
+
+    run(desk, steps)
+    assert len(ledger.revisions(draft.id)) == 1

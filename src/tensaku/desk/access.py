@@ -85,15 +85,15 @@ class Access:
         except (TypeError, ValueError):  # a socket without an address
             return False
 
-    def signed(self, cookies: Mapping[str, str], *, opens: bool = True) -> Signed | None:
+    def signed(self, cookies: Mapping[str, str], *, opens: bool = True, touch: bool = True) -> Signed | None:
         """Who sends these cookies, if the session lives and the person's rights reach this task. Blocks.
 
-        `opens`: a session that was begun without a password counts, too.
+        `opens`: a session that was begun without a password counts, too. `touch`: this is use, so it is not idle.
         """
         token = cookies.get(self.cookie, "")
         if not 20 <= len(token) <= 100:
             return None
-        found = self.ledger.session(token, idle_minutes=self.rules.idle_minutes)
+        found = self.ledger.session(token, idle_minutes=self.rules.idle_minutes, touch=touch)
         if (
             found is None
             or not found[1].may(task=self.rules.task)

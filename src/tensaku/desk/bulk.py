@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from tensaku.desk.rights import PersonalLedger
 from tensaku.engines.protocol import Engine
 from tensaku.errors import EngineError, TensakuError
-from tensaku.ledger import Ledger
+from tensaku.ledger import Ledger, NotAllowed
 from tensaku.revise import DraftText, Job, Revising, start
 
 __all__ = ["BulkWorker"]
@@ -86,7 +87,13 @@ class BulkWorker:
         return True
 
     def _ask(self, item: int, draft_id: int, by: str) -> None:
-        draft = self._ledger.draft(draft_id)
+        own = PersonalLedger(self._ledger, by)  # whose rights may have been taken away since
+        try:
+            own.need("writer")
+            draft = own.draft(draft_id)
+        except NotAllowed as refused:
+            self._ledger.bulk_failed(item, str(refused))
+            return
         if draft.revisions or draft.finals:
             self._ledger.bulk_skipped(item)  # somebody asked at the desk meanwhile
             return
@@ -106,7 +113,7 @@ class BulkWorker:
                     with self._claim:
                         self._running.discard(revising)
                 if revision.finish != "cancelled" and not self._ended.is_set():
-                    self._ledger.bulk_done(item, revision, by)
+                    own.bulk_done(item, revision, by)
                 return
             except EngineError as error:
                 if not error.retryable or attempt == TRIES:

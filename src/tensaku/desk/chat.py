@@ -13,17 +13,18 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tensaku.desk.access import Access
+from tensaku.desk.gate import signed_of
+from tensaku.desk.pulse import Pulse
+from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.views import HERE, asset_version
 from tensaku.desk.words import WORDS, Language
 from tensaku.errors import TensakuError, UsageError
-from tensaku.ledger import Ledger
+from tensaku.ledger import Ledger, NotAllowed
 from tensaku.retrieve.answer import Answer, Answerer
 from tensaku.retrieve.inert import cleaned
 
-__all__ = ["ChatSession", "WhoAsks", "add_chat", "nobody"]
-
-WhoAsks = Callable[[Request], str]
-"""The person signed in on a request, or an empty name."""
+__all__ = ["ChatSession", "add_chat"]
 
 _LONGEST = 1000
 _REMEMBERED = 8
@@ -76,11 +77,6 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 
 
-def nobody(request: Request) -> str:
-    """Nobody is signed in: only documents open to everybody are searched."""
-    return ""
-
-
 def _say(language: Language) -> dict[str, str]:
     return {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
 
@@ -119,6 +115,8 @@ class ChatSession:
         say = _say(self.language)
         try:
             await {"ask": self._ask, "open": self._open, "judge": self._judge, "again": self._again}[name](values)
+        except NotAllowed:
+            self.send("fault", {"text": WORDS[self.language]["fault_right"]})
         except TensakuError as error:
             self.send("fault", {"text": say["fault"].format(what=str(error))})
 
@@ -214,20 +212,20 @@ def _marked(text: str, marks: list[tuple[int, int]]) -> Markup:
     return Markup().join([*out, Markup.escape(cleaned(text[at:]))])
 
 
-def add_chat(path: str, language: Language, answerer: Answerer, ledger: Ledger, who: WhoAsks = nobody) -> None:
-    """The page at `path`; after `mount` has set up the desk's static files."""
+def add_chat(path: str, language: Language, answerer: Answerer, access: Access) -> None:
+    """The page at `path`, for whoever has signed in; after `mount` has set up the desk's static files."""
     from nicegui import ui
 
     say = _say(language)
 
     @ui.page(path, title=f"{say['product']} | {say['title']}", language="ja" if language == "ja" else "en-US")
     async def page(request: Request) -> None:
-        person = who(request)
+        signed = signed_of(request)
         body = _render(
             "chat.html",
             language,
             asset_version=asset_version(),
-            person=person,
+            person=signed.person.name,
             limit=_LONGEST,
             here="ask",
             other_path="/en/ask" if language == "ja" else "/ask",
@@ -236,14 +234,22 @@ def add_chat(path: str, language: Language, answerer: Answerer, ledger: Ledger, 
         client = ui.context.client
 
         def send(what: str, values: Any) -> None:
-            client.run_javascript(f"chat.{what}({json.dumps(values, ensure_ascii=False)})")
+            if not pulse.over:
+                client.run_javascript(f"chat.{what}({json.dumps(values, ensure_ascii=False)})")
 
-        session = ChatSession(answerer, ledger, language, person, send)
+        def gone() -> None:  # loaded anew, the page leads to the sign-in and back
+            client.run_javascript("location.reload()")
+
+        pulse = Pulse(access, signed, gone)
+        client.on_delete(pulse.close)
+        own = PersonalLedger(access.ledger, signed.person.name)
+        session = ChatSession(answerer, own, language, signed.person.name, send)
 
         def listen(name: str) -> None:
             async def heard(event: Any) -> None:
                 values = event.args[0] if isinstance(event.args, list) and event.args else event.args
-                await session.on_event(name, values if isinstance(values, dict) else {})
+                if await pulse.person() is not None:
+                    await session.on_event(name, values if isinstance(values, dict) else {})
 
             ui.on(f"chat_{name}", heard)
 

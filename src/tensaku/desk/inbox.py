@@ -6,8 +6,9 @@ import asyncio
 import json
 import re
 import tempfile
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -17,12 +18,13 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tensaku.desk.inbox_words import INBOX_WORDS
+from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.views import HERE, asset_version
 from tensaku.desk.words import WORDS, Language, month_name
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
 from tensaku.intake import NONE, Arrival, Road, told
-from tensaku.ledger import PersonRow, ReportRow
+from tensaku.ledger import NotAllowed, PersonRow, ReportRow
 from tensaku.revise import SECTIONS
 
 __all__ = ["add_inbox", "safe_name"]
@@ -81,6 +83,8 @@ def _answering(road: Road, work: Callable[[Road, PersonRow, Request], Any]) -> C
             return JSONResponse(await work(road, person, request))
         except _Refused as refused:
             return JSONResponse({"error": words[refused.word]}, status_code=refused.status)
+        except NotAllowed:
+            return JSONResponse({"error": WORDS[_language(request)]["fault_right"]}, status_code=403)
         except UsageError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
 
@@ -101,12 +105,6 @@ def _doer(road: Road, request: Request) -> PersonRow:
     return person
 
 
-def _may(person: Any, fund: str) -> bool:
-    """Whether a person's rights reach a fund, where rights are kept by fund."""
-    may = getattr(person, "may", None)
-    return may is None or not fund or bool(may(fund=fund))
-
-
 def _language(request: Request) -> Language:
     return "en" if request.query_params.get("language") == "en" else "ja"
 
@@ -122,14 +120,19 @@ async def _take(road: Road, person: PersonRow, request: Request) -> Any:
                 if size > road.limits.file_bytes:
                     raise _Refused(413, "too_large")
                 file.write(piece)
-        arrivals = await asyncio.to_thread(lambda: list(road.bring([path], by=person.name)))
-    return [_told(arrival, _language(request)) for arrival in arrivals]
+        # Known are all funds of the house, or a report would be taken for one of a fund of like name.
+        may = partial(PersonRow.may, person, "")
+        arrivals = await asyncio.to_thread(lambda: list(road.bring([path], by=person.name, may=may)))
+    own = PersonalLedger(road.ledger, person.name)
+    return await asyncio.to_thread(lambda: [_told(one, own, _language(request)) for one in arrivals])
 
 
-def _told(arrival: Arrival, language: Language) -> dict[str, Any]:
+def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str, Any]:
     sections = [SECTIONS[language].get(section, section) for section in arrival.texts]
     report = arrival.report
     waits = report.state == "inbox"
+    if not own.sees(report):  # brought in before by somebody else, or handed on to others
+        return {"name": arrival.name, "what": "known", "state": INBOX_WORDS[language]["handed_on"], "detail": []}
     return {
         "name": arrival.name,
         "what": arrival.what,
@@ -137,6 +140,11 @@ def _told(arrival: Arrival, language: Language) -> dict[str, Any]:
         "id": report.id,
         "detail": [told(reason, language) for reason in report.reasons] if waits else sections,
     }
+
+
+def _own(road: Road, person: PersonRow) -> Road:
+    """The road within a person's rights."""
+    return replace(road, ledger=PersonalLedger(road.ledger, person.name))
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -164,19 +172,17 @@ def _number(request: Request) -> int:
 async def _file(road: Road, person: PersonRow, request: Request) -> Any:
     values, id = await _json(request), _number(request)
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
-    if not _may(person, fund):
-        raise _Refused(403, "no_right")
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
     filed = await asyncio.to_thread(
-        lambda: road.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name)
+        lambda: _own(road, person).file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name)
     )
     return {"id": filed.id, "state": filed.state}
 
 
 async def _aside(road: Road, person: PersonRow, request: Request) -> Any:
     note, id = str((await _json(request)).get("note", "")), _number(request)
-    row = await asyncio.to_thread(lambda: road.ledger.set_report_aside(id, note, by=person.name))
+    row = await asyncio.to_thread(lambda: _own(road, person).ledger.set_report_aside(id, note, by=person.name))
     return {"id": row.id, "state": row.state}
 
 
@@ -202,7 +208,8 @@ def _templates() -> Environment:
 def _page(road: Road, language: Language, chosen: int | None, request: Request) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
-    every = [row for row in road.ledger.reports() if _may(person, row.fund)]
+    road = _own(road, person) if person is not None else road
+    every = road.ledger.reports()
     waiting = [row for row in every if row.state == "inbox"]
     report = next((row for row in every if row.id == chosen), None)
     if report is None and waiting and chosen is None:
@@ -226,7 +233,7 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
-            funds=sorted({*road.cfg.funds, *(draft.fund for draft in drafts)}),
+            funds=sorted({*_theirs(person, road.cfg.funds), *(draft.fund for draft in drafts)}),
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",
@@ -235,6 +242,10 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             client={key: words[key] for key in ("reading", "failed", "nobody", "broken", "too_large", "aside_why")},
         )
     )
+
+
+def _theirs(person: PersonRow | None, funds: Iterable[str]) -> list[str]:
+    return [fund for fund in funds if person is None or person.may(fund=fund)]
 
 
 def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:

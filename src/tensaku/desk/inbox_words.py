@@ -68,6 +68,7 @@ _PAIRS: dict[str, tuple[str, str]] = {
     "system": ("自動", "automatic"),
     "nobody": ("担当者を原稿一覧で選んでから操作してください。", "Choose who you are on the page of drafts first."),
     "no_right": ("この操作には執筆者の権限が必要です。", "This needs the rights of a writer."),
+    "handed_on": ("ほかの担当者の受付にあります", "It is with others who have the right to its fund"),
     "saved": ("覚えました。", "Learnt."),
     "too_large": ("ファイルが大きすぎます（50 MBまで）。", "The file is too large (up to 50 MB)."),
     "broken": ("受付に失敗しました。もう一度お試しください。", "It could not be brought in. Please try again."),

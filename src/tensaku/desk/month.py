@@ -215,7 +215,7 @@ class _Page:
         return self._back(request, Wanted.of(dict(form.fields)), "")
 
     async def progress(self, request: Request) -> Response:
-        bulks = await asyncio.to_thread(self._access.ledger.bulks)
+        bulks = await asyncio.to_thread(self._own(request).bulks)
         running = [bulk for bulk in bulks if bulk.ended is None]
         bulk = running[-1] if running else next(iter(bulks), None)
         t = WORDS[language_of(request)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 import warnings
 import weakref
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from tensaku.desk.handing import add_handout
 from tensaku.desk.inbox import add_inbox
 from tensaku.desk.model_page import add_model_page
 from tensaku.desk.month import add_month
+from tensaku.desk.pulse import Pulse
 from tensaku.desk.reading import add_reading
 from tensaku.desk.review import add_review
 from tensaku.desk.rights import PersonalLedger
@@ -69,9 +69,6 @@ ASKING: dict[Language, str] = {"ja": "/ask", "en": "/en/ask"}
 
 READS = ("hello", "filter", "open", "text", "stop", "beside")
 """Events that anybody may send who has signed in; the others are a writer's."""
-
-KNOWN_SECONDS = 2.0
-"""How long an open page takes a session for living before it looks again; what is written looks each time."""
 
 _mounted: list[FastAPI] = []
 
@@ -149,8 +146,8 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_sizing("/en/plan", "en")
     if documents is not None:
         for asked_in, path in ASKING.items():
-            add_chat(path, asked_in, documents, ledger, lambda request: signed_of(request).person.name)
-    add_reading(app, ledger, who=lambda request: signed_of(request).person.name)
+            add_chat(path, asked_in, documents, entry)
+    add_reading(app, ledger)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(
@@ -198,22 +195,6 @@ def _body(desk: Desk, own: Desk, views: Views, signed: Signed, asking: str) -> s
     return str(html)  # plain text: what the framework joins it with would be escaped otherwise
 
 
-class _Pulse:
-    """Whether the session behind an open page still lives."""
-
-    def __init__(self, access: Access, signed: Signed) -> None:
-        self._access, self._signed, self._looked = access, signed, time.monotonic()
-
-    async def writes(self, anew: bool) -> bool | None:
-        """Whether the person may write; None if nobody is signed in any more. `anew`: look in the ledger now."""
-        if anew or time.monotonic() - self._looked > KNOWN_SECONDS:
-            now = await asyncio.to_thread(self._access.signed, {self._access.cookie: self._signed.token})
-            if now is None:
-                return None
-            self._signed, self._looked = now, time.monotonic()
-        return "writer" in self._signed.person.roles
-
-
 def _connect(desk: Desk, language: Language, access: Access, signed: Signed) -> Session:
     """Join the page that is being built to a session of its own."""
     from nicegui import ui
@@ -221,18 +202,26 @@ def _connect(desk: Desk, language: Language, access: Access, signed: Signed) -> 
     client = ui.context.client
 
     def send(what: str, values: Any) -> None:
-        client.run_javascript(f"desk.{what}({json.dumps(values, ensure_ascii=False)})")
+        if not pulse.over:
+            client.run_javascript(f"desk.{what}({json.dumps(values, ensure_ascii=False)})")
 
-    session, pulse = Session(desk, language, send, signed.person.name), _Pulse(access, signed)
+    session = Session(desk, language, send, signed.person.name)
+
+    def gone() -> None:
+        session.close()  # what is being written for this page ends as well
+        send("who", None)
+
+    pulse = Pulse(access, signed, gone)
     client.on_delete(session.close)
+    client.on_delete(pulse.close)
 
     def listen(name: str) -> None:
         async def heard(event: Any) -> None:
             values = event.args[0] if isinstance(event.args, list) and event.args else event.args
-            writes = await pulse.writes(anew=name not in ("text", "stop"))
-            if writes is None:
-                send("who", None)
-            elif writes or name in READS:
+            person = await pulse.person(anew=name not in ("text", "stop"))
+            if person is None:
+                return
+            if "writer" in person.roles or name in READS:
                 await session.on_event(name, values if isinstance(values, dict) else {})
             else:
                 send("notice", {"message": WORDS[language]["fault_right"], "kind": "bad", "detail": ""})

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, RevisionRow, Standing, tables
+from tensaku.ledger import (
+    SYSTEM,
+    BulkRow,
+    DraftRow,
+    Ledger,
+    NewDraft,
+    NotAllowed,
+    PersonRow,
+    ReportRow,
+    ReportState,
+    RevisionRow,
+    Standing,
+    tables,
+)
 from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
 from tensaku.records import Revision
@@ -54,24 +68,42 @@ class PersonalLedger(Ledger):
             self._check_fund(session, found.fund)
         elif isinstance(found, tables.Final | tables.Revised):
             self._check_fund(session, session.get_one(tables.Draft, found.draft_id).fund)
+        elif isinstance(found, tables.Comparison):
+            self._check_fund(session, found.fund)
+        elif isinstance(found, tables.Report) and not _sees(self._me(session), found):
+            self._refuse(found.fund)
+        elif isinstance(found, tables.Bulk):
+            for fund in sorted(_funds_of(session, found.id)):
+                self._check_fund(session, fund)
         return found
 
-    def _check_fund(self, session: Session, fund: str) -> None:
-        if not row_of(session.get_one(tables.Person, self._name)).may(fund=fund):
-            what = f"{self._name!r} has no right to the fund {fund!r}"
-            raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
+    def _me(self, session: Session) -> PersonRow:
+        return row_of(session.get_one(tables.Person, self._name))
 
-    def _need(self, *roles: str) -> None:
+    def _check_fund(self, session: Session, fund: str) -> None:
+        if not self._me(session).may(fund=fund):
+            self._refuse(fund)
+
+    def _refuse(self, fund: str) -> NoReturn:
+        what = f"{self._name!r} has no right to the fund {fund!r}" if fund else f"{self._name!r} may not see this"
+        raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
+
+    def need(self, *roles: str) -> None:
+        """Refuse somebody who holds none of these roles, or is no longer active.
+
+        Raises:
+            NotAllowed: so it is.
+        """
         with self._read() as session:
-            held = row_of(session.get_one(tables.Person, self._name)).roles
-        if not set(roles) & set(held):
+            me = self._me(session)
+        if not me.active or not set(roles) & set(me.roles):
             what = f"{self._name!r} is no {' or '.join(roles)}"
             raise NotAllowed(what, where=self.where, fix="Ask an administrator for the role")
 
     def drafts(self, **wanted: Any) -> list[DraftRow]:
         """The drafts of the funds that are theirs; as `Ledger.drafts`."""
         with self._read() as session:
-            me = row_of(session.get_one(tables.Person, self._name))
+            me = self._me(session)
         return [draft for draft in super().drafts(**wanted) if me.may(fund=draft.fund)]
 
     def standings(self) -> dict[int, Standing]:
@@ -82,27 +114,71 @@ class PersonalLedger(Ledger):
     def outcomes(self) -> list[OutcomeRow]:
         """As `Ledger.outcomes`, of the funds that are theirs."""
         with self._read() as session:
-            me = row_of(session.get_one(tables.Person, self._name))
+            me = self._me(session)
         return [row for row in super().outcomes() if me.may(fund=row.fund)]
+
+    def _shown(self, session: Session) -> list[tables.Comparison]:
+        me = self._me(session)
+        return [row for row in super()._shown(session) if me.may(fund=row.fund)]
 
     def add_draft(self, new: NewDraft, *, by: str = SYSTEM) -> DraftRow:
         """As `Ledger.add_draft`; needs a writer with a right to the fund."""
-        self._need("writer")
-        with self._read() as session:
-            self._check_fund(session, new.fund)
+        self.need("writer")
         return super().add_draft(new, by=self._name)
+
+    def _enter_draft(self, session: Session, new: NewDraft, by: str) -> DraftRow:
+        self._check_fund(session, new.fund)
+        return super()._enter_draft(session, new, by)
+
+    def reports(self, state: ReportState | None = None, *, limit: int | None = None) -> list[ReportRow]:
+        """As `Ledger.reports`, those that are theirs to see."""
+        with self._read() as session:
+            me = self._me(session)
+        return [row for row in super().reports(state) if _sees(me, row)][:limit]
+
+    def sees(self, report: ReportRow) -> bool:
+        """Whether a report is theirs to see.
+
+        One of a fund that is not told yet may be any fund's: it is for those whose rights are bounded to none, and for
+        whoever brought it in.
+        """
+        with self._read() as session:
+            return _sees(self._me(session), report)
 
     def add_revision(self, draft_id: int, revision: Revision, by: str) -> RevisionRow:
         """As `Ledger.add_revision`; needs a writer."""
-        self._need("writer")
+        self.need("writer")
         return super().add_revision(draft_id, revision, by)
 
     def assign(self, draft_ids: Any, person: str | None, due: str | None, *, by: str) -> int:
         """As `Ledger.assign`; needs a writer, a reviewer, an approver or an administrator."""
-        self._need(*GIVERS)
+        self.need(*GIVERS)
         return super().assign(draft_ids, person, due, by=by)
 
     def add_bulk(self, draft_ids: Any, by: str) -> Any:
         """As `Ledger.add_bulk`; needs a writer."""
-        self._need("writer")
+        self.need("writer")
         return super().add_bulk(draft_ids, by)
+
+    def cancel_bulk(self, bulk_id: int, by: str) -> None:
+        """As `Ledger.cancel_bulk`; needs a right to every fund in it, and one of the roles that hand drafts out."""
+        self.need(*GIVERS)
+        super().cancel_bulk(bulk_id, by)
+
+    def bulks(self, limit: int = 1) -> list[BulkRow]:
+        """As `Ledger.bulks`, those all of whose drafts are theirs."""
+        found = super().bulks(limit)
+        with self._read() as session:
+            me = self._me(session)
+            return [bulk for bulk in found if all(me.may(fund=fund) for fund in _funds_of(session, bulk.id))]
+
+
+def _funds_of(session: Session, bulk_id: int) -> set[str]:
+    item, draft = tables.BulkItem, tables.Draft
+    query = select(draft.fund).join(item, item.draft_id == draft.id).where(item.bulk_id == bulk_id)
+    return set(session.scalars(query))
+
+
+def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
+    bounded = any(scope.startswith("fund:") for scope in me.scopes)
+    return me.may(fund=report.fund) if report.fund else not bounded or report.by == me.name

@@ -34,7 +34,7 @@ from tensaku.ledger import (
     WorkRow,
     reason_key,
 )
-from tensaku.records import Change
+from tensaku.records import Change, Revision
 from tensaku.revise import LONGEST_DRAFT, Job
 from tensaku.text import StyleRule
 
@@ -449,10 +449,15 @@ class Session:
                 self.send("append", {"draft": draft, "text": piece})
 
         try:
-            revision = await asking.run(*desk.answering(), wrote)
+            engine, job = desk.answering()
+            counted = await asyncio.to_thread(_counted, desk.ledger, job)
+            revision = await asking.run(engine, job, None if counted else wrote)
             if not asking.stopped and revision.finish != "cancelled":
-                row = await asyncio.to_thread(desk.ledger.add_revision, draft, revision, by)
+                row = await self._kept(draft, revision, by)
                 done["revision"] = row.id
+                if counted:
+                    asking.text = revision.text
+                    wrote(revision.text)
                 await self.read_again(draft)  # the list of changes needs the revision from the first comparison on
                 if self.opened is not None and self.opened.draft.id == draft:
                     self._revision = row.id
@@ -460,6 +465,8 @@ class Session:
                 self.notice("notice_stopped")
             elif revision.finish == "length":
                 self.notice("notice_length")
+        except _NotKept as error:
+            self._fail("error_not_kept", error)
         except UsageError as error:
             self._fail("error_too_long", error)
         except EngineError as error:
@@ -472,6 +479,12 @@ class Session:
             self.send("asked", done)
             self._compare_soon()
         await self._refresh(draft)
+
+    async def _kept(self, draft: int, revision: Revision, by: str) -> RevisionRow:
+        try:
+            return await asyncio.to_thread(self._desk.ledger.add_revision, draft, revision, by)
+        except UsageError as error:
+            raise _NotKept(str(error)) from error
 
     async def _save(self, draft: DraftRow, text: str, values: Mapping[str, Any]) -> None:
         opened = self.opened
@@ -510,3 +523,22 @@ class Session:
 
     def _fail(self, word: str, error: Exception) -> None:
         self.notice(word, kind="bad", detail=str(error))
+
+
+class _NotKept(Exception):
+    """A revision that may not be asked for, or that the ledger did not take."""
+
+
+def _counted(ledger: Ledger, job: Job) -> bool:
+    """Whether the release that answers was approved for a number of answers. Blocks.
+
+    Raises:
+        _NotKept: its approval does not cover one more.
+    """
+    release = job.provenance.get("release", "")
+    if not release or job.provenance.get("trial") == "yes":
+        return False
+    try:
+        return ledger.check_use(release)
+    except UsageError as error:
+        raise _NotKept(str(error)) from error

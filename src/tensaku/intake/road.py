@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,10 @@ from tensaku.ledger import SYSTEM, Ledger, NewDraft, NewReport, ReportRow
 __all__ = ["Arrival", "Road"]
 
 _CHUNK = 1 << 20
+
+
+def _all_funds(fund: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,12 @@ class Road:
     limits: Limits = field(default_factory=Limits)
 
     def bring(
-        self, paths: Iterable[Path], *, given: Mapping[str, str] | None = None, by: str = SYSTEM
+        self,
+        paths: Iterable[Path],
+        *,
+        given: Mapping[str, str] | None = None,
+        by: str = SYSTEM,
+        may: Callable[[str], bool] = _all_funds,
     ) -> Iterator[Arrival]:
         """Bring in files, folders and zips, one file after the other; each is in the ledger when it is yielded.
 
@@ -54,15 +63,16 @@ class Road:
             paths: what to bring in.
             given: `manager`, `fund` or `as_of`, if whoever brings them in says so.
             by: who that is.
+            may: whether their rights reach a fund; a report of any other waits for somebody whose rights do.
 
         Raises:
             UsageError: a path is not there, or the ledger cannot be written to.
         """
         with gathered(paths, limits=self.limits) as files:
             for file in files:
-                yield self._one(file, given or {}, by)
+                yield self._one(file, given or {}, by, may)
 
-    def _one(self, file: Found, given: Mapping[str, str], by: str) -> Arrival:
+    def _one(self, file: Found, given: Mapping[str, str], by: str, may: Callable[[str], bool]) -> Arrival:
         key = _hash(file.path)
         if (before := self.ledger.report_of(key)) is not None:
             return Arrival(file.name, "known", before)
@@ -76,6 +86,8 @@ class Road:
             return self._enter(file.name, NewReport(key, file.name, reasons=(reason,)), [], {}, by)
         found = sort_report(file.name, document, self.cfg, self._known(given))
         reasons = found.reasons or self._rivals(found)
+        if not reasons and not may(found.fund):
+            reasons = (Reason("fund-of-others", found.fund),)
         values = tuple({"code": reason.code, "detail": reason.detail} for reason in reasons)
         guess = found.guesses
         new = NewReport(

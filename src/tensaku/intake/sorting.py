@@ -36,6 +36,10 @@ WHY: dict[str, tuple[str, str]] = {
         "この会社・ファンド・月の原稿がすでにあります: {detail}",
         "there are drafts of it already, with another text: {detail}",
     ),
+    "fund-of-others": (
+        "受付した人に権限のないファンドです: {detail}",
+        "whoever brought it in has no right to the fund: {detail}",
+    ),
 }  # fmt: skip
 """Code of a doubt -> what is said in Japanese and in English; a file's own faults and notes have their words there."""
 

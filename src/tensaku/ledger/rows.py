@@ -456,7 +456,8 @@ class KeyRow:
     """An API key of a person, without its secret.
 
     `scopes` are `task:NAME`, `adapter:NAME` and `metrics`; none at all means every task and adapter. `prefix` is the
-    part of the key by which people recognise it.
+    part of the key by which people recognise it. `tasks` are those that its person's own rights are bounded to, empty:
+    none; a key never opens more than its person may.
     """
 
     id: int
@@ -468,9 +469,12 @@ class KeyRow:
     at: datetime
     expires: datetime | None
     revoked: datetime | None
+    tasks: tuple[str, ...] = ()
 
     def allows(self, names: Sequence[str], task: str) -> bool:
         """Whether it opens a model of `task` that is known by `names`."""
+        if self.tasks and task not in self.tasks:
+            return False
         tasks = [scope[5:] for scope in self.scopes if scope.startswith("task:")]
         adapters = [scope[8:] for scope in self.scopes if scope.startswith("adapter:")]
         if not tasks and not adapters:

@@ -232,6 +232,19 @@ class Answering:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _given(self) -> AsyncGenerator[tuple[int, Piece | None], None]:
+        """The pieces as they come; of a release whose answers are counted, once all of them are in the ledger.
+
+        Or a client would have read what the count then refuses, or what a killed server never counted.
+        """
+        async with contextlib.aclosing(self._merged()) as pieces:
+            if self._ticket.counted:
+                for one in [piece async for piece in pieces]:
+                    yield one
+            else:
+                async for one in pieces:
+                    yield one
+
     async def _next(self, items: asyncio.Queue[tuple[int, Any]]) -> tuple[int, Any]:
         try:
             async with asyncio.timeout(max(0.0, self._ticket.deadline - time.monotonic())):
@@ -252,7 +265,7 @@ class Answering:
             if (first := shape.first(number)) is not None:
                 yield _event({**head, "choices": [first], **counts})
         try:
-            async with contextlib.aclosing(self._merged()) as pieces:
+            async with contextlib.aclosing(self._given()) as pieces:
                 async for number, piece in pieces:
                     if piece is None:
                         choice = shape.last(number, self._writings[number].finish)

@@ -141,17 +141,17 @@ class Service:
                 raise WireError(503, message, code="queue_timeout", after=self.turns.after) from None
             raise
         try:
-            model, engine = await self._approved(caller, name)
+            model, engine, counted = await self._approved(caller, name)
         except BaseException:
             self.turns.leave(caller.name, weight)
             self._budgets.settle(key, tokens, 0)
             raise
-        ticket = Ticket(self, Asking(door, caller, name, tokens, weight, began), model, engine)
+        ticket = Ticket(self, Asking(door, caller, name, tokens, weight, began), model, engine, counted=counted)
         self._tickets.add(ticket)
         return ticket
 
-    async def _approved(self, caller: Caller, name: str) -> tuple[Served, Engine]:
-        """Who answers for `name`, and may.
+    async def _approved(self, caller: Caller, name: str) -> tuple[Served, Engine, bool]:
+        """Who answers for `name`, and may; and whether its answers are counted.
 
         A release that was taken back a moment ago is still on the list: who asked for the task waits for the next one.
 
@@ -164,34 +164,38 @@ class Service:
             if not caller.may_ask(name, model):  # a challenger that the key does not open
                 model, engine = self.look_up(caller, name)
             try:
-                await asyncio.to_thread(self._check_approval, model)
+                counted = await asyncio.to_thread(self._check_approval, model)
             except WireError:
                 if name == model.release or time.monotonic() > end or not self._taken_back(model):
                     raise
             else:
-                return model, engine
+                return model, engine, counted
             await asyncio.sleep(0.1)
 
     def _taken_back(self, model: Served) -> bool:
         """Whether the ledger lets this release answer no more, so that the list is about to change."""
         return self.ledger is not None and self.ledger.release(model.release).status != "approved"
 
-    def _check_approval(self, model: Served) -> None:
+    def _check_approval(self, model: Served) -> bool:
         """Refuse what the approval of a release does not cover: another task, a day after its end, one answer more.
+
+        Returns:
+            Whether it was approved for a number of answers, and each is counted.
 
         Raises:
             WireError: 403, which says what it was approved for.
         """
         if self.ledger is None:
-            return
-        parts = model.parts or (model,)
+            return False
+        parts, counted = model.parts or (model,), False
         for part in parts:
             if not part.release or part.trial:
                 continue
             try:
-                self.ledger.check_use(part.release, part.name, summed=bool(model.parts))
+                counted |= self.ledger.check_use(part.release, part.name, summed=bool(model.parts))
             except UsageError as error:
                 raise WireError(403, str(error), code="not_approved", param="model") from None
+        return counted
 
     def end(self, ticket: Ticket, seconds: float | None) -> None:
         """Take back what `ticket` held."""
@@ -214,10 +218,13 @@ class Asking:
 
 
 class Ticket:
-    """One request that holds its slots, from its turn until `end`."""
+    """One request that holds its slots, from its turn until `end`.
 
-    def __init__(self, service: Service, asking: Asking, model: Served, engine: Engine) -> None:
-        self.asking, self.model, self.engine = asking, model, engine
+    `counted`: the approval is for a number of answers, so nothing of one leaves before it is recorded.
+    """
+
+    def __init__(self, service: Service, asking: Asking, model: Served, engine: Engine, *, counted: bool) -> None:
+        self.asking, self.model, self.engine, self.counted = asking, model, engine, counted
         self.used = 0
         self.made_by = provenance(engine, model)
         self.cancelled = False
