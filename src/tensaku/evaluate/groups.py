@@ -12,9 +12,10 @@ import numpy as np
 from tensaku.evaluate.scoring import Measured, lower_is_better, resamples
 from tensaku.records import Pair
 
-__all__ = ["DIMENSIONS", "Part", "apart", "groups", "holm", "letters", "ordered", "parts", "trials"]
+__all__ = ["DIMENSIONS", "LENGTHS", "Part", "apart", "groups", "holm", "letters", "ordered", "parts", "trials"]
 
 LENGTHS = ("短い short", "中ほど middle", "長い long")
+"""Thirds of the exam by the length of the draft, shortest first."""
 
 
 class Part(NamedTuple):

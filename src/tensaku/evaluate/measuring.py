@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tensaku import text
 from tensaku.evaluate.costs import Costs
 from tensaku.evaluate.decoding import Answer
 from tensaku.evaluate.findings import fact_table, fates, find, summary
+from tensaku.evaluate.labels import labels_of
 from tensaku.evaluate.results import COMPULSORY, Results, Row
 from tensaku.evaluate.rewriting import Rule, rewrite
 from tensaku.evaluate.scoring import Scorer, Texts, measure_rows
 from tensaku.records import Pair, Verdict
 
 __all__ = ["constant", "measured", "ruled", "untouched"]
-
-_FEW_ANSWERS = 20
-_OFTEN = 5
 
 
 def untouched(pairs: Sequence[Pair]) -> Row:
@@ -35,12 +32,9 @@ def ruled(pairs: Sequence[Pair], rules: Sequence[Rule], names: text.Names) -> Ro
 
 
 def constant(lessons: Sequence[Pair], pairs: Sequence[Pair], names: text.Names) -> Row | None:
-    """The row of the lessons' most frequent final given to every draft; None where finals are texts and not labels.
-
-    They are labels where there are at most 20 different ones, each given 5 times on average.
-    """
-    finals = Counter(pair.final for pair in lessons)
-    if not finals or len(finals) > _FEW_ANSWERS or finals.total() < _OFTEN * len(finals):
+    """The row of the lessons' most frequent final given to every draft; None where finals are texts and not labels."""
+    finals = labels_of(lessons)
+    if not finals:
         return None
     answer = min(finals, key=lambda final: (-finals[final], final))
     verdicts = [text.compare(pair.draft, answer, names, as_of=pair.as_of) for pair in pairs]

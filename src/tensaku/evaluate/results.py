@@ -13,10 +13,12 @@ from tensaku.evaluate.rewriting import Rule
 from tensaku.evaluate.scoring import Gain, Measured, lower_is_better
 from tensaku.records import Pair, Score
 
-__all__ = ["COMPULSORY", "Results", "Row"]
+__all__ = ["COMPULSORY", "MODELLESS", "Results", "Row"]
 
 COMPULSORY = ("draft", "rules")
 """The rows of every table that no model made: the draft untouched, and the best that replacements alone do."""
+MODELLESS = (*COMPULSORY, "majority")
+"""Every row that no model made; `majority` only where finals are labels."""
 
 
 @dataclass

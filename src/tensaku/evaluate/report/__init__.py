@@ -22,10 +22,6 @@ from tensaku.store import Artifact
 
 __all__ = ["write_report"]
 
-_SHOWN = ("tuned", "base")
-"""The rows of which every output is shown."""
-
-
 def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], worst: int) -> None:
     """Write the report of one evaluation.
 
@@ -34,6 +30,7 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         worst: how many of the worst outputs are shown.
     """
     exam, lessons, adapter = lineage["exam"], lineage["lessons"], lineage["adapter"]
+    shown = ["tuned", *(row for row in results.rows if row not in ("draft", "tuned"))]  # drafts stand beside each
     parts = [
         sections.opening(results, exam.facts),
         sections.score_section(results),
@@ -49,10 +46,10 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         origins.lineage_section(lineage, results),
         doings.rule_section(results.rules),
         sections.reading_section(results),
-        every_output(results, _SHOWN),
+        every_output(results, shown),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
-    style += filter_rules(results, _SHOWN)
+    style += filter_rules(results, shown)
     path.write_text(page("添削 評価報告書 Tensaku evaluation", parts, style), encoding="utf-8")
 
 
