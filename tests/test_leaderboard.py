@@ -107,6 +107,8 @@ def test_one_file_puts_them_side_by_side(cli: Cli, folder: Path, far: Far) -> No
         score = row["scores"]["chrf"]
         assert score["low"] <= score["value"] <= score["high"]
         assert score["n"] == 5
+    assert found["clean"]["n"] + found["clean"]["caught"] == 5
+    assert sorted(found["clean"]["order"]) == (sorted(found["order"]) if found["clean"]["n"] else [])
     assert set(found["by"]) == {"manager", "section", "month", "length"}
     assert sum(part["n"] for part in found["by"]["month"] if part["row"] == "api") == 5
     assert len(found["apart"]) == 10

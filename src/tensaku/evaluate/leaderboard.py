@@ -40,6 +40,8 @@ class Board(Section):
     """As in [evaluate]."""
     alpha: float
     """As in [leaderboard]."""
+    judge_failed: str = ""
+    """Why the judge of the task file said nothing."""
 
 
 @stage(version=4)
@@ -63,7 +65,8 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
         votes: what people said of them, a `Vote` a line.
 
     Facts: `exam_n`, `scorer`, `order` (best first, the untouched draft and the rules among them), `groups` (those that
-    cannot be told apart), `clean_n` (exam pairs that no lesson gives away) and `clean_order`, `failed`.
+    cannot be told apart), `clean_n` (exam pairs that no lesson gives away) and `clean_order`, `failed`,
+    `judge_failed` (why, or empty).
 
     Raises:
         UsageError: outputs are of another exam, or not every draft of it was answered.
@@ -99,6 +102,7 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
         clean_n=found["clean"]["n"],
         clean_order=found["clean"]["order"],
         failed=sum(bool(entry.failed) for entry in cfg.entries),
+        judge_failed=cfg.judge_failed,
     )
 
 
@@ -151,6 +155,7 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
         "reference": scores["reference"],
         "style": list(results.style),
         "rules": [list(rule) for rule in results.rules],
+        "judge_failed": cfg.judge_failed,
         "failed": [{"name": entry.name, "why": entry.failed} for entry in cfg.entries if entry.failed],
     }
 

@@ -15,12 +15,15 @@ from markupsafe import Markup
 
 from tensaku.evaluate.report import doings, origins, sections
 from tensaku.evaluate.report.outputs import every_output, filter_rules
+from tensaku.evaluate.report.panel import panel_section
+from tensaku.evaluate.report.pieces import row_words
 from tensaku.evaluate.report.worst import worst_outputs
 from tensaku.evaluate.results import Results
 from tensaku.report import Line, grid, line_chart, page, section
 from tensaku.store import Artifact
 
 __all__ = ["write_report"]
+
 
 def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], worst: int) -> None:
     """Write the report of one evaluation.
@@ -38,6 +41,7 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         doings.edit_section(results),
         doings.style_section(results),
         doings.cost_section(results),
+        panel_section(results.panel, row_words),
         worst_outputs(results, worst),
         _loss(adapter),
         _search(adapter),

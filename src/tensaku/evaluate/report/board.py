@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.groups import letters
-from tensaku.evaluate.report.outputs import every_output, filter_rules
 from tensaku.evaluate.report.origins import discipline_section
+from tensaku.evaluate.report.outputs import every_output, filter_rules
 from tensaku.evaluate.report.panel import panel_section
 from tensaku.evaluate.report.pieces import DASH, row_name, row_words, scale_end, scorer_name
 from tensaku.evaluate.report.sections import p_value
@@ -97,7 +97,7 @@ def write_board(path: Path, found: Mapping[str, Any], results: Results) -> None:
         _clean_statement(found),
         _table(found),
         _charts(found),
-        panel_section(found["panel"]),
+        panel_section(found["panel"], _words),
         *(_part(found, dimension) for dimension in _DIMENSIONS),
         discipline_section(results, _short),
         _comparisons(found),
@@ -268,10 +268,13 @@ def _outside(found: Mapping[str, Any]) -> Markup:
 
 
 def _failed(found: Mapping[str, Any]) -> Markup:
-    if not found["failed"]:
+    failed = [(one["name"], one["why"]) for one in found["failed"]]
+    if found["judge_failed"]:
+        failed.append(("判定モデル judge", found["judge_failed"]))
+    if not failed:
         return Markup()
-    items = Markup().join(Markup("<li><b>{}</b>: {}</li>").format(one["name"], one["why"]) for one in found["failed"])
-    return section("答えられなかった候補", "Candidates that failed", Markup("<ul>{}</ul>").format(items))
+    items = Markup().join(Markup("<li><b>{}</b>: {}</li>").format(*one) for one in failed)
+    return section("答えられなかったもの", "What failed", Markup("<ul>{}</ul>").format(items))
 
 
 def _reading(found: Mapping[str, Any]) -> Markup:
@@ -288,8 +291,7 @@ def _reading(found: Mapping[str, Any]) -> Markup:
         ("区間", "試験の対を引き直して得た 95 % の幅。"),
         (
             "重なりを除く",
-            "学習用の対と同じ・酷似・50 文字以上の連なりが同じ対を、試験から除いた得点。全体の得点より大きく下がる候補は、"
-            "覚えた文に助けられている。",
+            "学習用と重なる対を試験から除いた得点。全体の得点から大きく下がる候補は、覚えた文に助けられた疑いがある。",
         ),
     ]
     listed = Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(*note) for note in notes)
