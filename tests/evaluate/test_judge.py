@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -54,7 +58,8 @@ def wrote(bench: Bench, cfg: Wrote) -> None:
 
 
 def run(folder: Path, answer: Answer, **settings: Any) -> tuple[Artifact, ScriptedEngine]:
-    engine = ScriptedEngine(answer, context=settings.pop("context", 8192))
+    engine = ScriptedEngine(answer, context=settings.pop("context", 8192), can=settings.pop("can", ()))
+    engine.delay = settings.pop("delay", 0.0)
     store = Store(folder / "work", SilentReporter())
     (folder / "instruction.md").write_text("公表文に直してください。", encoding="utf-8")
     entries = (Entry(name="good", row="answer"), Entry(name="poor", row="answer"))
@@ -160,6 +165,69 @@ def test_a_judge_that_fails_midway_goes_on_where_it_was(tmp_path: Path) -> None:
     whole, _ = run(tmp_path / "whole", fair)
     for name in ("votes.jsonl", "said.jsonl", "judge.json"):
         assert made.file(name).read_bytes() == whole.file(name).read_bytes()
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_judge import fair, run
+run(Path(sys.argv[1]), fair, at_once=1, delay=0.01)
+"""
+
+
+def test_a_judge_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parent)])
+    deadline = time.monotonic() + 120
+    while len(said_so_far(tmp_path)) < 5 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()  # SIGKILL
+    assert process.wait() == -signal.SIGKILL
+    before = said_so_far(tmp_path)
+    assert 5 <= len(before) < 54
+    made, engine = run(tmp_path, fair)
+    torn = not before[-1].endswith(b"\n")
+    assert len(engine.requests) == 54 - len(before) + torn
+    (tmp_path / "whole").mkdir()
+    whole, _ = run(tmp_path / "whole", fair)
+    for name in ("votes.jsonl", "said.jsonl", "judge.json"):
+        assert made.file(name).read_bytes() == whole.file(name).read_bytes()
+
+
+def said_so_far(folder: Path) -> list[bytes]:
+    """The lines that the judge has kept, in whatever scratch folder."""
+    return next((path.read_bytes().splitlines(keepends=True) for path in folder.rglob("said.jsonl")), [])
+
+
+def chosen(messages: tuple[Message, ...]) -> str:
+    """What `fair` says, as a model held to a schema says it."""
+    said = fair(messages)
+    if (given := grade(said)) is not None:
+        return json.dumps({"grade": str(given)})
+    return json.dumps({"verdict": {"left": "A", "right": "B", "tie": "tie"}[verdict(said) or "tie"]})
+
+
+def test_a_judge_that_may_write_nothing_but_its_choice(tmp_path: Path) -> None:
+    made, engine = run(tmp_path, chosen, answers="choice", can=("json",))
+    found = held(made)
+    assert found["verdicts"] == 36
+    assert found["unusable"] == found["ungraded"] == {}
+    assert found["bias"]["consistent"]["share"] == 1
+    assert found["grades"]["poor"]["given"] == [0, 6, 0, 0, 0]
+    choices = {tuple(next(iter(json.loads(r.schema or "")["properties"].values()))["enum"]) for r in engine.requests}
+    assert choices == {("A", "B", "tie"), ("1", "2", "3", "4", "5")}
+
+
+@pytest.mark.parametrize("answer", ["A", '{"verdict": "C"}', '["A"]', '{"verdict": "A", "x": 1}', '{"verdict": 1}', ""])
+def test_a_server_that_does_not_hold_to_the_schema_gives_no_verdict(answer: str) -> None:
+    assert verdict(answer, "choice") is None
+    assert grade(answer, "choice") is None
+
+
+def test_an_engine_that_cannot_be_held_to_a_schema_is_refused(tmp_path: Path) -> None:
+    """And not counted as if every question were too long."""
+    with pytest.raises(UsageError, match="has no json"):
+        run(tmp_path, chosen, answers="choice")
 
 
 def test_outputs_leave_the_house_only_with_consent(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tensaku.evaluate.consent import check_consent, leaves_the_house
 from tensaku.evaluate.decoding import opener
 from tensaku.evaluate.entries import Entry, read_row
 from tensaku.evaluate.inputs import exam_pairs
-from tensaku.evaluate.judging import Asked, ask, grade, rubric, verdict, versus
+from tensaku.evaluate.judging import Answers, Asked, ask, grade, rubric, schema, verdict, versus
 from tensaku.evaluate.scorers import language_of_texts
 from tensaku.evaluate.votes import Vote
 from tensaku.records import Pair
@@ -43,6 +43,9 @@ class _Asking(Section):
     """Who allowed, and when, that drafts and outputs leave this machine: needed if the engine is elsewhere."""
     sample: int = pydantic.Field(30, ge=0)
     """How many drafts, evenly over the exam, are judged; 0: all. Each takes two questions for every two candidates."""
+    answers: Answers = "reason"
+    """`reason`: a sentence of reason, then the verdict. `choice`: the verdict alone, held to a JSON schema, so that a
+    small model gives one too."""
     rubric: bool = True
     """Whether each output is also graded by itself, from 1 to 5."""
     itself: tuple[str, ...] = ()
@@ -64,7 +67,7 @@ class Judging(_Asking):
     """Every candidate that answered."""
 
 
-@stage(version=1)
+@stage(version=2)
 def judge(
     bench: Bench,
     cfg: Judging,
@@ -99,14 +102,15 @@ def judge(
     task = instruction.path.read_text(encoding="utf-8").strip()
     questions = list(_questions(cfg, task, pairs, texts, numbers))
     said = _said(bench, cfg, questions, base.path)
-    votes, unusable = _votes(said)
-    grades, ungraded = _grades(said)
+    votes, unusable = _votes(said, cfg.answers)
+    grades, ungraded = _grades(said, cfg.answers)
     _write_lines(bench.path / "said.jsonl", ({"key": key.split(_SEPARATOR), **held} for key, held in said.items()))
     _write_lines(bench.path / "votes.jsonl", (vote._asdict() for vote in votes))
     near = nearer(votes, {pair.id: {name: held[n] for name, held in texts.items()} for n, pair in enumerate(pairs)},
                   {pair.id: pair.final for pair in pairs})  # fmt: skip
     found: dict[str, Any] = {
         "engine": {key: value for key, value in cfg.engine.items() if "key" not in key},
+        "answers": cfg.answers,
         "contestants": list(texts),
         "items": len(numbers),
         "questions": len(questions),
@@ -145,11 +149,12 @@ def _questions(
             if texts[one][n] == texts[two][n]:
                 continue
             for left, right in ((one, two), (two, one)):
-                words = versus(task, pair, texts[left][n], texts[right][n], language)
-                yield Asked(_SEPARATOR.join((pair.id, left, right)), words)
+                words = versus(task, pair, texts[left][n], texts[right][n], language, cfg.answers)
+                yield Asked(_SEPARATOR.join((pair.id, left, right)), words, schema("versus", cfg.answers))
         if cfg.rubric:
             for name in texts:
-                yield Asked(_SEPARATOR.join((pair.id, name)), rubric(task, pair, texts[name][n], language))
+                words = rubric(task, pair, texts[name][n], language, cfg.answers)
+                yield Asked(_SEPARATOR.join((pair.id, name)), words, schema("rubric", cfg.answers))
 
 
 def _said(bench: Bench, cfg: Judging, questions: list[Asked], folder: Path) -> dict[str, dict[str, str]]:
@@ -176,12 +181,12 @@ def _said(bench: Bench, cfg: Judging, questions: list[Asked], folder: Path) -> d
     return {asked.key: said[asked.key] for asked in questions}
 
 
-def _votes(said: Mapping[str, Mapping[str, str]]) -> tuple[list[Vote], Counter[str]]:
+def _votes(said: Mapping[str, Mapping[str, str]], by: Answers) -> tuple[list[Vote], Counter[str]]:
     votes, unusable = [], Counter[str]()
     for key, held in said.items():
         parts = key.split(_SEPARATOR)
         if len(parts) == 3:
-            decided = verdict(held["text"])
+            decided = verdict(held["text"], by)
             if decided is None:
                 unusable[_why(held, "no plain verdict")] += 1
             else:
@@ -189,13 +194,13 @@ def _votes(said: Mapping[str, Mapping[str, str]]) -> tuple[list[Vote], Counter[s
     return votes, unusable
 
 
-def _grades(said: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, list[int]], Counter[str]]:
+def _grades(said: Mapping[str, Mapping[str, str]], by: Answers) -> tuple[dict[str, list[int]], Counter[str]]:
     grades: dict[str, list[int]] = {}
     ungraded = Counter[str]()
     for key, held in said.items():
         parts = key.split(_SEPARATOR)
         if len(parts) == 2:
-            given = grade(held["text"])
+            given = grade(held["text"], by)
             grades.setdefault(parts[1], [])
             if given is None:
                 ungraded[_why(held, "no plain grade")] += 1
