@@ -67,7 +67,8 @@ japanese = st.text(st.sampled_from("株式は上昇した。3%円 \n"), max_size
 @given(st.lists(st.tuples(japanese, japanese), min_size=1, max_size=6))
 def test_our_figure_agrees_with_sacrebleu_on_anything(cells: list[tuple[str, str]]) -> None:
     outputs, references = [a for a, _ in cells], [b for _, b in cells]
-    for use in ({"scorer": "bleu", "tokenize": "char"}, {"scorer": "chrf"}):
+    eps = {"scorer": "chrf", "smooth": "eps", "whitespace": True}
+    for use in ({"scorer": "bleu", "tokenize": "char"}, {"scorer": "chrf"}, eps):
         scorer = scorers.build(use)()
         sums = scorer.statistics(texts(outputs, references))  # raises if the two disagree
         assert np.isfinite(scorer.figure(sums)).all()
@@ -177,12 +178,48 @@ def test_sacrebleus_cases_of_sums(real_data: Callable[[str], Path]) -> None:
 
 
 def test_sacrebleus_cases_of_chrf(real_data: Callable[[str], Path]) -> None:
-    """Its tests set beta to 3; all else is as we measure (the other cases smooth in a way that we do not)."""
-    for outputs, references, expected in wmt17(real_data)["chrf"]["test_cases_effective_order"]:
-        scorer = scorers.build({"scorer": "chrf"})()
-        scorer._metric = metrics.CHRF(beta=3)
-        sums = scorer.statistics(texts(outputs, references)).sum(axis=0)
-        assert float(scorer.figure(sums)) == pytest.approx(expected, abs=1e-5)
+    """Both smoothings, with white space and without, and the single sentences."""
+    held = wmt17(real_data)["chrf"]
+    uses: dict[str, dict[str, Any]] = {
+        "test_cases": {"beta": 3, "smooth": "eps"},
+        "test_cases_effective_order": {"beta": 3},
+        "test_cases_keep_whitespace": {"beta": 3, "whitespace": True},
+        "test_sentence_level_chrf": {"smooth": "eps"},
+    }
+    assert set(uses) == set(held)
+    for name, set_to in uses.items():
+        for output, references, expected in held[name]:
+            scorer = scorers.build({"scorer": "chrf", **set_to})()
+            outputs = [output] if isinstance(output, str) else output
+            sums = scorer.statistics(texts(outputs, references)).sum(axis=0)
+            assert float(scorer.figure(sums)) == pytest.approx(expected, abs=1e-4), (name, output)
+
+
+def test_every_case_of_bleu_is_reproduced(real_data: Callable[[str], Path]) -> None:
+    """What the other tests leave: a floor of its default value, the counts, and counts of which nothing can come."""
+    held = wmt17(real_data)["bleu"]
+    reproduced = {"test_corpus_bleu_cases", "test_raw_bleu_cases", "test_case_effective_order", "test_case_scoring"}
+    assert set(held) == reproduced | {"test_case_offset", "test_case_statistics", "test_case_degenerate_stats"}
+    [(outputs, [references], expected, _)] = held["test_case_offset"]
+    [(_, _, counts)] = held["test_case_statistics"]
+    scorer = scorers.build({"scorer": "bleu", "tokenize": "none", "smooth": "floor"})()
+    sums = scorer.statistics(texts(outputs, references)).sum(axis=0)
+    assert float(scorer.figure(sums)) == pytest.approx(100 * expected, abs=1e-6)
+    assert sums[2:].tolist() == [*counts["common"], *counts["total"]]
+    for (stats, output, reference), floor, expected in held["test_case_degenerate_stats"]:
+        scorer = scorers.build({"scorer": "bleu", "tokenize": "none", "smooth": "floor", "smooth_value": floor})()
+        made = np.array([output, reference, *stats["common"], *stats["total"]], dtype=np.float64)
+        assert float(scorer.figure(made)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_beta_is_told_in_the_signature() -> None:
+    for set_to, told in (({}, ""), ({"beta": 3}, "|beta:3")):
+        scorer = scorers.build({"scorer": "chrf", **set_to})()
+        scorer.statistics(texts(OUTPUTS, REFERENCES))
+        assert ("beta" in scorer.signature()) == bool(told)
+        assert scorer.signature().endswith(told)
+    with pytest.raises(UsageError, match="beta is 0"):
+        scorers.build({"scorer": "chrf", "beta": 0})()
 
 
 def test_sacrebleus_cases_of_ter(real_data: Callable[[str], Path]) -> None:

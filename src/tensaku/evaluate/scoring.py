@@ -80,7 +80,7 @@ class Gain(NamedTuple):
 
 def label_of(part: Part[Any]) -> str:
     """The name of a scorer with its settings, as in `bleu` and `bleu-char`: short, and unique in one evaluation."""
-    return "-".join([part.name, *(str(value) for value in part.args.values())])
+    return "-".join([part.name, *(key if value is True else str(value) for key, value in part.args.items())])
 
 
 def resamples(n: int, times: int, seed: int) -> Floats:
