@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tensaku import text
@@ -32,10 +33,13 @@ def ruled(pairs: Sequence[Pair], rules: Sequence[Rule], names: text.Names) -> Ro
 
 
 def constant(lessons: Sequence[Pair], pairs: Sequence[Pair], names: text.Names) -> Row | None:
-    """The row of the lessons' most frequent final given to every draft; None where finals are texts and not labels."""
-    finals = labels_of(lessons)
-    if not finals:
+    """The row of the exam's most frequent final given to every draft; None where finals are texts and not labels.
+
+    It is the exam's and not the lessons', since these may have been levelled out: no one answer gets more right.
+    """
+    if not labels_of(lessons):
         return None
+    finals = Counter(pair.final for pair in pairs)
     answer = min(finals, key=lambda final: (-finals[final], final))
     verdicts = [text.compare(pair.draft, answer, names, as_of=pair.as_of) for pair in pairs]
     return Row("majority", {n: _made("majority", n, answer, verdict) for n, verdict in enumerate(verdicts)})

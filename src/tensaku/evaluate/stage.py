@@ -91,7 +91,7 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
     The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `majority`
-    (the most frequent final of the lessons for every draft, where finals are labels), `base` (the
+    (the most frequent final of the exam for every draft, where finals are labels), `base` (the
     base model, same instruction), `tuned` (what `adapter` holds, in whatever form: with the adapter, with weights of
     its own, or with examples), and those that `also` asks for. Outputs are scored as they are, from what the stage
     `answers` left: no model is asked here, so another scorer or price asks none again.
