@@ -104,7 +104,7 @@ def _judged(
     """What the judge of the task file says of the candidates, if there is one and anything to compare."""
     asked = workspace.spec.judge
     there = tuple(entry for entry in entries if not entry.failed)
-    if not asked.engine or not there:
+    if not asked.there or not there:
         return None
     road = Road(store, workspace)
     road.walk("trim")

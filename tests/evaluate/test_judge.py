@@ -17,7 +17,7 @@ import pytest
 
 from tensaku.config import Section
 from tensaku.errors import EngineError, StageError, UsageError
-from tensaku.evaluate import Entry, Judging, engine_from, judge
+from tensaku.evaluate import Entry, Judge, Judging, engine_from, judge
 from tensaku.evaluate.judge import share, side_bias
 from tensaku.evaluate.judging import grade, rubric, verdict, versus
 from tensaku.evaluate.panel import panel
@@ -25,7 +25,7 @@ from tensaku.evaluate.report.panel import panel_section
 from tensaku.evaluate.votes import Vote
 from tensaku.records import Message
 from tensaku.store import Artifact, Bench, SilentReporter, SourceFile, Store, stage
-from tensaku.testing import ScriptedEngine, tiny_pairs
+from tensaku.testing import ScriptedEngine, tiny_model, tiny_pairs
 
 PAIRS = tiny_pairs(6)
 Answer = Callable[[tuple[Message, ...]], str]
@@ -216,6 +216,59 @@ def test_a_judge_that_may_write_nothing_but_its_choice(tmp_path: Path) -> None:
     assert found["grades"]["poor"]["given"] == [0, 6, 0, 0, 0]
     choices = {tuple(next(iter(json.loads(r.schema or "")["properties"].values()))["enum"]) for r in engine.requests}
     assert choices == {("A", "B", "tie"), ("1", "2", "3", "4", "5")}
+
+
+@stage(version=1)
+def model(bench: Bench, cfg: Nothing) -> None:
+    tiny_model(bench.path)
+
+
+def read_by_a_model(folder: Path) -> Artifact:
+    store = Store(folder / "work", SilentReporter())
+    (folder / "instruction.md").write_text("公表文に直してください。", encoding="utf-8")
+    entries = (Entry(name="good", row="answer"), Entry(name="poor", row="answer"))
+    made = {"good": store.run(wrote, Wrote(good=True)), "poor": store.run(wrote, Wrote(good=False))}
+    given: dict[str, Any] = {"exam": store.run(exam, Nothing()), "base": store.run(model, Nothing())}
+    cfg = Judging(entries=entries, answers="likelihood", sample=0, itself=("poor",))
+    return store.run(judge, cfg, **given, instruction=SourceFile(folder / "instruction.md"), candidates=made)
+
+
+def test_a_judge_that_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensaku.models.likelihood import Likelihood, Reader
+
+    right, read = Reader.likelihood, [0]
+
+    def stops(self: Reader, messages: Any, answer: str) -> Likelihood | None:
+        read[0] += 1
+        if read[0] == 8:
+            raise EngineError("the machine is out of memory")
+        return right(self, messages, answer)
+
+    monkeypatch.setattr(Reader, "likelihood", stops)
+    with pytest.raises(StageError, match="out of memory"):
+        read_by_a_model(tmp_path)
+    made = read_by_a_model(tmp_path)
+    assert read[0] == 8 + (18 - 7)  # three contestants, six drafts; seven were kept
+    found = held(made)
+    assert (found["verdicts"], found["unusable"], found["grades"]) == (36, {}, {})
+    assert found["bias"]["left"]["share"] is None  # it knows no sides
+    readings = {(r["item"], r["name"]): r["likelihood"] for r in map(json.loads, lines_of(made, "said.jsonl"))}
+    for vote in map(json.loads, lines_of(made, "votes.jsonl")):
+        better, worse = (vote["left"], vote["right"]) if vote["winner"] == "left" else (vote["right"], vote["left"])
+        assert readings[vote["item"], better] > readings[vote["item"], worse]
+    assert found["itself"][0]["judge"]["n"] == 12
+    shown = panel([], made, resamples=50, seed=1)
+    assert shown["judge"]["ranking"]["left"] is None or abs(shown["judge"]["ranking"]["left"][0]) < 1e-6
+    assert "何も書かせていない" in panel_section(shown)
+
+
+def lines_of(made: Artifact, name: str) -> list[str]:
+    return made.file(name).read_text(encoding="utf-8").splitlines()
+
+
+def test_a_model_that_only_reads_takes_no_engine() -> None:
+    with pytest.raises(ValueError, match="takes no engine"):
+        Judge(answers="likelihood", engine={"engine": "native"})
 
 
 @pytest.mark.parametrize("answer", ["A", '{"verdict": "C"}', '["A"]', '{"verdict": "A", "x": 1}', '{"verdict": 1}', ""])

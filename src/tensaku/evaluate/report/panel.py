@@ -12,6 +12,16 @@ from tensaku.report import grid, percent, section
 
 __all__ = ["panel_section"]
 
+_ANSWERS = {
+    "choice": (
+        "判定モデルには、理由を書かせず、決められた答えの一つだけを書かせた。",
+        "The judge may write nothing but one of the given answers.",
+    ),
+    "likelihood": (
+        "判定モデルには何も書かせていない。基盤モデルが 1 文字あたりでよりもっともらしいとする出力を、よい方とした。",
+        "The judge writes nothing: the better output is the one that the base model holds likelier, for each character.",
+    ),
+}
 _WHO = {"people": ("人の読み比べ", "Blind reading by people"), "judge": ("判定モデル", "The judge")}
 
 
@@ -97,6 +107,8 @@ def _bias(found: Mapping[str, Any], names: _Names) -> Markup:
     if "judge" not in found:
         return shown
     sealed = found["judge"]["sealed"]
+    if sealed["answers"] in _ANSWERS:
+        shown += Markup("<p>{}<small>{}</small></p>").format(*_ANSWERS[sealed["answers"]])
     lost = sum(sealed["unusable"].values())
     shown += Markup(
         "<p>判定モデルの答えのうち、判定を読み取れないもの {} / {}（推測せず、数えるだけ）。"
