@@ -33,12 +33,13 @@ JUDGEMENT = {
 
 
 class Row(NamedTuple):
-    """A pair to be: what it belongs to, its number, and its two sides."""
+    """A pair to be: what it belongs to, its number, its two sides, and what else goes wrong together with it."""
 
     group: str
     key: str
     draft: str
     final: str
+    family: str = ""
 
 
 def chabsa(folder: Path) -> Iterator[Row]:
@@ -49,7 +50,7 @@ def chabsa(folder: Path) -> Iterator[Row]:
             for number, opinion in enumerate(sentence["opinions"]):
                 key = f"{path.stem}-{sentence['sentence_id']}-{number}"
                 draft = f"対象: {opinion['target']}\n文: {sentence['sentence']}"
-                yield Row(path.stem, key, draft, POLARITY[opinion["polarity"]])
+                yield Row(path.stem, key, draft, POLARITY[opinion["polarity"]], path.stem)
 
 
 def economy_watchers(folder: Path) -> Iterator[Row]:
@@ -92,7 +93,7 @@ def write(out: Path, task: str, sides: dict[str, list[Row]]) -> None:
         for month, rows in sides.items():
             for row in rows:
                 held = {"id": row.key, "draft": row.draft, "final": row.final, "manager": row.group, "fund": task}
-                held |= {"section": "market", "as_of": month, "family": row.group}
+                held |= {"section": "market", "as_of": month, "family": row.family or row.key}
                 file.write(json.dumps(held, ensure_ascii=False) + "\n")
 
 

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 import tensaku.evaluate  # noqa: F401  (registers the scorers)
 from tensaku.errors import NotFound, UsageError
 from tensaku.evaluate.checks import check_scorers
-from tensaku.evaluate.scoring import Texts, label_of, lower_is_better, measure_rows, resamples, score_rows
+from tensaku.evaluate.scoring import (
+    Texts,
+    label_of,
+    lower_is_better,
+    measure_rows,
+    resamples,
+    score_rows,
+    swaps,
+)
 from tensaku.plugins import scorers
 
 metrics: Any = pytest.importorskip("sacrebleu.metrics")
@@ -88,6 +96,34 @@ def test_the_resamples_are_seeded_and_draw_n_with_replacement() -> None:
     assert (drawn != resamples(50, 200, 8)).any()
     assert (drawn.sum(axis=1) == 50).all()
     assert drawn.max() > 1
+
+
+def test_families_are_drawn_and_exchanged_whole() -> None:
+    families = ["a", "b", "a", "c", "b"]
+    counts = resamples(5, 200, 3, families)
+    assert np.array_equal(counts[:, 0], counts[:, 2])
+    assert np.array_equal(counts[:, 1], counts[:, 4])
+    assert ((counts[:, 0] + counts[:, 1] + counts[:, 3]) == 3).all()
+    mask = swaps(5, 200, 3, families)
+    assert np.array_equal(mask[:, 0], mask[:, 2])
+    assert 0 < mask[:, 0].mean() < 1
+    alone = [str(n) for n in range(5)]
+    assert np.array_equal(resamples(5, 200, 3, alone), resamples(5, 200, 3))
+    assert np.array_equal(swaps(5, 200, 3, alone), swaps(5, 200, 3))
+
+
+def test_twenty_copies_of_one_opinion_are_one_opinion() -> None:
+    """The exam of twenty families, each ten times over, tells no more than the exam of twenty pairs."""
+    right = ["上昇した。" if n % 3 else "下落した。" for n in range(20)]
+    wanted = ["上昇した。"] * 20
+    few = Texts(wanted, right, wanted)
+    many = Texts(wanted * 10, right * 10, wanted * 10, [str(n) for n in range(20)] * 10)
+    blind = Texts(wanted * 10, right * 10, wanted * 10)
+    widths = []
+    for held in (few, many, blind):
+        score = measure_rows("exact", scorers.build({"scorer": "exact"})(), {"a": held}, 1000, 1).scores["a"]
+        widths.append((score.high or 0) - (score.low or 0))
+    assert widths[0] == widths[1] > 2 * widths[2]
 
 
 def test_the_gain_is_paired_and_quick() -> None:

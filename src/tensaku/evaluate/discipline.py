@@ -158,7 +158,8 @@ def clean_scores(found: Sequence[Overlap], measured: Mapping[str, Measured], n: 
         left = [number for number in range(n) if number not in caught]
         rows: dict[str, dict[str, dict[str, float]]] = {}
         for label, held in measured.items() if left else ():
-            drawn = resamples(len(left), held.times, held.seed)
+            whole = next((names for row, names in held.families.items() if len(held.sums[row]) == n), ())
+            drawn = resamples(len(left), held.times, held.seed, [whole[number] for number in left] if whole else ())
             for row, sums in held.sums.items():
                 if len(sums) == n:
                     figure, kept = held.scorer.figure, sums[left]

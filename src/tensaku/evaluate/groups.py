@@ -96,7 +96,8 @@ def parts(found: Measured, pairs: Sequence[Pair], dimension: str, times: int) ->
         numbers = [number for number, name in enumerate(names) if name == part]
         if not numbers:
             continue
-        drawn = resamples(len(numbers), times, found.seed)
+        families = [pairs[number].family or pairs[number].id for number in numbers]
+        drawn = resamples(len(numbers), times, found.seed, families)
         for row, sums in found.sums.items():
             held = sums[numbers]
             low, high = np.percentile(found.scorer.figure(drawn @ held), [2.5, 97.5])

@@ -104,4 +104,5 @@ def _measure_references(results: Results, names: text.Names, style: Sequence[tex
 def _texts(row: Row, pairs: Sequence[Pair]) -> Texts:
     asked = [pairs[n] for n in row.answers]
     outputs = [answer.text for answer in row.answers.values()]
-    return Texts([pair.draft for pair in asked], outputs, [pair.final for pair in asked])
+    families = [pair.family or pair.id for pair in asked]
+    return Texts([pair.draft for pair in asked], outputs, [pair.final for pair in asked], families)

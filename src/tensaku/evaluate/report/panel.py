@@ -19,7 +19,7 @@ _ANSWERS = {
     ),
     "likelihood": (
         "判定モデルには何も書かせていない。基盤モデルが 1 文字あたりでよりもっともらしいとする出力を、よい方とした。",
-        "The judge writes nothing: the better output is the one that the base model holds likelier, for each character.",
+        "The judge writes nothing: the better output is the one that the base model holds likelier, per character.",
     ),
 }
 _WHO = {"people": ("人の読み比べ", "Blind reading by people"), "judge": ("判定モデル", "The judge")}
