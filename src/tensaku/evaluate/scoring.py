@@ -101,7 +101,7 @@ def resamples(n: int, times: int, seed: int, families: Sequence[str] = ()) -> Fl
 
 
 def swaps(n: int, times: int, seed: int, families: Sequence[str] = ()) -> Floats:
-    """Which of `n` outputs two rows exchange in each of `times` trials, shape (times, n), each 0 or 1; families whole."""
+    """Which of `n` outputs two rows exchange in each of `times` trials, families whole; (times, n), each 0 or 1."""
     place = _places(n, families)
     several = int(place.max(initial=-1)) + 1
     return np.random.default_rng(seed).integers(0, 2, size=(times, several)).astype(np.float64)[:, place]
@@ -163,7 +163,7 @@ class Measured:
 
     def _left_to_chance(self, row: str, over: str, value: float, trials: int) -> float:
         one, two = self.sums[row], self.sums[over]
-        mask = swaps(len(one), max(trials, len(self.spread[row])), self.seed, self.families[row])
+        mask = swaps(len(one), max(trials, len(self.spread[row])), self.seed, self.families.get(row, ()))
         moved = mask @ (two - one)
         drawn = self.scorer.figure(one.sum(axis=0) + moved) - self.scorer.figure(two.sum(axis=0) - moved)
         # one trial more, the one that was seen; the tolerance keeps rounding from hiding an equal difference
@@ -174,7 +174,7 @@ def measure_rows(label: str, scorer: Scorer, rows: Mapping[str, Texts], times: i
     """Measure every row.
 
     Args:
-        rows: row name -> its texts; rows of equal length hold the same pairs, with the same families, in the same order.
+        rows: row name -> its texts; rows of equal length hold the same pairs in the same order, families among them.
         times: how many resamples the 95 % percentile intervals come from.
         seed: which resamples.
 
