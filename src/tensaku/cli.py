@@ -150,7 +150,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Walk the road from the sources up to a stage; what is done already is not done again."""
-    from tensaku.comparing import compare
+    from tensaku.comparing import compare, reported
     from tensaku.deploy import check_person, register_release
     from tensaku.pipeline import Workspace, build
     from tensaku.show import reporter
@@ -176,13 +176,17 @@ def run(
             note_runs(workspace.root)
         except UsageError as error:  # the work is done and sealed; what is wrong concerns the plan alone
             print(f"tensaku: the plan's error of this run was not noted: {error}", file=sys.stderr)
-    board = compare(store, workspace) if stage == "evaluate" and workspace.spec.leaderboard.candidates else None
-    made = built.artifacts if board is None else {**built.artifacts, "leaderboard": board}
+    made, board = built.artifacts, None
+    if stage == "evaluate" and workspace.spec.leaderboard.candidates:
+        board = compare(store, workspace)
+        made = {**made, "leaderboard": board}
+    elif stage == "evaluate" and (heard := reported(store, workspace)) is not None:
+        made = {**made, "evaluate": heard}
     if as_json:
         print(json.dumps({name: {"ref": a.ref, "facts": a.facts} for name, a in made.items()}))
     else:
         _show_run(made)
-    if board is not None and board.facts["failed"]:
+    if board is not None and (board.facts["failed"] or board.facts["judge_failed"]):
         raise typer.Exit(1)
 
 

@@ -475,8 +475,9 @@ class Road:
         given |= {"adapter": _last(self.done, _TUNED), "instruction": self.instruction, "names": self.names}
         return self.store.run(answers, self.workspace.evaluation().answering(), **given)
 
-    def evaluate(self) -> Artifact:
-        given: dict[str, Input] = {name: self.done[name] for name in ("exam", "lessons")}
+    def evaluate(self, **said: Input) -> Artifact:
+        """`said`: what people and a judge say of the outputs, `votes` and `judged`; no part of the road."""
+        given: dict[str, Input] = {name: self.done[name] for name in ("exam", "lessons")} | said
         given |= {"base": self.model, "adapter": _last(self.done, _TUNED), "answered": self.done["answers"]}
         if self.spec.task.style:
             given["style"] = SourceFile(self.workspace._named("style"))

@@ -125,6 +125,8 @@ def print_board(board: Artifact) -> None:
     for entry in board.config["entries"]:
         if entry["failed"]:
             console.print(Text(f"{entry['name']} failed: {entry['failed']}"))
+    if board.facts["judge_failed"]:
+        console.print(Text(f"The judge failed: {board.facts['judge_failed']}"))
 
 
 def print_artifacts(artifacts: Sequence[Artifact]) -> None:
