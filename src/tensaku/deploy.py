@@ -184,6 +184,7 @@ def serve_release(
             rules=_rules(cfg, listener, first.tuned.model),
             ledger=ledger,
             checks={"rollout": follower.check},
+            sees=_sees(follower, answers),
         )
         signing_in = access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None)
         if answers is not None:
@@ -200,6 +201,7 @@ def serve_release(
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
             documents=answers,
+            barriers=follower.barriers,
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:
@@ -249,6 +251,21 @@ def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
         return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
 
     return answerer(workspace, write)
+
+
+def _sees(follower: Follower, answers: Answerer | None) -> Callable[[str, Served], bool]:
+    """Who may know of a model; that of the documents is there for whoever may see one of them."""
+    from tensaku.serve.rag import DocumentEngine
+
+    def sees(person: str, model: Served) -> bool:
+        if answers is None or not isinstance(model.engine, DocumentEngine) or not follower.barriers.rights.given:
+            return follower.sees(person, model)
+        try:
+            return bool(answers.searcher.sources(person))
+        except UsageError:  # no index, or no rules that could be read
+            return False
+
+    return sees
 
 
 def _rag(workspace: Workspace, answers: Answerer) -> Served:

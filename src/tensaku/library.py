@@ -50,15 +50,13 @@ def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
     """
     from tensaku.retrieve.answer import Answerer
     from tensaku.retrieve.embed import open_embedder
-    from tensaku.retrieve.rights import Rights
     from tensaku.retrieve.search import Searcher, Steps
     from tensaku.retrieve.words import Synonyms
 
     cfg = _section(workspace)
     terms = Synonyms.read(workspace.folder / cfg.terms) if cfg.terms else Synonyms.of_names(workspace.names())
-    rights = Rights(workspace.folder / cfg.rights if cfg.rights else None)
     embedder = open_embedder(cfg.embedding) if cfg.vectors else None
-    searcher = Searcher(home(workspace), embedder, rights, terms, even=_EVEN)
+    searcher = Searcher(home(workspace), embedder, workspace.rights(), terms, even=_EVEN)
     steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
     return Answerer(
         searcher,

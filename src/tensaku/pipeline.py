@@ -34,12 +34,14 @@ from tensaku.evaluate import (
     ladder,
 )
 from tensaku.govern import Gate, Release, release
+from tensaku.govern.barriers import Barriers
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
@@ -331,6 +333,14 @@ class Workspace:
             return read(path.read_text(encoding="utf-8"), str(path))
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
+
+    def rights(self) -> Rights:
+        """Who may see which documents, files and funds, as `retrieve.rights` says."""
+        return Rights(self.file(self.spec.retrieve.rights))
+
+    def barriers(self) -> Barriers:
+        """Who may use and see which model of this workspace."""
+        return Barriers(self.root, self.rights())
 
     @contextlib.contextmanager
     def road(self) -> Iterator[Intake]:

@@ -7,6 +7,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +22,7 @@ from tensaku.desk.views import HERE, asset_version
 from tensaku.desk.words import WORDS, Language, month_name
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
+from tensaku.govern.barred import BarredLedger
 from tensaku.intake import NONE, Arrival, Road, told
 from tensaku.ledger import PersonRow, ReportRow
 from tensaku.revise import SECTIONS
@@ -48,37 +50,55 @@ def safe_name(name: str) -> str:
     return last[-120:] or "report"
 
 
-def add_inbox(app: FastAPI, road: Road) -> None:
-    """Add `/inbox` and `/en/inbox` with what they call; before the framework takes all other paths."""
+def add_inbox(app: FastAPI, road: Road, own: Callable[[str], BarredLedger] | None = None) -> None:
+    """Add `/inbox` and `/en/inbox` with what they call; before the framework takes all other paths.
+
+    `own` is the ledger as a person may see it; None: everybody sees the whole.
+    """
+    house = own or (lambda name: BarredLedger(road.ledger, name, None))
 
     def page(language: Language) -> Callable[[Request], Any]:
         async def answered(request: Request) -> Response:
             chosen = request.query_params.get("report", "")
-            html = await asyncio.to_thread(_page, road, language, int(chosen) if chosen.isdecimal() else None, request)
+            html = await asyncio.to_thread(_page, road, house, language, int(chosen) if chosen.isdecimal() else None, request)
             return _html(html)
 
         return answered
 
     app.add_api_route("/inbox", page("ja"), methods=["GET"], include_in_schema=False)
     app.add_api_route("/en/inbox", page("en"), methods=["GET"], include_in_schema=False)
-    doings: tuple[tuple[str, Callable[[Road, PersonRow, Request], Any]], ...] = (
+    doings: tuple[tuple[str, Callable[[Road, _Doer, Request], Any]], ...] = (
         ("/desk/reports", _take),
         ("/desk/reports/{id}/file", _file),
         ("/desk/reports/{id}/aside", _aside),
         ("/desk/headings", _learn),
     )
     for path, work in doings:
-        app.add_api_route(path, _answering(road, work), methods=["POST"], include_in_schema=False)
+        app.add_api_route(path, _answering(road, house, work), methods=["POST"], include_in_schema=False)
 
 
-def _answering(road: Road, work: Callable[[Road, PersonRow, Request], Any]) -> Callable[[Request], Any]:
+@dataclass(frozen=True, slots=True)
+class _Doer:
+    """Who does something, and the ledger as that person may see it."""
+
+    person: PersonRow
+    own: BarredLedger
+
+    @property
+    def name(self) -> str:
+        return self.person.name
+
+
+def _answering(
+    road: Road, house: Callable[[str], BarredLedger], work: Callable[[Road, _Doer, Request], Any]
+) -> Callable[[Request], Any]:
     """The handler, with every refusal as one sentence of JSON."""
 
     async def answered(request: Request) -> Response:
         words = INBOX_WORDS[_language(request)]
         try:
             person = await asyncio.to_thread(_doer, road, request)
-            return JSONResponse(await work(road, person, request))
+            return JSONResponse(await work(road, _Doer(person, house(person.name)), request))
         except _Refused as refused:
             return JSONResponse({"error": words[refused.word]}, status_code=refused.status)
         except UsageError as error:
@@ -111,7 +131,7 @@ def _language(request: Request) -> Language:
     return "en" if request.query_params.get("language") == "en" else "ja"
 
 
-async def _take(road: Road, person: PersonRow, request: Request) -> Any:
+async def _take(road: Road, person: _Doer, request: Request) -> Any:
     """Bring in one uploaded file, as it comes, never more than the limit."""
     name, size = safe_name(request.query_params.get("name", "")), 0
     with tempfile.TemporaryDirectory(prefix="tensaku-upload-") as folder:
@@ -161,10 +181,11 @@ def _number(request: Request) -> int:
     return int(text)
 
 
-async def _file(road: Road, person: PersonRow, request: Request) -> Any:
+async def _file(road: Road, person: _Doer, request: Request) -> Any:
     values, id = await _json(request), _number(request)
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
-    if not _may(person, fund):
+    await asyncio.to_thread(person.own.report, id)
+    if not (_may(person.person, fund) and person.own.opens_fund(fund)):
         raise _Refused(403, "no_right")
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
@@ -174,13 +195,14 @@ async def _file(road: Road, person: PersonRow, request: Request) -> Any:
     return {"id": filed.id, "state": filed.state}
 
 
-async def _aside(road: Road, person: PersonRow, request: Request) -> Any:
+async def _aside(road: Road, person: _Doer, request: Request) -> Any:
     note, id = str((await _json(request)).get("note", "")), _number(request)
+    await asyncio.to_thread(person.own.report, id)
     row = await asyncio.to_thread(lambda: road.ledger.set_report_aside(id, note, by=person.name))
     return {"id": row.id, "state": row.state}
 
 
-async def _learn(road: Road, person: PersonRow, request: Request) -> Any:
+async def _learn(road: Road, person: _Doer, request: Request) -> Any:
     values = await _json(request)
     manager, heading, section = (str(values.get(key, "")) for key in ("manager", "heading", "section"))
     if section not in (*road.known_sections(), NONE):
@@ -199,15 +221,18 @@ def _templates() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _page(road: Road, language: Language, chosen: int | None, request: Request) -> str:
+def _page(
+    road: Road, house: Callable[[str], BarredLedger], language: Language, chosen: int | None, request: Request
+) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
-    every = [row for row in road.ledger.reports() if _may(person, row.fund)]
+    own = house(person.name) if person is not None else BarredLedger(road.ledger, "", None)
+    every = [row for row in own.reports() if _may(person, row.fund)]
     waiting = [row for row in every if row.state == "inbox"]
     report = next((row for row in every if row.id == chosen), None)
     if report is None and waiting and chosen is None:
         report = waiting[0]
-    drafts = road.ledger.drafts()
+    drafts = own.drafts()
     words = INBOX_WORDS[language]
     return (
         _templates()
@@ -226,7 +251,7 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
-            funds=sorted({*road.cfg.funds, *(draft.fund for draft in drafts)}),
+            funds=sorted({*filter(own.opens_fund, road.cfg.funds), *(draft.fund for draft in drafts)}),
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",

@@ -70,18 +70,20 @@ class _Shown:
     reason: str = ""
 
 
-def add_reading(app: FastAPI, ledger: Ledger, who: Callable[[Request], str]) -> None:
+def add_reading(app: FastAPI, own: Callable[[str], Ledger], who: Callable[[Request], str]) -> None:
     """Add the pages `/read` (Japanese) and `/en/read` to `app`.
 
     Args:
-        ledger: what is laid out and what people say.
+        own: what is laid out and what people say, as a person may see it.
         who: the short name of the person who sends a request.
     """
     for path, language in PATHS:
-        _add(app, ledger, who, path, language)
+        _add(app, own, who, path, language)
 
 
-def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str, language: Language) -> None:
+def _add(
+    app: FastAPI, own: Callable[[str], Ledger], who: Callable[[Request], str], path: str, language: Language
+) -> None:
     views = Views(language)
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
     other = next((there, named) for there, named in PATHS if named != language)
@@ -89,7 +91,7 @@ def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str,
     def page(request: Request, fault: str = "") -> HTMLResponse:
         values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault}
         values |= {"asset_version": asset_version(), "here": "read"}
-        values |= _turn(ledger, who(request), back="back" in request.query_params)
+        values |= _turn(own(who(request)), who(request), back="back" in request.query_params)
         html = views._render("reading.html", **values)
         return HTMLResponse(str(html), status_code=400 if fault else 200, headers={"Cache-Control": "no-store"})
 
@@ -101,7 +103,7 @@ def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str,
     async def judged(request: Request) -> Response:
         form = await _form(request)
         try:
-            await asyncio.to_thread(_keep, ledger, who(request), form)
+            await asyncio.to_thread(lambda: _keep(own(who(request)), who(request), form))
         except UsageError as error:
             return await asyncio.to_thread(page, request, f"{say['refused']}: {error}")
         return RedirectResponse(path, 303)

@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, RevisionRow, Standing, tables
+from tensaku.govern.barred import BarredLedger, fund_of
+from tensaku.govern.barriers import Barriers
+from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, ReportRow, RevisionRow, Standing, tables
 from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
 from tensaku.records import Revision
@@ -21,21 +23,17 @@ GIVERS = ("writer", "reviewer", "approver", "admin")
 """Roles that hand drafts out."""
 
 
-class PersonalLedger(Ledger):
+class PersonalLedger(BarredLedger):
     """`ledger`, bounded to what the person `name` may see and do at this moment.
 
     Whatever is written is written in that person's name; a draft of a fund that is not theirs is not theirs to see, and
-    nor are its revisions and finals. Roles and funds are read anew each time, so a right that is taken away is gone at
-    once, also for pages that are open.
+    nor are its revisions and finals. What is behind a barrier is not there at all. Roles, funds and barriers are read anew
+    each time, so a right that is taken away is gone at once, also for pages that are open.
     """
 
-    def __init__(self, ledger: Ledger, name: str) -> None:
-        super().__init__(ledger._engine, ledger.where, ledger.names)
-        self.review, self._turn, self._name = (
-            ledger.review,
-            ledger._turn,
-            name,
-        )  # threads of one process still queue in one line
+    def __init__(self, ledger: Ledger, name: str, barriers: Barriers | None = None) -> None:
+        super().__init__(ledger, name, barriers)
+        self._name = name
 
     def close(self) -> None:
         """The connection is the house's; nothing to let go."""
@@ -50,14 +48,11 @@ class PersonalLedger(Ledger):
 
     def _one(self, session: Session, table: type[R], key: int | str, kind: str) -> R:
         found = super()._one(session, table, key, kind)
-        if isinstance(found, tables.Draft):
-            self._check_fund(session, found.fund)
-        elif isinstance(found, tables.Final | tables.Revised):
-            self._check_fund(session, session.get_one(tables.Draft, found.draft_id).fund)
+        self._check_fund(session, fund_of(session, found))
         return found
 
     def _check_fund(self, session: Session, fund: str) -> None:
-        if not row_of(session.get_one(tables.Person, self._name)).may(fund=fund):
+        if fund and not row_of(session.get_one(tables.Person, self._name)).may(fund=fund):
             what = f"{self._name!r} has no right to the fund {fund!r}"
             raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
 
@@ -79,6 +74,12 @@ class PersonalLedger(Ledger):
         mine = {draft.id for draft in self.drafts()}
         return {id: standing for id, standing in super().standings().items() if id in mine}
 
+    def reports(self, *wanted: Any, **more: Any) -> list[ReportRow]:
+        """As `Ledger.reports`, of the funds that are theirs."""
+        with self._read() as session:
+            me = row_of(session.get_one(tables.Person, self._name))
+        return [row for row in super().reports(*wanted, **more) if me.may(fund=row.fund)]
+
     def outcomes(self) -> list[OutcomeRow]:
         """As `Ledger.outcomes`, of the funds that are theirs."""
         with self._read() as session:
@@ -90,6 +91,9 @@ class PersonalLedger(Ledger):
         self._need("writer")
         with self._read() as session:
             self._check_fund(session, new.fund)
+        if not self.opens_fund(new.fund):
+            what = f"{self._name!r} has no right to the fund {new.fund!r}"
+            raise NotAllowed(what, where=self.where, fix="Ask an administrator for it")
         return super().add_draft(new, by=self._name)
 
     def add_revision(self, draft_id: int, revision: Revision, by: str) -> RevisionRow:

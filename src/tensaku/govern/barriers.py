@@ -8,20 +8,23 @@ its exam or its decisions speak of. Who may see what is said in the one file of 
 from __future__ import annotations
 
 import json
+import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tensaku.errors import NotFound, UsageError
 from tensaku.retrieve.rights import Rights
+from tensaku.retrieve.snapshot import open_current
 from tensaku.store import Artifact, Reporter, SilentReporter, Store
 
 __all__ = ["Barriers", "Origin", "PersonalStore"]
 
 _ROWS = ("ingest", "curate", "exam", "lessons", "decisions")
 """Stages whose results are rows: their funds are those that the rows name, whatever the rows were chosen from."""
+_REF = re.compile(r"[a-z][a-z0-9-]*-[0-9a-f]{12}")
 _HOUSE = ("instruction", "names", "style")
 """Inputs that are the house's own words and no data."""
 
@@ -80,6 +83,39 @@ class Barriers:
             UsageError: the rights cannot be read.
         """
         return self.rights.opens(person, "fund", [fund])
+
+    def opens_all_on(self, person: str, exam: str) -> bool:
+        """Whether `person` may see every answer that models gave to an exam, and so whatever is read blind of it."""
+        if not self.up:
+            return True
+        answered = [one.ref for one in self._store.list() if exam in one.inputs.values()]
+        return all(self.opens(person, ref) for ref in (exam, *answered))
+
+    def opens_index(self, person: str) -> bool:
+        """Whether `person` may see every document of the index, and so have it as a whole.
+
+        Questions are answered to whoever may see any document, from those that the person may see.
+        """
+        if not self.rights.given:
+            return True
+        try:
+            documents = open_current(self._store.root / "index").documents
+        except UsageError:  # there is none
+            return True
+        paths, funds = [one["path"] for one in documents], {str(one["about"]["fund"]) for one in documents}
+        return bool(self.rights.sees(person, paths).all()) and self.rights.opens(person, "fund", funds)
+
+    def hides(self, person: str, name: str, users: Sequence[str] = ()) -> bool:
+        """Whether a name must not be spoken to `person`: that of an artifact behind a barrier.
+
+        A name that is no artifact's (a judge's, an instruction's) is hidden if every model that uses it, the `users`,
+        is.
+        """
+        if not self.up:
+            return False
+        if _REF.fullmatch(name) and not name.startswith("prompt-"):
+            return not self.opens(person, name)
+        return bool(users) and all(self.hides(person, user) for user in users)
 
     def check(self, person: str, ref: str) -> None:
         """Refuse an artifact that is not open to `person`, as if it were not there.

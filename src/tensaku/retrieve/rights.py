@@ -91,6 +91,11 @@ class Rights:
             return None if EVERYBODY in people else people
 
     @property
+    def given(self) -> bool:
+        """Whether there is a file of rules at all."""
+        return self._path is not None
+
+    @property
     def barriers(self) -> bool:
         """Whether any rule speaks of files or funds, so that models inherit something."""
         if self._path is None:
