@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import socket
@@ -18,6 +17,7 @@ from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.library import answerer
+from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
 from tensaku.store import Artifact, Reporter, Store
@@ -77,7 +77,7 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
 
     Its parts go into the inventory, and what it was made from into the lineage.
     """
-    name = by or _user_here()
+    name = by or user_here()
     with workspace.open_ledger() as ledger:
         if release.ref in {row.ref for row in ledger.releases()}:
             return
@@ -87,15 +87,6 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
         store, gate = Store(workspace.root), workspace.spec.gate
         enter_parts(ledger, store, release, gate.owner, gate.purpose_ja)
         note_lineage(ledger, store, release.ref)
-
-
-def _user_here() -> str:
-    """The user of this machine as a person's short name."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        user = f"user-{os.getuid()}"
-    return re.sub(r"[^\w.@-]+", "-", user)[:64]
 
 
 def export_finals(
@@ -108,7 +99,7 @@ def export_finals(
     """
     from tensaku.desk.handout import gather, handout
 
-    with workspace.open_ledger() as ledger:
+    with seen_ledger(workspace) as ledger:
         found = gather(ledger, month=month or None, fund=fund or None)
     content = handout(found, form, language=workspace.spec.task.language, history=history)
     name = "-".join(["comments", *filter(None, (month, re.sub(r"[^\w.-]+", "-", fund)))])
@@ -140,6 +131,10 @@ def opened(
     with workspace.open_ledger() as ledger:
         now = None if ref or trial else ledger.deployed()
         release = release_of(store, now.champion if now is not None else ref)
+        if not workspace.barriers().opens(acting(), release.ref):
+            if ref is not None:
+                artifact_of(workspace, ref)  # which says that there is none
+            raise UsageError(f"no model is open to {acting()!r}", fix="Act as somebody whom the rights name: --as NAME")
         marked = require_approved(ledger, release.ref, trial=trial)
     with Loader(workspace, store) as loader:
         loaded = loader.load(release.ref, trial=marked)

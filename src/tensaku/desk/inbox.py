@@ -60,7 +60,9 @@ def add_inbox(app: FastAPI, road: Road, own: Callable[[str], BarredLedger] | Non
     def page(language: Language) -> Callable[[Request], Any]:
         async def answered(request: Request) -> Response:
             chosen = request.query_params.get("report", "")
-            html = await asyncio.to_thread(_page, road, house, language, int(chosen) if chosen.isdecimal() else None, request)
+            html = await asyncio.to_thread(
+                _page, road, house, language, int(chosen) if chosen.isdecimal() else None, request
+            )
             return _html(html)
 
         return answered

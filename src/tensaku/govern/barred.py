@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
-from tensaku.errors import NotFound
+from tensaku.errors import NotFound, UsageError
 from tensaku.govern.barriers import Barriers
 from tensaku.ledger import (
     SYSTEM,
@@ -190,6 +190,18 @@ class BarredLedger(Ledger):
     def rollouts(self) -> list[RolloutRow]:
         """As `Ledger.rollouts`; a challenger behind a barrier is not named."""
         return [self._without_challenger(row) for row in super().rollouts() if self.opens(row.champion)]
+
+    def roll_back(self, by: str, *, note: str = "") -> RolloutRow:
+        """As `Ledger.roll_back`, of a release that the person may use.
+
+        Raises:
+            UsageError: also if what answers now is behind a barrier.
+        """
+        now = self.deployed()
+        if now is not None and not (self.opens(now.champion) and self.opens(now.challenger or "")):
+            fix = "See: tensaku rollouts"
+            raise UsageError("there is no earlier release to go back to", where=self.where, fix=fix)
+        return super().roll_back(by, note=note)
 
     def _without_challenger(self, row: RolloutRow) -> RolloutRow:
         return row if self.opens(row.challenger or "") else replace(row, challenger=None, share=None)

@@ -25,7 +25,7 @@ __all__ = ["Barriers", "Origin", "PersonalStore"]
 _ROWS = ("ingest", "curate", "exam", "lessons", "decisions")
 """Stages whose results are rows: their funds are those that the rows name, whatever the rows were chosen from."""
 _REF = re.compile(r"[a-z][a-z0-9-]*-[0-9a-f]{12}")
-_HOUSE = ("instruction", "names", "style")
+_HOUSE = ("instruction", "names", "style", "votes")
 """Inputs that are the house's own words and no data."""
 
 
@@ -134,7 +134,9 @@ class Barriers:
         """
         if not self.rights.within(person):
             told = f"{what} tells of everything, and {person or 'who asks'!r} does not stand inside every barrier"
-            raise UsageError(told, fix="Have somebody do it whom every rule about files and funds names, with --by NAME")
+            raise UsageError(
+                told, fix="Have somebody do it whom every rule about files and funds names, with --by NAME"
+            )
 
     def seen(self, person: str) -> list[str]:
         """The artifacts that are open to `person`."""
@@ -149,7 +151,9 @@ class Barriers:
             NotFound, UsageError: there is no such artifact, or the rights cannot be read.
         """
         origin = self.origin(ref)
-        named = [("source", name) for name in sorted(origin.sources)] + [("fund", name) for name in sorted(origin.funds)]
+        named = [("source", name) for name in sorted(origin.sources)] + [
+            ("fund", name) for name in sorted(origin.funds)
+        ]
         binding: dict[str, list[str]] = {}
         for kind, name in named:
             who = self.rights.who("source" if kind == "source" else "fund", name)
@@ -175,13 +179,22 @@ class Barriers:
         sources: set[str] = set()
         funds: set[str] = set(_funds(artifact)) if artifact.stage in _ROWS else set()
         for name, ref in artifact.inputs.items():
-            if not ref.startswith("file:"):
-                behind = self.origin(ref)
+            inner = self._inner(ref)
+            if inner is not None:
+                behind = self.origin(inner)
                 sources |= behind.sources
                 funds |= behind.funds if artifact.stage not in _ROWS else set()
             elif artifact.stage != "base" and name not in _HOUSE:
                 sources.add(self._source(artifact, name, Path(ref.removeprefix("file:"))))
         return Origin(frozenset(sources), frozenset(funds))
+
+    def _inner(self, ref: str) -> str | None:
+        """The artifact that an input is, or that holds the file it is; None for a file from outside."""
+        if not ref.startswith("file:"):
+            return ref
+        path = Path(ref.removeprefix("file:"))
+        below = path.is_relative_to(self._store.artifacts)
+        return path.relative_to(self._store.artifacts).parts[0] if below else None
 
     def _source(self, artifact: Artifact, name: str, path: Path) -> str:
         """An outside file as the task file names it, else below the workspace, else by its whole path."""

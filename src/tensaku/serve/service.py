@@ -129,9 +129,7 @@ class Service:
         """The metrics, without those of models behind a barrier."""
         sees = self._seen_by(caller)
         every = all(map(sees, self.models))
-        return self.metrics.page(
-            lambda model, release: every if model == SUM else sees(Served(model, release, None))
-        )
+        return self.metrics.page(lambda model, release: every if model == SUM else sees(Served(model, release, None)))
 
     def _seen_by(self, caller: Caller) -> Callable[[Served], bool]:
         sees = self._sees
