@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, By, Folder, Json, ledger_of
+from tensaku.options import HERE, By, Folder, Json, acting, artifact_of, ledger_of
 
 if TYPE_CHECKING:
     pass
@@ -211,8 +211,10 @@ def lineage_rebuild(folder: Folder = HERE) -> None:
     from tensaku.pipeline import Workspace
     from tensaku.store import Store
 
-    with ledger_of(folder) as ledger:
-        n = rebuild(ledger, Store(Workspace.open(folder).root))
+    workspace = Workspace.open(folder)
+    workspace.barriers().check_within(acting(), "the lineage")
+    with workspace.open_ledger() as ledger:
+        n = rebuild(ledger, Store(workspace.root))
     print(f"{n} releases")
 
 
@@ -233,8 +235,9 @@ def evidence(
         raise UsageError(f"{as_of} is still to come", fix="Name a day that has been")
     at = min(at, datetime.now(UTC))
     workspace = Workspace.open(folder)
+    workspace.barriers().check_within(acting(), "the evidence pack")
     target = out or Path(f"evidence-{at:%Y-%m-%d}.zip")
-    with ledger_of(folder) as ledger:
+    with workspace.open_ledger() as ledger:
         made = pack(ledger, Store(workspace.root), target, at, folder / ANCHORS)
     if as_json:
         print(json.dumps(made, ensure_ascii=False))
@@ -260,7 +263,7 @@ def bom(
 
     workspace = Workspace.open(folder)
     store = Store(workspace.root)
-    release = store.get(ref)
+    release = artifact_of(workspace, ref)
     if release.stage != "release":
         raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
     bill = bill_of_materials(store, release)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from tensaku.errors import NotFound, TensakuError, UsageError
 from tensaku.evaluate import Board, Candidate, Entry, Examine, Judge, Judging, examine, judge, leaderboard
 from tensaku.evaluate.panel import panel
 from tensaku.evaluate.votes import Vote
-from tensaku.ledger import NewComparison, VoteRow
+from tensaku.ledger import Ledger, NewComparison, VoteRow
+from tensaku.options import seen_ledger
 from tensaku.pipeline import Road, Workspace, build
 from tensaku.records import Pair, from_dict
 from tensaku.store import Artifact, Input, SourceFile, Store
@@ -134,12 +136,15 @@ def _votes_file(
 
 
 def _votes_on(
-    workspace: Workspace, exam: Artifact, rows: Mapping[str, tuple[Artifact, str]]
+    workspace: Workspace,
+    exam: Artifact,
+    rows: Mapping[str, tuple[Artifact, str]],
+    opened: Callable[[Workspace], AbstractContextManager[Ledger]] = Workspace.open_ledger,
 ) -> tuple[list[VoteRow], int]:
     """The votes that people cast on just these outputs of this exam, and how many they cast on others."""
     if not workspace.spec.ledger.url and not workspace.ledger_file.exists():
         return [], 0
-    with workspace.open_ledger() as ledger:
+    with opened(workspace) as ledger:
         cast = ledger.votes()
     texts = _texts(exam, rows) if cast else {}
     votes = [
@@ -242,7 +247,7 @@ def panel_of(store: Store, workspace: Workspace, resamples: int) -> dict[str, An
         UsageError: nothing was evaluated yet.
     """
     made, rows = _newest(store, workspace)
-    votes, others = _votes_on(workspace, store.get(made.inputs["exam"]), rows)
+    votes, others = _votes_on(workspace, store.get(made.inputs["exam"]), rows, seen_ledger)
     judged = store.get(made.inputs["judged"]) if "judged" in made.inputs else None
     found = panel(list(map(_vote, votes)), judged, resamples, workspace.spec.evaluate.seed)
     return {**found, "others": others} if found or others else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import socket
@@ -18,6 +17,7 @@ from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.library import answerer
+from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
 from tensaku.store import Artifact, Reporter, Store
@@ -77,7 +77,7 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
 
     Its parts go into the inventory, and what it was made from into the lineage.
     """
-    name = by or _user_here()
+    name = by or user_here()
     with workspace.open_ledger() as ledger:
         if release.ref in {row.ref for row in ledger.releases()}:
             return
@@ -87,15 +87,6 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
         store, gate = Store(workspace.root), workspace.spec.gate
         enter_parts(ledger, store, release, gate.owner, gate.purpose_ja)
         note_lineage(ledger, store, release.ref)
-
-
-def _user_here() -> str:
-    """The user of this machine as a person's short name."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        user = f"user-{os.getuid()}"
-    return re.sub(r"[^\w.@-]+", "-", user)[:64]
 
 
 def export_finals(
@@ -108,7 +99,7 @@ def export_finals(
     """
     from tensaku.desk.handout import gather, handout
 
-    with workspace.open_ledger() as ledger:
+    with seen_ledger(workspace) as ledger:
         found = gather(ledger, month=month or None, fund=fund or None)
     content = handout(found, form, language=workspace.spec.task.language, history=history)
     name = "-".join(["comments", *filter(None, (month, re.sub(r"[^\w.-]+", "-", fund)))])
@@ -140,6 +131,10 @@ def opened(
     with workspace.open_ledger() as ledger:
         now = None if ref or trial else ledger.deployed()
         release = release_of(store, now.champion if now is not None else ref)
+        if not workspace.barriers().opens(acting(), release.ref):
+            if ref is not None:
+                artifact_of(workspace, ref)  # which says that there is none
+            raise UsageError(f"no model is open to {acting()!r}", fix="Act as somebody whom the rights name: --as NAME")
         marked = require_approved(ledger, release.ref, trial=trial)
     with Loader(workspace, store) as loader:
         loaded = loader.load(release.ref, trial=marked)
@@ -184,6 +179,7 @@ def serve_release(
             rules=_rules(cfg, listener, first.tuned.model),
             ledger=ledger,
             checks={"rollout": follower.check},
+            sees=_sees(follower, answers),
         )
         signing_in = access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None)
         if answers is not None:
@@ -200,6 +196,7 @@ def serve_release(
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
             documents=answers,
+            barriers=follower.barriers,
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:
@@ -249,6 +246,21 @@ def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
         return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
 
     return answerer(workspace, write)
+
+
+def _sees(follower: Follower, answers: Answerer | None) -> Callable[[str, Served], bool]:
+    """Who may know of a model; that of the documents is there for whoever may see one of them."""
+    from tensaku.serve.rag import DocumentEngine
+
+    def sees(person: str, model: Served) -> bool:
+        if answers is None or not isinstance(model.engine, DocumentEngine) or not follower.barriers.rights.given:
+            return follower.sees(person, model)
+        try:
+            return bool(answers.searcher.sources(person))
+        except UsageError:  # no index, or no rules that could be read
+            return False
+
+    return sees
 
 
 def _rag(workspace: Workspace, answers: Answerer) -> Served:

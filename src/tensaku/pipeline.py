@@ -34,12 +34,14 @@ from tensaku.evaluate import (
     ladder,
 )
 from tensaku.govern import Gate, Release, release
+from tensaku.govern.barriers import Barriers
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
@@ -136,9 +138,18 @@ class Workspace:
             ConfigError: the task file is wrong.
             UsageError: a file it names is missing, or a part it names is unknown.
         """
-        workspace = cls(folder, load_config(folder / TASK_FILE, Spec, overrides), tuple(overrides))
+        workspace = cls.read(folder, overrides)
         workspace.check()
         return workspace
+
+    @classmethod
+    def read(cls, folder: Path, overrides: Sequence[str] = ()) -> Workspace:
+        """Read the task file alone, for what needs none of the files that it names.
+
+        Raises:
+            ConfigError: the task file is wrong.
+        """
+        return cls(folder, load_config(folder / TASK_FILE, Spec, overrides), tuple(overrides))
 
     def altered(self, *overrides: str) -> Workspace:
         """The same workspace with more settings changed.
@@ -331,6 +342,32 @@ class Workspace:
             return read(path.read_text(encoding="utf-8"), str(path))
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
+
+    def rights(self) -> Rights:
+        """Who may see which documents, files and funds, as `retrieve.rights` says."""
+        return Rights(self.file(self.spec.retrieve.rights))
+
+    def check_sources(self, person: str) -> None:
+        """Refuse to let somebody work on data that is not theirs to see.
+
+        Raises:
+            UsageError: a rule about a file of pairs or documents does not name the person.
+        """
+        rights, used = self.rights(), [use.path for use in self.spec.sources.use]
+        used += ["ledger:finals"] if self.spec.sources.finals.use else []
+        used += ["ledger:decisions"] if self.spec.tune.method == "dpo" else []
+        here = Path(os.path.abspath(self.folder))
+        for file in self._documents().values() if self.spec.documents.use else ():
+            below = file.path.is_relative_to(here)
+            used.append((file.path.relative_to(here) if below else file.path).as_posix())
+        if closed := [name for name in used if not rights.opens(person, "source", [name])]:
+            what = f"{person!r} may not see {', '.join(closed[:3])}{' and more' if len(closed) > 3 else ''}"
+            fix = "Leave it out in the task file, or have somebody run this whom the rights name (--by NAME, --as NAME)"
+            raise UsageError(what, where=self.file(self.spec.retrieve.rights), fix=fix)
+
+    def barriers(self) -> Barriers:
+        """Who may use and see which model of this workspace."""
+        return Barriers(self.root, self.rights())
 
     @contextlib.contextmanager
     def road(self) -> Iterator[Intake]:

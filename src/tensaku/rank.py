@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tensaku.errors import UsageError
+from tensaku.options import seen_store
 
 if TYPE_CHECKING:
     from tensaku.evaluate.votes import Columns
@@ -43,10 +44,9 @@ def rank_workspace(folder: Path, *, resamples: int, as_json: bool) -> None:
     """
     from tensaku.comparing import panel_of
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     workspace = Workspace.open(folder)
-    found = panel_of(Store(workspace.root), workspace, resamples)
+    found = panel_of(seen_store(workspace), workspace, resamples)
     if "people" not in found and "judge" not in found:
         if found:
             what = f"all {found['others']} votes were cast on outputs that no candidate gives any more"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from tensaku.desk.rights import PersonalLedger
 from tensaku.engines.protocol import Engine
-from tensaku.errors import EngineError, TensakuError
-from tensaku.ledger import Ledger, NotAllowed
+from tensaku.errors import EngineError, TensakuError, UsageError
+from tensaku.ledger import Ledger
 from tensaku.revise import DraftText, Job, Revising, start
 
 __all__ = ["BulkWorker"]
@@ -28,11 +29,17 @@ class BulkWorker:
     """Works through the bulks of the ledger, those of an earlier life of the server first.
 
     A draft is struck off in the transaction that keeps its revision, so what was answered is never asked again, however
-    the server ended; what was being written at that moment is. `answering` says who answers the next question.
+    the server ended; what was being written at that moment is. `answering` says who answers the next question of a
+    person, `own` is the ledger as that person may see it: what they asked for may be out of their reach by now.
     """
 
-    def __init__(self, ledger: Ledger, answering: Callable[[], tuple[Engine, Job]]) -> None:
-        self._ledger, self._answering = ledger, answering
+    def __init__(
+        self,
+        ledger: Ledger,
+        answering: Callable[[str], tuple[Engine, Job]],
+        own: Callable[[str], PersonalLedger] | None = None,
+    ) -> None:
+        self._ledger, self._answering, self._own = ledger, answering, own or partial(PersonalLedger, ledger)
         self._called, self._ended, self._claim = threading.Event(), threading.Event(), threading.Lock()
         self._busy: set[int] = set()
         self._running: set[Revising] = set()
@@ -87,12 +94,12 @@ class BulkWorker:
         return True
 
     def _ask(self, item: int, draft_id: int, by: str) -> None:
-        own = PersonalLedger(self._ledger, by)  # whose rights may have been taken away since
+        own = self._own(by)  # whose rights may have been taken away since
         try:
             own.need("writer")
             draft = own.draft(draft_id)
-        except NotAllowed as refused:
-            self._ledger.bulk_failed(item, str(refused))
+        except UsageError as error:
+            self._ledger.bulk_failed(item, str(error))
             return
         if draft.revisions or draft.finals:
             self._ledger.bulk_skipped(item)  # somebody asked at the desk meanwhile
@@ -100,7 +107,7 @@ class BulkWorker:
         text = DraftText(text=draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
         for attempt in range(1, TRIES + 1):
             try:
-                revising = start(*self._answering(), text)
+                revising = start(*self._answering(by), text)
                 with self._claim:
                     self._running.add(revising)
                 try:

@@ -7,7 +7,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +24,7 @@ from tensaku.desk.words import WORDS, Language, month_name
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
 from tensaku.intake import NONE, Arrival, Road, told
-from tensaku.ledger import NotAllowed, PersonRow, ReportRow
+from tensaku.ledger import Ledger, NotAllowed, PersonRow, ReportRow
 from tensaku.revise import SECTIONS
 
 __all__ = ["add_inbox", "safe_name"]
@@ -50,37 +50,57 @@ def safe_name(name: str) -> str:
     return last[-120:] or "report"
 
 
-def add_inbox(app: FastAPI, road: Road) -> None:
-    """Add `/inbox` and `/en/inbox` with what they call; before the framework takes all other paths."""
+def add_inbox(app: FastAPI, road: Road, own: Callable[[str], PersonalLedger] | None = None) -> None:
+    """Add `/inbox` and `/en/inbox` with what they call; before the framework takes all other paths.
+
+    `own` is the ledger as a person may see it; None: everybody sees the whole.
+    """
+    house = own or partial(PersonalLedger, road.ledger)
 
     def page(language: Language) -> Callable[[Request], Any]:
         async def answered(request: Request) -> Response:
             chosen = request.query_params.get("report", "")
-            html = await asyncio.to_thread(_page, road, language, int(chosen) if chosen.isdecimal() else None, request)
+            html = await asyncio.to_thread(
+                _page, road, house, language, int(chosen) if chosen.isdecimal() else None, request
+            )
             return _html(html)
 
         return answered
 
     app.add_api_route("/inbox", page("ja"), methods=["GET"], include_in_schema=False)
     app.add_api_route("/en/inbox", page("en"), methods=["GET"], include_in_schema=False)
-    doings: tuple[tuple[str, Callable[[Road, PersonRow, Request], Any]], ...] = (
+    doings: tuple[tuple[str, Callable[[Road, _Doer, Request], Any]], ...] = (
         ("/desk/reports", _take),
         ("/desk/reports/{id}/file", _file),
         ("/desk/reports/{id}/aside", _aside),
         ("/desk/headings", _learn),
     )
     for path, work in doings:
-        app.add_api_route(path, _answering(road, work), methods=["POST"], include_in_schema=False)
+        app.add_api_route(path, _answering(road, house, work), methods=["POST"], include_in_schema=False)
 
 
-def _answering(road: Road, work: Callable[[Road, PersonRow, Request], Any]) -> Callable[[Request], Any]:
+@dataclass(frozen=True, slots=True)
+class _Doer:
+    """Who does something, and the ledger as that person may see it."""
+
+    person: PersonRow
+    own: PersonalLedger
+
+    @property
+    def name(self) -> str:
+        return self.person.name
+
+
+def _answering(
+    road: Road, house: Callable[[str], PersonalLedger], work: Callable[[Road, _Doer, Request], Any]
+) -> Callable[[Request], Any]:
     """The handler, with every refusal as one sentence of JSON."""
 
     async def answered(request: Request) -> Response:
         words = INBOX_WORDS[_language(request)]
         try:
             person = await asyncio.to_thread(_doer, road, request)
-            return JSONResponse(await work(road, person, request))
+            return JSONResponse(await work(road, _Doer(person, house(person.name)), request))
         except _Refused as refused:
             return JSONResponse({"error": words[refused.word]}, status_code=refused.status)
         except NotAllowed:
@@ -109,7 +129,7 @@ def _language(request: Request) -> Language:
     return "en" if request.query_params.get("language") == "en" else "ja"
 
 
-async def _take(road: Road, person: PersonRow, request: Request) -> Any:
+async def _take(road: Road, person: _Doer, request: Request) -> Any:
     """Bring in one uploaded file, as it comes, never more than the limit."""
     name, size = safe_name(request.query_params.get("name", "")), 0
     with tempfile.TemporaryDirectory(prefix="tensaku-upload-") as folder:
@@ -121,10 +141,12 @@ async def _take(road: Road, person: PersonRow, request: Request) -> Any:
                     raise _Refused(413, "too_large")
                 file.write(piece)
         # Known are all funds of the house, or a report would be taken for one of a fund of like name.
-        may = partial(PersonRow.may, person, "")
-        arrivals = await asyncio.to_thread(lambda: list(road.bring([path], by=person.name, may=may)))
-    own = PersonalLedger(road.ledger, person.name)
-    return await asyncio.to_thread(lambda: [_told(one, own, _language(request)) for one in arrivals])
+        may = partial(PersonRow.may, person.person, "")
+        opens = person.own.opens_fund
+        arrivals = await asyncio.to_thread(
+            lambda: list(road.bring([path], by=person.name, may=lambda fund: may(fund) and opens(fund)))
+        )
+    return await asyncio.to_thread(lambda: [_told(one, person.own, _language(request)) for one in arrivals])
 
 
 def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str, Any]:
@@ -142,9 +164,9 @@ def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str
     }
 
 
-def _own(road: Road, person: PersonRow) -> Road:
+def _own(road: Road, own: Ledger) -> Road:
     """The road within a person's rights."""
-    return replace(road, ledger=PersonalLedger(road.ledger, person.name))
+    return replace(road, ledger=own)
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -169,24 +191,26 @@ def _number(request: Request) -> int:
     return int(text)
 
 
-async def _file(road: Road, person: PersonRow, request: Request) -> Any:
+async def _file(road: Road, person: _Doer, request: Request) -> Any:
     values, id = await _json(request), _number(request)
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
     filed = await asyncio.to_thread(
-        lambda: _own(road, person).file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name)
+        lambda: _own(road, person.own).file(
+            id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name
+        )
     )
     return {"id": filed.id, "state": filed.state}
 
 
-async def _aside(road: Road, person: PersonRow, request: Request) -> Any:
+async def _aside(road: Road, person: _Doer, request: Request) -> Any:
     note, id = str((await _json(request)).get("note", "")), _number(request)
-    row = await asyncio.to_thread(lambda: _own(road, person).ledger.set_report_aside(id, note, by=person.name))
+    row = await asyncio.to_thread(lambda: _own(road, person.own).ledger.set_report_aside(id, note, by=person.name))
     return {"id": row.id, "state": row.state}
 
 
-async def _learn(road: Road, person: PersonRow, request: Request) -> Any:
+async def _learn(road: Road, person: _Doer, request: Request) -> Any:
     values = await _json(request)
     manager, heading, section = (str(values.get(key, "")) for key in ("manager", "heading", "section"))
     if section not in (*road.known_sections(), NONE):
@@ -205,16 +229,18 @@ def _templates() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _page(road: Road, language: Language, chosen: int | None, request: Request) -> str:
+def _page(
+    road: Road, house: Callable[[str], PersonalLedger], language: Language, chosen: int | None, request: Request
+) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
-    road = _own(road, person) if person is not None else road
-    every = road.ledger.reports()
+    own: Ledger = house(person.name) if person is not None else road.ledger
+    every = own.reports()
     waiting = [row for row in every if row.state == "inbox"]
     report = next((row for row in every if row.id == chosen), None)
     if report is None and waiting and chosen is None:
         report = waiting[0]
-    drafts = road.ledger.drafts()
+    drafts = own.drafts()
     words = INBOX_WORDS[language]
     return (
         _templates()
@@ -233,7 +259,7 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
-            funds=sorted({*_theirs(person, road.cfg.funds), *(draft.fund for draft in drafts)}),
+            funds=sorted({*_theirs(person, own, road.cfg.funds), *(draft.fund for draft in drafts)}),
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",
@@ -244,8 +270,10 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
     )
 
 
-def _theirs(person: PersonRow | None, funds: Iterable[str]) -> list[str]:
-    return [fund for fund in funds if person is None or person.may(fund=fund)]
+def _theirs(person: PersonRow | None, own: Ledger, funds: Iterable[str]) -> list[str]:
+    if person is None or not isinstance(own, PersonalLedger):
+        return list(funds)
+    return [fund for fund in funds if person.may(fund=fund) and own.opens_fund(fund)]
 
 
 def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:

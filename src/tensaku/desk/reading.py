@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -69,26 +70,25 @@ class _Shown:
     reason: str = ""
 
 
-def add_reading(app: FastAPI, ledger: Ledger) -> None:
+def add_reading(app: FastAPI, own: Callable[[str], PersonalLedger]) -> None:
     """Add the pages `/read` (Japanese) and `/en/read` to `app`; who has signed in reads, within their rights.
 
     Args:
-        ledger: what is laid out and what people say.
+        own: what is laid out and what people say, as a person may see it.
     """
     for path, language in PATHS:
-        _add(app, ledger, path, language)
+        _add(app, own, path, language)
 
 
-def _add(app: FastAPI, ledger: Ledger, path: str, language: Language) -> None:
+def _add(app: FastAPI, own: Callable[[str], PersonalLedger], path: str, language: Language) -> None:
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
     other = next((there, named) for there, named in PATHS if named != language)
 
     def page(request: Request, fault: str = "") -> Response:
         signed = signed_of(request)
-        own = PersonalLedger(ledger, signed.person.name)
         values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault, "here": "read"}
         values |= {"token": signed.form_token, "votes": not set(signed.person.roles) <= READERS}
-        values |= _turn(own, signed.person, back="back" in request.query_params)
+        values |= _turn(own(signed.person.name), signed.person, back="back" in request.query_params)
         return render("reading.html", language, status=400 if fault else 200, **values)
 
     async def read(request: Request) -> Response:
@@ -96,9 +96,8 @@ def _add(app: FastAPI, ledger: Ledger, path: str, language: Language) -> None:
 
     async def judged(request: Request) -> Response:
         signed, form = await own_form(request)
-        own = PersonalLedger(ledger, signed.person.name)
         try:
-            await asyncio.to_thread(_keep, own, signed.person.name, form)
+            await asyncio.to_thread(_keep, own(signed.person.name), signed.person.name, form)
         except NotAllowed:
             raise
         except UsageError as error:

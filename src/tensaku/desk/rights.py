@@ -7,6 +7,8 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tensaku.govern.barred import BarredLedger, fund_of
+from tensaku.govern.barriers import Barriers
 from tensaku.ledger import (
     SYSTEM,
     BulkRow,
@@ -35,21 +37,17 @@ GIVERS = ("writer", "reviewer", "approver", "admin")
 """Roles that hand drafts out."""
 
 
-class PersonalLedger(Ledger):
+class PersonalLedger(BarredLedger):
     """`ledger`, bounded to what the person `name` may see and do at this moment.
 
     Whatever is written is written in that person's name; a draft of a fund that is not theirs is not theirs to see, and
-    nor are its revisions and finals. Roles and funds are read anew each time, so a right that is taken away is gone at
-    once, also for pages that are open.
+    nor are its revisions and finals. What is behind a barrier is not there at all. Roles, funds and barriers are read
+    anew each time, so a right that is taken away is gone at once, also for pages that are open.
     """
 
-    def __init__(self, ledger: Ledger, name: str) -> None:
-        super().__init__(ledger._engine, ledger.where, ledger.names)
-        self.review, self._turn, self._name = (
-            ledger.review,
-            ledger._turn,
-            name,
-        )  # threads of one process still queue in one line
+    def __init__(self, ledger: Ledger, name: str, barriers: Barriers | None = None) -> None:
+        super().__init__(ledger, name, barriers)
+        self._name = name
 
     def close(self) -> None:
         """The connection is the house's; nothing to let go."""
@@ -64,24 +62,21 @@ class PersonalLedger(Ledger):
 
     def _one(self, session: Session, table: type[R], key: int | str, kind: str) -> R:
         found = super()._one(session, table, key, kind)
-        if isinstance(found, tables.Draft):
-            self._check_fund(session, found.fund)
-        elif isinstance(found, tables.Final | tables.Revised):
-            self._check_fund(session, session.get_one(tables.Draft, found.draft_id).fund)
-        elif isinstance(found, tables.Comparison):
-            self._check_fund(session, found.fund)
-        elif isinstance(found, tables.Report) and not _sees(self._me(session), found):
-            self._refuse(found.fund)
+        if isinstance(found, tables.Report):
+            if not _sees(self._me(session), found):
+                self._refuse(found.fund)
         elif isinstance(found, tables.Bulk):
             for fund in sorted(_funds_of(session, found.id)):
                 self._check_fund(session, fund)
+        elif isinstance(found, tables.Draft | tables.Final | tables.Revised | tables.Comparison):
+            self._check_fund(session, fund_of(session, found))
         return found
 
     def _me(self, session: Session) -> PersonRow:
         return row_of(session.get_one(tables.Person, self._name))
 
     def _check_fund(self, session: Session, fund: str) -> None:
-        if not self._me(session).may(fund=fund):
+        if not (self._me(session).may(fund=fund) and self.opens_fund(fund)):
             self._refuse(fund)
 
     def _refuse(self, fund: str) -> NoReturn:

@@ -38,7 +38,7 @@ from tensaku.records import Change, Revision
 from tensaku.revise import LONGEST_DRAFT, Job
 from tensaku.text import StyleRule
 
-__all__ = ["LONGEST_TEXT", "WRITING_EVENTS", "Desk", "Session"]
+__all__ = ["LONGEST_TEXT", "WRITING_EVENTS", "Desk", "NoModel", "Session"]
 
 log = logging.getLogger("tensaku.desk")
 
@@ -51,26 +51,43 @@ WRITING_EVENTS = ("decide", "keep", "drop", "merge", "beside", "candidates", "ch
 Send = Callable[[str, Any], None]
 
 
+class NoModel(UsageError):
+    """Every model that answers now is behind a barrier for who asks."""
+
+
+def _everybody(person: str, release: str) -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Desk:
     """What all pages share. `engine` and `job` are exchanged, together by `answer_with`, when another release answers.
 
-    With `choose`, each question asks it who answers; a challenger is tried so.
+    With `choose`, each question of a person asks it who answers; a challenger is tried so. `sees` says whether a person
+    may use and know of a release.
     """
 
     ledger: Ledger
     engine: Engine
     job: Job
     title: str = ""
-    choose: Callable[[], tuple[Engine, Job]] | None = None
+    choose: Callable[[str], tuple[Engine, Job]] | None = None
+    sees: Callable[[str, str], bool] = _everybody
 
     def answer_with(self, engine: Engine, job: Job) -> None:
         """From now on this release answers, and the pages show its name."""
         self.engine, self.job = engine, job
 
-    def answering(self) -> tuple[Engine, Job]:
-        """Who answers the next question."""
-        return self.choose() if self.choose is not None else (self.engine, self.job)
+    def answering(self, person: str) -> tuple[Engine, Job]:
+        """Who answers the next question of a person.
+
+        Raises:
+            NoModel: nobody whom the person may ask.
+        """
+        engine, job = self.choose(person) if self.choose is not None else (self.engine, self.job)
+        if not self.sees(person, job.provenance.get("release", "")):
+            raise NoModel("no model is open to you", fix="Ask whoever keeps the rights")
+        return engine, job
 
     @property
     def trial(self) -> bool:
@@ -160,8 +177,8 @@ class Session:
         return self._desk.job.style
 
     def answering(self) -> tuple[Engine, Job]:
-        """Who answers the next question."""
-        return self._desk.answering()
+        """Who answers the next question of whoever is at the page."""
+        return self._desk.answering(self.person or "")
 
     def change(self, id: str) -> Change | None:
         """A change that the page has listed."""
@@ -202,6 +219,8 @@ class Session:
             await handlers[name](values)
         except NotFound as error:
             self._fail("error_not_found", error)
+        except NoModel:
+            self.notice("error_no_model")
         except UsageError as error:
             self._fail("error_other", error)
         except Exception as error:  # a writer must not lose the page to our mistake
@@ -449,7 +468,7 @@ class Session:
                 self.send("append", {"draft": draft, "text": piece})
 
         try:
-            engine, job = desk.answering()
+            engine, job = await asyncio.to_thread(desk.answering, by)
             counted = await asyncio.to_thread(_counted, desk.ledger, job)
             revision = await asking.run(engine, job, None if counted else wrote)
             if not asking.stopped and revision.finish != "cancelled":
@@ -468,7 +487,7 @@ class Session:
         except _NotKept as error:
             self._fail("error_not_kept", error)
         except UsageError as error:
-            self._fail("error_too_long", error)
+            self._fail("error_no_model" if isinstance(error, NoModel) else "error_too_long", error)
         except EngineError as error:
             self._fail("error_engine", error)
         except Exception as error:  # nobody waits for this task: what it raised would vanish
