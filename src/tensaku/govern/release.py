@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import GateError
-from tensaku.govern.card import write_card
+from tensaku.govern.changes import traits_of
 from tensaku.govern.forms import copy_tuned, digests
 from tensaku.govern.gates import GateResult, check
 from tensaku.govern.lineage import Evidence, ancestry, check_kinship
@@ -20,7 +20,7 @@ from tensaku.store import Artifact, Bench, SourceFile, stage
 __all__ = ["release"]
 
 
-@stage(version=2)
+@stage(version=3)
 def release(
     bench: Bench,
     cfg: Release,
@@ -59,7 +59,8 @@ def release(
     _write(bench.path / "lineage.json", ancestry(inputs))
     (bench.path / "card.md").write_text(write_card(cfg.title, cfg.gate, evidence, results), encoding="utf-8")
     bench.facts.update(_facts(cfg.title, evidence, results))
-    bench.facts.update(form=form, **digests(adapter, form))
+    words = instruction.key if instruction is not None else ""
+    bench.facts.update(form=form, **digests(adapter, form), traits=traits_of(adapter, base, words))
     for result in results:
         bench.say(f"gate {result.gate}: passed ({result.measured}; wanted {result.wanted})")
 
