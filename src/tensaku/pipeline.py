@@ -33,7 +33,7 @@ from tensaku.evaluate import (
     evaluate,
     ladder,
 )
-from tensaku.govern import Gate, Release, release
+from tensaku.govern import Approval, Gate, Release, release
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
@@ -114,6 +114,7 @@ class Spec(Section):
     leaderboard: Leaderboard = Leaderboard()
     judge: Judge = Judge()
     gate: Gate = Gate()
+    approval: Approval = Approval()
     serve: Serve = Serve()
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()

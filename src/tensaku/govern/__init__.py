@@ -8,10 +8,11 @@ from tensaku.govern.approval import approve, require_approved
 from tensaku.govern.gates import GateResult, check
 from tensaku.govern.inventory import enter_parts
 from tensaku.govern.release import release
-from tensaku.govern.sections import Gate, Release
+from tensaku.govern.sections import Approval, Gate, Release
 from tensaku.govern.traces import note_lineage
 
 __all__ = [
+    "Approval",
     "Gate",
     "GateResult",
     "Release",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from tensaku.config import Section
 
-__all__ = ["Gate", "Release"]
+__all__ = ["Approval", "Gate", "Release"]
 
 
 class Gate(Section):
@@ -42,6 +44,18 @@ class Gate(Section):
         "Not for investment decisions, for computing figures, or for adding what the draft does not say.",
     )
     """The same in English."""
+
+
+class Approval(Section):
+    """What an approval takes beside a person who did not build the release."""
+
+    gate: Literal["low", "medium", "high", "never"] = "medium"
+    """Least risk rating from which a passed promotion gate, or the reason of an override, must be on record; low: for
+    every release."""
+    validation: Literal["low", "medium", "high", "never"] = "medium"
+    """Least risk rating from which the second line must have validated it."""
+    data: float = Field(0.1, gt=0, le=1)
+    """Share of the lessons, new or gone since the release approved before, from which a change of data is material."""
 
 
 class Release(Section):

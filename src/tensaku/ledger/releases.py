@@ -231,5 +231,7 @@ def _conditions_to(conditions: Conditions) -> dict[str, Any] | None:
         "requests": conditions.requests,
         "until": conditions.until.astimezone(UTC).isoformat() if conditions.until else None,
         "override": conditions.override,
+        "change": conditions.change,
+        "changed": list(conditions.changed),
     }
     return {name: value for name, value in held.items() if value} or None

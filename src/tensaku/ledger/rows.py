@@ -386,13 +386,16 @@ class Conditions:
     """What an approval is bound to; empty: nothing.
 
     `tasks` are the only ones it may be asked for; after `requests` answers or the moment `until` it has ended.
-    `override` is the reason why a gate that said no was overridden.
+    `override` is the reason why a gate that said no, or was not run, was overridden; `change` is why it is approved
+    although it is materially changed; `changed` is what of it, as it was found from its lineage.
     """
 
     tasks: tuple[str, ...] = ()
     requests: int | None = None
     until: datetime | None = None
     override: str = ""
+    change: str = ""
+    changed: tuple[str, ...] = ()
 
     @property
     def bind(self) -> bool:

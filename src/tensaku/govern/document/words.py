@@ -84,10 +84,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "lessons": ("学習", "Lessons"),
     "exam": ("試験（学習に不使用）", "Exam (never trained on)"),
     "flow": (
-        "受け入れた {came} 対のうち {stay} 対が残り、{taught} 対を学習に、{asked} 対を試験に使った。"
-        "外した対はすべて理由とともに保管している。",
-        "Of {came} pairs that came in {stay} stayed; {taught} taught the model and {asked} examined it. "
-        "Whatever was set aside is kept with its reason.",
+        (
+            "受け入れた {came} 対のうち {stay} 対が残り、{taught} 対を学習に、{asked} 対を試験に使った。"
+            "外した対はすべて理由とともに保管している。"
+        ),
+        (
+            "Of {came} pairs that came in {stay} stayed; {taught} taught the model and {asked} examined it. "
+            "Whatever was set aside is kept with its reason."
+        ),
     ),
     "by_label": ("残った対の内訳", "The pairs that stayed, by label"),
     "label": ("項目", "Label"),
@@ -144,7 +148,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "same": ("区別できない", "not told apart"),
     "champion": ("現行モデルとの比較（昇格判定）", "Against the champion (promotion gate)"),
     "no_gate": ("昇格判定はまだ行われていない。", "No promotion gate has been run yet."),
-    "gate_passed": ("昇格判定 {ref} は合格。相手は {champion}。", "The promotion gate {ref} passed, against {champion}."),
+    "gate_passed": (
+        "昇格判定 {ref} は合格。相手は {champion}。",
+        "Promotion gate {ref}: passed, against {champion}.",
+    ),
     "gate_failed": (
         "昇格判定 {ref} は不合格（{failed}）。相手は {champion}。",
         "The promotion gate {ref} did not pass ({failed}), against {champion}.",
@@ -172,11 +179,15 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Memorisation: {share} of {n} lessons given back (base {base}); {personal} answers with personal data.",
     ),
     "watched": (
-        "月次で次の値を公開物ごとに求める。管理限界は過去の月の平均 ± 2.66 × 平均移動範囲"
-        "（3 か月以上の実績がある場合）。限界を超えた値はデスクと月次報告で警告する。",
-        "Each month these figures are taken of each release. Limits are the mean of the months before, plus and minus "
-        "2.66 mean moving ranges, from three months on. What lies outside is an alert in the desk and in the monthly "
-        "report.",
+        (
+            "月次で次の値を公開物ごとに求める。管理限界は過去の月の平均 ± 2.66 × 平均移動範囲"
+            "（3 か月以上の実績がある場合）。限界を超えた値はデスクと月次報告で警告する。"
+        ),
+        (
+            "Each month these figures are taken of each release. Limits are the mean of the months before, plus and "
+            "minus 2.66 mean moving ranges, from three months on. What lies outside is an alert in the desk and in the "
+            "monthly report."
+        ),
     ),
     "figure": ("指標", "Figure"),
     "limit": ("警告の条件", "Alert if"),
@@ -185,8 +196,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "newest": ("直近", "Newest"),
     "duty": (
         "報告は毎月、{owner}が台帳に記録する。再調整の要否は見込みと費用を添えて台帳に残す。",
-        "{owner} puts the report on record every month. Whether to retrain is decided in writing, with expected gain "
-        "and cost.",
+        (
+            "{owner} puts the report on record every month. Whether to retrain is decided in writing, with expected "
+            "gain and cost."
+        ),
     ),
     "nobody": ("責任者（未定）", "The owner (not named yet)"),
     "alerts": ("警告", "Alerts"),
@@ -301,8 +314,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     # limits that follow from figures
     "l_small": (
         "試験は {n} 件。主指標の 95 % 区間の幅は {width} 点あり、これより小さい差は読み取れない。",
-        "The exam has {n} pairs; the 95 % interval of the first measure is {width} points wide, and smaller differences "
-        "cannot be read from it.",
+        (
+            "The exam has {n} pairs; the 95 % interval of the first measure is {width} points wide, and smaller "
+            "differences cannot be read from it."
+        ),
     ),
     "l_few": ("試験が 5 件に満たない{label}: {names}。", "Fewer than five exam pairs of these {label}s: {names}."),
     "l_none": ("学習にあって試験にない{label}: {names}。", "In the lessons but not in the exam, {label}: {names}."),
