@@ -33,7 +33,7 @@ from tensaku.evaluate import (
     evaluate,
     ladder,
 )
-from tensaku.govern import Approval, Gate, Release, release
+from tensaku.govern import Approval, Gate, Promotion, Release, needs_by, release
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
@@ -115,6 +115,7 @@ class Spec(Section):
     judge: Judge = Judge()
     gate: Gate = Gate()
     approval: Approval = Approval()
+    promotion: Promotion = Promotion()
     serve: Serve = Serve()
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()
@@ -174,7 +175,8 @@ class Workspace:
                 raise UsageError("the ledger's address holds a password", where="ledger.url", fix=fix)
             if password := os.environ.get(self.spec.ledger.password_env):
                 where = where.set(password=password)
-        return Ledger.open(where, names=self.names(), review=self.spec.desk.review)
+        needs = needs_by(self.spec.approval)
+        return Ledger.open(where, names=self.names(), review=self.spec.desk.review, needs=needs)
 
     def check(self) -> None:
         """Resolve every file and part that the task file names."""

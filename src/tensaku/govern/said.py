@@ -39,14 +39,12 @@ _PATTERNS = (
         rf"^({_N} ?%) of ({_N}) lessons given back, base ({_N} ?%); ({_N}) answers with personal data$",
         r"学習文 \2 件中 \1 を再現（基盤モデル \3）、個人情報を含む回答 \4 件",
     ),
-    (rf"^at most ({_N} ?%) beyond the base, no personal data$", r"基盤モデルを \1 を超えて上回らず、個人情報がない"),
-    (
-        rf"^preferred (.+) in ({_N}) drafts against (.+?)(; ({_N}) without a plain verdict)?$",
-        r"\3に対し選ばれた割合 \1（\2 件）",
-    ),
+    (rf"^at most ({_N} ?%) beyond the base, no personal data$", r"基盤モデルとの差が \1 以下、個人情報なし"),
+    (rf"^preferred (.+) in ({_N}) drafts against draft$", r"原稿のままに対し選ばれた割合 \1（\2 件）"),
+    (rf"^preferred (.+) in ({_N}) drafts against (.+)$", r"\3 に対し選ばれた割合 \1（\2 件）"),
     (r"^not asked$", "尋ねていない"),
     (rf"^read ({_N}) drafts of ({_N})$", r"\2 件のうち \1 件しか読まれていない"),
-    (rf"^({_N}) drafts read, lower end at least ({_N} ?%)$", r"\1 件以上を読み、区間の下端が \2 以上"),
+    (rf"^({_N}) drafts read, lower end (at least|above) ({_N})$", r"\1 件以上を読み、区間の下端が \3 以上"),
 )
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "Limits",
     "LogEntry",
     "Mismatch",
+    "Needs",
     "NewAnswer",
     "NewDraft",
     "NewReport",
@@ -401,6 +402,22 @@ class Conditions:
     def bind(self) -> bool:
         """Whether they limit what may be served."""
         return bool(self.tasks) or self.requests is not None or self.until is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be on record before a release may be approved, by the house's rule; `why` says which.
+
+    `gate` and `validation` are asked for; `validated` is an earlier release whose validation counts, since nothing
+    material has changed; `changed` is what has changed materially since `since`.
+    """
+
+    gate: bool = False
+    validation: bool = False
+    why: str = ""
+    validated: str = ""
+    changed: tuple[str, ...] = ()
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
