@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, accounts, audit, governing, inbox, keys, library
+from tensaku import __version__, accounts, audit, card, governing, inbox, keys, library
 from tensaku.errors import TensakuError, UsageError
 from tensaku.options import HERE, By, Folder, Json, act_as, acting, seen_ledger, seen_store
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(accounts.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(card.app, name="card")
 audit.add_to(app)
 governing.add_to(app)
 app.command("index")(library.index)

@@ -21,7 +21,7 @@ from tensaku.pipeline import Road, Workspace, build
 from tensaku.records import Pair, from_dict
 from tensaku.store import Artifact, Input, SourceFile, Store
 
-__all__ = ["compare", "lay_out_reading", "panel_of", "reported"]
+__all__ = ["compare", "lay_out_reading", "panel_of", "reported", "votes_file"]
 
 
 def compare(store: Store, workspace: Workspace) -> Artifact:
@@ -124,8 +124,13 @@ def _votes_file(
     votes, _ = _votes_on(workspace, exam, rows)
     if not votes:
         return None
-    content = "".join(json.dumps(_vote(vote)._asdict(), ensure_ascii=False) + "\n" for vote in votes)
-    folder = workspace.root / "readings"
+    return votes_file(workspace.root, [_vote(vote)._asdict() for vote in votes])
+
+
+def votes_file(root: Path, votes: Sequence[Mapping[str, Any]]) -> SourceFile:
+    """Votes as a file below the workspace's root, a line a vote, named by its content."""
+    content = "".join(json.dumps(vote, ensure_ascii=False) + "\n" for vote in votes)
+    folder = root / "readings"
     path = folder / f"votes-{hashlib.sha256(content.encode()).hexdigest()[:12]}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():

@@ -131,13 +131,23 @@ def gate(
     by: By = "",
     sets: Annotated[list[str] | None, typer.Option("--set", "-s", help="As in -s margin=0.5; see the docs.")] = None,
     probed: Annotated[int, typer.Option(help="Lessons that the memorisation probe asks for.", min=1)] = 20,
+    lay_out: Annotated[
+        int | None,
+        typer.Option(help="Lay so many drafts out to be read blind at /read of the desk, and stop; 0: all.", min=0),
+    ] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """Hold a challenger against the release that answers, seal what was found, and say whether it passes and why."""
-    from tensaku.gate import run_gate
+    from tensaku.gate import lay_out_gate, run_gate
     from tensaku.show import reporter
 
+    if lay_out is not None:
+        new, other = lay_out_gate(folder, ref, lay_out, by, reporter())
+        told = {"new": new, "against": other}
+        said = f"{new} new comparisons with {other}, to be read at /read of the desk"
+        print(json.dumps(told) if as_json else said)
+        return
     made = run_gate(folder, ref, by, sets or [], probed, reporter())
     found = json.loads(made.file("promotion.json").read_text(encoding="utf-8"))
     if as_json:
@@ -190,7 +200,8 @@ def approve(
     task: Annotated[list[str] | None, typer.Option(help="Only for this task; may be repeated.")] = None,
     requests: Annotated[int | None, typer.Option(help="Only for so many answers.")] = None,
     until: Annotated[str, typer.Option(help="Only until this day or moment.")] = "",
-    override: Annotated[str, typer.Option(help="Why a gate that said no is overridden.")] = "",
+    override: Annotated[str, typer.Option(help="Why a gate that said no, or was not run, is overridden.")] = "",
+    change: Annotated[str, typer.Option(help="Why it is approved although it is materially changed.")] = "",
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
@@ -198,8 +209,8 @@ def approve(
     from tensaku.govern import approve as decide
     from tensaku.ledger import Conditions
 
-    bound = Conditions(tuple(task or ()), requests, _moment(until) if until else None, override)
-    if reject and (bound.bind or override or share is not None):
+    bound = Conditions(tuple(task or ()), requests, _moment(until) if until else None, override, change)
+    if reject and (bound.bind or override or change or share is not None):
         raise UsageError("a rejection has no conditions", fix="Leave --task, --requests, --until, --share out")
     with _opened(folder, ref, by) as (ledger, whole):
         decide(ledger, whole, by, "rejected" if reject else "approved", note, share=share, conditions=bound)
@@ -237,6 +248,9 @@ def delegate(
 def monitor(
     month: Annotated[str, typer.Option(help="Only this month, YYYY-MM; by default every one.")] = "",
     report: Annotated[bool, typer.Option("--report", help="Put the month's report on record; needs --by.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it as an HTML page with control charts into this file.")
+    ] = None,
     by: By = "",
     note: Note = "",
     folder: Folder = HERE,
@@ -244,9 +258,13 @@ def monitor(
 ) -> None:
     """Show each release's figures month by month, with limits from the months before, and every alert."""
     from tensaku.govern.monitor import figures_by_month
+    from tensaku.govern.watch_page import watch_page
+    from tensaku.pipeline import Workspace
 
+    workspace = Workspace.open(folder)
     with ledger_of(folder, by) as ledger:
-        lines = figures_by_month(ledger, datetime.now(UTC))
+        now = datetime.now(UTC)
+        lines = figures_by_month(ledger, now, style=workspace.style())
         shown = [line for line in lines if month in ("", line["month"])]
         if month and not shown:
             known = ", ".join(dict.fromkeys(line["month"] for line in lines)) or "none yet"
@@ -255,6 +273,9 @@ def monitor(
             raise UsageError("a report is of one month and by somebody", fix="Write --month YYYY-MM --by NAME")
         for line in shown if report else ():
             ledger.file("monitoring", line["release"], {**line, "note": note}, by)
+        if out is not None:
+            held = sorted([*ledger.filings("monitoring"), *ledger.filings("decision")], key=lambda row: row.id)
+            _write(out, watch_page(lines, held, now, month=month, note=note, by=by))
     if as_json:
         print(json.dumps(shown, ensure_ascii=False))
     elif not shown:
@@ -264,6 +285,18 @@ def monitor(
         print(f"{line['month']}  {line['release']}  n {line['n']}  {figures}")
         for alert in line["alerts"]:
             print(f"  ALERT {alert['ja']} / {alert['en']}: {alert['value']:g}, limits {alert['wanted']}")
+    if out is not None and not as_json:
+        print(out)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a page, whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=file, fix="Name another file") from None
 
 
 def decide(
@@ -334,7 +367,7 @@ def finding_list(
 @exceptions.command("add")
 def exception_add(
     ref: Ref,
-    rule: Annotated[str, typer.Argument(help="findings or gate.")],
+    rule: Annotated[str, typer.Argument(help="findings, gate or validation.")],
     by: By,
     until: Annotated[str, typer.Option(help="The last day, or a moment.")],
     reason: Reason = "",

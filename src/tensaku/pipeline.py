@@ -33,7 +33,7 @@ from tensaku.evaluate import (
     evaluate,
     ladder,
 )
-from tensaku.govern import Gate, Release, release
+from tensaku.govern import Approval, Gate, Promotion, Release, needs_by, release
 from tensaku.govern.barriers import Barriers
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
@@ -116,6 +116,8 @@ class Spec(Section):
     leaderboard: Leaderboard = Leaderboard()
     judge: Judge = Judge()
     gate: Gate = Gate()
+    approval: Approval = Approval()
+    promotion: Promotion = Promotion()
     serve: Serve = Serve()
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()
@@ -184,7 +186,8 @@ class Workspace:
                 raise UsageError("the ledger's address holds a password", where="ledger.url", fix=fix)
             if password := os.environ.get(self.spec.ledger.password_env):
                 where = where.set(password=password)
-        return Ledger.open(where, names=self.names(), review=self.spec.desk.review)
+        needs = needs_by(self.spec.approval)
+        return Ledger.open(where, names=self.names(), review=self.spec.desk.review, needs=needs)
 
     def check(self) -> None:
         """Resolve every file and part that the task file names."""

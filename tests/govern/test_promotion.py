@@ -12,7 +12,7 @@ import pytest
 from tensaku.config import Section
 from tensaku.errors import UsageError
 from tensaku.govern.probe import given_back, personal_data
-from tensaku.govern.promotion import Promotion, paired, promotion
+from tensaku.govern.promotion import Promoting, paired, promotion
 from tensaku.store import Artifact, Bench, Store, stage
 
 GAIN = {"row": "tuned", "over": "draft", "scorer": "chrf", "value": 9.0, "low": 7.0, "high": 11.0}
@@ -68,7 +68,7 @@ def asked(store: Store) -> Asked:
             inputs["probe"] = store.run(probe, found)
         if champion is not None:
             inputs["champion"] = measured(champion)
-        made = store.run(promotion, Promotion(), **inputs)
+        made = store.run(promotion, Promoting(), **inputs)
         assert "昇格判定" in made.file("promotion.html").read_text(encoding="utf-8")
         assert store.verify(made.ref) == []
         return dict(made.facts)

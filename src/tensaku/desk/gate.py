@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote
 
 from tensaku.desk.access import Access, Signed, cookies_of
+from tensaku.ledger import PersonRow
 
-__all__ = ["SIGNED", "Gate", "signed_of"]
+__all__ = ["SIGNED", "Gate", "governs", "may_govern", "signed_of"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -22,6 +24,22 @@ SIGNED = "tensaku.signed"
 _OPEN = ("/v1/", "/desk/static/", "/_nicegui/", "/signin", "/en/signin", "/oidc/")
 _OPEN_EXACTLY = ("/v1", "/metrics", "/healthz", "/readyz", "/openapi.json", "/favicon.ico")
 _PASSWORD = ("/account", "/en/account", "/signout")
+
+
+GOVERNORS = ("developer", "validator", "approver", "auditor", "admin")
+"""Roles that see where models come from and how they do."""
+
+_governs: ContextVar[bool] = ContextVar("governs", default=False)
+
+
+def governs() -> bool:
+    """Whether whoever sent the request that is being answered sees the pages on lineage and monitoring."""
+    return _governs.get()
+
+
+def may_govern(person: PersonRow) -> bool:
+    """Whether a person sees those pages: they speak of every fund, so nobody whose rights end at some funds does."""
+    return bool(set(person.roles) & set(GOVERNORS)) and not any(scope.startswith("fund:") for scope in person.scopes)
 
 
 def signed_of(request: Any) -> Signed:
@@ -50,6 +68,8 @@ class Gate:
         signed = await asyncio.to_thread(self._access.signed, cookies_of(scope["headers"]), opens=opens)
         settled = signed is not None and (signed.person.credential != "once" or signed.how != "password")
         if settled or (signed is not None and path in _PASSWORD):
+            assert signed is not None
+            _governs.set(may_govern(signed.person))
             await self._app({**scope, SIGNED: signed}, receive, send)
         else:
             await _turn_away(scope, receive, send, "/account" if signed is not None else "/signin")

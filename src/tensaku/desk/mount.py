@@ -23,6 +23,7 @@ from tensaku.desk.comparison import House, hold
 from tensaku.desk.gate import Gate, signed_of
 from tensaku.desk.handing import add_handout
 from tensaku.desk.inbox import add_inbox
+from tensaku.desk.lineage_page import add_lineage
 from tensaku.desk.model_page import add_model_page
 from tensaku.desk.month import add_month
 from tensaku.desk.pulse import Pulse
@@ -32,6 +33,7 @@ from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.views import HERE, Views
+from tensaku.desk.watch_page import add_watch
 from tensaku.desk.words import WORDS, Language
 from tensaku.desk.words_writing import CLIENT_WRITING
 from tensaku.engines.protocol import Engine
@@ -137,6 +139,8 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_month(app, entry, worker, due_day=due_day)
     add_review(app, entry, house=House(job.names, job.style, job.required), text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
+    add_lineage(app, entry)
+    add_watch(app, entry, style=job.style)
     worker.begin()
     add_inbox(app, road or Road(ledger), entry.own)
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")

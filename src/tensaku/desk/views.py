@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from tensaku.desk.board import Board, state_of
 from tensaku.desk.comparison import BrokenFact, Comparison
+from tensaku.desk.gate import governs
 from tensaku.desk.markup import shown
 from tensaku.desk.words import WORDS, Language, counted, month_name
 from tensaku.ledger import CHANGE_REASONS, DecisionRow, DraftRow, FinalRow, PersonRow, RevisionRow
@@ -166,6 +167,7 @@ class Views:
                 month=lambda as_of: month_name(as_of, self.language),
                 day=self.day,
                 sections=SECTIONS[self.language],
+                governs=governs(),
                 **values,
             )
         )

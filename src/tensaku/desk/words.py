@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from tensaku.desk.words_govern import GOVERN
 from tensaku.desk.words_house import HOUSE
 from tensaku.desk.words_writing import WRITING
 
@@ -311,8 +312,8 @@ _EN = {
 }
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
-    "ja": {**_JA, **{key: said[0] for key, said in {**HOUSE, **WRITING}.items() if not key.endswith("_one")}},
-    "en": {**_EN, **{key: said[1] for key, said in {**HOUSE, **WRITING}.items()}},
+    "ja": {**_JA, **{key: said[0] for key, said in {**HOUSE, **WRITING, **GOVERN}.items() if not key.endswith("_one")}},
+    "en": {**_EN, **{key: said[1] for key, said in {**HOUSE, **WRITING, **GOVERN}.items()}},
 }
 
 _FIRST_HALF = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")

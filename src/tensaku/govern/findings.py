@@ -9,8 +9,9 @@ from tensaku.ledger import SEVERITIES, FilingRow, Ledger
 
 __all__ = ["EXCEPTABLE", "add_exception", "add_finding", "open_findings"]
 
-EXCEPTABLE = ("findings", "gate")
-"""Rules of approval that an exception can let a release pass: open findings of high severity, a gate that said no."""
+EXCEPTABLE = ("findings", "gate", "validation")
+"""Rules of approval that an exception can let a release pass: open findings of high severity, a gate that said no or
+was not run, a validation that is missing."""
 
 
 def add_finding(

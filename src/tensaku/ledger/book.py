@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +29,7 @@ from tensaku.ledger.readings import Readings
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.reports import Reports
 from tensaku.ledger.reviews import Reviews
-from tensaku.ledger.rows import Broken, LogEntry, Mismatch
+from tensaku.ledger.rows import Broken, LogEntry, Mismatch, Needs
 from tensaku.ledger.writing import Writing
 
 __all__ = ["Ledger"]
@@ -62,6 +62,7 @@ class Ledger(
         *,
         names: Mapping[str, Sequence[str]] | None = None,
         review: bool = False,
+        needs: Callable[[Ledger, str], Needs] | None = None,
     ) -> Ledger:
         """Open a ledger; make it if it is not there, bring it to the newest schema if it is older.
 
@@ -69,6 +70,7 @@ class Ledger(
             where: a file's path (SQLite), or a SQLAlchemy URL.
             names: the house's names and how they may be written; the facts guard reads with them.
             review: a final is one only after a second person has approved it.
+            needs: what must be on record before a release may be approved; by default nothing but a second person.
 
         Raises:
             UsageError: the file is no ledger, was written by a newer Tensaku, or cannot be read or written.
@@ -83,7 +85,7 @@ class Ledger(
             engine.dispose()
             raise
         made = cls(engine, shown, names or {})
-        made.review = review
+        made.review, made.needs = review, needs
         return made
 
     def close(self) -> None:

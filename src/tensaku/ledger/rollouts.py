@@ -35,6 +35,8 @@ def approval_of(row: tables.Approval) -> ApprovalRow:
         held.get("requests"),
         datetime.fromisoformat(until) if until else None,
         held.get("override", ""),
+        held.get("change", ""),
+        tuple(held.get("changed", ())),
     )
     return ApprovalRow(row.release, row.by, row.decision, row.note, row.at, conditions)  # type: ignore[arg-type]
 
