@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from tensaku.errors import DataError, NotFound, UsageError
-from tensaku.options import HERE, By, Folder, Json, ledger_of
+from tensaku.options import HERE, By, Folder, Json, artifact_of, ledger_of, seen_store
 
 __all__ = ["app"]
 
@@ -37,13 +37,12 @@ def make(
     from tensaku.govern.document import FORMS, document_files, write_document
     from tensaku.ledger import moment
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     for name in form or ():
         if name not in FORMS:
             raise NotFound("form", name, FORMS)
     workspace = Workspace.open(folder)
-    store = Store(workspace.root)
+    store = seen_store(workspace)
     release = store.get(ref)
     at = min(moment(as_of, "day"), datetime.now(UTC)) if as_of else datetime.now(UTC)
     share = workspace.spec.approval.data
@@ -74,7 +73,6 @@ def write(
     """Add a text to a section, or replace it; it stands in every document made from now on, with who and when."""
     from tensaku.govern.document import add_text
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     if language not in ("ja", "en", "both"):
         raise NotFound("language", language, ("ja", "en", "both"))
@@ -85,8 +83,8 @@ def write(
         fix = "Leave the text out" if remove else "Write it, name a --file, or take it out with --remove"
         raise UsageError("there is a text to take out" if remove else "there is no text", fix=fix)
     chosen: Literal["ja", "en", "both"] = language  # type: ignore[assignment]
-    whole = Store(Workspace.open(folder).root).get(ref).ref
-    with ledger_of(folder) as ledger:
+    whole = artifact_of(Workspace.open(folder), ref, by).ref
+    with ledger_of(folder, by) as ledger:
         row = add_text(ledger, whole, section, text, by, chosen)
     print(f"{row.subject}: {'taken out' if remove else 'written'} by {by}; see: tensaku card make {whole}")
 
@@ -111,11 +109,10 @@ def sections(
     from tensaku.govern.changes import approved_before
     from tensaku.govern.document import PARTS, texts_of
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     held = {}
     if ref:
-        whole = Store(Workspace.open(folder).root).get(ref).ref
+        whole = artifact_of(Workspace.open(folder), ref).ref
         with ledger_of(folder) as ledger:
             row = ledger.release(whole)
             held = {text.part: text for text in texts_of(ledger, row, approved_before(ledger, row))}
@@ -140,10 +137,9 @@ def changes(ref: Ref, since: Annotated[str, typer.Option(help="The release to ho
     """Say what changed since the version before (base, data, method, prompt), and whether it is material."""
     from tensaku.govern.changes import approved_before, changes_between, plain
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     workspace = Workspace.open(folder)
-    store = Store(workspace.root)
+    store = seen_store(workspace)
     with ledger_of(folder) as ledger:
         row = ledger.release(store.get(ref).ref)
         before = ledger.release(store.get(since).ref) if since else approved_before(ledger, row)

@@ -33,7 +33,7 @@ def add_lineage(app: FastAPI, access: Access) -> None:
             raise Refused(403, "fault_right")
         asked = {name: request.query_params.get(name, "").strip()[:_LONGEST] for name in ("made", "saw", "at")}
         began = time.perf_counter()
-        found = await asyncio.to_thread(answers, access.ledger, asked)
+        found = await asyncio.to_thread(answers, access.own(signed.person.name), asked)
         return render(
             "lineage.html",
             language,

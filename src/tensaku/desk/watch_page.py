@@ -51,10 +51,12 @@ def add_watch(app: FastAPI, access: Access, *, style: Sequence[StyleRule] = ()) 
         language, signed = language_of(request), signed_of(request)
         if not may_govern(signed.person):
             raise Refused(403, "fault_right")
-        lines = await asyncio.to_thread(months.lines)
-        ledger = access.ledger
+        every = await asyncio.to_thread(months.lines)
+        open_to = {ref for ref in {line["release"] for line in every} if access.sees(signed.person.name, ref)}
+        lines = [line for line in every if line["release"] in open_to]
+        ledger = access.own(signed.person.name)
         now = await asyncio.to_thread(ledger.deployed)
-        champion = now.champion if now is not None else ""
+        champion = now.champion if now is not None and ledger.opens(now.champion) else ""
         releases = list(dict.fromkeys(line["release"] for line in reversed(lines)))
         wanted = request.query_params.get("release", "")
         chosen = wanted if wanted in releases else champion if champion in releases else next(iter(releases), "")
