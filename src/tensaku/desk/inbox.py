@@ -7,18 +7,16 @@ import json
 import re
 import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tensaku.desk.inbox_words import INBOX_WORDS
-from tensaku.desk.views import HERE, asset_version
-from tensaku.desk.words import WORDS, Language, month_name
+from tensaku.desk.views import Views
+from tensaku.desk.words import Language
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
 from tensaku.intake import NONE, Arrival, Road, told
@@ -193,12 +191,6 @@ async def _learn(road: Road, person: PersonRow, request: Request) -> Any:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _templates() -> Environment:
-    loader = FileSystemLoader(HERE / "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
 def _page(road: Road, language: Language, chosen: int | None, request: Request) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
@@ -209,15 +201,13 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
         report = waiting[0]
     drafts = road.ledger.drafts()
     words = INBOX_WORDS[language]
-    return (
-        _templates()
-        .get_template("inbox.html")
-        .render(
+    return str(
+        Views(language).part(
+            "inbox.html",
             t=words,
-            site=WORDS[language],
+            signed=signed,
             here="inbox",
-            language=language,
-            asset_version=asset_version(),
+            other_path="/en/inbox" if language == "ja" else "/inbox",
             waiting=waiting,
             recent=[row for row in every if row.state != "inbox"][:_RECENT],
             report=report,
@@ -230,7 +220,6 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",
-            month=lambda as_of: month_name(as_of, language) if as_of else "",
             told=lambda row: [told(reason, language) for reason in row.reasons],
             client={key: words[key] for key in ("reading", "failed", "nobody", "broken", "too_large", "aside_why")},
         )
@@ -266,5 +255,5 @@ def _aside_of(report: ReportRow) -> list[dict[str, Any]]:
 
 def _html(html: str) -> HTMLResponse:
     policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; "
-    headers = {"cache-control": "no-store", "content-security-policy": policy + "base-uri 'none'; form-action 'none'"}
+    headers = {"cache-control": "no-store", "content-security-policy": policy + "base-uri 'none'; form-action 'self'"}
     return HTMLResponse(html, headers=headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -13,7 +12,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup, escape
 
 from tensaku import text
-from tensaku.desk.views import Views, asset_version
+from tensaku.desk.frame import render
+from tensaku.desk.gate import signed_of
 from tensaku.desk.words import Language
 from tensaku.errors import UsageError
 from tensaku.ledger import ComparisonRow, Ledger, VoteRow
@@ -26,7 +26,6 @@ _LONGEST_FORM = 100_000  # bytes
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("読み比べ", "Blind reading"),
     "question": ("公表文として、どちらがよいですか。", "Which is the better text to publish?"),
-    "who": ("読む人", "Reader"),
     "progress": ("読んだ件数", "Read"),
     "draft": ("原稿", "Draft"),
     "left": ("左の案", "Left"),
@@ -70,28 +69,21 @@ class _Shown:
     reason: str = ""
 
 
-def add_reading(app: FastAPI, ledger: Ledger, who: Callable[[Request], str]) -> None:
-    """Add the pages `/read` (Japanese) and `/en/read` to `app`.
-
-    Args:
-        ledger: what is laid out and what people say.
-        who: the short name of the person who sends a request.
-    """
+def add_reading(app: FastAPI, ledger: Ledger) -> None:
+    """Add the pages `/read` (Japanese) and `/en/read` to `app`; `ledger` holds what is laid out and what people say."""
     for path, language in PATHS:
-        _add(app, ledger, who, path, language)
+        _add(app, ledger, path, language)
 
 
-def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str, language: Language) -> None:
-    views = Views(language)
+def _add(app: FastAPI, ledger: Ledger, path: str, language: Language) -> None:
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
-    other = next((there, named) for there, named in PATHS if named != language)
+    other = next(there for there, named in PATHS if named != language)
 
     def page(request: Request, fault: str = "") -> HTMLResponse:
-        values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault}
-        values |= {"asset_version": asset_version(), "here": "read"}
-        values |= _turn(ledger, who(request), back="back" in request.query_params)
-        html = views._render("reading.html", **values)
-        return HTMLResponse(str(html), status_code=400 if fault else 200, headers={"Cache-Control": "no-store"})
+        signed = signed_of(request)
+        values: dict[str, Any] = {"say": say, "path": path, "other_path": other, "fault": fault, "here": "read"}
+        values |= _turn(ledger, signed.person.name, back="back" in request.query_params)
+        return render("reading.html", language, status=400 if fault else 200, signed=signed, **values)
 
     @app.get(path, include_in_schema=False)
     async def read(request: Request) -> Response:
@@ -101,7 +93,7 @@ def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str,
     async def judged(request: Request) -> Response:
         form = await _form(request)
         try:
-            await asyncio.to_thread(_keep, ledger, who(request), form)
+            await asyncio.to_thread(_keep, ledger, signed_of(request).person.name, form)
         except UsageError as error:
             return await asyncio.to_thread(page, request, f"{say['refused']}: {error}")
         return RedirectResponse(path, 303)
@@ -134,7 +126,6 @@ def _turn(ledger: Ledger, name: str, *, back: bool) -> dict[str, Any]:
     """What the reader `name` is shown: the next comparison, or the last one that was answered."""
     seen = ledger.reading(name)
     mine = [vote for vote in ledger.votes() if vote.by == name]
-    person = next(person for person in ledger.people() if person.name == name)
     shown = None
     if back and mine:
         shown = _again(ledger, mine[-1])
@@ -142,7 +133,7 @@ def _turn(ledger: Ledger, name: str, *, back: bool) -> dict[str, Any]:
         sides = (seen.next.one_text, seen.next.two_text)
         shown = _side_by_side(seen.next, *(sides[::-1] if seen.turned else sides))
     return {
-        "reader": person, "shown": shown, "read": seen.read, "total": seen.total,
+        "shown": shown, "read": seen.read, "total": seen.total,
         "can_go_back": bool(mine) and not back,
     }  # fmt: skip
 

@@ -16,6 +16,7 @@ HOUSE: Mapping[str, tuple[str, str]] = {
     "nav_inbox": ("受付", "Reports"),
     "nav_read": ("読み比べ", "Reading"),
     "nav_plan": ("規模", "Sizing"),
+    "nav_ask": ("質問", "Ask"),
     "reviewer": ("確認", "reviewer"),
     "developer": ("開発", "developer"),
     "validator": ("検証", "validator"),
