@@ -59,7 +59,8 @@ def broken(page: Page) -> None:
     """A figure differs from the draft's, and saving asks for a reason."""
     written(page)
     page.locator("#editor").evaluate(
-        "e => { e.value = e.value.replace(/(\\d)\\.(\\d)%/, '9.9%'); e.dispatchEvent(new Event('input', {bubbles: true})); }"
+        "e => { e.value = e.value.replace(/\\d\\.\\d%/, '9.9%');"
+        " e.dispatchEvent(new Event('input', { bubbles: true })); }"
     )
     page.locator("#facts-badge:visible").wait_for()
     page.locator("#save").click()

@@ -70,6 +70,7 @@ class Past(datetime):
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        """`moment`, or this very moment if there is none."""
         return datetime.now(tz) if cls.moment is None else cls.moment.astimezone(tz)
 
 
@@ -119,9 +120,7 @@ def fill_months(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
             writer = "sato" if number % 3 else "tanaka"
             new = NewDraft(row["draft"], row["manager"], row["fund"], row["section"], row["as_of"], "sample", row["id"])
             year, month = (int(part) for part in row["as_of"].split("-"))
-            begun = datetime(year, month, 1, 1, tzinfo=UTC) + timedelta(
-                days=33 + number % 6, minutes=7 * number
-            )
+            begun = datetime(year, month, 1, 1, tzinfo=UTC) + timedelta(days=33 + number % 6, minutes=7 * number)
             past.moment = begun
             draft = ledger.add_draft(new)
             state = next(states) if row["as_of"] == newest else "approved"
@@ -173,7 +172,8 @@ def fill(ledger: Ledger, folder: Path) -> Reports:
     reports = write_reports(folder / "reports")
     known = Reports(managers=tuple(r.manager for r in reports[:-1]), funds=tuple(r.fund for r in reports))
     (folder / "reports/運用状況.html").write_text(
-        "<h1>月次のご報告</h1><p>みずいろ国内株式ファンド　2026年10月</p><h2>相場の風景</h2><p>当月の国内株式市場は2.4％上昇しました。</p>"
+        "<h1>月次のご報告</h1><p>みずいろ国内株式ファンド　2026年10月</p>"
+        "<h2>相場の風景</h2><p>当月の国内株式市場は2.4％上昇しました。</p>"
         "<h2>わたしたちの一手</h2><p>輸送用機器株の組入比率を引き上げました。</p>",
         encoding="utf-8",
     )

@@ -10,6 +10,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -89,6 +90,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     retrain: tuple[int, float] = (100, 0.05),
     road: Road | None = None,
     documents: Answerer | None = None,
+    template: Path | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -108,6 +110,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         due_day: comments of a month are due on this day of the next one; 0: no such day.
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
         road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
+        template: the house's own Word file, in which finals go out.
         documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
 
     Raises:
@@ -144,7 +147,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     offer_questions(documents is not None)
     for path, language in PATHS:
         _add_page(desk, entry, path, language, sessions.add)
-    add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name))
+    add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name), template)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     if documents is not None:

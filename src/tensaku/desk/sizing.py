@@ -151,14 +151,13 @@ def _shown(found: Answer, language: Language) -> Markup:
 
 def _table(rows: Sequence[tuple[str, str]]) -> Markup:
     """Titles and what is said under them; a title that comes again is not written again."""
-    first, again = (
-        Markup('<dt class="first">{}</dt><dd>{}</dd>'),
-        Markup('<dt class="more"></dt><dd class="more">{}</dd>'),
-    )
-    before = [""] + [title for title, _ in rows]
-    cells = (
-        again.format(told) if title == last else first.format(title, told) for last, (title, told) in zip(before, rows)
-    )
+    first = Markup('<dt class="first">{}</dt><dd>{}</dd>')
+    again = Markup('<dt class="more"></dt><dd class="more">{}</dd>')
+    cells: list[Markup] = []
+    last = ""
+    for title, told in rows:
+        cells.append(again.format(told) if title == last else first.format(title, told))
+        last = title
     return Markup("<dl>{}</dl>").format(Markup().join(cells))
 
 
