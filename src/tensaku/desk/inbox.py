@@ -19,7 +19,7 @@ from tensaku.desk.views import Views
 from tensaku.desk.words import Language
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
-from tensaku.intake import NONE, Arrival, Road, told
+from tensaku.intake import EVERY, NONE, Arrival, Road, told
 from tensaku.ledger import PersonRow, ReportRow
 from tensaku.revise import SECTIONS
 
@@ -125,7 +125,10 @@ async def _take(road: Road, person: PersonRow, request: Request) -> Any:
 
 
 def _told(arrival: Arrival, language: Language) -> dict[str, Any]:
-    sections = [SECTIONS[language].get(section, section) for section in arrival.texts]
+    funds = {fund for fund, _ in arrival.texts}
+    sections = [SECTIONS[language].get(section, section) for _, section in arrival.texts]
+    if len(funds) > 1:
+        sections = [f"{fund} {name}" for (fund, _), name in zip(arrival.texts, sections, strict=True)]
     report = arrival.report
     waits = report.state == "inbox"
     return {
@@ -162,14 +165,23 @@ def _number(request: Request) -> int:
 async def _file(road: Road, person: PersonRow, request: Request) -> Any:
     values, id = await _json(request), _number(request)
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
-    if not _may(person, fund):
-        raise _Refused(403, "no_right")
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
+    report = await asyncio.to_thread(road.ledger.report, id)
+    own = [part["fund"] for part in report.parts if part.get("fund")]
+    theirs = {*own, EVERY}  # of a part, only a fund of this very file
+    funds = {str(k): str(v) for k, v in dict(values.get("funds") or {}).items() if v in theirs and _is_part(k, report)}
+    spoken = {*(own or [fund]), report.fund, *funds.values()} - {EVERY}
+    if not all(_may(person, one) for one in spoken):
+        raise _Refused(403, "no_right")
     filed = await asyncio.to_thread(
-        lambda: road.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name)
+        lambda: road.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name, funds=funds)
     )
     return {"id": filed.id, "state": filed.state}
+
+
+def _is_part(number: str, report: ReportRow) -> bool:
+    return number.isascii() and number.isdecimal() and len(number) < 6 and int(number) < len(report.parts)
 
 
 async def _aside(road: Road, person: PersonRow, request: Request) -> Any:
@@ -213,6 +225,8 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             report=report,
             reasons=[told(reason, language) for reason in report.reasons] if report else [],
             parts=_parts(report, language) if report else [],
+            several=sorted({part["fund"] for part in report.parts if part.get("fund")} - {EVERY}) if report else [],
+            every=EVERY,
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
@@ -228,7 +242,10 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
 
 def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:
     """The parts as the page shows them; text before the first heading stands last."""
-    return [{"number": n, **part, "place": _place(part["place"], language)} for n, part in enumerate(report.parts)]
+    return [
+        {"number": n, "fund": "", **part, "place": _place(part["place"], language)}
+        for n, part in enumerate(report.parts)
+    ]
 
 
 def _place(place: str, language: Language) -> str:
