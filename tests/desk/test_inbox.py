@@ -216,3 +216,29 @@ def test_who_may_not_bring_reports_in_is_told_so(page: Page, server, tmp_path: P
     drop(page, [tmp_path / "大きい.txt"])
     expect(page.locator("#notice")).to_be_visible()
     assert len(server.ledger.reports()) == before
+
+
+def test_a_report_of_several_funds_is_decided_part_by_part(client: TestClient, road: Road) -> None:
+    cfg = Reports(managers=("青葉アセット",), funds=("国内株式0", "世界債券1"))
+    app = FastAPI()
+    road = Road(road.ledger, cfg)
+    add_inbox(app, road)
+    each = "国内株式0\n\n■運用経過\n{}の騰落率は1.2％となりました。\n\n"
+    text = f"青葉アセット　月次　2026年11月末\n\n{BODY}{each.format('当')}{each.replace('国内株式0', '世界債券1')}"
+    with TestClient(app) as several:
+        _, rows = upload(several, text)
+        assert rows[0]["what"] == "inbox"  # type: ignore[index]
+        row = road.ledger.reports("inbox")[0]
+        page = several.get("/inbox").text
+        assert page.count("全ファンド共通") == len(row.parts)
+        assert "2ファンド" in page
+        labels = {"manager": "青葉アセット", "fund": "2ファンド（下で確認）", "as_of": "2026-11"}
+        path = f"/desk/reports/{row.id}/file"
+        refused = several.post(path, json=labels, headers=WHO)
+        assert "no fund is named" in refused.json()["error"]
+        shared = next(str(n) for n, part in enumerate(row.parts) if part["section"] == "market")
+        elsewhere = several.post(path, json={**labels, "funds": {shared: "よそのファンド", "99": "*"}}, headers=WHO)
+        assert "no fund is named" in elsewhere.json()["error"]  # a fund of no part of this file is no answer
+        assert several.post(path, json={**labels, "funds": {shared: "*"}}, headers=WHO).json()["state"] == "filed"
+    drafts = {(d.fund, d.section) for d in road.ledger.drafts(as_of="2026-11")}
+    assert drafts == {(f, s) for f in ("国内株式0", "世界債券1") for s in ("market", "performance")}
