@@ -12,6 +12,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Searcher
 from tensaku.revise import Job
 from tensaku.sampledesk import folder as sample
-from tensaku.sampledesk.reports import write_reports
+from tensaku.sampledesk import report_files
+from tensaku.sampledesk.reports import sample_reports
 from tensaku.serve import Served, build_app, run
 from tensaku.testing import ScriptedEngine, write_adapter
 from tensaku.text import names_from, required_from, style_from
@@ -39,6 +41,14 @@ PEOPLE = (
     ("tanaka", "田中 健一", ("writer",)),
     ("mori", "森 直子", ("reviewer",)),
     ("kansa", "監査 太郎", ("auditor",)),
+)
+WRITERS = (
+    report_files.word_with_styles,
+    report_files.pdf_of_two_pages,
+    report_files.excel_beside_labels,
+    report_files.html_of_today,
+    report_files.pdf_of_two_columns,
+    report_files.word_in_a_table,
 )
 RULES = """# 運用報告コメント作成規程
 
@@ -169,8 +179,13 @@ def fill(ledger: Ledger, folder: Path) -> Reports:
         ],
         "sato",
     )
-    reports = write_reports(folder / "reports")
-    known = Reports(managers=tuple(r.manager for r in reports[:-1]), funds=tuple(r.fund for r in reports))
+    (folder / "reports").mkdir()
+    reports = [
+        replace(report, as_of="2026-04") for report in sample_reports()[:6]
+    ]  # of before the months that are shown
+    for report, write in zip(reports, WRITERS, strict=True):
+        write(folder / "reports" / report.file, report)
+    known = Reports(managers=tuple(r.manager for r in sample_reports()), funds=tuple(r.fund for r in sample_reports()))
     (folder / "reports/運用状況.html").write_text(
         "<h1>月次のご報告</h1><p>みずいろ国内株式ファンド　2026年10月</p>"
         "<h2>相場の風景</h2><p>当月の国内株式市場は2.4％上昇しました。</p>"

@@ -45,7 +45,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "ありがとうございました。回答は記録されました。集計は評価の担当者が見ます。",
         "Thank you. Your answers are kept; whoever evaluates will see the result.",
     ),
-    "none": ("読み比べる案は、まだありません。", "There is nothing to read yet."),
+    "none": ("読み比べる案はまだありません", "There is nothing to read yet"),
     "none_more": (
         "評価の担当者が tensaku read で案を並べると、ここに出ます。",
         "Once outputs are laid out with `tensaku read`, they appear here.",

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from tensaku.desk.board import Board, state_of
 from tensaku.desk.comparison import BrokenFact, Comparison
-from tensaku.desk.markup import shown
+from tensaku.desk.markup import listed, shown
 from tensaku.desk.words import WORDS, Language, counted, month_name
 from tensaku.ledger import CHANGE_REASONS, DecisionRow, DraftRow, FinalRow, PersonRow, RevisionRow
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
@@ -66,6 +66,7 @@ def _environment() -> Environment:
     )
     environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
     environment.filters["shown"] = shown
+    environment.filters["listed"] = listed
     environment.globals["state_of"] = state_of
     environment.globals["counted"] = counted
     environment.globals["asks"] = False
