@@ -95,13 +95,15 @@ def export_finals(
     """Write the published comments into one file of `folder`; gives the file and how many they are.
 
     Raises:
-        UsageError: no such form, nothing saved that matches, or the file cannot be written.
+        UsageError: no such form, nothing saved that matches, the house's template cannot be used, or the file cannot
+            be written.
     """
     from tensaku.desk.handout import gather, handout
 
     with seen_ledger(workspace) as ledger:
         found = gather(ledger, month=month or None, fund=fund or None)
-    content = handout(found, form, language=workspace.spec.task.language, history=history)
+    template = workspace.file(workspace.spec.desk.template)
+    content = handout(found, form, language=workspace.spec.task.language, history=history, template=template)
     name = "-".join(["comments", *filter(None, (month, re.sub(r"[^\w.-]+", "-", fund)))])
     path = folder / f"{name}.{form}"
     part = path.with_name(f".{path.name}.part")
@@ -197,6 +199,7 @@ def serve_release(
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
             documents=answers,
             barriers=follower.barriers,
+            template=workspace.file(workspace.spec.desk.template),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

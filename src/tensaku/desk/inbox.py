@@ -8,22 +8,21 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tensaku.desk.inbox_words import INBOX_WORDS
 from tensaku.desk.rights import PersonalLedger
-from tensaku.desk.views import HERE, asset_version
-from tensaku.desk.words import WORDS, Language, month_name
+from tensaku.desk.views import Views
+from tensaku.desk.words import WORDS, Language
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
-from tensaku.intake import NONE, Arrival, Road, told
+from tensaku.intake import EVERY, NONE, Arrival, Road, told
 from tensaku.ledger import Ledger, NotAllowed, PersonRow, ReportRow
 from tensaku.revise import SECTIONS
 
@@ -150,7 +149,10 @@ async def _take(road: Road, person: _Doer, request: Request) -> Any:
 
 
 def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str, Any]:
-    sections = [SECTIONS[language].get(section, section) for section in arrival.texts]
+    funds = {fund for fund, _ in arrival.texts}
+    sections = [SECTIONS[language].get(section, section) for _, section in arrival.texts]
+    if len(funds) > 1:
+        sections = [f"{fund} {name}" for (fund, _), name in zip(arrival.texts, sections, strict=True)]
     report = arrival.report
     waits = report.state == "inbox"
     if not own.sees(report):  # brought in before by somebody else, or handed on to others
@@ -196,12 +198,19 @@ async def _file(road: Road, person: _Doer, request: Request) -> Any:
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
+    report = await asyncio.to_thread(person.own.report, id)
+    theirs = {EVERY, *(part["fund"] for part in report.parts if part.get("fund"))}  # of a part, only this very file's
+    funds = {str(k): str(v) for k, v in dict(values.get("funds") or {}).items() if v in theirs and _is_part(k, report)}
     filed = await asyncio.to_thread(
         lambda: _own(road, person.own).file(
-            id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name
+            id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name, funds=funds
         )
     )
     return {"id": filed.id, "state": filed.state}
+
+
+def _is_part(number: str, report: ReportRow) -> bool:
+    return number.isascii() and number.isdecimal() and len(number) < 6 and int(number) < len(report.parts)
 
 
 async def _aside(road: Road, person: _Doer, request: Request) -> Any:
@@ -223,12 +232,6 @@ async def _learn(road: Road, person: _Doer, request: Request) -> Any:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _templates() -> Environment:
-    loader = FileSystemLoader(HERE / "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
 def _page(
     road: Road, house: Callable[[str], PersonalLedger], language: Language, chosen: int | None, request: Request
 ) -> str:
@@ -242,20 +245,20 @@ def _page(
         report = waiting[0]
     drafts = own.drafts()
     words = INBOX_WORDS[language]
-    return (
-        _templates()
-        .get_template("inbox.html")
-        .render(
+    return str(
+        Views(language).part(
+            "inbox.html",
             t=words,
-            site=WORDS[language],
+            signed=signed,
             here="inbox",
-            language=language,
-            asset_version=asset_version(),
+            other_path="/en/inbox" if language == "ja" else "/inbox",
             waiting=waiting,
             recent=[row for row in every if row.state != "inbox"][:_RECENT],
             report=report,
             reasons=[told(reason, language) for reason in report.reasons] if report else [],
             parts=_parts(report, language) if report else [],
+            several=sorted({part["fund"] for part in report.parts if part.get("fund")} - {EVERY}) if report else [],
+            every=EVERY,
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
@@ -263,7 +266,6 @@ def _page(
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",
-            month=lambda as_of: month_name(as_of, language) if as_of else "",
             told=lambda row: [told(reason, language) for reason in row.reasons],
             client={key: words[key] for key in ("reading", "failed", "nobody", "broken", "too_large", "aside_why")},
         )
@@ -278,7 +280,10 @@ def _theirs(person: PersonRow | None, own: Ledger, funds: Iterable[str]) -> list
 
 def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:
     """The parts as the page shows them; text before the first heading stands last."""
-    return [{"number": n, **part, "place": _place(part["place"], language)} for n, part in enumerate(report.parts)]
+    return [
+        {"number": n, "fund": "", **part, "place": _place(part["place"], language)}
+        for n, part in enumerate(report.parts)
+    ]
 
 
 def _place(place: str, language: Language) -> str:
@@ -305,5 +310,5 @@ def _aside_of(report: ReportRow) -> list[dict[str, Any]]:
 
 def _html(html: str) -> HTMLResponse:
     policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; "
-    headers = {"cache-control": "no-store", "content-security-policy": policy + "base-uri 'none'; form-action 'none'"}
+    headers = {"cache-control": "no-store", "content-security-policy": policy + "base-uri 'none'; form-action 'self'"}
     return HTMLResponse(html, headers=headers)
