@@ -176,7 +176,7 @@ def serve_release(
                 release = release_of(store, ref)
                 follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
         first = follower.champion
-        answers = _documents(workspace, follower)
+        answers = _documents(workspace, follower, ledger)
         app = serve.build_app(
             engine=first.engine,
             models=follower.lineup,
@@ -239,16 +239,16 @@ def access_rules(workspace: Workspace, *, loopback: bool, tls: bool) -> AccessRu
     )
 
 
-def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
+def _documents(workspace: Workspace, follower: Follower, ledger: Ledger) -> Answerer | None:
     """What answers from the workspace's documents, worded by the champion's base where the task file says so."""
-    if not workspace.spec.retrieve.documents:
+    if not workspace.spec.retrieve.searched:
         return None
     from tensaku.engines.protocol import Request
 
     def write(messages: tuple[Message, ...]) -> str:
         return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
 
-    return answerer(workspace, write)
+    return answerer(workspace, ledger, write)
 
 
 def _rag(workspace: Workspace, answers: Answerer) -> Served:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +14,13 @@ from tensaku.errors import UsageError
 from tensaku.options import HERE, Folder, Json
 
 if TYPE_CHECKING:
+    from tensaku.ledger import Ledger
     from tensaku.pipeline import Workspace
-    from tensaku.retrieve.answer import Answerer, Write
+    from tensaku.retrieve.answer import Answer, Answerer, Write
+    from tensaku.retrieve.indexing import Texts
     from tensaku.retrieve.section import Retrieve
 
-__all__ = ["answerer", "home", "index", "search"]
+__all__ = ["answerer", "forget_erased", "home", "index", "search"]
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
 _EVEN = 0.05
@@ -32,18 +34,63 @@ def home(workspace: Workspace) -> Path:
 
 def _section(workspace: Workspace) -> Retrieve:
     cfg = workspace.spec.retrieve
-    if not cfg.documents:
+    if not cfg.searched:
         what = "the task file names no documents"
-        fix = 'Write [[retrieve.documents]] with path = "rules" and name = "rules"'
+        fix = 'Write [[retrieve.documents]] with path = "rules" and name = "rules", or finals = "comments"'
         raise UsageError(what, where=workspace.folder / "tensaku.toml", fix=fix)
-    names = [one.name for one in cfg.documents]
+    names = [one.name for one in cfg.documents] + [cfg.finals] * bool(cfg.finals)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"two sources are called {twice[0]!r}", where=workspace.folder / "tensaku.toml")
     return cfg
 
 
-def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
+def _path(id: int | str, fund: str, as_of: str, section: str) -> str:
+    """Where a published comment stands within its source, so that rules of rights can name funds and months."""
+    parts = (fund, as_of, section, str(id))
+    return "/".join(part.replace("/", "／") for part in parts)
+
+
+def _comments(ledger: Ledger, source: str, language: str) -> Texts:
+    """The comments that stand in the ledger as documents; each counts from the first day of its month."""
+    from tensaku.retrieve.indexing import Text, Texts
+    from tensaku.revise import SECTIONS
+
+    def one(pair: Mapping[str, Any]) -> Text:
+        year, month = pair["as_of"].split("-")
+        of = f"{year}年{int(month)}月" if language == "ja" else pair["as_of"]
+        title = f"{pair['fund']} {SECTIONS[language].get(pair['section'], pair['section'])} {of}"
+        path = _path(pair["id"].removeprefix("ledger-"), pair["fund"], pair["as_of"], pair["section"])
+        return Text(path, title, pair["final"], pair["fund"], f"{pair['as_of']}-01")
+
+    return Texts(source, tuple(one(pair) for pair in ledger.freeze()))
+
+
+def _seen(ledger: Ledger, source: str, task: str) -> Callable[[str], set[str]]:
+    """From a person to the paths of the comments that the person may see at this moment."""
+
+    return lambda person: {f"{source}/{_path(*one)}" for one in ledger.seen_by(person, task)}
+
+
+def forget_erased(workspace: Workspace, ledger: Ledger) -> int:
+    """Take comments that stand in the ledger no more out of the index; how many those were.
+
+    Raises:
+        UsageError: the index is damaged.
+    """
+    from tensaku.retrieve.indexing import take_out
+    from tensaku.show import reporter
+
+    source = workspace.spec.retrieve.finals
+    if not source:
+        return 0
+    standing = {f"{source}/{text.path}" for text in _comments(ledger, source, workspace.spec.task.language).texts}
+    return take_out(home(workspace), lambda at: at.startswith(f"{source}/") and at not in standing, reporter())
+
+
+def answerer(workspace: Workspace, ledger: Ledger, write: Write | None = None) -> Answerer:
     """What answers questions from the workspace's documents; `write` is a model that words the answers.
+
+    The ledger, which stays the caller's to close, is asked at every question whose comments a person may see.
 
     Raises:
         UsageError: the task file names no documents, or a file it names is wrong.
@@ -56,7 +103,8 @@ def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
 
     cfg = _section(workspace)
     terms = Synonyms.read(workspace.folder / cfg.terms) if cfg.terms else Synonyms.of_names(workspace.names())
-    rights = Rights(workspace.folder / cfg.rights if cfg.rights else None)
+    live = {cfg.finals: _seen(ledger, cfg.finals, workspace.spec.task.name)} if cfg.finals else {}
+    rights = Rights(workspace.folder / cfg.rights if cfg.rights else None, live)
     embedder = open_embedder(cfg.embedding) if cfg.vectors else None
     searcher = Searcher(home(workspace), embedder, rights, terms, even=_EVEN)
     steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
@@ -81,7 +129,12 @@ def index(folder: Folder = HERE, sets: Set = None, as_json: Json = False) -> Non
 
     workspace = Workspace.open(folder, sets or [])
     cfg = _section(workspace)
-    collections = [Collection(one.name, workspace.folder / one.path, one.fund) for one in cfg.documents]
+    collections: list[Collection | Texts] = [
+        Collection(one.name, workspace.folder / one.path, one.fund) for one in cfg.documents
+    ]
+    if cfg.finals:
+        with workspace.open_ledger() as ledger:
+            collections.append(_comments(ledger, cfg.finals, workspace.spec.task.language))
     done = run(
         collections,
         home(workspace),
@@ -118,19 +171,15 @@ def search(
     from tensaku.retrieve.search import Filters, Steps
 
     workspace = Workspace.open(folder, sets or [])
-    held = answerer(workspace)
     filters = Filters(tuple(source or ()), tuple(fund or ()), _day(as_of))
-    if answer:
-        told = held.answer(question, person, filters=filters, language=workspace.spec.task.language)
-        if as_json:
-            rows = [{"text": s.text, "cites": list(s.cites)} for s in told.said]
-            print(json.dumps({"found": told.found, "said": rows, "hits": _rows(told.hits)}, ensure_ascii=False))
-        else:
-            print("\n".join([told.text, *([told.sources] if told.found else [])]))
-        return
-    cfg = workspace.spec.retrieve
-    steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
-    hits = held.searcher.search(question, person, k=k, filters=filters, steps=steps)
+    with workspace.open_ledger() as ledger:
+        held = answerer(workspace, ledger)
+        if answer:
+            _tell(held.answer(question, person, filters=filters, language=workspace.spec.task.language), as_json)
+            return
+        cfg = workspace.spec.retrieve
+        steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
+        hits = held.searcher.search(question, person, k=k, filters=filters, steps=steps)
     if as_json:
         print(json.dumps(_rows(hits), ensure_ascii=False))
         return
@@ -140,6 +189,15 @@ def search(
         print("   " + hit.text.replace("\n", " ")[:160])
     if not hits:
         print("Nothing was found.")
+
+
+def _tell(told: Answer, as_json: bool) -> None:
+    if as_json:
+        rows = [{"text": s.text, "cites": list(s.cites), "borne": s.borne} for s in told.said]
+        more = {"found": told.found, "by": told.by, "dropped": told.dropped}
+        print(json.dumps({**more, "said": rows, "hits": _rows(told.hits)}, ensure_ascii=False))
+    else:
+        print("\n".join([told.text, *([told.sources] if told.found else [])]))
 
 
 def _rows(hits: Sequence[Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import threading
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,9 @@ class Rights:
     The last rule that fits a document holds. A document that no rule fits is seen by nobody. If the file is missing
     or wrong, nobody sees anything: `sees` raises.
 
+    `live` names sources whose rights stand elsewhere, each with a function from a person to the paths that the person
+    may see at this moment. It is asked at every question. A rule that fits such a path narrows that further.
+
         [groups]
         audit = ["sato", "suzuki"]
         [[rule]]
@@ -44,8 +47,8 @@ class Rights:
         who = ["audit"]
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, live: Mapping[str, Callable[[str], Collection[str]]] | None = None) -> None:
+        self._path, self._live = path, dict(live or {})
         self._lock = threading.Lock()
         self._bytes = b""
         self._rules: tuple[Rule, ...] = ()
@@ -58,17 +61,21 @@ class Rights:
             UsageError: the rules cannot be read.
             DataError: they are wrong.
         """
-        if self._path is None:
-            return np.ones(len(paths), bool)
-        with self._lock:
-            self._read(self._path)
-            found = []
-            for path in paths:
-                if path not in self._fitting:
-                    self._fitting[path] = self._fit(path)
-                rule = self._fitting[path]
-                found.append(rule is not None and (EVERYBODY in rule.who or (bool(person) and person in rule.who)))
+        allowed = {source: self._live[source](person) for source in self._live.keys() & map(_source, paths)}
+        found = [path in allowed.get(_source(path), (path,)) for path in paths]
+        if self._path is not None:
+            with self._lock:
+                self._read(self._path)
+                found = [may and self._fits(path, person) for may, path in zip(found, paths, strict=True)]
         return np.asarray(found, bool).reshape(len(paths))
+
+    def _fits(self, path: str, person: str) -> bool:
+        if path not in self._fitting:
+            self._fitting[path] = self._fit(path)
+        rule = self._fitting[path]
+        if rule is None:
+            return _source(path) in self._live
+        return EVERYBODY in rule.who or (bool(person) and person in rule.who)
 
     def _fit(self, path: str) -> Rule | None:
         return next((rule for rule in reversed(self._rules) if fnmatch.fnmatchcase(path, rule.path)), None)
@@ -83,6 +90,10 @@ class Rights:
         if now != self._bytes or not self._rules:
             self._rules = tuple(_rules(now, path))
             self._bytes, self._fitting = now, {}
+
+
+def _source(path: str) -> str:
+    return path.partition("/")[0]
 
 
 def _rules(data: bytes, path: Path) -> Iterable[Rule]:

@@ -29,6 +29,8 @@ class Retrieve(Section):
     """A short name; clients ask for the model rag:NAME."""
     documents: tuple[Documents, ...] = ()
     """Folders, as in [[retrieve.documents]] with path = "rules" and name = "rules"; none: nothing is searched."""
+    finals: str = Field("", pattern=r"^$|^[\w][\w-]*$")
+    """Search the desk's own published comments too, as a source of this name, each by whoever may see its fund."""
     rights: str = ""
     """File that says who may see which document; empty: everybody sees everything."""
     terms: str = ""
@@ -57,3 +59,8 @@ class Retrieve(Section):
     """What becomes of a model's sentence that its source does not bear out."""
     sure: float = Field(0.55, ge=0, le=1)
     """Below this confidence in the best passage the answer is "not found"."""
+
+    @property
+    def searched(self) -> bool:
+        """Whether there is anything to search."""
+        return bool(self.documents or self.finals)
