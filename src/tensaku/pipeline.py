@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve import Guides
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
@@ -186,6 +188,7 @@ class Workspace:
             self.instruction,
             self.names,
             self.style,
+            self.guides,
             *self._parts(),
             *self._rungs(),
             *self._candidates(),
@@ -359,7 +362,33 @@ class Workspace:
             facts_safe=self.spec.task.facts_safe,
             style=self.style(),
             required=self.required(),
+            guides=self.guides(),
         )
+
+    def guides(self) -> Guides | None:
+        """The rules of writing and the terms that are put before a draft; None: the task has it otherwise.
+
+        Raises:
+            UsageError: a file that the task names is not there.
+            DataError: it cannot be read.
+        """
+        task = self.spec.task
+        files = [self.folder / Path(name).expanduser() for name in task.guides]
+        return Guides.read(files, self.names(), task.guided) if files else None
+
+    def _guides(self) -> dict[str, Input]:
+        """The same as an input of a stage: a file that is called by its content."""
+        guides = self.guides()
+        if guides is None:
+            return {}
+        told = guides.dumped().encode()
+        path = self.root / "guides" / f"{hashlib.sha256(told).hexdigest()[:12]}.json"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{os.getpid()}.part")
+            part.write_bytes(told)
+            part.replace(path)
+        return {"guides": SourceFile(path)}
 
 
 @dataclass(frozen=True)
@@ -473,6 +502,7 @@ class Road:
     def answers(self) -> Artifact:
         given: dict[str, Input] = {"exam": self.done["exam"], "base": self.model}
         given |= {"adapter": _last(self.done, _TUNED), "instruction": self.instruction, "names": self.names}
+        given |= self.workspace._guides()
         return self.store.run(answers, self.workspace.evaluation().answering(), **given)
 
     def evaluate(self) -> Artifact:
