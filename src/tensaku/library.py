@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,15 +15,19 @@ from tensaku.errors import UsageError
 from tensaku.options import HERE, Folder, Json
 
 if TYPE_CHECKING:
+    from tensaku.engines import Engine
     from tensaku.ledger import Ledger
     from tensaku.pipeline import Workspace
-    from tensaku.retrieve.answer import Answer, Answerer, Write
+    from tensaku.records import Message
+    from tensaku.retrieve.answer import Answer, Answerer, Write, Writer
     from tensaku.retrieve.indexing import Texts
     from tensaku.retrieve.section import Retrieve
 
-__all__ = ["answerer", "forget_erased", "home", "index", "search"]
+__all__ = ["EngineWriter", "answerer", "forget_erased", "home", "index", "search", "writing"]
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
+_ANSWER = 300
+"""Most tokens of an answer that a model words."""
 _EVEN = 0.05
 """Seconds: searches end on multiples of this, so that the time of one tells nothing of what was passed over."""
 
@@ -87,7 +92,69 @@ def forget_erased(workspace: Workspace, ledger: Ledger) -> int:
     return take_out(home(workspace), lambda at: at.startswith(f"{source}/") and at not in standing, reporter())
 
 
-def answerer(workspace: Workspace, ledger: Ledger, write: Write | None = None) -> Answerer:
+class EngineWriter:
+    """Words answers by the engine that `engine` gives at the moment; no number but those of what it was shown."""
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+
+    def __call__(self, messages: tuple[Message, ...]) -> str:
+        """The answer to a conversation.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        from tensaku.engines import Request
+
+        engine = self._engine()
+        known = messages[-1].content if "facts" in getattr(engine, "can", ()) else None
+        stream = engine.submit(Request(messages, max_tokens=_ANSWER, facts=known))
+        return "".join(piece.text for piece in stream)
+
+    def fits(self, messages: tuple[Message, ...]) -> bool:
+        """Whether a conversation leaves room for an answer in the engine's context."""
+        engine = self._engine()
+        return engine.measure(messages) + _ANSWER <= engine.context
+
+
+@contextmanager
+def writing(workspace: Workspace, champion: Callable[[], Engine] | None = None) -> Iterator[EngineWriter | None]:
+    """What words the answers where the task file has a model do so: its own engine, else that of `champion`.
+
+    Without a champion the base of the newest release is opened.
+
+    Raises:
+        UsageError: there is no model yet, or the engine cannot be opened.
+    """
+    from tensaku.engines import open_engine
+
+    cfg = workspace.spec.retrieve
+    if cfg.answers != "model" or (champion is not None and not cfg.engine):
+        yield EngineWriter(champion) if champion is not None and cfg.answers == "model" else None
+        return
+    local = cfg.engine.get("engine", "native") in ("native", "transformers")
+    base = _base(workspace) if local else workspace.root
+    engine = open_engine(cfg.engine or workspace.spec.serve.engine_for(base), base)
+    try:
+        yield EngineWriter(lambda: engine)
+    finally:
+        engine.close()
+
+
+def _base(workspace: Workspace) -> Path:
+    """The folder of the base model of the newest release, or of the newest one here."""
+    from tensaku.store import Store
+
+    store = Store(workspace.root)
+    if releases := store.list("release"):
+        return store.get(releases[-1].inputs["base"]).path
+    for stage in ("trim", "base"):
+        if found := store.list(stage):
+            return found[-1].path
+    raise UsageError("there is no model yet", where=store.root, fix="Make one with: tensaku run trim")
+
+
+def answerer(workspace: Workspace, ledger: Ledger, write: Write | Writer | None = None) -> Answerer:
     """What answers questions from the workspace's documents; `write` is a model that words the answers.
 
     The ledger, which stays the caller's to close, is asked at every question whose comments a person may see.
@@ -111,7 +178,7 @@ def answerer(workspace: Workspace, ledger: Ledger, write: Write | None = None) -
     return Answerer(
         searcher,
         sure=cfg.sure,
-        write=write if cfg.answers == "model" else None,
+        write=write,
         mark=cfg.unsupported == "mark",
         whole=cfg.rewrite,
         extract=cfg.keywords,
@@ -161,7 +228,7 @@ def search(
     as_of: Annotated[str, typer.Option("--as-of", help="The day whose documents count, YYYY-MM-DD.")] = "",
     source: Annotated[list[str] | None, typer.Option(help="Only this source; may be given again.")] = None,
     fund: Annotated[list[str] | None, typer.Option(help="Only this fund; may be given again.")] = None,
-    answer: Annotated[bool, typer.Option("--answer", help="Answer by quoting, with sources.")] = False,
+    answer: Annotated[bool, typer.Option("--answer", help="Answer with sources, as retrieve.answers says.")] = False,
     folder: Folder = HERE,
     sets: Set = None,
     as_json: Json = False,
@@ -173,10 +240,12 @@ def search(
     workspace = Workspace.open(folder, sets or [])
     filters = Filters(tuple(source or ()), tuple(fund or ()), _day(as_of))
     with workspace.open_ledger() as ledger:
-        held = answerer(workspace, ledger)
         if answer:
-            _tell(held.answer(question, person, filters=filters, language=workspace.spec.task.language), as_json)
+            with writing(workspace) as write:
+                held = answerer(workspace, ledger, write)
+                _tell(held.answer(question, person, filters=filters, language=workspace.spec.task.language), as_json)
             return
+        held = answerer(workspace, ledger)
         cfg = workspace.spec.retrieve
         steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
         hits = held.searcher.search(question, person, k=k, filters=filters, steps=steps)

@@ -10,7 +10,7 @@ import datetime
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
-from tensaku.retrieve.embed import Embedder
-from tensaku.retrieve.rank import Features, fuse, rerank, wanted
+from tensaku.retrieve.embed import Embedder, Local
+from tensaku.retrieve.evidence import EVIDENCE, evidence
+from tensaku.retrieve.rank import FEATURES, fuse, rerank, sureness
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.snapshot import Snapshot, open_current
 from tensaku.retrieve.vectors import Near
 from tensaku.retrieve.words import Asked, Synonyms, asked, folded, number_of
 
-__all__ = ["Filters", "Hit", "Searcher", "Steps"]
+__all__ = ["Candidates", "Filters", "Hit", "Searcher", "Steps"]
 
 _K1, _B = 0.9, 0.4  # the values of Anserini's runs: Yang, Fang and Lin, Anserini (2018)
 _DEEP = 100
@@ -34,7 +35,29 @@ _DEEP = 100
 _RERANKED = 30
 """Candidates that are looked at closely."""
 
+_COVERED, _NEAR = FEATURES.index("covered"), FEATURES.index("near")
+
 Scores = NDArray[np.float32]
+
+
+@dataclass
+class Candidates:
+    """Passages that may answer, in their fused order, and of each a row of `FEATURES` in `known`.
+
+    `orders` are the orders that were fused. `vector` is the question's, None without vectors; `trusted` says that it is
+    of the model by whose cosines the weights were learnt.
+    """
+
+    at: NDArray[np.int64]
+    known: Scores
+    orders: dict[str, list[int]]
+    vector: Scores | None = None
+    trusted: bool = False
+
+    @property
+    def vectors(self) -> bool:
+        """Whether vectors were searched."""
+        return self.vector is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +83,8 @@ class Filters:
 class Hit:
     """A passage that was found. `place` is its first and last block and the offset within the first; `sentences` are
     the offsets of its sentences. `ranks` says where it stood in each order ("words", "vectors"), from 1.
-    `covered` is the share of the question's words found in it (0 to 1), `near` the cosine of its nearest sentence.
+    `covered` is the share of the question's words found in it (0 to 1), `near` the cosine of its nearest sentence,
+    `sure` how likely it is that it answers the question, if it is the best (0 to 1).
     """
 
     passage: int
@@ -76,9 +100,10 @@ class Hit:
     place: tuple[int, int, int]
     text: str
     sentences: tuple[tuple[int, int], ...]
-    score: float
-    covered: float
-    near: float
+    score: float = 0.0
+    covered: float = 0.0
+    near: float = 0.0
+    sure: float = 0.0
     ranks: dict[str, int] = field(default_factory=dict)
     nearness: tuple[float, ...] = ()
     """The cosine of each sentence, where vectors were searched."""
@@ -151,6 +176,16 @@ class Searcher:
             return []
         return _Search(snapshot, near, self._embedder, seen, steps, self._synonyms).best(question, k, also)
 
+    def candidates(self, question: str, person: str = "", steps: Steps | None = None) -> Candidates:
+        """What a search would look at closely; for learning weights and for measuring.
+
+        Raises:
+            UsageError, EngineError: as `search`.
+        """
+        snapshot, near = self._current()
+        seen, how = self._visible(snapshot, person, Filters()), steps or Steps()
+        return _Search(snapshot, near, self._embedder, seen, how, self._synonyms).candidates(question, 1, ())
+
     def passage(self, number: int, person: str, index: str) -> Hit | None:
         """Passage `number` of the snapshot called `index`, None if there is none that `person` may see."""
         snapshot, _ = self._current()
@@ -159,14 +194,14 @@ class Searcher:
         document = int(snapshot.document_of[number])
         if not self._rights.sees(person, [snapshot.documents[document]["path"]])[0]:
             return None
-        return _hit(snapshot, number, 0.0, 0.0, 0.0, {})
+        return _hit(snapshot, number)
 
     def document(self, number: int, person: str, index: str) -> list[Hit]:
         """Every passage of the version that passage `number` belongs to, in order; empty as `passage` is None."""
         if self.passage(number, person, index) is None:
             return []
         snapshot, _ = self._current()
-        return [_hit(snapshot, n, 0, 0, 0, {}) for n in snapshot.passages_of(int(snapshot.document_of[number]))]
+        return [_hit(snapshot, n) for n in snapshot.passages_of(int(snapshot.document_of[number]))]
 
     @property
     def index(self) -> str:
@@ -226,6 +261,28 @@ class _Search:
         self._mean = float(snapshot.lengths[seen].mean()) or 1.0
 
     def best(self, question: str, k: int, also: Sequence[str]) -> list[Hit]:
+        found = self.candidates(question, k, also)
+        known = found.known
+        scores = rerank(known, found.vectors) if self._steps.rerank else -np.arange(len(found.at), dtype=np.float32)
+        order = np.lexsort((found.at, -scores))[:k]
+        ranks = {name: {p: r for r, p in enumerate(one, start=1)} for name, one in found.orders.items()}
+        sure = sureness(known, found.trusted)
+        return [
+            _hit(
+                self._snapshot,
+                passage := int(found.at[i]),
+                score=float(scores[i]),
+                covered=float(known[i, _COVERED]),
+                near=float(known[i, _NEAR]),
+                sure=float(sure[i]),
+                ranks={name: one[passage] for name, one in ranks.items() if passage in one},
+                nearness=() if found.vector is None else self._near.each(passage, found.vector),
+            )
+            for i in order
+        ]
+
+    def candidates(self, question: str, k: int, also: Sequence[str]) -> Candidates:
+        """The passages that the orders put first together, at least `k`, with what is known of them."""
         told = asked(question, self._synonyms if self._steps.synonyms else None)
         words, pairs, phrases, covered = self._words(told)
         orders: dict[str, list[int]] = {}
@@ -239,45 +296,29 @@ class _Search:
         for number, wording in enumerate(also):
             more, pair, *_ = self._words(asked(wording, None))
             orders[f"wording {number + 1}"] = _top(more + pair, _DEEP)
-        fused = fuse(list(orders.values()))[: max(_RERANKED, k)]
-        if not fused:
-            return []
-        at = np.asarray(fused)
-        if self._steps.rerank:
-            scores = rerank(self._features(question, at, (words, pairs, phrases, covered), nearest, vector))
-        else:
-            scores = -np.arange(len(fused), dtype=np.float32)
-        order = np.lexsort((at, -scores))[:k]
-        ranks = {name: {p: r for r, p in enumerate(found, start=1)} for name, found in orders.items()}
-        found = [
-            _hit(
-                self._snapshot,
-                int(at[i]),
-                float(scores[i]),
-                float(covered[at[i]]),
-                float(nearest[at[i]]),
-                {name: found[int(at[i])] for name, found in ranks.items() if int(at[i]) in found},
-            )
-            for i in order
-        ]
-        if vector is None:
-            return found
-        return [replace(hit, nearness=self._near.each(hit.passage, vector)) for hit in found]
+        at = np.asarray(fuse(list(orders.values()))[: max(_RERANKED, k)], np.int64)
+        sums = {"words": words, "pairs": pairs, "phrases": phrases, "covered": covered, "near": nearest}
+        found = Candidates(at, np.zeros((len(at), len(FEATURES)), np.float32), orders, vector)
+        found.trusted = vector is not None and self._embedder is not None and self._embedder.name == Local.name
+        self._know(found, told, sums)
+        return found
 
-    def _features(
-        self,
-        question: str,
-        at: NDArray[np.int64],
-        sums: tuple[Scores, Scores, Scores, Scores],
-        nearest: Scores,
-        vector: Scores | None,
-    ) -> Features:
-        words, pairs, phrases, covered = (values[at] for values in sums)
-        holds = wanted(question)
-        texts = [self._snapshot.record(int(passage))["text"] for passage in at] if holds else []
-        fitting = np.asarray([bool(holds and holds.search(text)) for text in texts] or np.zeros(len(at)), np.float32)
-        about = np.zeros(len(at), np.float32) if vector is None else self._near.about(at, vector)
-        return Features(words, pairs, phrases, covered, nearest[at], about, fitting)
+    def _know(self, found: Candidates, told: Asked, sums: dict[str, Scores]) -> None:
+        """Fill in what is known of the candidates. BM25 sums count relative to the best candidate's."""
+        at, known = found.at, {name: values[found.at] for name, values in sums.items()}
+        for name in ("words", "pairs", "phrases"):
+            known[name] = known[name] / max(float(known[name].max(initial=0.0)), 1e-6)
+        for name in ("words", "vectors"):
+            ranks = {passage: rank for rank, passage in enumerate(found.orders.get(name, ()), start=1)}
+            known[f"by_{name}"] = np.asarray([1 / ranks.get(int(p), 2 * _DEEP) for p in at], np.float32)
+        known["about"] = known["second"] = np.zeros(len(at), np.float32)
+        if found.vector is not None:
+            known["about"], known["second"] = self._near.about(at, found.vector)
+        rarities = [self._rarity(len(self._holding(term))) for term in told.words]
+        looked = evidence(told, rarities, [self._snapshot.record(int(passage)) for passage in at])
+        known |= dict(zip(EVIDENCE, looked.T, strict=True))
+        for column, name in enumerate(FEATURES):
+            found.known[:, column] = known[name]
 
     def _words(self, told: Asked) -> tuple[Scores, Scores, Scores, Scores]:
         """BM25 of words, of pairs of characters and of phrases, and the share of words found."""
@@ -344,7 +385,7 @@ def _top(scores: Scores, k: int) -> list[int]:
     return [int(p) for p in at[np.lexsort((at, -scores[at]))][:k]]
 
 
-def _hit(snapshot: Snapshot, passage: int, score: float, covered: float, near: float, ranks: dict[str, int]) -> Hit:
+def _hit(snapshot: Snapshot, passage: int, **found: Any) -> Hit:
     record: dict[str, Any] = snapshot.record(passage)
     told = snapshot.documents[int(snapshot.document_of[passage])]
     about = told["about"]
@@ -363,8 +404,5 @@ def _hit(snapshot: Snapshot, passage: int, score: float, covered: float, near: f
         place=(first, last, start),
         text=record["text"],
         sentences=tuple((a, b) for a, b in record["sentences"]),
-        score=score,
-        covered=covered,
-        near=near,
-        ranks=ranks,
+        **found,
     )

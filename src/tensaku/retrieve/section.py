@@ -54,7 +54,10 @@ class Retrieve(Section):
     keywords: bool = False
     """Search for the question's keywords as well."""
     answers: Literal["extract", "model"] = "extract"
-    """Quote the sentences that answer, or have the served model word them; what it words must be borne out."""
+    """Quote the sentences that answer, or have a model word them; what it words must be borne out."""
+    engine: dict[str, Any] = Field(default_factory=dict)
+    """What words the answers, as in { engine = "openai", url = "http://gpu-host:8000/v1", model = "NAME" }; empty: the
+    base model that is served."""
     unsupported: Literal["remove", "mark"] = "remove"
     """What becomes of a model's sentence that its source does not bear out."""
     sure: float = Field(0.55, ge=0, le=1)

@@ -56,16 +56,18 @@ class Near:
         found[~seen] = 0.0
         return found
 
-    def about(self, passages: NDArray[Any], question: Scores) -> Scores:
-        """For each passage the cosine of the question with all its sentences together."""
-        found = np.zeros(len(passages), np.float32)
+    def about(self, passages: NDArray[Any], question: Scores) -> tuple[Scores, Scores]:
+        """For each passage the cosine of the question with all its sentences together, and with its second nearest."""
+        found, second = np.zeros(len(passages), np.float32), np.zeros(len(passages), np.float32)
         low = np.searchsorted(self._owners, passages)
         high = np.searchsorted(self._owners, passages, side="right")
         for number, (first, end) in enumerate(zip(low, high, strict=True)):
             if end > first:
-                middle = np.asarray(self._vectors[first:end], np.float32).mean(axis=0)
+                rows = np.asarray(self._vectors[first:end], np.float32)
+                middle = rows.mean(axis=0)
                 found[number] = float(middle @ question) / max(float(np.linalg.norm(middle)), 1e-6)
-        return found
+                second[number] = np.sort(rows @ question / 127)[-min(2, end - first)]
+        return found, second
 
     def each(self, passage: int, question: Scores) -> tuple[float, ...]:
         """The cosine of each sentence of a passage with the question."""
