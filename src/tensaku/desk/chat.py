@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tensaku.desk.views import HERE, asset_version
+from tensaku.desk.views import asset_version, environment
 from tensaku.desk.words import WORDS, Language
 from tensaku.errors import TensakuError, UsageError
 from tensaku.ledger import Ledger
@@ -86,15 +85,8 @@ def _say(language: Language) -> dict[str, str]:
 
 
 def _render(name: str, language: Language, **values: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     told = {"t": _say(language), "site": WORDS[language], "language": language}
-    return str(environment.get_template(name).render(**told, **values))
+    return str(environment().get_template(name).render(**told, **values))
 
 
 @dataclass

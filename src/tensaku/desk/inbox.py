@@ -7,17 +7,15 @@ import json
 import re
 import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tensaku.desk.inbox_words import INBOX_WORDS
-from tensaku.desk.views import HERE, asset_version
+from tensaku.desk.views import asset_version, environment
 from tensaku.desk.words import WORDS, Language, month_name
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
@@ -193,12 +191,6 @@ async def _learn(road: Road, person: PersonRow, request: Request) -> Any:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _templates() -> Environment:
-    loader = FileSystemLoader(HERE / "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
 def _page(road: Road, language: Language, chosen: int | None, request: Request) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
@@ -210,7 +202,7 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
     drafts = road.ledger.drafts()
     words = INBOX_WORDS[language]
     return (
-        _templates()
+        environment()
         .get_template("inbox.html")
         .render(
             t=words,

@@ -32,7 +32,7 @@ from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
-from tensaku.desk.views import HERE, Views
+from tensaku.desk.views import HERE, Views, environment
 from tensaku.desk.words import WORDS, Language
 from tensaku.desk.words_writing import CLIENT_WRITING
 from tensaku.engines.protocol import Engine
@@ -141,9 +141,9 @@ def mount(  # noqa: PLR0913  what a desk is made of
     worker.begin()
     add_inbox(app, road or Road(ledger))
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
+    environment().globals["asks"] = documents is not None
     for path, language in PATHS:
-        asking = "" if documents is None else ASKING[language]
-        _add_page(desk, entry, path, language, sessions.add, asking)
+        _add_page(desk, entry, path, language, sessions.add)
     add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name))
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
@@ -164,9 +164,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     return desk
 
 
-def _add_page(
-    desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None], asking: str
-) -> None:
+def _add_page(desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None]) -> None:
     from nicegui import ui
 
     views = Views(language)
@@ -176,15 +174,14 @@ def _add_page(
     async def page(request: Request) -> None:
         signed = signed_of(request)
         own = replace(desk, ledger=PersonalLedger(desk.ledger, signed.person.name), choose=desk.answering)
-        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed, asking))
+        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed))
         opened(_connect(own, language, access, signed))
 
 
-def _body(desk: Desk, own: Desk, views: Views, signed: Signed, asking: str) -> str:
+def _body(desk: Desk, own: Desk, views: Views, signed: Signed) -> str:
     board = read_board(own.ledger, None)
     html = views.page(
         title=desk.title,
-        asking=asking,
         trial=desk.trial,
         release=desk.release,
         text_language=desk.job.language,

@@ -21,7 +21,7 @@ from tensaku.ledger import CHANGE_REASONS, DecisionRow, DraftRow, FinalRow, Pers
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
 from tensaku.text import Required
 
-__all__ = ["Event", "Views", "asset_version", "timeline"]
+__all__ = ["Event", "Views", "asset_version", "environment", "timeline"]
 
 HERE = Path(__file__).parent
 
@@ -56,19 +56,21 @@ def asset_version() -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """What renders the templates. Its global `asks` says whether the navigation names the page of questions."""
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
-    environment.filters["shown"] = shown
-    environment.globals["state_of"] = state_of
-    environment.globals["counted"] = counted
-    return environment
+    made.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
+    made.filters["shown"] = shown
+    made.globals["state_of"] = state_of
+    made.globals["counted"] = counted
+    made.globals["asks"] = False
+    return made
 
 
 class Views:
@@ -156,7 +158,7 @@ class Views:
 
     def _render(self, template: str, **values: Any) -> Markup:
         html = (
-            _environment()
+            environment()
             .get_template(template)
             .render(
                 t=self.words,

@@ -19,7 +19,6 @@ _JA = {
     "other_language_path": "/en",
     "product": "添削",
     "subtitle": "運用コメント推敲デスク",
-    "ask_documents": "文書への質問",
     "skip": "本文へ移動",
     "connection_lost": "サーバーとの接続が切れました。つながり次第、続きから使えます。",
     # who
@@ -168,7 +167,6 @@ _EN = {
     "other_language_path": "/ja",
     "product": "Tensaku",
     "subtitle": "Comment desk",
-    "ask_documents": "Ask the documents",
     "skip": "Skip to the text",
     "connection_lost": "The connection to the server is lost. You can go on as soon as it is back.",
     "who_nobody": "Nobody chosen",

@@ -15,6 +15,7 @@ HOUSE: Mapping[str, tuple[str, str]] = {
     "nav_model": ("モデル", "Model"),
     "nav_inbox": ("受付", "Reports"),
     "nav_read": ("読み比べ", "Reading"),
+    "nav_ask": ("文書", "Documents"),
     "nav_plan": ("規模", "Sizing"),
     "reviewer": ("確認", "reviewer"),
     "developer": ("開発", "developer"),
