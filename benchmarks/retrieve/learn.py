@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.retrieve.jsquad import Hiding, lay_out, paths_of, read
+from benchmarks.retrieve.remembering import Remembering
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -60,14 +61,18 @@ class Asked:
 
 
 def ask(path: Path, work: Path, embedder: Embedder) -> Asked:
-    """Index a file's paragraphs, ask its questions. What was indexed and asked before in `work` is taken from there."""
+    """Index a file's paragraphs, ask its questions. What was indexed before in `work` is taken from there."""
     kept = work / f"{path.stem}.asked.npz"
     if kept.is_file():
         return Asked(**np.load(kept))
+    embedder = Remembering(embedder, work / f"{path.stem}.questions.npz")
     course, folder = read(path), work / path.stem
     lay_out(course, folder / "docs")
     index([Collection("jsquad", folder / "docs")], folder / "index", embedder, size=10_000)
     paths = paths_of(course)
+    for question in course.questions:
+        embedder.question(question)
+    embedder.keep()
     hiding = Hiding(frozenset(paths))
     searcher = Searcher(folder / "index", embedder, Rights(None, {"jsquad": hiding}))
     rows: dict[str, list[Any]] = {name: [] for name in ("known", "sizes", "gold", "hidden", "hidden_sizes")}

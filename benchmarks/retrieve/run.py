@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 from benchmarks.retrieve.grown import grow
 from benchmarks.retrieve.jsquad import Course, Hiding, bigram_bm25, lay_out, measured, paths_of, read
+from benchmarks.retrieve.remembering import Remembering
 
 from tensaku.errors import TensakuError, UsageError
 from tensaku.machine import processor
-from tensaku.retrieve.embed import Embedder, Local
+from tensaku.retrieve.embed import Local
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Hit, Searcher, Steps
@@ -43,32 +44,6 @@ KINDS = {
 }
 
 
-class Remembering:
-    """An embedder that keeps the vectors of questions, since each is asked several times here."""
-
-    def __init__(self, inner: Embedder) -> None:
-        self.name, self._inner = inner.name, inner
-        self._kept: dict[str, Any] = {}
-        self.seconds = 0.0
-
-    def passages(self, texts: Sequence[str]) -> Any:
-        """As the inner one."""
-        return self._inner.passages(texts)
-
-    def question(self, text: str) -> Any:
-        """As the inner one, once."""
-        if text not in self._kept:
-            began = time.perf_counter()
-            self._kept[text] = self._inner.question(text)
-            self.seconds += time.perf_counter() - began
-        return self._kept[text]
-
-    @property
-    def each_ms(self) -> float:
-        """Mean time of a question's vector, in milliseconds."""
-        return 1000 * self.seconds / max(len(self._kept), 1)
-
-
 def _number(hit: Hit) -> int:
     return int(Path(hit.path).stem[1:])
 
@@ -76,7 +51,7 @@ def _number(hit: Hit) -> int:
 def quality(course: Course, folder: Path) -> dict[str, Any]:
     """Recall, MRR and "not found" on JSQuAD."""
     lay_out(course, folder / "docs")
-    embedder = Remembering(Local())
+    embedder = Remembering(Local(), folder / "questions.npz")
     began = time.perf_counter()
     done = index([Collection("jsquad", folder / "docs")], folder / "index", embedder, size=10_000)
     seconds = time.perf_counter() - began
@@ -96,6 +71,7 @@ def quality(course: Course, folder: Path) -> dict[str, Any]:
     out["questions"], out["passages"] = len(course.questions), done.passages
     if done.read == done.documents:
         out["index_passages_per_s"] = round(done.passages / seconds, 2)
+    embedder.keep()
     out["question_vector_ms"] = round(embedder.each_ms, 1)
     out["not_found"] = not_found(course, searcher, hiding)
     return out
@@ -129,8 +105,9 @@ class Drawn:
 
     def passages(self, texts: Sequence[str]) -> Any:
         """One row a text."""
-        rows = np.stack([np.random.default_rng(len(t) * 7919 + hash(t) % 2**31).standard_normal(384) for t in texts])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        seed = sum(map(len, texts)) * 7919 + hash(texts[0]) % 2**31
+        rows = np.random.default_rng(seed).standard_normal((len(texts), 384), np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
     def question(self, text: str) -> Any:
         """One vector."""

@@ -20,6 +20,10 @@ EVERYBODY = "everybody"
 """Stands in a rule for whoever asks, with or without a name."""
 
 
+_MANY, _PEOPLE = 1000, 50
+"""Paths from which on what a person may see of them is kept, and of how many people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Documents whose path fits `path` (* also fits /) are seen by `who`: people, groups or "everybody"."""
@@ -53,6 +57,7 @@ class Rights:
         self._bytes = b""
         self._rules: tuple[Rule, ...] = ()
         self._fitting: dict[str, Rule | None] = {}
+        self._known: dict[str, tuple[Sequence[str], NDArray[np.bool_]]] = {}
 
     def sees(self, person: str, paths: Sequence[str]) -> NDArray[np.bool_]:
         """For each path, whether `person` (empty: somebody without a name) may see it now.
@@ -61,13 +66,24 @@ class Rights:
             UsageError: the rules cannot be read.
             DataError: they are wrong.
         """
-        allowed = {source: self._live[source](person) for source in self._live.keys() & map(_source, paths)}
-        found = [path in allowed.get(_source(path), (path,)) for path in paths]
-        if self._path is not None:
-            with self._lock:
-                self._read(self._path)
-                found = [may and self._fits(path, person) for may, path in zip(found, paths, strict=True)]
-        return np.asarray(found, bool).reshape(len(paths))
+        found = self._ruled(person, paths)
+        for source in self._live.keys() & set(map(_source, paths)) if self._live else ():
+            allowed = self._live[source](person)
+            found = found & np.asarray([_source(path) != source or path in allowed for path in paths], bool)
+        return found
+
+    def _ruled(self, person: str, paths: Sequence[str]) -> NDArray[np.bool_]:
+        """What the rules of the file say."""
+        if self._path is None:
+            return np.ones(len(paths), bool)
+        with self._lock:
+            self._read(self._path)
+            known, found = self._known.get(person, (None, np.zeros(0, bool)))
+            if known is not paths:
+                found = np.asarray([self._fits(path, person) for path in paths], bool).reshape(len(paths))
+                if len(paths) >= _MANY:  # the very list of an index, which the next question brings again
+                    self._known = dict(list(self._known.items())[-_PEOPLE:]) | {person: (paths, found)}
+            return found
 
     def _fits(self, path: str, person: str) -> bool:
         if path not in self._fitting:
@@ -89,7 +105,7 @@ class Rights:
             raise UsageError(what, where=path, fix="Put the file back") from None
         if now != self._bytes or not self._rules:
             self._rules = tuple(_rules(now, path))
-            self._bytes, self._fitting = now, {}
+            self._bytes, self._fitting, self._known = now, {}, {}
 
 
 def _source(path: str) -> str:
