@@ -90,7 +90,8 @@ def test_comments_are_found_kept_apart_and_erased(
     assert kept
     assert not any("銀行株".encode() in path.read_bytes() for path in kept), "its words are off the disk"
     assert json.loads(said("index", "--json")) | {"snapshot": ""} == {
-        "read": 0, "unchanged": 2, "removed": 0, "passages": 2, "documents": 2, "snapshot": "", "faults": {},
+        "read": 0, "unchanged": 2, "removed": 0, "passages": 2, "documents": 2, "snapshot": "",
+        "faults": {}, "notes": {},
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Search on JSQuAD and at size: one command, tables, one JSON.
 
-    make bench-retrieve DATA=jsquad.json            everything; with QUICK=1 every fourth question and no million
+    make bench-retrieve DATA=jsquad.json            everything; with QUICK=1 every fourth question, 20 thousand at most
     make bench-retrieve ARGS="--sizes 1000000"      growth alone, at these sizes
 
 Recall counts a question as answered by the paragraph that it was written for, among all paragraphs of all articles.
@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -36,6 +37,8 @@ from tensaku.retrieve.search import Hit, Searcher, Steps
 
 HERE = Path(__file__).parents[1]
 RESULT = HERE / "results" / "retrieve.json"
+PEER_MOST = 100_000
+"""Passages beyond which the peer is not asked: it scores every one of them in Python, question by question."""
 KINDS = {
     "words": Steps(vectors=False, rerank=False),
     "vectors": Steps(words=False, rerank=False),
@@ -67,7 +70,7 @@ def quality(course: Course, folder: Path) -> dict[str, Any]:
     out: dict[str, Any] = {
         key: {name: row[key] for name, row in table.items()} for key in ("recall1", "recall5", "mrr")
     }
-    out["vs_peer"] = round(table["reranked"]["recall1"] - table["bigram_bm25"]["recall1"], 2)
+    out["over_bigram_bm25"] = round(table["reranked"]["recall1"] - table["bigram_bm25"]["recall1"], 2)
     out["questions"], out["passages"] = len(course.questions), done.passages
     if done.read == done.documents:
         out["index_passages_per_s"] = round(done.passages / seconds, 2)
@@ -96,6 +99,46 @@ def not_found(course: Course, searcher: Searcher, hiding: Hiding) -> dict[str, A
         }
         print(f"  not found, sure {sure}: {rows[str(sure)]}", flush=True)
     return rows
+
+
+def beside(peer: Path, texts: list[str], course: Course, vectors: dict[str, Any], scratch: Path) -> dict[str, Any]:
+    """Haystack on the same passages and vectors: as it comes, and told that every character is a word."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    np.savez(scratch / "vectors.npz", **vectors)
+    out = {}
+    for name, pattern in (("default", ""), ("characters", r"(?u)\w")):
+        job = {"passages": texts, "questions": course.questions, "gold": course.gold, "pattern": pattern}
+        (scratch / "job.json").write_text(
+            json.dumps({**job, "vectors": str(scratch / "vectors.npz")}), encoding="utf-8"
+        )
+        script = Path(__file__).with_name("haystack_peer.py")
+        told = [str(peer), str(script), str(scratch / "job.json"), str(scratch / "out.json")]
+        subprocess.run(told, check=True)
+        out[name] = json.loads((scratch / "out.json").read_text(encoding="utf-8"))
+        print(f"  Haystack, {name}: {out[name]}", flush=True)
+    return out
+
+
+def beside_quality(peer: Path, course: Course, folder: Path) -> dict[str, Any]:
+    """Haystack on JSQuAD, each paragraph with one vector of the same model, as it embeds documents."""
+    embedder = Remembering(Local(), folder / "questions.npz")
+    texts = [f"{title}\n{text}" for title, text in course.passages]
+    kept = folder / "paragraphs.npy"
+    if not kept.is_file():
+        np.save(kept, embedder.passages(texts))
+    questions = np.stack([embedder.question(question) for question in course.questions])
+    return beside(peer, texts, course, {"passages": np.load(kept), "questions": questions}, folder / "haystack")
+
+
+def beside_size(peer: Path, course: Course, passages: int, folder: Path) -> dict[str, Any]:
+    """Haystack at so many passages, with vectors drawn by lot, thirty questions."""
+    texts = [
+        part for path in sorted((folder / "docs").glob("*.md")) for part in path.read_text(encoding="utf-8").split("# ")
+    ]
+    texts = [text for text in texts if text]
+    few = Course([], course.questions[:: max(1, len(course.questions) // 30)][:30], [], [])
+    vectors = {"passages": Drawn().passages(texts), "questions": Drawn().passages(few.questions)}
+    return beside(peer, texts, few, vectors, folder / "haystack")
 
 
 class Drawn:
@@ -152,6 +195,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="every fourth question; 1 thousand and 20 thousand")
     parser.add_argument("--sizes", type=int, nargs="*", help="passages; numbers: growth alone; none: recall alone")
     parser.add_argument("--work", type=Path, help="keep the documents and the index here; a second run reads them")
+    parser.add_argument("--peer", type=Path, help="the Python that has Haystack")
     parser.add_argument("--out", type=Path, default=RESULT)
     told = parser.parse_args(argv)
     if not told.data.is_file():
@@ -162,9 +206,16 @@ def main(argv: list[str] | None = None) -> int:
         scratch = told.work or Path(temporary)
         if told.sizes is None or not told.sizes:
             out = {**out, **quality(course, scratch / "js")}
+            if told.peer:
+                out["vs_peer"] = {"jsquad": beside_quality(told.peer, course, scratch / "js")}
         rows = out.get("growth", {})
-        for number in ([1000, 20_000] if told.quick else [1000, 100_000]) if told.sizes is None else told.sizes:
+        for number in (
+            ([1000, 20_000] if told.quick else [1000, 100_000, 1_000_000]) if told.sizes is None else told.sizes
+        ):
             rows[str(number)] = size(course, number, scratch / f"n{number}", out.get("question_vector_ms", 0.0))
+            if told.peer and number <= PEER_MOST:
+                found = beside_size(told.peer, course, number, scratch / f"n{number}")
+                out.setdefault("vs_peer", {})[str(number)] = found
     out["growth"] = rows
     out["p99_ms"] = {number: row["p99_ms"] for number, row in rows.items()}
     out["machine"] = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}

@@ -217,6 +217,8 @@ def index(folder: Folder = HERE, sets: Set = None, as_json: Json = False) -> Non
         print(f"{done.read} read, {done.unchanged} unchanged, {done.removed} removed, {len(done.faults)} not readable")
         for path, fault in done.faults.items():
             print(f"  {path}: {fault}")
+        for path, notes in done.notes.items():
+            print(f"  {path}: {'; '.join(notes)}")
     if done.faults:
         raise typer.Exit(1)
 

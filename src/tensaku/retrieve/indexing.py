@@ -67,7 +67,9 @@ class Texts:
 
 @dataclass
 class Indexed:
-    """What a run of `index` did. `faults` says of each file that could not be read why; `passages` is the sum now."""
+    """What a run of `index` did. `faults` says of each file that could not be read why, `notes` of each that was read
+    what a person should look at, such as text that its pages do not show; `passages` is the sum now.
+    """
 
     read: int = 0
     unchanged: int = 0
@@ -76,6 +78,7 @@ class Indexed:
     documents: int = 0
     snapshot: str = ""
     faults: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
 
 
 _DATES = (
@@ -228,7 +231,10 @@ class _Work:
         former = self._catalogue.dates(at)
         if not as_of and former:  # a file without a date in its name was written over
             as_of = self._today
-        entries = self._entries(at, data)
+        notes: list[str] = []
+        entries = self._entries(at, data, notes)
+        if notes:
+            self.done.notes[at] = notes
         about: dict[str, Any] = {
             "source": one.name,
             "fund": one.fund,
@@ -246,15 +252,15 @@ class _Work:
             return
         found = [Block("heading", text.title, 1, 0, 1), Block("paragraph", text.text, 1, 1)]
         entries = [self._entry(chunk, text.title) for chunk in chunks(found, self._size)]
-        about = {"source": source, "fund": text.fund, "title": text.title, "passages": len(entries)}
+        about = {"source": source, "fund": text.fund, "title": text.title, "passages": len(entries), "file": False}
         if known is not None:
             self._catalogue.forget(at)
         self._catalogue.put(at, now, at, text.as_of, about, entries)
         self.done.read += 1
 
-    def _entries(self, at: str, data: bytes) -> list[Entry]:
+    def _entries(self, at: str, data: bytes, notes: list[str]) -> list[Entry]:
         title = PurePosixPath(dated(at)[0]).stem
-        return [self._entry(chunk, title) for chunk in chunks(read_blocks(at, data), self._size)]
+        return [self._entry(chunk, title) for chunk in chunks(read_blocks(at, data, notes), self._size)]
 
     def _entry(self, chunk: Chunk, title: str) -> Entry:
         above = chunk.title or title

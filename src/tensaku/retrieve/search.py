@@ -84,8 +84,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found. `place` is its first and last block and the offset within the first; `sentences` are
-    the offsets of its sentences. `ranks` says where it stood in each order ("words", "vectors"), from 1.
+    """A passage that was found. `as_of` is the day from which its document counts, `version` the same where that tells
+    one version of a file from another. `place` is its first and last block and the offset within the first;
+    `sentences` are the offsets of its sentences. `ranks` says where it stood in each order ("words", "vectors").
     `covered` is the share of the question's words found in it (0 to 1), `near` the cosine of its nearest sentence,
     `sure` how likely it is that it answers the question, if it is the best (0 to 1).
     """
@@ -97,6 +98,7 @@ class Hit:
     source: str
     fund: str
     as_of: str
+    version: str
     headings: tuple[str, ...]
     clause: str
     page: int
@@ -448,6 +450,7 @@ def _hit(snapshot: Snapshot, passage: int, **found: Any) -> Hit:
         source=about["source"],
         fund=about["fund"],
         as_of=told["as_of"],
+        version=told["as_of"] if about.get("file", True) else "",
         headings=tuple(record["headings"]),
         clause=record["clause"],
         page=record["page"],
