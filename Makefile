@@ -123,8 +123,14 @@ bench-plan: $(STAMP)
 bench-curate: $(STAMP) .venv-curate/.set-up
 	@$(BIN)/python -m benchmarks.curate.run --peers .venv-curate/bin/python $(if $(QUICK),--quick)
 
-bench-retrieve: $(STAMP)
-	@$(BIN)/python -m benchmarks.retrieve.run $(if $(DATA),--data $(DATA)) $(if $(QUICK),--quick) $(ARGS)
+# Haystack, beside which search is measured, has packages of its own.
+.venv-retrieve/.set-up: benchmarks/retrieve/requirements.txt | $(STAMP)
+	@$(BIN)/python -m venv --clear .venv-retrieve
+	@.venv-retrieve/bin/python -m pip install -q -r benchmarks/retrieve/requirements.txt
+	@touch $@
+
+bench-retrieve: $(STAMP) .venv-retrieve/.set-up
+	@$(BIN)/python -m benchmarks.retrieve.run --peer .venv-retrieve/bin/python $(if $(DATA),--data $(DATA)) $(if $(QUICK),--quick) $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) .venv-curate build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(PEERS) .venv-curate .venv-retrieve build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

@@ -108,8 +108,12 @@ def log_erase(
     as_json: Json = False,
 ) -> None:
     """Erase texts for good, by right or at the end of their time; the chain still holds, and says who and why."""
+    from tensaku.library import forget_erased
+    from tensaku.pipeline import Workspace
+
     wanted = list(subjects or [])
-    with ledger_of(folder) as ledger:
+    workspace = Workspace.open(folder)
+    with workspace.open_ledger() as ledger:
         if older is not None:
             if not 0 <= older <= 36_500:
                 raise UsageError(f"{older:g} days are no age", fix="Write a number from 0 to 36500")
@@ -118,15 +122,18 @@ def log_erase(
             raise UsageError("no row is named", fix="Name rows, as in draft:12, or an age with --older DAYS")
         taught = {one: ledger.saw(f"ledger:{one}")[1] for one in wanted if one.startswith("final:")}
         done = ledger.erase(wanted, by, reason)
+        taken = forget_erased(workspace, ledger)
     told = {one: refs for one, refs in taught.items() if refs}
     if as_json:
-        print(json.dumps({"erased": done, "taught": told}, ensure_ascii=False))
+        print(json.dumps({"erased": done, "taught": told, "taken_out": taken}, ensure_ascii=False))
         return
     print(
         f"{len(done)} rows erased: {', '.join(done[:20])}{' ...' if len(done) > 20 else ''}"
         if done
         else "Nothing to erase"
     )
+    if taken:
+        print(f"{taken} comments taken out of the index of documents")
     for one, refs in told.items():
         print(
             f"{one} taught {', '.join(refs)}: sealed lessons and weights are not altered; decide whether to retire them"

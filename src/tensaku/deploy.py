@@ -6,7 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from tensaku.follow import Follower, Loader
 from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
-from tensaku.library import answerer
+from tensaku.library import answerer, writing
 from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tensaku.desk import AccessRules
     from tensaku.engines import Engine
     from tensaku.ledger import Ledger
-    from tensaku.records import Message
     from tensaku.retrieve.answer import Answerer
     from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
@@ -163,9 +162,10 @@ def serve_release(
     from tensaku import desk, serve
 
     cfg = workspace.spec.serve
-    with workspace.open_ledger() as ledger, Loader(workspace, store) as loader:
+    with workspace.open_ledger() as ledger, Loader(workspace, store) as loader, ExitStack() as stack:
         place = serve.address(listener, tls)
         follower = Follower(loader, ledger, place)
+        write = stack.enter_context(writing(workspace, lambda: follower.champion.engine))
         with store.reporter.task("load the model"):
             if ref is None and not trial and ledger.deployed() is not None:
                 follower.look()
@@ -173,7 +173,8 @@ def serve_release(
                 release = release_of(store, ref)
                 follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
         first = follower.champion
-        answers = _documents(workspace, follower)
+        searched = workspace.spec.retrieve.searched
+        answers = answerer(workspace, ledger, write) if searched else None
         app = serve.build_app(
             engine=first.engine,
             models=follower.lineup,
@@ -237,18 +238,6 @@ def access_rules(workspace: Workspace, *, loopback: bool, tls: bool) -> AccessRu
         task=workspace.spec.task.name,
         oidc=oidc,
     )
-
-
-def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
-    """What answers from the workspace's documents, worded by the champion's base where the task file says so."""
-    if not workspace.spec.retrieve.documents:
-        return None
-    from tensaku.engines.protocol import Request
-
-    def write(messages: tuple[Message, ...]) -> str:
-        return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
-
-    return answerer(workspace, write)
 
 
 def _sees(follower: Follower, answers: Answerer | None) -> Callable[[str, Served], bool]:

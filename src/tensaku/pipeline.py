@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,7 @@ from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve import Guides
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
@@ -201,6 +203,7 @@ class Workspace:
             self.names,
             self.style,
             self._template,
+            self.guides,
             *self._parts(),
             *self._rungs(),
             *self._candidates(),
@@ -354,9 +357,9 @@ class Workspace:
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
-    def rights(self) -> Rights:
-        """Who may see which documents, files and funds, as `retrieve.rights` says."""
-        return Rights(self.file(self.spec.retrieve.rights))
+    def rights(self, live: Mapping[str, Callable[[str], Collection[str]]] | None = None) -> Rights:
+        """Who may see which documents, files and funds, as `retrieve.rights` says; `live` as for `Rights`."""
+        return Rights(self.file(self.spec.retrieve.rights), live)
 
     def check_sources(self, person: str) -> None:
         """Refuse to let somebody work on data that is not theirs to see.
@@ -407,7 +410,33 @@ class Workspace:
             facts_safe=self.spec.task.facts_safe,
             style=self.style(),
             required=self.required(),
+            guides=self.guides(),
         )
+
+    def guides(self) -> Guides | None:
+        """The rules of writing and the terms that are put before a draft; None: the task has it otherwise.
+
+        Raises:
+            UsageError: a file that the task names is not there.
+            DataError: it cannot be read.
+        """
+        task = self.spec.task
+        files = [self.folder / Path(name).expanduser() for name in task.guides]
+        return Guides.read(files, self.names(), task.guided) if files else None
+
+    def _guides(self) -> dict[str, Input]:
+        """The same as an input of a stage: a file that is called by its content."""
+        guides = self.guides()
+        if guides is None:
+            return {}
+        told = guides.dumped().encode()
+        path = self.root / "guides" / f"{hashlib.sha256(told).hexdigest()[:12]}.json"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{os.getpid()}.part")
+            part.write_bytes(told)
+            part.replace(path)
+        return {"guides": SourceFile(path)}
 
 
 @dataclass(frozen=True)
@@ -521,6 +550,7 @@ class Road:
     def answers(self) -> Artifact:
         given: dict[str, Input] = {"exam": self.done["exam"], "base": self.model}
         given |= {"adapter": _last(self.done, _TUNED), "instruction": self.instruction, "names": self.names}
+        given |= self.workspace._guides()
         return self.store.run(answers, self.workspace.evaluation().answering(), **given)
 
     def evaluate(self, **said: Input) -> Artifact:

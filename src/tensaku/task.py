@@ -27,6 +27,10 @@ class Task(Section):
     """File with what the model is told: the same words in training, evaluation and serving."""
     names: str = "names.toml"
     """File with the names that count as facts: canonical name = list of the forms it is written in."""
+    guides: tuple[str, ...] = ()
+    """Files with rules of writing, such as the style guide; what they and the names say of a draft is put before it."""
+    guided: int = Field(3, ge=1, le=20)
+    """Passages of the guides that are put before a draft."""
     facts_safe: bool = True
     """No number is written that does not stand in the draft, its fund's name or its month (our own engine)."""
     style: str = ""

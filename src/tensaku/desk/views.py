@@ -57,26 +57,27 @@ def asset_version() -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """What renders the templates. Its global `asks` says whether the navigation names the page of questions."""
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
-    environment.filters["shown"] = shown
-    environment.filters["listed"] = listed
-    environment.globals["state_of"] = state_of
-    environment.globals["counted"] = counted
-    environment.globals["asks"] = False
-    return environment
+    made.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
+    made.filters["shown"] = shown
+    made.filters["listed"] = listed
+    made.globals["state_of"] = state_of
+    made.globals["counted"] = counted
+    made.globals["asks"] = False
+    return made
 
 
 def offer_questions(offered: bool) -> None:
     """Whether the bar of every page leads to the page of questions; of the one desk of this process."""
-    _environment().globals["asks"] = offered
+    environment().globals["asks"] = offered
 
 
 class Views:
@@ -174,5 +175,5 @@ class Views:
             "governs": governs(),
             "asset_version": asset_version(),
         }
-        html = _environment().get_template(template).render(**{**shared, **values})
+        html = environment().get_template(template).render(**{**shared, **values})
         return Markup(html)  # noqa: S704  the template escaped it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import threading
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,10 @@ EVERYBODY = "everybody"
 
 Kind = Literal["path", "source", "fund"]
 """What a rule speaks of: documents of the index, files that models learn from, funds."""
+
+
+_MANY, _PEOPLE = 1000, 50
+"""Paths from which on what a person may see of them is kept, and of how many people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class Rights:
     as long as no rule speaks of any; from the first one on, what no rule fits is nobody's. If the file is missing or
     wrong, nobody sees anything: every question raises.
 
+    `live` names sources whose rights stand elsewhere, each with a function from a person to the paths that the person
+    may see at this moment. It is asked at every question. A rule that fits such a path narrows that further.
+
         [groups]
         audit = ["sato", "suzuki"]
         [[rule]]
@@ -57,20 +64,37 @@ class Rights:
     Every method raises UsageError if the rules cannot be read, DataError if they are wrong.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, live: Mapping[str, Callable[[str], Collection[str]]] | None = None) -> None:
+        self._path, self._live = path, dict(live or {})
         self._lock = threading.Lock()
         self._bytes = b""
         self._rules: tuple[Rule, ...] = ()
         self._fitting: dict[tuple[Kind, str], Rule | None] = {}
+        self._known: dict[str, tuple[Sequence[str], NDArray[np.bool_]]] = {}
 
     def sees(self, person: str, paths: Sequence[str]) -> NDArray[np.bool_]:
         """For each document's path, whether `person` (empty: somebody without a name) may see it now."""
+        found = self._ruled(person, paths)
+        for source in self._live.keys() & set(map(_source, paths)) if self._live else ():
+            allowed = self._live[source](person)
+            found = found & np.asarray([_source(path) != source or path in allowed for path in paths], bool)
+        return found
+
+    def _ruled(self, person: str, paths: Sequence[str]) -> NDArray[np.bool_]:
+        """What the rules of the file say."""
         if self._path is None:
             return np.ones(len(paths), bool)
         with self._reading(self._path):
-            found = [self._admits(person, "path", path) for path in paths]
-        return np.asarray(found, bool).reshape(len(paths))
+            known, found = self._known.get(person, (None, np.zeros(0, bool)))
+            if known is not paths:
+                found = np.asarray([self._opens_path(person, path) for path in paths], bool).reshape(len(paths))
+                if len(paths) >= _MANY:  # the very list of an index, which the next question brings again
+                    self._known = dict(list(self._known.items())[-_PEOPLE:]) | {person: (paths, found)}
+            return found
+
+    def _opens_path(self, person: str, path: str) -> bool:
+        rule = self._fit("path", path)
+        return rule.admits(person) if rule is not None else _source(path) in self._live
 
     def opens(self, person: str, kind: Literal["source", "fund"], names: Iterable[str]) -> bool:
         """Whether `person` may see all of these files or funds now. A fund without a name is bound by no rule."""
@@ -134,8 +158,12 @@ class Rights:
                 raise UsageError(what, where=path, fix="Put the file back") from None
             if now != self._bytes or not self._rules:
                 self._rules = tuple(_rules(now, path))
-                self._bytes, self._fitting = now, {}
+                self._bytes, self._fitting, self._known = now, {}, {}
             yield
+
+
+def _source(path: str) -> str:
+    return path.partition("/")[0]
 
 
 def _rules(data: bytes, path: Path) -> Iterator[Rule]:
