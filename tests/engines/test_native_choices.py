@@ -10,7 +10,8 @@ import pytest
 
 from tensaku.engines import Request, open_engine
 from tensaku.engines.native.engine import NativeEngine
-from tensaku.engines.native.limits import KnownNumbers, Words
+from tensaku.engines.native.limits import Words
+from tensaku.engines.native.numbers import KnownNumbers
 from tensaku.errors import EngineError, MissingExtra, NotFound, UsageError
 from tensaku.models.tokenizer import Tokenizer
 

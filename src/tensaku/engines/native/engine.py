@@ -17,9 +17,10 @@ from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.choose import Chooser, Limit
 from tensaku.engines.native.drafter import Drafter, Track
 from tensaku.engines.native.house import House
-from tensaku.engines.native.limits import Fits, KnownNumbers, Words
+from tensaku.engines.native.limits import Fits, Words
 from tensaku.engines.native.loop import CHUNK, Loop
 from tensaku.engines.native.model import Model, Precision
+from tensaku.engines.native.numbers import KnownNumbers
 from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
 from tensaku.errors import NotFound, UsageError
