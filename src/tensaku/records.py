@@ -135,12 +135,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer. Of those that a prediction offered, `accepted` were written and `rejected` were not."""
+    """Tokens of one answer. Of those that a prediction offered, `accepted` were written and `rejected` were not.
+
+    Of the prompt's, `cached` were known from earlier prompts and not read again.
+    """
 
     prompt: int
     completion: int
     accepted: int = 0
     rejected: int = 0
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,7 @@ class Answering:
             sum(usage.completion for usage in found),
             sum(usage.accepted for usage in found),
             sum(usage.rejected for usage in found),
+            min(usage.cached for usage in found),
         )
 
 

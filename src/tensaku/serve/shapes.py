@@ -9,6 +9,7 @@ from typing import Any
 
 from tensaku.engines.protocol import TokenScore
 from tensaku.records import Change, Revision, Usage, to_dict
+from tensaku.text import lost
 
 __all__ = ["Shape", "chat", "completion", "embeddings", "revision", "usage_of"]
 
@@ -18,7 +19,8 @@ def usage_of(usage: Usage) -> dict[str, Any]:
     total = usage.prompt + usage.completion
     counts = {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "total_tokens": total}
     details = {"accepted_prediction_tokens": usage.accepted, "rejected_prediction_tokens": usage.rejected}
-    return {**counts, "completion_tokens_details": details}
+    known = {"cached_tokens": usage.cached}
+    return {**counts, "prompt_tokens_details": known, "completion_tokens_details": details}
 
 
 def _token(score: TokenScore) -> dict[str, Any]:
@@ -137,12 +139,13 @@ def embeddings(
 def revision(head: Mapping[str, Any], made: Revision, changes: Sequence[Change]) -> dict[str, Any]:
     """A revision with what it changed, what the facts guard found, and who made it."""
     breaks = [{"what": broken.what, **broken.fact._asdict()} for broken in made.verdict.breaks]
+    left_out = [sentence._asdict() for sentence in lost(made.draft, made.verdict)]
     return {
         **head,
         "object": "revision",
         "text": made.text,
         "changes": [to_dict(change) for change in changes],
-        "facts": {"kept": made.verdict.kept, "breaks": breaks},
+        "facts": {"kept": made.verdict.kept, "breaks": breaks, "lost": left_out},
         "finish_reason": made.finish,
         "usage": usage_of(made.usage),
         "tensaku": dict(made.provenance),

@@ -25,9 +25,10 @@ from tensaku.records import Fact, FactBreak, Verdict
 from tensaku.text.binding import Context, contexts, name_contexts, nearness, similarity
 from tensaku.text.dates import Date, parse_date
 from tensaku.text.extract import Names, facts
+from tensaku.text.split import Sentence, sentences
 from tensaku.text.standing import alike, plausible
 
-__all__ = ["compare"]
+__all__ = ["compare", "lost"]
 
 SAME_SURROUNDING = 0.35
 """From this similarity (0 to 1) two equal figures are taken as one fact said twice."""
@@ -77,6 +78,23 @@ def compare(draft: str, text: str, names: Names | None = None, *, as_of: str = "
             *(FactBreak("added", f) for f in sorted(added, key=lambda f: f.start)),
         )
     )
+
+
+def lost(draft: str, verdict: Verdict) -> list[Sentence]:
+    """The sentences of `draft` that have figures or dates, of which `verdict` finds none in the text.
+
+    Most often it was left out; or its only figure was altered.
+    """
+    missing = {(b.fact.start, b.fact.end) for b in verdict.breaks if b.what == "missing"}
+    if not missing:
+        return []
+    held = [(f.start, f.end) for f in facts(draft) if f.kind not in ("name", "negation")]
+    found: list[Sentence] = []
+    for sentence in sentences(draft):
+        own = [span for span in held if sentence.start <= span[0] < sentence.end]
+        if own and missing.issuperset(own):
+            found.append(sentence)
+    return found
 
 
 Found = tuple[list[Fact], list[Fact]]

@@ -50,6 +50,8 @@ class Answer:
         self.chooser = chooser
         """Chooses words where the most probable one is not wanted."""
         self.accepted = self.rejected = 0
+        self.cached: int | None = None
+        """Tokens of the prompt that were known when it was admitted first."""
         self._eos = tokenizer.eos
         self._detokenizer = Detokenizer(tokenizer.decode)
         self._scanner = StopScanner(request.stop)
@@ -130,7 +132,7 @@ class Answer:
         self._pieces.put(None)
 
     def _close(self, finish: Finish) -> None:
-        self.usage = Usage(self.prompt_length, self.written, self.accepted, self.rejected)
+        self.usage = Usage(self.prompt_length, self.written, self.accepted, self.rejected, self.cached or 0)
         self.finish = finish
         text = "".join(self._text)
         if text or self._count:

@@ -177,6 +177,8 @@ class Loop:
             ):
                 cache.release(place)
                 return
+            if answer.cached is None:
+                answer.cached = len(place.tokens)
             self._running.append(_Running(answer, place))
             with self._wake:
                 self._waiting.remove(answer)

@@ -28,8 +28,8 @@ _TAIL = 24
 _NEAR = 8
 """Words behind a numeral that may still belong to it: its unit, and one more."""
 _TRIES = 64
-_OPEN = re.compile(r"[0-9〇一二三四五六七八九十百千万億兆,.・\s]*")
-"""What may follow a fact at the end of a text without ending it: 150円20 becomes 150円20銭."""
+_OPEN = re.compile(r"[0-9〇一二三四五六七八九十百千万億兆,.・\s]*(?:ポ|ポイ|ポイン|p)?")
+"""What may follow a fact at the end of a text without ending it: 150円20 becomes 150円20銭, 3%ポ 3%ポイント."""
 _SETTLED = re.compile(r"[^0-9〇一二三四五六七八九十百千万億兆]*[、。，．!?！？「」()（）\nぁ-おがき-ちっづて-ん][^0-9]*")
 """Behind a numeral: its unit is over, and was looked at."""
 

@@ -150,7 +150,8 @@ class RemoteAnswer:
         if chunk.usage is not None:
             details = chunk.usage.completion_tokens_details
             guessed = [getattr(details, f"{name}_prediction_tokens", None) or 0 for name in ("accepted", "rejected")]
-            self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, *guessed)
+            known = getattr(chunk.usage.prompt_tokens_details, "cached_tokens", None) or 0
+            self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, *guessed, known)
         for choice in chunk.choices:
             text = (choice.delta.content if hasattr(choice, "delta") else choice.text) or ""
             scores = _scores(choice.logprobs)
