@@ -2,8 +2,8 @@
 
     make bench-serve DESK=DIR PARTS=facts
 
-Each answer is also written plain and drafted, alone, and among seven others of eight adapters; all have to be the same,
-token by token. Drafted with and without takes turns draft by draft, so that a busy machine slows both.
+The exam is also written plain and drafted, alone, and by each of eight adapters among seven others; all has to be the
+same, token by token. Drafted with and without takes turns draft by draft, so that a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def measured(answers: Sequence[Written]) -> dict[str, Any]:
         return sum(any(b.what == what and b.fact.kind in figures for b in verdict.breaks) for verdict in verdicts)
 
     scorer = bleu()
-    scorer_texts = Texts(outputs=texts, references=finals, drafts=drafts)
+    scorer_texts = Texts(drafts, texts, finals)
     return {
         "outputs": len(answers),
         "facts_changed": sum(not verdict.kept for verdict in verdicts),
@@ -113,23 +113,38 @@ def measured(answers: Sequence[Written]) -> dict[str, Any]:
 def identity(
     engine: NativeEngine, requests: dict[str, list[Request]], drafted: dict[str, list[Written]]
 ) -> dict[str, Any]:
-    """Whether every answer has the same tokens plain and drafted, alone and among others; counted over all answers."""
-    compared = differing = 0
+    """Whether every answer has the same tokens plain and drafted, alone and in company; counted over all answers.
+
+    Alone: the exam by the first adapter, held to its facts and not. In company: the exam by each adapter, eight answers
+    of eight adapters together, plain among one set of neighbours and drafted among another.
+    """
+    found = {"alone": 0, "in_company": 0, "differing": 0}
+
+    def same(kind: str, one: Sequence[Written], two: Sequence[Written]) -> None:
+        found[kind] += len(one)
+        found["differing"] += sum(a.tokens != b.tokens for a, b in zip(one, two, strict=True))
+
     for way in _WAYS:
-        plain = [replace(request, prediction=None) for request in requests[way]]
-        alone = [write(engine, [request])[0] for request in plain]
-        differing += sum(a.tokens != b.tokens for a, b in zip(alone, drafted[way], strict=True))
-        compared += len(alone)
-    adapters = range(len(asked["adapters"]))
-    mixed = [replace(request, adapter=str(n % len(adapters))) for n, request in enumerate(requests["on"])]
-    alone = [write(engine, [replace(request, prediction=None)])[0] for request in mixed]
-    together = [one for at in range(0, len(mixed), 8) for one in write(engine, mixed[at : at + 8])]
-    halves = [replace(r, prediction=None if n % 2 else r.prediction) for n, r in enumerate(mixed)]
-    among = [one for at in range(0, len(halves), 8) for one in write(engine, halves[at : at + 8])]
-    for others in (together, among):
-        differing += sum(a.tokens != b.tokens for a, b in zip(alone, others, strict=True))
-        compared += len(alone)
-    return {"answers_compared": compared, "differing": differing, "adapters": len(adapters)}
+        alone = [write(engine, [replace(request, prediction=None)])[0] for request in requests[way]]
+        same("alone", alone, drafted[way])
+    adapters = len(asked["adapters"])
+    for shift in range(asked["shifts"]):
+        mixed = [replace(request, adapter=str((n + shift) % adapters)) for n, request in enumerate(requests["on"])]
+        plain = together(engine, [replace(request, prediction=None) for request in mixed], range(len(mixed)))
+        same("in_company", plain, together(engine, mixed, sorted(range(len(mixed)), key=lambda n: (n * 37) % 101)))
+        if shift == 0:
+            firsts = [n for n in range(len(mixed)) if mixed[n].adapter == "0"]
+            same("in_company", [plain[n] for n in firsts], [drafted["on"][n] for n in firsts])
+    return found | {"adapters": adapters}
+
+
+def together(engine: NativeEngine, requests: Sequence[Request], order: Sequence[int]) -> list[Written]:
+    """The answers, in the order of `requests`, asked for eight at once in `order`."""
+    found: dict[int, Written] = {}
+    for at in range(0, len(order), 8):
+        numbers = order[at : at + 8]
+        found |= dict(zip(numbers, write(engine, [requests[n] for n in numbers]), strict=True))
+    return [found[n] for n in range(len(requests))]
 
 
 if __name__ == "__main__":
