@@ -9,6 +9,7 @@ the wait for a slot (median), and the longest time that an answer stood still (m
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import threading
@@ -66,7 +67,7 @@ def run(engine: NativeEngine) -> dict[str, Any]:
             firsts.append(marks[0] - began)
             if len(marks) > 1:
                 speeds.append((written - 1) / (marks[-1] - marks[0]))
-                halts.append(max(b - a for a, b in zip(marks, marks[1:], strict=False)))
+                halts.append(max(b - a for a, b in itertools.pairwise(marks)))
         return Told("", written, firsts[-1])
 
     for number in range(min(8, len(asked["messages"]))):

@@ -27,8 +27,8 @@ _UNIT = re.compile(
 )
 # Two signs, as 十五 or 二〇, are one before anything that is counted.
 _ANY_UNIT = re.compile(
-    _UNIT.pattern + r"|元(?!年|本|利)|ウォン|週|日(?!本)|分(?![のを析野散配岐]|担)|時間|種類|物件|[名人](?!民)|位(?!置)|株(?!式|価|主)"
-    r"|口(?!座)|バレル|オンス|トン|度(?!合)|期(?!待|間|限)|棟|戸|本(?![年日月邦来格部社])|点|世紀"
+    _UNIT.pattern + r"|元(?!年|本|利)|ウォン|週|日(?!本)|分(?![のを析野散配岐]|担)|時間|種類|物件|[名人](?!民)"
+    r"|位(?!置)|株(?!式|価|主)|口(?!座)|バレル|オンス|トン|度(?!合)|期(?!待|間|限)|棟|戸|本(?![年日月邦来格部社])|点|世紀"
 )
 _KANJI = re.compile(r"[一-鿿々]")
 _MAY_STAND_BEFORE = "約率比額利計全各毎幅前年月日間"
@@ -68,9 +68,9 @@ def kanji_number(text: str) -> int | None:
 
 
 def kanji_numerals(text: str) -> Iterator[Numeral]:
-    """The kanji numerals of folded `text`: before a unit, or of three signs and more anywhere; and shares in 割, 分, 厘.
+    """The kanji numerals of folded `text`: before a unit, or of three signs and more anywhere. Shares too: 割, 分, 厘.
 
-    分 alone is minutes, and is left to whoever reads units.
+    分 alone is minutes, which is left to whoever reads units.
     """
     for found in _SHARE.finditer(text):
         yield from _share(found)

@@ -67,7 +67,7 @@ class Standing:
         text = fold(source).text
         self._written = {number.replace(",", "") for number in _WRITTEN.findall(text)}
         self.digits = frozenset(self._all_digits(found))
-        self.kanji = frozenset(self._all_kanji()) | {run for run in RUN.findall(text)}
+        self.kanji = frozenset(self._all_kanji()) | set(RUN.findall(text))
 
     def holds(self, fact: Fact) -> bool:
         """Whether this figure or date, as the facts measure reads it, stands in the source."""

@@ -19,7 +19,7 @@ from tensaku.models.tokenizer import Tokenizer
 __all__ = ["Fits", "Words"]
 
 _NUMERAL = re.compile(r"[\d〇零一二三四五六七八九十百千万億兆壱弐参拾萬]")
-_UNIT = re.compile(r"\s?[%％円年月日期末度倍割分厘銭社件名人回位株口棟戸本点つ銘業種週営四時かカヶヵポパベドユbp.,，．]")
+_UNIT = re.compile(r"\s?[%％円年月日期末度倍割分厘銭社件名人回位株口棟戸本点つ銘業種週営四時かカポパベドユbp.,]")
 
 
 class Words:

@@ -28,9 +28,11 @@ _TAIL = 24
 _NEAR = 8
 """Words behind a numeral that may still belong to it: its unit, and one more."""
 _TRIES = 64
-_OPEN = re.compile(r"[0-9〇一二三四五六七八九十百千万億兆,.・\s]*(?:ポ|ポイ|ポイン|p)?")
+_SIGNS = "0-9〇一二三四五六七八九十百千万億兆"
+_ANY = re.compile("[0-9〇一二三四五六七八九十百千]+")
+_OPEN = re.compile(rf"[{_SIGNS},.・\s]*(?:ポ|ポイ|ポイン|p)?")
 """What may follow a fact at the end of a text without ending it: 150円20 becomes 150円20銭, 3%ポ 3%ポイント."""
-_SETTLED = re.compile(r"[^0-9〇一二三四五六七八九十百千万億兆]*[、。，．!?！？「」()（）\nぁ-おがき-ちっづて-ん][^0-9]*")
+_SETTLED = re.compile(rf"[^{_SIGNS}]*[、。,.!?「」()\nぁ-おがき-ちっづて-ん][^{_SIGNS}]*")
 """Behind a numeral: its unit is over, and was looked at."""
 
 
@@ -41,7 +43,7 @@ class KnownNumbers:
         self._words = words
         self._standing = _standing(source)
         self._digits = {form for number in self._standing.digits for form in _forms(number)}
-        self._digits |= {number for number in _numbers(words.fold(source))}
+        self._digits |= set(_numbers(words.fold(source)))
         self._digits_begun = _beginnings(self._digits)
         self._kanji = self._standing.kanji
         self._kanji_begun = _beginnings(self._kanji)
@@ -98,8 +100,8 @@ class KnownNumbers:
             run, before = found[0], text[: found.start()]
             if len(run) < 2 or run in self._kanji or (cut and not before):
                 continue
-            if before.endswith(("第", "数")) or before[-1:].isdigit():  # 第一四半期, 3千5百万: judged as figures and dates
-                continue
+            if before.endswith(("第", "数")) or before[-1:].isdigit():
+                continue  # 第一四半期, 3千5百万: judged as a date and as a figure
             if not (found.end() == len(text) and not ends and run in self._kanji_begun):
                 return False
         return True
@@ -120,7 +122,6 @@ class KnownNumbers:
         return True
 
 
-_ANY = re.compile(r"[0-9〇一二三四五六七八九十百千]+")
 _facts = lru_cache(maxsize=2048)(facts)
 _standing = lru_cache(maxsize=64)(Standing)
 
