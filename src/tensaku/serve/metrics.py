@@ -31,7 +31,8 @@ class Metrics:
         self._answers = Counter(
             "tensaku_answers", "Answers, by arm and how they ended", (*_WHICH, "arm", "finish"), registry=held
         )
-        self._tokens = Counter("tensaku_tokens", "Tokens of prompts, those of them known before, and tokens written", (*_WHICH, "kind"), registry=held)
+        about = "Tokens of prompts, those of them known before, and tokens written"
+        self._tokens = Counter("tensaku_tokens", about, (*_WHICH, "kind"), registry=held)
         self._guessed = Counter(
             "tensaku_prediction_tokens", "Tokens that predictions offered", (*_WHICH, "outcome"), registry=held
         )
