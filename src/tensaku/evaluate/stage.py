@@ -71,7 +71,7 @@ class Evaluate(Section):
         return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
 
 
-@stage(version=5)
+@stage(version=6)
 def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     bench: Bench,
     cfg: Evaluate,

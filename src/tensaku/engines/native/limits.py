@@ -1,4 +1,4 @@
-"""What an answer may write: the vocabulary as limits look at it, and JSON that fits a schema."""
+"""What an answer may write: the vocabulary as limits look at it, and grammars that it has to fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tensaku.engines.native.cache import common_length
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.models.tokenizer import Tokenizer
 
-__all__ = ["Fits", "Words"]
+__all__ = ["Fits", "Words", "schema_grammar"]
 
 _NUMERAL = re.compile(r"[\d〇零一二三四五六七八九十百千万億兆壱弐参拾萬]")
 _UNIT = re.compile(r"\s?[%％円年月日期末度倍割分厘銭社件名人回位株口棟戸本点つ銘業種週営四時かカポパベドユbp.,]")
@@ -69,18 +69,40 @@ class Words:
         eos = sorted(self._tokenizer.eos)
         return llguidance.LLTokenizer(self._tokenizer.json, n_vocab=self._size, eos_token=eos[0])
 
+    @cached_property
+    def special(self) -> dict[str, int]:
+        """The words that no text can spell to llguidance."""
+        return {text: word for text, word in self._tokenizer.added.items() if self.guide.is_special_token(word)}
+
+
+def schema_grammar(schema: str) -> str:
+    """The grammar of JSON that fits a schema, without white space.
+
+    Raises:
+        MissingExtra: llguidance is not installed.
+        UsageError: the schema cannot be used.
+    """
+    try:
+        import llguidance
+    except ModuleNotFoundError:
+        raise MissingExtra("llguidance", "serve") from None
+    try:
+        return str(llguidance.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
+    except ValueError as error:
+        raise UsageError(f"the JSON schema cannot be used ({error})") from None
+
 
 class Fits:
-    """The answer is JSON that fits a schema; the work is llguidance's."""
+    """The answer fits a grammar; the work is llguidance's.
 
-    def __init__(self, schema: str, words: Words) -> None:
+    Raises:
+        UsageError: the grammar, or a schema in it, cannot be used.
+    """
+
+    def __init__(self, grammar: str, words: Words) -> None:
         guide = words.guide
         import llguidance
 
-        try:
-            grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
-        except ValueError as error:
-            raise UsageError(f"the JSON schema cannot be used ({error})") from None
         self._matcher = llguidance.LLMatcher(guide, grammar)
         if self._matcher.is_error():
             raise UsageError(f"the JSON schema cannot be used ({self._matcher.get_error()})")
