@@ -75,6 +75,9 @@ def offered(
             raise WireError(400, "'tool_choice' goes with 'tools'", code="invalid_value", param="tool_choice")
         return {}
     names = [tool.function.name for tool in tools]
+    for word in ("auto", "required", "none"):
+        if word in names:
+            raise WireError(400, f"'tools': no tool may be called {word!r}", code="invalid_value", param="tools")
     if len(set(names)) < len(names):
         raise WireError(400, "'tools': two have the same name", code="invalid_value", param="tools")
     if isinstance(choice, Chosen):

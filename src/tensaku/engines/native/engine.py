@@ -8,7 +8,7 @@ import re
 import threading
 import uuid
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from tensaku.engines.native.adapter import Adapter, combined, load_adapter
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.choose import Chooser, Limit
 from tensaku.engines.native.drafter import Drafter, Track
+from tensaku.engines.native.embed import Embedding
 from tensaku.engines.native.house import House
 from tensaku.engines.native.limits import Fits, Words, schema_grammar
 from tensaku.engines.native.loop import CHUNK, Loop
@@ -61,7 +62,7 @@ class NativeEngine:
     """
 
     name = "native"
-    can: tuple[str, ...] = ("sampling", "logprobs", "json", "text", "facts")
+    can: tuple[str, ...] = ("sampling", "logprobs", "json", "text", "facts", "embeddings")
     """And tools, where the model's chat template has them."""
 
     def __init__(
@@ -134,6 +135,22 @@ class NativeEngine:
         if request.text is None:
             return self._tokenizer.chat(request.messages, json.loads(request.tools) if request.tools else ())
         return [self._tokenizer.start, *self._tokenizer.encode(request.text)]
+
+    def embed(self, texts: Sequence[str], adapter: str | None = None) -> tuple[list[list[float]], int]:
+        """A vector of length 1 a text, the mean of its last hidden states, and how many tokens were read.
+
+        Raises:
+            TooLong: a text does not fit into the context.
+            NotFound: no adapter of that name is loaded.
+            EngineError: the engine failed, or is closed.
+        """
+        found = self._adapter(adapter)
+        ids = [[self._tokenizer.start, *self._tokenizer.encode(text)] for text in texts]
+        for text, words in zip(texts, ids, strict=True):
+            check_fits(Request((), text=text), len(words), self.context)
+        work = Embedding(ids, found)
+        self._loop.embed(work)
+        return work.wait(), sum(map(len, ids))
 
     def measure(self, messages: tuple[Message, ...]) -> int:
         """How many tokens of the context a conversation takes, up to where its answer begins."""
