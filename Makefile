@@ -105,7 +105,7 @@ bench-tune: $(STAMP) $(PEERS)/.set-up
 
 bench-serve: $(STAMP) $(COMPILER) $(PEERS)/.set-up
 	@test -n "$(DESK)" || { echo 'Name a workspace where "tensaku demo DIR --no-serve" was run: make bench-serve DESK=DIR'; exit 2; }
-	@$(BIN)/python -m benchmarks.serve.run --desk $(DESK) --peers $(PEERS)/bin/python $(if $(VLLM),--vllm $(VLLM)) $(if $(QUICK),--quick)
+	@$(BIN)/python -m benchmarks.serve.run --desk $(DESK) --peers $(PEERS)/bin/python $(if $(VLLM),--vllm $(VLLM)) $(if $(QUICK),--quick) $(if $(PARTS),--parts $(PARTS))
 
 bench-soak: $(STAMP) $(COMPILER)
 	@test -n "$(DESK)" || { echo 'Name a workspace where "tensaku demo DIR --no-serve" was run: make bench-soak DESK=DIR'; exit 2; }

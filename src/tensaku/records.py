@@ -16,6 +16,7 @@ __all__ = [
     "Passage",
     "Revision",
     "Score",
+    "ToolCall",
     "Usage",
     "Verdict",
     "from_dict",
@@ -68,12 +69,25 @@ class Passage:
     end: int
 
 
+class ToolCall(NamedTuple):
+    """A call of a tool that a model asked for; `arguments` is a JSON object as text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation with a model."""
+    """One turn of a conversation with a model.
 
-    role: Literal["system", "user", "assistant"]
+    A turn of the role `tool` is what a tool answered to the call `call_id`. `calls` are those of an assistant's turn.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
 
 
 class Fact(NamedTuple):
@@ -137,12 +151,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer. Of those that a prediction offered, `accepted` were written and `rejected` were not."""
+    """Tokens of one answer. Of those that a prediction offered, `accepted` were written and `rejected` were not.
+
+    Of the prompt's, `cached` were known from earlier prompts and not read again.
+    """
 
     prompt: int
     completion: int
     accepted: int = 0
     rejected: int = 0
+    cached: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         """Both together."""

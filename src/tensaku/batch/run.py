@@ -17,7 +17,7 @@ from tensaku.records import Revision, to_dict
 from tensaku.revise import DraftText, check_draft, check_month, revise_many, start
 from tensaku.show import print_revision, reporter
 from tensaku.store import Journal, holding
-from tensaku.text import changes
+from tensaku.text import changes, lost
 
 if TYPE_CHECKING:
     from tensaku.engines import Engine
@@ -154,6 +154,7 @@ def _row(made: Revision) -> dict[str, Any]:
         "revision": made.text,
         "facts_kept": made.verdict.kept,
         "facts_broken": [f"{b.what} {b.fact.kind}: {b.fact.text}" for b in made.verdict.breaks],
+        "sentences_lost": [sentence.text.strip() for sentence in lost(made.draft, made.verdict)],
         "changes": [[change.old, change.new] for change in changes(made.draft, made.text)],
         "finish": made.finish,
         "release": by.get("release", ""),

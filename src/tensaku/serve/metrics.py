@@ -35,7 +35,8 @@ class Metrics:
         self._answers = Counter(
             "tensaku_answers", "Answers, by arm and how they ended", (*_WHICH, "arm", "finish"), registry=held
         )
-        self._tokens = Counter("tensaku_tokens", "Tokens read and written", (*_WHICH, "kind"), registry=held)
+        about = "Tokens of prompts, those of them known before, and tokens written"
+        self._tokens = Counter("tensaku_tokens", about, (*_WHICH, "kind"), registry=held)
         self._guessed = Counter(
             "tensaku_prediction_tokens", "Tokens that predictions offered", (*_WHICH, "outcome"), registry=held
         )
@@ -57,6 +58,7 @@ class Metrics:
         """Count one answer. `which` is model, release and adapter; `first` the seconds to the first text, if any."""
         self._answers.labels(*which, arm, finish).inc()
         self._tokens.labels(*which, "prompt").inc(usage.prompt)
+        self._tokens.labels(*which, "cached").inc(usage.cached)
         self._tokens.labels(*which, "completion").inc(usage.completion)
         self._guessed.labels(*which, "accepted").inc(usage.accepted)
         self._guessed.labels(*which, "rejected").inc(usage.rejected)

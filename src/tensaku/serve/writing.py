@@ -135,7 +135,7 @@ def check_able(request: Asked, engine: Engine) -> None:
     try:
         check_request(request, abilities(engine))
     except Unable as error:
-        message = f"the engine {engine.name!r} does not offer {error.field!r} (it has no {error.ability})"
+        message = f"the engine {engine.name!r} does not offer {error.field!r} ({error.why})"
         raise WireError(400, message, code="unsupported_parameter", param=error.field) from None
     except UsageError as error:
         raise WireError(400, str(error), code="invalid_value", param="messages") from None

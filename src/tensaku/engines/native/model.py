@@ -50,6 +50,8 @@ class _Pass(Protocol):
 
     def run(self, works: Sequence[Work]) -> list[Found]: ...
 
+    def states(self, work: Work) -> Tensor: ...
+
     def weight(self, layer: int, part: str) -> Tensor: ...
 
     def prepare(self, adapter: Adapter) -> None: ...
@@ -122,6 +124,13 @@ class Model:
         found = self.pass_.run(works)
         for work in works:
             work.place.tokens.extend(work.tokens)
+        return found
+
+    def states(self, work: Work) -> Tensor:
+        """The last hidden states of the work's wanted tokens, [wanted, hidden]; its place, which has room for them,
+        then holds them too."""
+        found = self.pass_.states(work)
+        work.place.tokens.extend(work.tokens)
         return found
 
     def logits(self, works: Sequence[Work]) -> Tensor | None:

@@ -186,6 +186,10 @@ struct Run {
         float *x = &m.x[size_t(row) * s.hidden], *h = &m.h[size_t(row) * s.hidden];
         const bool end = layer == s.layers;
         norm(x, end ? m.final_norm : m.layers[layer].input_norm, s.hidden, s.eps, h);
+        if (end && p.states) {
+            memcpy(p.states + size_t(row) * s.hidden, h, s.hidden * sizeof(float));
+            return;
+        }
         enter(row, h, layer, end ? -1 : QKV);
     }
 
@@ -242,7 +246,7 @@ struct Run {
             begin(row, 0);
         });
         for (int i = 0; i < s.layers && rows; i++) layer(thread, i);
-        if (rows) head(thread);
+        if (rows && !p.states) head(thread);
     }
 };
 

@@ -1,0 +1,143 @@
+"""Facts-safe decoding: an answer writes no figure and no date that its source does not have.
+
+A numeral that is being written must be the beginning of one that the source can be said with, so what is wrong is
+refused at its first wrong digit. With its unit it must be a figure or a date that stands there, as the facts measure
+reads both (`text.Standing`): 3% is refused where only 3月 stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from tensaku.engines.native.limits import Words
+from tensaku.text import facts
+from tensaku.text.numerals import RUN
+from tensaku.text.standing import Standing
+
+__all__ = ["KnownNumbers"]
+
+_NUMBER = re.compile(r"\d(?:[\d,.]*\d)?[.,]?")
+_REST = "0123456789,."
+_TAIL = 24
+"""Words back from which a number that is being written is read."""
+_NEAR = 8
+"""Words behind a numeral that may still belong to it: its unit, and one more."""
+_TRIES = 64
+_SIGNS = "0-9〇一二三四五六七八九十百千万億兆"
+_ANY = re.compile("[0-9〇一二三四五六七八九十百千]+")
+_OPEN = re.compile(rf"[{_SIGNS},.・\s]*(?:ポ|ポイ|ポイン|p)?")
+"""What may follow a fact at the end of a text without ending it: 150円20 becomes 150円20銭, 3%ポ 3%ポイント."""
+_SETTLED = re.compile(rf"[^{_SIGNS}]*[、。,.!?「」()\nぁ-おがき-ちっづて-ん][^{_SIGNS}]*")
+"""Behind a numeral: its unit is over, and was looked at."""
+
+
+class KnownNumbers:
+    """Every figure and date of the answer stands in `source`."""
+
+    def __init__(self, source: str, words: Words) -> None:
+        self._words = words
+        self._standing = _standing(source)
+        self._digits = {form for number in self._standing.digits for form in _forms(number)}
+        self._digits |= set(_numbers(words.fold(source)))
+        self._digits_begun = _beginnings(self._digits)
+        self._kanji = self._standing.kanji
+        self._kanji_begun = _beginnings(self._kanji)
+
+    def allows(self, word: int, written: Sequence[int]) -> bool:
+        """Whether `word` may follow the answer's tokens `written`."""
+        numerals = self._words.numerals
+        if word not in numerals and numerals.isdisjoint(written[-_NEAR:]):
+            return True
+        tail = written[-_TAIL:]
+        ends = word in self._words.eos
+        before = self._read(tail)
+        text = before if ends else self._read([*tail, word])
+        cut = len(written) > _TAIL
+        return (
+            self._digits_known(text, cut=cut, ends=ends)
+            and self._kanji_known(text, cut=cut, ends=ends)
+            and self._said(before, text, cut=cut, ends=ends)
+        )
+
+    def _read(self, words: Sequence[int]) -> str:
+        """The text of words, without a last character that is unfinished: it is looked at when it is whole."""
+        return self._words.fold(self._words.decode(words)).rstrip("\N{REPLACEMENT CHARACTER}")
+
+    def narrow(self, scores: Tensor, written: Sequence[int]) -> None:
+        """Set to -inf what may not follow, as far as it could be chosen: every word likelier than the best that may."""
+        for _ in range(_TRIES):
+            best = int(scores.argmax())
+            if self.allows(best, written):
+                return
+            scores[best] = -torch.inf
+        # Enough of trying. A number that has begun can go on in few ways: those are looked for first.
+        likely = sorted(self._words.numerals | self._words.units, key=lambda word: -float(scores[word]))
+        going_on = next((word for word in likely if self.allows(word, written)), None)
+        if going_on is None:
+            scores[sorted(self._words.numerals)] = -torch.inf
+        else:
+            kept = float(scores[going_on])
+            scores.fill_(-torch.inf)
+            scores[going_on] = kept
+
+    def _digits_known(self, text: str, *, cut: bool, ends: bool) -> bool:
+        # The rest of a number whose beginning is out of sight (".8" of 10.8) was checked when it was written.
+        begin = len(text) - len(text.lstrip(_REST)) if cut else 0
+        for found in _NUMBER.finditer(text, begin):
+            number = found[0]
+            going_on = found.end() == len(text) and not ends
+            if not (going_on and number in self._digits_begun) and number.rstrip(".,") not in self._digits:
+                return False
+        return True
+
+    def _kanji_known(self, text: str, *, cut: bool, ends: bool) -> bool:
+        for found in RUN.finditer(text):
+            run, before = found[0], text[: found.start()]
+            if len(run) < 2 or run in self._kanji or (cut and not before):
+                continue
+            if before.endswith(("第", "数")) or before[-1:].isdigit():
+                continue  # 第一四半期, 3千5百万: judged as a date and as a figure
+            if not (found.end() == len(text) and not ends and run in self._kanji_begun):
+                return False
+        return True
+
+    def _said(self, before: str, text: str, *, cut: bool, ends: bool) -> bool:
+        """Whether the figure or date that the new word belongs to, or ends, may be said."""
+        last = max((found.end() for found in _ANY.finditer(before)), default=-1)
+        if last < 0 or (_SETTLED.fullmatch(before, last) and not _ANY.search(text, len(before))):
+            return True
+        for fact in reversed(_facts(text)):
+            if fact.end <= last - 1:
+                break
+            if fact.kind in ("name", "negation") or (cut and fact.start == 0):
+                continue
+            going_on = not ends and _OPEN.fullmatch(text, fact.end) is not None
+            if not (self._standing.may_become(fact) if going_on else self._standing.holds(fact)):
+                return False
+        return True
+
+
+_facts = lru_cache(maxsize=2048)(facts)
+_standing = lru_cache(maxsize=64)(Standing)
+
+
+def _beginnings(forms: Iterable[str]) -> set[str]:
+    return {form[:n] for form in forms for n in range(1, len(form) + 1)}
+
+
+def _numbers(text: str) -> list[str]:
+    return [found[0].rstrip(".,") for found in _NUMBER.finditer(text)]
+
+
+def _forms(number: str) -> set[str]:
+    """A number as it may be written: as it stands, with a separator at every thousand; 2.10 as 2.1 too."""
+    plain = number.replace(",", "")
+    whole, _, part = plain.partition(".")
+    grouped = f"{int(whole):,}" if whole.isdecimal() and whole[0] != "0" else whole
+    parts = {part, part.rstrip("0")}
+    return {number, plain} | {w + (f".{p}" if p else "") for w in (whole, grouped) for p in parts}
