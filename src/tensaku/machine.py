@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "peak_memory_mb", "processor"]
+__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "cores", "peak_memory_mb", "processor"]
 
 _MB = 1 << 20
 
@@ -180,6 +180,11 @@ class Gpus:
                 continue
             found[name] = sum(values) / (100 * len(values)) if name == "gpu" else sum(values) / 1000
         return found
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_memory_mb() -> int:

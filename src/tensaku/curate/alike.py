@@ -12,7 +12,8 @@ import pydantic
 from tensaku.curate.dedup import Link, Plan, components, near_links
 from tensaku.curate.dedup.contained import covers
 from tensaku.curate.dedup.near import likeness_of
-from tensaku.curate.dedup.shingles import Unit, plain
+from tensaku.curate.dedup.shingles import Unit
+from tensaku.curate.overlap import fold
 from tensaku.curate.steps import Step, drop
 from tensaku.plugins import steps
 from tensaku.records import Pair
@@ -76,7 +77,7 @@ def near_duplicates(
 
 def _figures(pair: Pair, side: str) -> list[str]:
     text = pair.draft + "\n" + pair.final if side == "both" else getattr(pair, side)
-    return _FIGURE.findall(plain(text))
+    return _FIGURE.findall(fold(text))
 
 
 def _stays(held: dict[int, Pair], links: list[Link], keep: str) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,8 +12,16 @@ __all__ = ["FormsSeen", "fold", "forms_seen", "nearest_copies"]
 ROWS_AT_ONCE = 256
 
 
+# What NFKC, case folding and the removal of white space leave as it stands: most Japanese texts, at a tenth of the cost.
+_FOLDED = re.compile(
+    r"[\x21-\x40\x5b-\x7e\u3001\u3002\u300c-\u300f\u3041-\u3096\u309d\u309e\u30a0-\u30fe\u4e00-\u9fff]*"
+)
+
+
 def fold(text: str) -> str:
     """`text` with width, case and white space taken out of account."""
+    if _FOLDED.fullmatch(text):
+        return text
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
