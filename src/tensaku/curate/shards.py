@@ -58,13 +58,13 @@ class Shards:
         return sum(shard.n for shard in self.shards)
 
 
-def cut(path: Path, size: int = SHARD) -> list[Shard]:
-    """The shards of a JSON Lines file that Tensaku wrote, of `size` lines each."""
+def cut(path: Path) -> list[Shard]:
+    """The shards of a JSON Lines file that Tensaku wrote, of `SHARD` lines each."""
     found, start, place, n = [], 0, 0, 0
     with path.open("rb") as file:
         for line in file:
             place, n = place + len(line), n + 1
-            if n == size:
+            if n == SHARD:
                 found.append(Shard(path, start, place, n))
                 start, n = place, 0
     return [*found, Shard(path, start, place, n)] if n or not found else found
@@ -81,15 +81,15 @@ def written(path: Path, pairs: Iterable[Pair]) -> Shard:
     return Shard(path, 0, size, file.n)
 
 
-def write_shards(folder: Path, pairs: Iterable[Pair], size: int = SHARD) -> list[Shard]:
-    """Write pairs to shards of `size` in `folder`: `00000.jsonl` and so on, at least one."""
+def write_shards(folder: Path, pairs: Iterable[Pair]) -> list[Shard]:
+    """Write pairs to shards of `SHARD` in `folder`: `00000.jsonl` and so on, at least one."""
     walk = iter(pairs)
     found: list[Shard] = []
     while True:
-        shard = written(folder / f"{len(found):05d}.jsonl", islice(walk, size))
+        shard = written(folder / f"{len(found):05d}.jsonl", islice(walk, SHARD))
         if found and not shard.n:
             shard.path.unlink()
         else:
             found.append(shard)
-        if shard.n < size:
+        if shard.n < SHARD:
             return found

@@ -152,14 +152,14 @@ class Stretch:
 
     def _done_by_all(self, work: Sequence[tuple[Shard, Path]]) -> Iterator[Shard]:
         """Every shard, once it is done: the first here, so that a wrong setting is told as it is, then by all."""
-        left = [(shard, target) for shard, target in work if not _marker_of(target).is_file()]
-        yield from (shard for shard, target in work if _marker_of(target).is_file())
+        left = [(shard, target) for shard, target in work if not _is_done(shard, target)]
+        yield from (shard for shard, target in work if (shard, target) not in left)
         for shard, target in left[:1]:
             walk_shard(self.parts, shard, target, self.back)
             yield shard
         with Workers(self.parts, self.back, len(left) - 1) as workers:
             for shard, target in workers.share(left[1:]):
-                if not _marker_of(target).is_file():  # a process that failed says nothing: what is wrong is met here
+                if not _is_done(shard, target):  # a process that failed says nothing: what is wrong is met here
                     walk_shard(self.parts, shard, target, self.back)
                 yield shard
 
@@ -181,6 +181,12 @@ def _marker_of(target: Path) -> Path:
     return target.with_suffix(".done")
 
 
+def _is_done(shard: Shard, target: Path) -> bool:
+    """Whether this very shard was done: another version may have cut the pool otherwise."""
+    marker = _marker_of(target)
+    return marker.is_file() and json.loads(marker.read_text(encoding="utf-8"))["of"] == [shard.start, shard.end]
+
+
 def walk_shard(
     parts: Sequence[Part[Any]], shard: Shard, target: Path, back: Collection[tuple[str, str]] = ()
 ) -> None:
@@ -191,4 +197,5 @@ def walk_shard(
         passed, counts = through(parts, shard.pairs(), drops, back)
         left = written(target, passed)
     fresh.replace(aside)
-    _mark(_marker_of(target), {"n": left.n, "size": left.end, "steps": [count.report() for count in counts]})
+    told = {"of": [shard.start, shard.end], "n": left.n, "size": left.end}
+    _mark(_marker_of(target), {**told, "steps": [count.report() for count in counts]})

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tensaku.curate.overlap import fold
 
-__all__ = ["Shingles", "Unit", "jaccard", "shingles", "sorted_sets"]
+__all__ = ["Shingles", "Unit", "coded", "jaccard", "mixed", "shingles", "sorted_sets"]
 
 Unit = Literal["chars", "words", "spaced"]
 """What a shingle is a run of: characters, Sudachi's words, or words between spaces (no Japanese)."""
@@ -82,14 +82,14 @@ def _table() -> Words32:
 
 def _characters(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
     """The texts as `fold` folds them, a code a character, and their lengths."""
-    raw, ends = _coded(texts)
+    raw, ends = coded(texts)
     codes = _table()[np.minimum(raw, np.uint32(0x10000))]
     slow = np.flatnonzero(codes == _SLOW)
     if len(slow):
         texts = list(texts)
         for place in np.unique(np.searchsorted(ends, slow, side="right")):
             texts[place] = fold(texts[place])
-        raw, ends = _coded(texts)
+        raw, ends = coded(texts)
         codes = _table()[np.minimum(raw, np.uint32(0x10000))]
         codes = np.where(codes == _SLOW, raw, codes)  # what is left of them stands as `fold` wrote it
     kept = codes != 0
@@ -97,7 +97,8 @@ def _characters(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
     return codes[kept], np.diff(before[np.concatenate(([0], ends))])
 
 
-def _coded(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
+def coded(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
+    """The characters of the texts one after another as code points, and where each text ends."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
         np.uint32, copy=False
     )
