@@ -14,7 +14,7 @@ import pytest
 
 from tensaku.errors import EngineError, UsageError
 from tensaku.retrieve import vectors
-from tensaku.retrieve.embed import Endpoint, Local, open_embedder
+from tensaku.models.embed import Endpoint, Local, open_embedder
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rank import Features, fuse, rerank, wanted
 from tensaku.retrieve.rights import Rights

@@ -8,12 +8,14 @@ from typing import Any
 
 # Each of these registers its steps.
 import tensaku.curate.alike
+import tensaku.curate.classes
 import tensaku.curate.common_form
 import tensaku.curate.heuristics
 import tensaku.curate.language
 import tensaku.curate.mixing
 import tensaku.curate.pairing
 import tensaku.curate.personal.step
+import tensaku.curate.semantic
 import tensaku.curate.steps  # noqa: F401
 from tensaku.config import Section
 from tensaku.curate.ingest import DROPS, PAIRS

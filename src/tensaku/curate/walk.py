@@ -134,7 +134,7 @@ class Stretch:
         self.folder.mkdir(parents=True)
         label = f"curate: {self.parts[0].name}"
         with JsonlWriter(self.folder / "00000.drops") as drops, self.bench.progress(label, None) as bar:
-            passed, counts = through(self.parts, Shards(rows.shards, self.folder), drops, self.back)
+            passed, counts = through(self.parts, Shards(rows.shards, self.bench.aside), drops, self.back)
             shards = write_shards(self.folder, _told(passed, bar))
         return shards, [count.report() for count in counts]
 

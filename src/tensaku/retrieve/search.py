@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
-from tensaku.retrieve.embed import Embedder
+from tensaku.models.embed import Embedder
 from tensaku.retrieve.rank import Features, fuse, rerank, wanted
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.snapshot import Snapshot, open_current

@@ -20,8 +20,9 @@ from tensaku.curate.overlap import fold
 
 __all__ = ["Shingles", "Unit", "coded", "jaccard", "mixed", "shingles", "sorted_sets"]
 
-Unit = Literal["chars", "words", "spaced"]
-"""What a shingle is a run of: characters, Sudachi's words, or words between spaces (no Japanese)."""
+Unit = Literal["chars", "written", "words", "spaced"]
+"""What a shingle is a run of: characters with width and case folded, characters as they are written, Sudachi's words, or
+words between spaces (no Japanese)."""
 
 Words32 = NDArray[np.uint32]
 _WORD = re.compile(r"\w+(?:['.,:]\w+)*")  # word limits of Unicode's annex 29, for what has spaces
@@ -46,6 +47,9 @@ def shingles(texts: Sequence[str], n: int, unit: Unit = "chars") -> Shingles:
     """
     if unit == "chars":
         codes, lengths = _characters(texts)
+    elif unit == "written":
+        codes, ends = coded(texts)
+        lengths = np.diff(ends, prepend=0)
     else:
         codes, lengths = _words(texts, unit)
     ends = np.cumsum(lengths)
