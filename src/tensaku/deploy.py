@@ -200,6 +200,7 @@ def serve_release(
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
             documents=answers,
+            pool=lambda: next(iter(store.list("curate")[-1:]), None),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

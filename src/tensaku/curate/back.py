@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tensaku.curate.frozen import frozen_file
 from tensaku.curate.rows import read_jsonl
 from tensaku.store import SourceFile
 
-__all__ = ["identities", "identity"]
+if TYPE_CHECKING:
+    from tensaku.ledger import Ledger
+
+__all__ = ["identities", "identity", "taken_back_file"]
 
 
 def identity(source: str, reason: str) -> tuple[str, str]:
@@ -17,6 +24,20 @@ def identity(source: str, reason: str) -> tuple[str, str]:
     if not hash_:
         return source, reason
     return f"{place.rpartition(':')[0]}#{mark}", reason
+
+
+def taken_back_file(ledger: Ledger, folder: Path) -> SourceFile | None:
+    """The drops that people took back, with who and why, as a file in `folder`; None if there are none.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    rows = [
+        {"row": row.row, "reason": row.reason, "note": row.note, "by": row.by, "at": row.at.isoformat()}
+        for row in ledger.rulings()
+        if row.kept
+    ]
+    return frozen_file(rows, folder, "taken-back") if rows else None
 
 
 def identities(file: SourceFile | None) -> set[tuple[str, str]]:

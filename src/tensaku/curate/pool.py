@@ -90,6 +90,9 @@ def curate(bench: Bench, cfg: Curate, *, source: Artifact, taken_back: SourceFil
         datasheet=datasheet,
         source={key: source.facts[key] for key in ("files", "n", "set_aside") if key in source.facts},
     )
+    if back:
+        kept_back = sum(entry.get("taken_back", 0) for entry in report)
+        bench.facts["taken_back"] = {"asked": len(back), "kept": kept_back}
     with bench.progress("curate: data sheet", None):
         page = write_sheet(bench.facts, source.path / PAIRS, bench.path / PAIRS, bench.path / DROPS)
         (bench.path / SHEET).write_text(page, encoding="utf-8")

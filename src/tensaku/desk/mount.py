@@ -21,6 +21,7 @@ from tensaku.desk.board import read_board
 from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.chat import add_chat
 from tensaku.desk.comparison import House, hold
+from tensaku.desk.data import add_data
 from tensaku.desk.gate import Gate, signed_of
 from tensaku.desk.handing import add_handout
 from tensaku.desk.inbox import add_inbox
@@ -41,6 +42,7 @@ from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.retrieve.answer import Answerer
 from tensaku.revise import Job
+from tensaku.store import Artifact
 
 __all__ = ["mount"]
 
@@ -89,6 +91,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     retrain: tuple[int, float] = (100, 0.05),
     road: Road | None = None,
     documents: Answerer | None = None,
+    pool: Callable[[], Artifact | None] | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -109,6 +112,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
         road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
         documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
+        pool: gives the newest sealed pool, whose drops are shown at `/data`; None: none is known.
 
     Raises:
         UsageError: this process has a desk already.
@@ -138,6 +142,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_month(app, entry, worker, due_day=due_day)
     add_review(app, entry, house=House(job.names, job.style, job.required), text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
+    add_data(app, entry, pool or (lambda: None))
     worker.begin()
     add_inbox(app, road or Road(ledger))
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")

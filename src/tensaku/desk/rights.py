@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NotAllowed, RevisionRow, Standing, tables
+from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NewRuling, NotAllowed, RevisionRow, RulingRow, Standing, tables
 from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
 from tensaku.records import Revision
@@ -96,6 +96,13 @@ class PersonalLedger(Ledger):
         """As `Ledger.add_revision`; needs a writer."""
         self._need("writer")
         return super().add_revision(draft_id, revision, by)
+
+    def add_ruling(self, new: NewRuling, *, by: str) -> RulingRow:
+        """As `Ledger.add_ruling`; needs a developer or an administrator with a right to the fund."""
+        self._need("developer", "admin")
+        with self._read() as session:
+            self._check_fund(session, new.fund)
+        return super().add_ruling(new, by=by)
 
     def assign(self, draft_ids: Any, person: str | None, due: str | None, *, by: str) -> int:
         """As `Ledger.assign`; needs a writer, a reviewer, an approver or an administrator."""

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -66,6 +67,7 @@ def _environment() -> Environment:
     )
     environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
     environment.filters["shown"] = shown
+    environment.filters["query"] = lambda values: urlencode({key: said for key, said in values.items() if said != ""})
     environment.globals["state_of"] = state_of
     environment.globals["counted"] = counted
     return environment

@@ -57,6 +57,7 @@ from tensaku.ledger.rows import (
     WorkRow,
     reason_key,
 )
+from tensaku.ledger.rulings import NewRuling, RulingRow
 
 __all__ = [
     "CHANGE_REASONS",
@@ -94,6 +95,7 @@ __all__ = [
     "NewComparison",
     "NewDraft",
     "NewReport",
+    "NewRuling",
     "NotAllowed",
     "Observed",
     "PersonRow",
@@ -106,6 +108,7 @@ __all__ = [
     "ReviewRow",
     "RevisionRow",
     "RolloutRow",
+    "RulingRow",
     "SavedMeanwhile",
     "SeenPair",
     "SessionRow",
