@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tensaku.models.embed import Local
 
 from tensaku.errors import TensakuError
 from tensaku.evaluate.inputs import exam_pairs, lesson_pairs
@@ -30,7 +31,6 @@ from tensaku.follow import Loader
 from tensaku.pipeline import Workspace
 from tensaku.records import Pair
 from tensaku.retrieve import Examples, Guides, Index, terms
-from tensaku.retrieve.embed import Local
 from tensaku.retrieve.rank import fuse
 from tensaku.revise import DraftText, Job, start
 from tensaku.store import Store

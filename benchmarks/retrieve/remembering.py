@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from tensaku.retrieve.embed import Embedder
+from tensaku.models.embed import Embedder
 
 __all__ = ["Remembering"]
 

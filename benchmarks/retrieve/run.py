@@ -30,7 +30,7 @@ from benchmarks.retrieve.remembering import Remembering
 
 from tensaku.errors import TensakuError, UsageError
 from tensaku.machine import processor
-from tensaku.retrieve.embed import Local
+from tensaku.models.embed import Local
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Hit, Searcher, Steps

@@ -201,6 +201,7 @@ def serve_release(
             documents=answers,
             barriers=follower.barriers,
             template=workspace.file(workspace.spec.desk.template),
+            pool=lambda: next(iter(store.list("curate")[-1:]), None),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

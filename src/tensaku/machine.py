@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "forget_peak_memory", "peak_memory_mb",
+__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "cores", "forget_peak_memory", "peak_memory_mb",
            "processor"]  # fmt: skip
 
 _MB = 1 << 20
@@ -182,6 +182,11 @@ class Gpus:
                 continue
             found[name] = sum(values) / (100 * len(values)) if name == "gpu" else sum(values) / 1000
         return found
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def forget_peak_memory() -> None:

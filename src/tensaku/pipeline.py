@@ -243,6 +243,13 @@ class Workspace:
         with self.open_ledger() as ledger:
             return curation.slice_file(ledger, self.root / "decisions")
 
+    def _taken_back(self) -> SourceFile | None:
+        """What people took back of what curation set aside, as a file; None where nobody did."""
+        if not self.spec.ledger.url and not self.ledger_file.is_file():
+            return None
+        with self.open_ledger() as ledger:
+            return curation.taken_back_file(ledger, self.root / "taken-back")
+
     def _trim(self) -> None:
         check_trim(self.spec.base.model, self.spec.trim, self.folder)
 
@@ -495,7 +502,10 @@ class Road:
         return self.store.run(curation.ingest, self.spec.sources, **self.workspace._sources())
 
     def curate(self) -> Artifact:
-        return self.store.run(curation.curate, self.spec.curate, source=self.done["ingest"])
+        given: dict[str, Input] = {"source": self.done["ingest"]}
+        if back := self.workspace._taken_back():
+            given["taken_back"] = back
+        return self.store.run(curation.curate, self.spec.curate, **given)
 
     def exam(self) -> Artifact:
         return self.store.run(curation.exam, self.spec.exam, pool=self.done["curate"])

@@ -86,6 +86,11 @@ class Door(Generic[T]):
             self._parts[name] = self._enter(name)
         return self._parts[name]
 
+    def is_anywhere(self, name: str) -> bool:
+        """True if another process finds the part by its name: it is ours, or a package offers it."""
+        ours = getattr(self._parts.get(name), "__module__", "").startswith("tensaku.")
+        return ours or bool(metadata.entry_points(group=self.group, name=name))
+
     def build(self, use: Mapping[str, Any]) -> Part[T]:
         """The part that `use` names, with its other keys as settings, checked before any work starts.
 

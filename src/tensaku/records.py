@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, astuple, dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
 __all__ = [
@@ -211,5 +212,10 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     Raises:
         TypeError: a field without a default is not in `values`.
     """
-    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    names = _names(kind)
     return kind(**{k: v for k, v in values.items() if k in names})
+
+
+@cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(f.name for f in fields(kind))

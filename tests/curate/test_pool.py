@@ -1,15 +1,20 @@
-"""The pool: its data sheet, and a run that goes on after the step at which it was killed."""
+"""The pool: its data sheet, its shards, and a run that goes on with what an earlier one had not done."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.curate.test_steps import PAIR
 
-from tensaku.curate import Curate, Sources, curate, files, ingest
+from tensaku.curate import Curate, Sources, curate, files, ingest, shards
+from tensaku.curate.steps import drop, one_by_one
+from tensaku.errors import UsageError
 from tensaku.plugins import steps
+from tensaku.records import Drop, Pair
 from tensaku.store import Artifact, Bench, SilentReporter, Store
 
 
@@ -51,38 +56,77 @@ def test_an_empty_pool_has_a_data_sheet(tmp_path: Path) -> None:
     assert "identical-sides" in pool.file("datasheet.html").read_text(encoding="utf-8")
 
 
-def test_a_killed_run_goes_on_after_its_last_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert PAIR.draft
-    _, made = source(tmp_path, [{"draft": f"株は{n % 7}円。", "final": f"株式は{n % 7}円。"} for n in range(30)])
-    whole = tmp_path / "whole"
-    bench = Bench(_folder(whole / "path"), _folder(whole / "aside"))
-    curate(bench, Curate(), source=made)
-    killed = Bench(_folder(tmp_path / "k" / "path"), _folder(tmp_path / "k" / "aside"))
-    walked: list[str] = []
-    build = steps.build
+@steps.register("test-stops-once")
+@one_by_one
+def stops_once(rows: Iterable[Pair], tally: Counter[str], /, *, at: str, seen: str) -> Iterator[Pair | Drop]:
+    """Writes down every pair that it sees in the file `seen`; stops the first time that it sees the draft `at`."""
+    for pair in rows:
+        stopped = Path(seen).exists() and at in Path(seen).read_text(encoding="utf-8").split()
+        with Path(seen).open("a", encoding="utf-8") as file:
+            file.write(pair.draft + "\n")
+        if pair.draft == at and not stopped:
+            raise KeyboardInterrupt
+        tally["seen"] += 1
+        yield drop(pair, "third", "every third goes") if pair.draft.endswith("3") else pair
 
-    def watched(use: dict[str, object]) -> object:
-        part = build(use)
 
-        def call(*given: object) -> object:
-            walked.append(part.name)
-            if part.name == "twins" and walked.count("twins") == 1:
-                raise KeyboardInterrupt
-            return part(*given)
+def bench(folder: Path) -> Bench:
+    for path in (folder / "path", folder / "aside"):
+        path.mkdir(parents=True, exist_ok=True)
+    return Bench(folder / "path", folder / "aside")
 
-        return type("Watched", (), {"name": part.name, "args": part.args, "__call__": lambda _, *given: call(*given)})()
 
-    monkeypatch.setattr(steps, "build", watched)
+def content(made: Bench) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(made.path.iterdir())}
+
+
+def test_a_stopped_run_goes_on_with_the_shards_that_are_not_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, made = source(tmp_path, [{"draft": f"原稿{n}", "final": f"公表文{n}"} for n in range(30)])
+    whole, stopped = bench(tmp_path / "whole"), bench(tmp_path / "stopped")
+    for folder in (whole, stopped):
+        (folder.aside / "seen").touch()
+
+    def told(folder: Bench) -> Curate:
+        step = {"step": "test-stops-once", "at": "原稿23", "seen": str(folder.aside / "seen")}
+        return Curate(steps=({"step": "duplicates"}, {"step": "empty"}, step, {"step": "ids"}))
+
+    (whole.aside / "seen").write_text("原稿23\n", encoding="utf-8")
+    curate(whole, told(whole), source=made)
+    monkeypatch.setattr(shards, "SHARD", 10)
     with pytest.raises(KeyboardInterrupt):
-        curate(killed, Curate(), source=made)
-    curate(killed, Curate(), source=made)
-    assert walked.count("duplicates") == 1
-    assert walked.count("twins") == 2
-    for name in ("pairs.jsonl", "drops.jsonl", "datasheet.html"):
-        assert (killed.path / name).read_bytes() == (bench.path / name).read_bytes()
-    assert killed.facts == bench.facts
+        curate(stopped, told(stopped), source=made)
+    curate(stopped, told(stopped), source=made)
+    seen = (stopped.aside / "seen").read_text(encoding="utf-8").split()
+    assert [seen.count(f"原稿{n}") for n in (0, 9, 10, 19, 20, 23, 24, 29)] == [1, 1, 1, 1, 2, 2, 1, 1]
+    for name in ("pairs.jsonl", "drops.jsonl"):  # the data sheet holds the settings, a path here
+        assert content(stopped)[name] == content(whole)[name]
+    assert without_paths(stopped.facts) == without_paths(whole.facts)
+    assert stopped.facts["dropped"] == {"third": 3}
 
 
-def _folder(path: Path) -> Path:
-    path.mkdir(parents=True)
-    return path
+def without_paths(facts: dict[str, Any]) -> dict[str, Any]:
+    return facts | {"steps": [{key: told for key, told in step.items() if key != "args"} for step in facts["steps"]]}
+
+
+def test_shards_and_processes_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"draft": f" 株は\u200b{n}円。", "final": "" if n % 7 == 0 else f"株式は{n % 40}円。"} for n in range(120)]
+    _, made = source(tmp_path, rows)
+    whole, cut = bench(tmp_path / "whole"), bench(tmp_path / "cut")
+    curate(whole, Curate(), source=made)
+    monkeypatch.setattr(shards, "SHARD", 9)
+    curate(cut, Curate(), source=made)
+    assert content(cut) == content(whole)
+    assert cut.facts == whole.facts
+    assert cut.facts["dropped"] == {"empty-final": 18}
+
+
+def test_a_wrong_setting_is_told_as_it_is_whatever_process_meets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, made = source(tmp_path, [{"draft": f"株は{n}円。", "final": f"株式は{n}円。"} for n in range(30)])
+    monkeypatch.setattr(shards, "SHARD", 5)
+    cfg = Curate(steps=({"step": "empty"}, {"step": "decontaminate", "exam": str(tmp_path / "none.jsonl")}))
+    with pytest.raises(UsageError, match="there is no such exam"):
+        curate(bench(tmp_path / "b"), cfg, source=made)

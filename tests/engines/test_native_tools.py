@@ -72,7 +72,12 @@ def _chosen(name: str) -> Any:
 def test_a_chosen_tool_is_called_with_arguments_that_fit(client: openai.OpenAI) -> None:
     pytest.importorskip("llguidance")
     answer = client.chat.completions.create(
-        model="base", messages=ASK, tools=TOOLS, tool_choice=_chosen("weather"), parallel_tool_calls=False, max_tokens=200
+        model="base",
+        messages=ASK,
+        tools=TOOLS,
+        tool_choice=_chosen("weather"),
+        parallel_tool_calls=False,
+        max_tokens=200,
     )
     [choice] = answer.choices
     assert (choice.finish_reason, choice.message.content) == ("tool_calls", None)
@@ -133,9 +138,7 @@ def test_a_schema_that_cannot_be_used_is_told(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="schema cannot be used"):
         client.chat.completions.create(model="base", messages=ASK, tools=wrong, tool_choice="required")
     with pytest.raises(openai.BadRequestError, match="either|fits a schema"):
-        client.chat.completions.create(
-            model="base", messages=ASK, tools=TOOLS, response_format={"type": "json_object"}
-        )
+        client.chat.completions.create(model="base", messages=ASK, tools=TOOLS, response_format={"type": "json_object"})
 
 
 def test_a_template_without_tools_is_refused_before_its_turn(tiny: Get) -> None:

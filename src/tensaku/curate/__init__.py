@@ -1,5 +1,6 @@
 """From outside files to lessons and an exam: ingest, curate, exam, lessons. Every row dropped is counted and kept."""
 
+from tensaku.curate.back import taken_back_file
 from tensaku.curate.documents import Documents, document_files, documents
 from tensaku.curate.finals import Finals, finals_file
 from tensaku.curate.freeze import Decisions, decisions, slice_file
@@ -26,4 +27,5 @@ __all__ = [
     "ingest",
     "lessons",
     "slice_file",
+    "taken_back_file",
 ]

@@ -12,12 +12,13 @@ import pydantic
 from tensaku.curate.dedup import Link, Plan, components, near_links
 from tensaku.curate.dedup.contained import covers
 from tensaku.curate.dedup.near import likeness_of
-from tensaku.curate.dedup.shingles import Unit, plain
+from tensaku.curate.dedup.shingles import Unit
+from tensaku.curate.overlap import fold
 from tensaku.curate.steps import Step, drop
 from tensaku.plugins import steps
 from tensaku.records import Pair
 
-__all__ = ["contained", "near_duplicates"]
+__all__ = ["contained", "figures_of", "near_duplicates"]
 
 Share = Annotated[float, pydantic.Field(ge=0.3, le=1.0)]
 Run = Annotated[int, pydantic.Field(ge=5, le=10_000)]
@@ -54,7 +55,7 @@ def near_duplicates(
     asked = {place for link in links for place in link[:2]}
     held = {place: pair for place, pair in enumerate(rows) if place in asked}
     if figures == "same":
-        links = [link for link in links if _figures(held[link.first], side) == _figures(held[link.second], side)]
+        links = [link for link in links if figures_of(held[link.first], side) == figures_of(held[link.second], side)]
     if side == "both" and links:
         finals = likeness_of([(held[a].final, held[b].final) for a, b, _ in links], n, unit)
         tally["near drafts, unlike finals"] += int(sum(found < likeness for found in finals))
@@ -74,9 +75,10 @@ def near_duplicates(
             yield drop(pair, "near-duplicate", detail, partner)
 
 
-def _figures(pair: Pair, side: str) -> list[str]:
+def figures_of(pair: Pair, side: str) -> list[str]:
+    """The figures in one side, or in draft and then final, in their order."""
     text = pair.draft + "\n" + pair.final if side == "both" else getattr(pair, side)
-    return _FIGURE.findall(plain(text))
+    return _FIGURE.findall(fold(text))
 
 
 def _stays(held: dict[int, Pair], links: list[Link], keep: str) -> dict[int, int]:

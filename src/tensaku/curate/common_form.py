@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from tensaku.curate.steps import Step
+from tensaku.curate.steps import Step, one_by_one
 from tensaku.errors import UsageError
 from tensaku.plugins import steps
 from tensaku.records import Pair
@@ -40,6 +40,7 @@ _DO: dict[Form, Callable[[str], str]] = {
 
 
 @steps.register("common-form")
+@one_by_one
 def common_form(
     rows: Iterable[Pair], tally: Counter[str], /, *, draft: Sequence[Form] = (), final: Sequence[Form] = ()
 ) -> Step:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import pydantic
 
 from tensaku.config import Section
+from tensaku.curate.dedup.edits import nearest_copies
 from tensaku.curate.frozen import frozen_file
 from tensaku.curate.ingest import DROPS
-from tensaku.curate.overlap import fold, nearest_copies
+from tensaku.curate.overlap import fold
 from tensaku.curate.rows import JsonlWriter, PairFile, read_jsonl
 from tensaku.curate.split import EXAM
 from tensaku.curate.turned import Kind, turned

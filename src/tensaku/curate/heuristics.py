@@ -15,7 +15,7 @@ from typing import Annotated
 
 import pydantic
 
-from tensaku.curate.steps import Step, drop
+from tensaku.curate.steps import Step, drop, one_by_one
 from tensaku.errors import UsageError, nearest
 from tensaku.plugins import steps
 from tensaku.records import Pair
@@ -154,6 +154,7 @@ def faults(text: str, rules: Sequence[str]) -> list[str]:
 
 
 @steps.register("heuristics")
+@one_by_one
 def heuristics(
     rows: Iterable[Pair], tally: Counter[str], /, *, draft: Sequence[str] = (), final: Sequence[str] = ()
 ) -> Step:
@@ -183,6 +184,7 @@ def heuristics(
 
 
 @steps.register("length")
+@one_by_one
 def length(
     rows: Iterable[Pair],
     tally: Counter[str],
@@ -204,6 +206,7 @@ def length(
 
 
 @steps.register("ratio")
+@one_by_one
 def ratio(
     rows: Iterable[Pair],
     tally: Counter[str],

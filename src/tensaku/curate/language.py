@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from tensaku.curate.steps import Step, drop
+from tensaku.curate.steps import Step, drop, one_by_one
 from tensaku.plugins import steps
 from tensaku.records import Pair
 
@@ -67,6 +67,7 @@ _SCRIPTS = {"kana": _KANA, "hangul": _HANGUL, "han": _HAN, "latin": _LATIN}
 
 
 @steps.register("language")
+@one_by_one
 def language(
     rows: Iterable[Pair],
     tally: Counter[str],

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from tensaku.curate.dedup.contained import Known
-from tensaku.curate.steps import By, Step, drop
+from tensaku.curate.steps import By, Step, drop, one_by_one
 from tensaku.errors import DataError, UsageError
 from tensaku.plugins import steps
 from tensaku.records import Pair
@@ -21,6 +21,7 @@ __all__ = ["blend", "decontaminate"]
 
 
 @steps.register("decontaminate")
+@one_by_one
 def decontaminate(
     rows: Iterable[Pair],
     tally: Counter[str],

@@ -1,40 +1,26 @@
-"""How much of the exam the lessons give away: equal texts, near-copies, sentence forms seen."""
+"""How much of the exam the lessons give away: equal texts, sentence forms seen."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["FormsSeen", "fold", "forms_seen", "nearest_copies"]
+__all__ = ["FormsSeen", "fold", "forms_seen"]
 
-ROWS_AT_ONCE = 256
+
+# What NFKC, case folding and the removal of white space leave as it stands: most Japanese texts, at a tenth of the cost.
+_FOLDED = re.compile(
+    r"[\x21-\x40\x5b-\x7e\u3001\u3002\u300c-\u300f\u3041-\u3096\u309d\u309e\u30a0-\u30fe\u4e00-\u9fff]*"
+)
 
 
 def fold(text: str) -> str:
     """`text` with width, case and white space taken out of account."""
+    if _FOLDED.fullmatch(text):
+        return text
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def nearest_copies(
-    texts: Sequence[str], others: Sequence[str], at_least: float, advance: Callable[[int], None] = lambda n: None
-) -> list[float]:
-    """For each of `texts` its likeness to the most alike of `others`, 0 if below `at_least`.
-
-    Likeness is 1 - edits / longest possible edits (insertions and deletions of characters), from 0 to 1; 1 is equal.
-    """
-    if not others:
-        return [0.0] * len(texts)
-    from rapidfuzz import process
-    from rapidfuzz.distance import Indel
-
-    found: list[float] = []
-    for start in range(0, len(texts), ROWS_AT_ONCE):
-        block = texts[start : start + ROWS_AT_ONCE]
-        table = process.cdist(block, others, scorer=Indel.normalized_similarity, score_cutoff=at_least)
-        found.extend(float(row.max()) for row in table)
-        advance(len(block))
-    return found
 
 
 class FormsSeen(NamedTuple):

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 # Each of these registers its steps.
 import tensaku.curate.alike
+import tensaku.curate.classes
 import tensaku.curate.common_form
 import tensaku.curate.heuristics
 import tensaku.curate.language
 import tensaku.curate.mixing
 import tensaku.curate.pairing
 import tensaku.curate.personal.step
+import tensaku.curate.semantic
 import tensaku.curate.steps  # noqa: F401
 from tensaku.config import Section
+from tensaku.curate.back import identities
 from tensaku.curate.ingest import DROPS, PAIRS
-from tensaku.curate.rows import JsonlWriter, PairFile
+from tensaku.curate.rows import JsonlWriter
+from tensaku.curate.shards import Shards, cut
 from tensaku.curate.sheet import write_sheet
-from tensaku.plugins import Part, steps
-from tensaku.records import Pair
-from tensaku.store import Artifact, Bench, stage
+from tensaku.curate.walk import Stretch, stretches
+from tensaku.plugins import steps
+from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Curate", "curate"]
 
@@ -47,27 +49,34 @@ class Curate(Section):
 SHEET = "datasheet.html"
 
 
-@stage(version=2)
-def curate(bench: Bench, cfg: Curate, *, source: Artifact) -> None:
+@stage(version=3)
+def curate(bench: Bench, cfg: Curate, *, source: Artifact, taken_back: SourceFile | None = None) -> None:
     """Take the pairs of `source` through every step.
 
     Leaves `pairs.jsonl`, `drops.jsonl` with the reason of each, and `datasheet.html` for people. A run that was killed
-    goes on after the last step that was done.
+    goes on with the shards that are not done; a step that looks at all pairs together begins anew.
+
+    Args:
+        taken_back: the drops that people took back, as `curate.taken_back_file` writes them: such pairs stay.
 
     Raises:
         NotFound, UsageError: a step or one of its settings is unknown; nothing has been done yet.
     """
     chosen = [steps.build(use) for use in cfg.steps]
-    rows = PairFile(source.path / PAIRS)
-    report = []
-    for number, step in enumerate(chosen):
-        target = bench.aside / f"{number}.jsonl"
-        report.append(_done(bench, number) or _walk(bench, step, rows, target, number))
-        _forget(rows, bench.aside)
-        rows = PairFile(target)
+    back = frozenset(identities(taken_back))
+    rows = Shards(cut(source.path / PAIRS), bench.aside)
+    report: list[dict[str, Any]] = []
+    walked: list[Stretch] = []
+    for number, parts in enumerate(stretches(chosen)):
+        stretch = Stretch(bench, number, parts, back)
+        rows, done = stretch.walk(rows)
+        report += done
+        if walked:
+            walked[-1].forget()
+        walked.append(stretch)
     with (bench.path / DROPS).open("wb") as drops:
-        for number in range(len(chosen)):
-            with (bench.aside / f"{number}.drops.jsonl").open("rb") as part:
+        for path in (path for stretch in walked for path in stretch.drops()):
+            with path.open("rb") as part:
                 shutil.copyfileobj(part, drops)
     with JsonlWriter(bench.path / PAIRS) as kept:
         datasheet = _datasheet(rows, kept)
@@ -81,57 +90,15 @@ def curate(bench: Bench, cfg: Curate, *, source: Artifact) -> None:
         datasheet=datasheet,
         source={key: source.facts[key] for key in ("files", "n", "set_aside") if key in source.facts},
     )
+    if back:
+        kept_back = sum(entry.get("taken_back", 0) for entry in report)
+        bench.facts["taken_back"] = {"asked": len(back), "kept": kept_back}
     with bench.progress("curate: data sheet", None):
         page = write_sheet(bench.facts, source.path / PAIRS, bench.path / PAIRS, bench.path / DROPS)
         (bench.path / SHEET).write_text(page, encoding="utf-8")
-    _forget(rows, bench.aside)
 
 
-def _done(bench: Bench, number: int) -> dict[str, Any] | None:
-    """The report of a step that an earlier, killed run has finished; its marker is written after all else."""
-    marker = bench.aside / f"{number}.done.json"
-    if not marker.is_file():
-        return None
-    report: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
-    return report
-
-
-def _walk(bench: Bench, step: Part[Any], rows: PairFile, target: Path, number: int) -> dict[str, Any]:
-    tally: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    with (
-        JsonlWriter(target) as kept,
-        JsonlWriter(bench.aside / f"{number}.drops.jsonl") as drops,
-        bench.progress(f"curate: {step.name}", None) as bar,
-    ):
-        for record in step(rows, tally):
-            if isinstance(record, Pair):
-                kept.write(record)
-            else:
-                reasons[record.reason] += 1
-                drops.write(record)
-            bar.advance(1)
-    report = {
-        "step": step.name,
-        "args": step.args,
-        "before": kept.n + reasons.total(),
-        "after": kept.n,
-        "dropped": dict(sorted(reasons.items())),
-        "noted": {name: n for name, n in sorted(tally.items()) if n},
-    }
-    marker = bench.aside / f"{number}.done.json"
-    fresh = marker.with_suffix(".new")
-    fresh.write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
-    fresh.replace(marker)
-    return report
-
-
-def _forget(rows: PairFile, folder: Path) -> None:
-    if rows.path.parent == folder:
-        rows.path.unlink(missing_ok=True)
-
-
-def _datasheet(rows: PairFile, kept: JsonlWriter) -> dict[str, Any]:
+def _datasheet(rows: Shards, kept: JsonlWriter) -> dict[str, Any]:
     """Write every pair to `kept` and say what is in them: counts by label, lengths in characters."""
     labels: dict[str, Counter[str]] = {name: Counter() for name in ("as_of", "manager", "fund", "section")}
     lengths: dict[str, list[int]] = {"draft": [], "final": []}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
-from tensaku.records import Drop, Pair, from_dict, to_dict
+from tensaku.records import Drop, Pair, from_dict
 
 __all__ = ["Broken", "JsonlWriter", "PairFile", "Row", "read_drops", "read_jsonl"]
 
 
 # Whoever splits the file by `str.splitlines` must not find these inside a record.
-_LINE_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+_LINE_BREAKS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 class Row(NamedTuple):
@@ -44,23 +45,35 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
+def _plain(value: Any) -> Any:
+    """What JSON makes of a value that it does not know: a record field by field, anything else as it is printed."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return str(value)
+
+
+_PLAIN = json.JSONEncoder(ensure_ascii=False, default=_plain)
+
+
 class JsonlWriter:
     """Writes records to a JSON Lines file, one a line, counting them in `n`."""
 
     def __init__(self, path: Path) -> None:
-        self.n = 0
-        self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
+        self.n, self.path = 0, path
+        self._file: IO[bytes] = path.open("wb")
 
     def write(self, record: Any) -> None:
         """Add one record: a dataclass or a dict."""
-        values = record if isinstance(record, dict) else to_dict(record)
-        # A lone surrogate cannot be written as UTF-8, but may stand in a row that is set aside: escape that row.
-        line = json.dumps(values, ensure_ascii=False, default=str).translate(_LINE_BREAKS)
+        line = _PLAIN.encode(record)
+        for found, instead in _LINE_BREAKS.items():
+            if found in line:
+                line = line.replace(found, instead)
         try:
-            line.encode("utf-8")
+            written = line.encode("utf-8")
         except UnicodeEncodeError:
-            line = json.dumps(values, default=str)
-        self._file.write(line + "\n")
+            # A lone surrogate cannot be written as UTF-8, but may stand in a row that is set aside: escape that row.
+            written = json.dumps(record, default=_plain).encode("ascii")
+        self._file.write(written + b"\n")
         self.n += 1
 
     def __enter__(self) -> Self:

@@ -16,12 +16,21 @@ from tensaku.records import Drop, Pair
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from tensaku.report import Figure
+
 __all__ = ["write_sheet"]
 
 _SAMPLES = 5  # of each kind shown
 _READ = 2000  # pairs read for languages and personal data, evenly over the pool
 _SHOWN = 160  # characters of a sample
-_FOR_PEOPLE = ("contradiction-for-people", "contradictory-twin", "swapped-finals", "swapped-sides", "misaligned")
+_FOR_PEOPLE = (
+    "contradiction-for-people",
+    "contradictory-twin",
+    "swapped-finals",
+    "swapped-sides",
+    "misaligned",
+    "unlikely-label",
+)
 _STYLE = ".sample td.w { white-space: normal; min-width: 14rem; } table.wide { width: 100%; }"
 
 
@@ -43,6 +52,7 @@ def write_sheet(facts: Mapping[str, Any], source: Path, pairs: Path, drops: Path
             Figure("残った組", count(facts["n"]), "教材と試験の元になる組", "pairs that stay"),
             Figure("外した組", count(len(gone)), "理由とともにすべて保管", "set aside, each with its reason"),
             Figure("判断を要する組", count(decide), "人が確かめるべきもの", "for people to look at"),
+            *_back(facts.get("taken_back")),
         ]
     )
     parts = [
@@ -57,6 +67,14 @@ def write_sheet(facts: Mapping[str, Any], source: Path, pairs: Path, drops: Path
         _mended(source, pairs),
     ]
     return page("データシート | Data sheet", parts, _STYLE)
+
+
+def _back(told: Mapping[str, int] | None) -> list[Figure]:
+    from tensaku.report import Figure, count
+
+    if not told:
+        return []
+    return [Figure("人が戻した組", count(told["kept"]), f"求められたのは{told['asked']}組", "taken back by people")]
 
 
 def _title(facts: Mapping[str, Any]) -> Markup:
@@ -74,10 +92,14 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Markup:
     for step in steps:
         settings = ", ".join(f"{key} = {value}" for key, value in step["args"].items())
         reasons = ", ".join(f"{reason} {count(n)}" for reason, n in step["dropped"].items())
-        noted = ", ".join(f"{name} {count(n)}" for name, n in step["noted"].items())
+        noted = ", ".join(f"{name} {count(n)}" for name, n in [*step["noted"].items(), *_kept(step)])
         rows.append([step["step"], settings, reasons, noted, count(step["before"]), count(step["after"])])
     heads = ["工程 step", "設定 settings", "外した理由 reasons", "気づき noted", "前 before", "後 after"]
     return section("工程ごとの増減", "What each step did", grid(heads, rows, 4))
+
+
+def _kept(step: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return [("taken back", step["taken_back"])] if "taken_back" in step else []
 
 
 def _lengths(pairs: Path) -> Markup:

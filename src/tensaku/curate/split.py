@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pydantic
 
 from tensaku import text
 from tensaku.config import Section
+from tensaku.curate.dedup.edits import nearest_copies
 from tensaku.curate.ingest import DROPS, PAIRS
-from tensaku.curate.overlap import fold, forms_seen, nearest_copies
+from tensaku.curate.overlap import fold, forms_seen
 from tensaku.curate.rows import JsonlWriter, PairFile
 from tensaku.curate.steps import drop
 from tensaku.errors import UsageError
@@ -186,11 +188,15 @@ def _near(bench: Bench, cfg: Lessons, asked: Sequence[Pair], taught: Sequence[Pa
 
 
 def _forms(bench: Bench, asked: Sequence[Pair], taught: Sequence[Pair], names: text.Names) -> Any:
+    @lru_cache(maxsize=1 << 17)  # what a house publishes repeats itself
+    def masked(sentence: str) -> str:
+        return text.mask(sentence, names)
+
     with bench.progress("compare sentence forms", len(asked) + len(taught)) as bar:
 
         def form(final: str) -> list[str]:
             bar.advance(1)
-            return [text.mask(sentence.text.strip(), names) for sentence in text.sentences(final)]
+            return [masked(sentence.text.strip()) for sentence in text.sentences(final)]
 
         return forms_seen([pair.final for pair in asked], [pair.final for pair in taught], form)
 

@@ -1,7 +1,8 @@
 """The steps of curation. Each walks the pairs and yields them, mended or not, or a `Drop` that says why one left.
 
-A step is `step(rows, tally, **settings) -> Iterator[Pair | Drop]`. `rows` can be walked more than once; `tally` counts
-what else is worth reporting, such as texts mended. Every pair that comes in leaves as a pair or as a drop.
+A step is `step(rows, tally, **settings) -> Iterator[Pair | Drop]`. `rows` can be walked more than once, unless the step
+is marked `one_by_one`; `tally` counts what else is worth reporting, such as texts mended. Every pair that comes in leaves
+as a pair or as a drop.
 """
 
 from __future__ import annotations
@@ -9,25 +10,53 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from tensaku.curate.overlap import fold
 from tensaku.plugins import steps
 from tensaku.records import Drop, Pair, to_dict
 from tensaku.revise import LONGEST_DRAFT
 
-__all__ = ["Step", "drop", "duplicates", "empty", "identical", "ids", "long", "normalise", "repair", "twins"]
+__all__ = [
+    "Step",
+    "drop",
+    "duplicates",
+    "empty",
+    "identical",
+    "ids",
+    "is_one_by_one",
+    "long",
+    "normalise",
+    "one_by_one",
+    "repair",
+    "twins",
+]
 
 Step = Iterator[Pair | Drop]
+F = TypeVar("F", bound=Callable[..., Any])
 
 _LOST = "\ufffd"
 _INVISIBLE = re.compile("[\u00ad\u200b\u200c\u2060\ufeff]")
 _SPACE = re.compile(r"\s+")
+# Nothing here is ever mended: no mojibake is made of it, and it holds no control. Most Japanese texts are of it alone.
+_SOUND = re.compile("[\n\x20-\x7e\u3000-\u3002\u300c-\u300f\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fff\uff01-\uff5d]*")
 # NFC turns these kanji into others (a name's 神 into 神): how a name is written is no fault to mend.
 _COMPATIBILITY = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
+
+
+def one_by_one(step: F) -> F:
+    """Say of a step that it looks at each pair by itself and in its order: then shards of the pool may be walked apart,
+    and a killed run goes on with those that are not done. Its `rows` can be walked once."""
+    step.__dict__["one_by_one"] = True
+    return step
+
+
+def is_one_by_one(step: Callable[..., Any]) -> bool:
+    """Whether `one_by_one` was said of the step."""
+    return bool(getattr(step, "one_by_one", False))
 
 
 def drop(pair: Pair, reason: str, detail: str, partner: str = "") -> Drop:
@@ -51,6 +80,7 @@ def _final_key(pair: Pair) -> bytes:
 
 
 @steps.register("repair")
+@one_by_one
 def repair(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     """Mend broken Unicode (ftfy) and take out control and invisible characters.
 
@@ -68,8 +98,12 @@ def repair(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
         normalization=None,
         explain=False,
     )
+
+    def mended(text: str) -> str:
+        return text if _SOUND.fullmatch(text) else _INVISIBLE.sub("", ftfy.fix_text(text, config))
+
     for pair in rows:
-        draft, final = (_INVISIBLE.sub("", ftfy.fix_text(text, config)) for text in (pair.draft, pair.final))
+        draft, final = mended(pair.draft), mended(pair.final)
         tally["drafts mended"] += draft != pair.draft
         tally["finals mended"] += final != pair.final
         lost = [side for side, text in (("draft", draft), ("final", final)) if _LOST in text]
@@ -78,10 +112,11 @@ def repair(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
                 pair, "lost-characters", f"the {lost[0]} holds U+FFFD: its characters were lost before it came here"
             )
         else:
-            yield replace(pair, draft=draft, final=final)
+            yield _with(pair, draft, final)
 
 
 @steps.register("normalise")
+@one_by_one
 def normalise(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     """NFC, line ends as `\\n`, no space at line ends, no blank lines around the text.
 
@@ -91,17 +126,23 @@ def normalise(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
         draft, final = _normal(pair.draft), _normal(pair.final)
         tally["drafts changed"] += draft != pair.draft
         tally["finals changed"] += final != pair.final
-        yield replace(pair, draft=draft, final=final)
+        yield _with(pair, draft, final)
+
+
+def _with(pair: Pair, draft: str, final: str) -> Pair:
+    return pair if draft == pair.draft and final == pair.final else replace(pair, draft=draft, final=final)
 
 
 def _normal(text: str) -> str:
-    pieces = _COMPATIBILITY.split(text)
-    text = "".join(piece if odd % 2 else unicodedata.normalize("NFC", piece) for odd, piece in enumerate(pieces))
+    if not unicodedata.is_normalized("NFC", text):
+        pieces = _COMPATIBILITY.split(text)
+        text = "".join(piece if odd % 2 else unicodedata.normalize("NFC", piece) for odd, piece in enumerate(pieces))
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     return "\n".join(lines).strip()
 
 
 @steps.register("empty")
+@one_by_one
 def empty(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     """Drop pairs with nothing on one side: `empty-draft`, `empty-final`."""
     for pair in rows:
@@ -114,6 +155,7 @@ def empty(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
 
 
 @steps.register("long")
+@one_by_one
 def long(rows: Iterable[Pair], tally: Counter[str], /, *, most: int = LONGEST_DRAFT) -> Step:
     """Drop pairs with a side of more than `most` characters, which no writer would be served: `too-long`."""
     for pair in rows:
@@ -125,6 +167,7 @@ def long(rows: Iterable[Pair], tally: Counter[str], /, *, most: int = LONGEST_DR
 
 
 @steps.register("identical")
+@one_by_one
 def identical(rows: Iterable[Pair], tally: Counter[str], /) -> Step:
     """Drop pairs whose sides differ in nothing but white space: `identical-sides`. Leave it out to teach restraint."""
     for pair in rows:

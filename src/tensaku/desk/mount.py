@@ -21,6 +21,7 @@ from tensaku.desk.board import read_board
 from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.chat import add_chat
 from tensaku.desk.comparison import House, hold
+from tensaku.desk.data import add_data
 from tensaku.desk.gate import Gate, signed_of
 from tensaku.desk.handing import add_handout
 from tensaku.desk.inbox import add_inbox
@@ -44,6 +45,7 @@ from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.retrieve.answer import Answerer
 from tensaku.revise import Job
+from tensaku.store import Artifact
 
 __all__ = ["mount"]
 
@@ -91,6 +93,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     documents: Answerer | None = None,
     barriers: Barriers | None = None,
     template: Path | None = None,
+    pool: Callable[[], Artifact | None] | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -113,6 +116,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         template: the house's own Word file, in which finals go out.
         documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
         barriers: who may use and see which release, and what speaks of which fund; None: everybody all.
+        pool: gives the newest sealed pool, whose drops are shown at `/data`; None: none is known.
 
     Raises:
         UsageError: this process has a desk already.
@@ -144,6 +148,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
     add_lineage(app, entry)
     add_watch(app, entry, style=job.style)
+    add_data(app, entry, pool or (lambda: None))
     worker.begin()
     add_inbox(app, road or Road(ledger), entry.own)
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")

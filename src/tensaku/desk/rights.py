@@ -15,11 +15,13 @@ from tensaku.ledger import (
     DraftRow,
     Ledger,
     NewDraft,
+    NewRuling,
     NotAllowed,
     PersonRow,
     ReportRow,
     ReportState,
     RevisionRow,
+    RulingRow,
     Standing,
     tables,
 )
@@ -144,6 +146,13 @@ class PersonalLedger(BarredLedger):
         """As `Ledger.add_revision`; needs a writer."""
         self.need("writer")
         return super().add_revision(draft_id, revision, by)
+
+    def add_ruling(self, new: NewRuling, *, by: str) -> RulingRow:
+        """As `Ledger.add_ruling`; needs a developer or an administrator with a right to the fund."""
+        self.need("developer", "admin")
+        with self._read() as session:
+            self._check_fund(session, new.fund)
+        return super().add_ruling(new, by=by)
 
     def assign(self, draft_ids: Any, person: str | None, due: str | None, *, by: str) -> int:
         """As `Ledger.assign`; needs a writer, a reviewer, an approver or an administrator."""

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -69,6 +70,7 @@ def environment() -> Environment:
     made.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
     made.filters["shown"] = shown
     made.filters["listed"] = listed
+    made.filters["query"] = lambda values: urlencode({key: said for key, said in values.items() if said != ""})
     made.globals["state_of"] = state_of
     made.globals["counted"] = counted
     made.globals["asks"] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from tensaku.desk.words_data import DATA
 from tensaku.desk.words_govern import GOVERN
 from tensaku.desk.words_house import HOUSE
 from tensaku.desk.words_writing import WRITING
@@ -307,9 +308,11 @@ _EN = {
     "detail": "Details",
 }
 
+_PAGES = {**HOUSE, **WRITING, **GOVERN, **DATA}
+
 WORDS: Mapping[Language, Mapping[str, str]] = {
-    "ja": {**_JA, **{key: said[0] for key, said in {**HOUSE, **WRITING, **GOVERN}.items() if not key.endswith("_one")}},
-    "en": {**_EN, **{key: said[1] for key, said in {**HOUSE, **WRITING, **GOVERN}.items()}},
+    "ja": {**_JA, **{key: said[0] for key, said in _PAGES.items() if not key.endswith("_one")}},
+    "en": {**_EN, **{key: said[1] for key, said in _PAGES.items()}},
 }
 
 _FIRST_HALF = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")

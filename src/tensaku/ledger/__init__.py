@@ -58,6 +58,7 @@ from tensaku.ledger.rows import (
     WorkRow,
     reason_key,
 )
+from tensaku.ledger.rulings import NewRuling, RulingRow
 
 __all__ = [
     "CHANGE_REASONS",
@@ -96,6 +97,7 @@ __all__ = [
     "NewComparison",
     "NewDraft",
     "NewReport",
+    "NewRuling",
     "NotAllowed",
     "Observed",
     "PersonRow",
@@ -108,6 +110,7 @@ __all__ = [
     "ReviewRow",
     "RevisionRow",
     "RolloutRow",
+    "RulingRow",
     "SavedMeanwhile",
     "SeenPair",
     "SessionRow",

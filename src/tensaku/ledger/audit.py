@@ -36,6 +36,9 @@ WATCHED: dict[str, type[tables.Row]] = {
     "filing": tables.Filed,
     "question": tables.Question,
     "opinion": tables.Opinion,
+    "ruling": tables.DropRuling,
+    "topic": tables.Topic,
+    "topic-review": tables.TopicReview,
 }
 
 

@@ -30,6 +30,7 @@ from tensaku.ledger.releases import Releases
 from tensaku.ledger.reports import Reports
 from tensaku.ledger.reviews import Reviews
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch, Needs
+from tensaku.ledger.rulings import Rulings
 from tensaku.ledger.writing import Writing
 
 __all__ = ["Ledger"]
@@ -52,6 +53,7 @@ class Ledger(
     Ancestors,
     Watching,
     Questions,
+    Rulings,
 ):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 

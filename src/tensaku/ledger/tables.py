@@ -36,6 +36,7 @@ __all__ = [
     "Decided",
     "Deployment",
     "Draft",
+    "DropRuling",
     "Edge",
     "Failures",
     "Filed",
@@ -54,6 +55,8 @@ __all__ = [
     "Row",
     "Seen",
     "SignedIn",
+    "Topic",
+    "TopicReview",
     "UtcTime",
     "Voted",
     "Work",
@@ -574,6 +577,57 @@ class Opinion(Row):
     question_id: Mapped[int] = mapped_column(ForeignKey("questions.id"))
     verdict: Mapped[str] = mapped_column(String(8))
     correction: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class DropRuling(Row):
+    """What somebody decided of a pair that curation had set aside."""
+
+    __tablename__ = "drop_rulings"
+    __table_args__ = (Index("ix_drop_rulings_row", "row", "reason"), {"sqlite_autoincrement": True})
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    row: Mapped[str] = mapped_column(String(500))
+    reason: Mapped[str] = mapped_column(String(64))
+    pool: Mapped[str] = mapped_column(String(128))
+    fund: Mapped[str] = mapped_column(String(200))
+    kept: Mapped[bool] = mapped_column(Boolean)
+    note: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Topic(Row):
+    """A skill or a piece of knowledge that made-up pairs may be about, with a pair that shows it."""
+
+    __tablename__ = "topics"
+    __table_args__ = (
+        CheckConstraint("kind IN ('skill', 'knowledge')", name="ck_topics_kind"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(100))
+    says: Mapped[str] = mapped_column(Text)
+    draft: Mapped[str] = mapped_column(Text)
+    final: Mapped[str] = mapped_column(Text)
+    by: Mapped[str] = person_key()
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class TopicReview(Row):
+    """What another person said of a topic that was proposed."""
+
+    __tablename__ = "topic_reviews"
+    __table_args__ = (
+        CheckConstraint("verdict IN ('approved', 'rejected', 'retired')", name="ck_topic_reviews_verdict"),
+        Index("ix_topic_reviews_topic", "topic_id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    topic_id: Mapped[int] = mapped_column(ForeignKey("topics.id"))
+    verdict: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str] = mapped_column(Text)
     by: Mapped[str] = person_key()
     at: Mapped[datetime] = mapped_column(UtcTime)
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
-from tensaku.retrieve.embed import Embedder, Local
+from tensaku.models.embed import Embedder, Local
 from tensaku.retrieve.evidence import EVIDENCE, evidence
 from tensaku.retrieve.rank import FEATURES, fuse, rerank, sureness
 from tensaku.retrieve.rights import Rights

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tensaku.curate.dedup import Plan, components, jaccard, near_links, shingles, sorted_sets
 from tensaku.curate.dedup.near import likeness_of, signatures
-from tensaku.curate.dedup.shingles import _characters, plain
+from tensaku.curate.dedup.shingles import _characters
+from tensaku.curate.overlap import fold
 
 _BESIDE = (up / "shared" / "data" for up in Path(__file__).resolve().parents)
 DATA = Path(os.environ.get("TENSAKU_TEST_DATA") or next((path for path in _BESIDE if path.is_dir()), "shared/data"))
@@ -97,7 +98,7 @@ def test_the_signature_estimates_the_likeness_of_long_and_of_short_texts() -> No
 )
 def test_the_quick_fold_is_plain(texts: list[str]) -> None:
     codes, lengths = _characters(texts)
-    folded = [plain(text) for text in texts]
+    folded = [fold(text) for text in texts]
     assert lengths.tolist() == [len(text.replace("\x00", "")) for text in folded]
     assert "".join(map(chr, codes)) == "".join(folded).replace("\x00", "")
 
@@ -105,7 +106,7 @@ def test_the_quick_fold_is_plain(texts: list[str]) -> None:
 @given(st.lists(st.text("株式上昇。 ３3ａA", max_size=9), max_size=12), st.integers(1, 6))
 def test_likeness_is_that_of_sets(texts: list[str], n: int) -> None:
     def runs(text: str) -> set[str]:
-        text = plain(text)
+        text = fold(text)
         return {text[i : i + n] for i in range(max(len(text) - n + 1, 1))} - {""}
 
     couples = [(a, b) for a in texts for b in texts]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tensaku.curate.dedup.shingles import plain
+from tensaku.curate.overlap import fold
 
 __all__ = ["Cover", "Known", "covers"]
 
@@ -28,7 +28,7 @@ def covers(texts: Sequence[str], run: int) -> list[Cover]:
     Width, case and white space count for nothing. A text shorter than `run` is covered by nothing. Runs are compared by
     64-bit hashes: among a hundred million the odds that any two differing runs meet are below one in a thousand.
     """
-    folded = [plain(text) for text in texts]
+    folded = [fold(text) for text in texts]
     lengths = np.array([len(text) for text in folded], np.int64)
     codes = _codes("".join(folded))
     owner = np.repeat(np.arange(len(folded)), lengths)
@@ -56,7 +56,7 @@ class Known:
 
     def __init__(self, texts: Sequence[str], run: int) -> None:
         self.run = run
-        parts = [_windows(_codes(text), run) for text in map(plain, texts) if len(text) >= run]
+        parts = [_windows(_codes(text), run) for text in map(fold, texts) if len(text) >= run]
         self._values = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
 
     def __bool__(self) -> bool:
@@ -64,7 +64,7 @@ class Known:
 
     def share(self, text: str) -> float:
         """The share of the characters of `text` that lie in known runs, 0 to 1."""
-        folded = plain(text)
+        folded = fold(text)
         if len(folded) < self.run:
             return 0.0
         hits = np.flatnonzero(np.isin(_windows(_codes(folded), self.run), self._values))

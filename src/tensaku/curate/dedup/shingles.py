@@ -16,21 +16,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Shingles", "Unit", "jaccard", "plain", "shingles", "sorted_sets"]
+from tensaku.curate.overlap import fold
 
-Unit = Literal["chars", "words", "spaced"]
-"""What a shingle is a run of: characters, Sudachi's words, or words between spaces (no Japanese)."""
+__all__ = ["Shingles", "Unit", "coded", "jaccard", "mixed", "shingles", "sorted_sets"]
+
+Unit = Literal["chars", "written", "words", "spaced"]
+"""What a shingle is a run of: characters with width and case folded, characters as they are written, Sudachi's words, or
+words between spaces (no Japanese)."""
 
 Words32 = NDArray[np.uint32]
 _WORD = re.compile(r"\w+(?:['.,:]\w+)*")  # word limits of Unicode's annex 29, for what has spaces
-_PLAIN = re.compile(r"[\x21-\x40\x5b-\x7e\u3001\u3002\u300c-\u300f\u3041-\u30fe\u4e00-\u9fff]*")
-
-
-def plain(text: str) -> str:
-    """`text` with width, case and white space taken out of account, as duplicates are judged."""
-    if _PLAIN.fullmatch(text):
-        return text
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 class Shingles(NamedTuple):
@@ -48,10 +43,13 @@ def shingles(texts: Sequence[str], n: int, unit: Unit = "chars") -> Shingles:
     """Every run of `n` units of every text, hashed to 32 bits. A text of fewer units is one shingle; none is empty.
 
     Args:
-        unit: for "chars" texts are folded by `plain` first; words are compared in lower case without marks.
+        unit: for "chars" texts are folded by `fold` first; words are compared in lower case without marks.
     """
     if unit == "chars":
         codes, lengths = _characters(texts)
+    elif unit == "written":
+        codes, ends = coded(texts)
+        lengths = np.diff(ends, prepend=0)
     else:
         codes, lengths = _words(texts, unit)
     ends = np.cumsum(lengths)
@@ -72,14 +70,14 @@ _SLOW = np.uint32(0xFFFFFFFF)
 
 @lru_cache(maxsize=1)
 def _table() -> Words32:
-    """What `plain` makes of each character of the basic plane alone: a character, 0 for none, `_SLOW` if it depends."""
+    """What `fold` makes of each character of the basic plane alone: a character, 0 for none, `_SLOW` if it depends."""
     table = np.full(0x10001, _SLOW)
     for code in range(0x10000):
         char = chr(code)
         hangul = 0x1100 <= code <= 0x11FF or 0xA960 <= code <= 0xA97F or 0xD7B0 <= code <= 0xDFFF
         if hangul or char in "\uff9e\uff9f" or unicodedata.category(char).startswith("M"):
             continue
-        folded = plain(char)
+        folded = fold(char)
         if len(folded) < 2:
             table[code] = ord(folded) if folded else 0
     table[0] = _SLOW
@@ -87,23 +85,24 @@ def _table() -> Words32:
 
 
 def _characters(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
-    """The texts as `plain` folds them, a code a character, and their lengths."""
-    raw, ends = _coded(texts)
+    """The texts as `fold` folds them, a code a character, and their lengths."""
+    raw, ends = coded(texts)
     codes = _table()[np.minimum(raw, np.uint32(0x10000))]
     slow = np.flatnonzero(codes == _SLOW)
     if len(slow):
         texts = list(texts)
         for place in np.unique(np.searchsorted(ends, slow, side="right")):
-            texts[place] = plain(texts[place])
-        raw, ends = _coded(texts)
+            texts[place] = fold(texts[place])
+        raw, ends = coded(texts)
         codes = _table()[np.minimum(raw, np.uint32(0x10000))]
-        codes = np.where(codes == _SLOW, raw, codes)  # what is left of them stands as `plain` wrote it
+        codes = np.where(codes == _SLOW, raw, codes)  # what is left of them stands as `fold` wrote it
     kept = codes != 0
     before = np.concatenate(([0], np.cumsum(kept)))
     return codes[kept], np.diff(before[np.concatenate(([0], ends))])
 
 
-def _coded(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
+def coded(texts: Sequence[str]) -> tuple[Words32, NDArray[np.int64]]:
+    """The characters of the texts one after another as code points, and where each text ends."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
         np.uint32, copy=False
     )

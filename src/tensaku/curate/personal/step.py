@@ -10,7 +10,7 @@ from typing import Literal
 
 from tensaku.curate.personal.finding import DEFAULT, Kind
 from tensaku.curate.personal.masking import Mode, masked, read_key
-from tensaku.curate.steps import Step, drop
+from tensaku.curate.steps import Step, drop, one_by_one
 from tensaku.errors import UsageError
 from tensaku.plugins import steps
 from tensaku.records import Pair
@@ -19,6 +19,7 @@ __all__ = ["personal"]
 
 
 @steps.register("personal")
+@one_by_one
 def personal(
     rows: Iterable[Pair],
     tally: Counter[str],

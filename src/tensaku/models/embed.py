@@ -143,7 +143,7 @@ class Endpoint:
         return np.asarray(vectors / norms, np.float32)
 
 
-def open_embedder(told: dict[str, Any]) -> Embedder | None:
+def open_embedder(told: dict[str, Any], where: str = "retrieve.embedding") -> Embedder | None:
     """The embedder that a task file names: { model = "local" | "none" | a name, url = "..." }.
 
     Raises:
@@ -152,11 +152,11 @@ def open_embedder(told: dict[str, Any]) -> Embedder | None:
     used = dict(told)
     model = used.pop("model", "local")
     if model in ("local", "none") and used:
-        raise UsageError(f"{sorted(used)[0]!r} says nothing of {model!r}", where="retrieve.embedding")
+        raise UsageError(f"{sorted(used)[0]!r} says nothing of {model!r}", where=where)
     if model in ("local", "none"):
         return Local() if model == "local" else None
     unknown = set(used) - {"url", "key", "question", "passage"}
     if unknown or "url" not in used:
         what = f"unknown: {', '.join(sorted(unknown))}" if unknown else "the url is missing"
-        raise UsageError(what, where="retrieve.embedding", fix='Write: { model = "NAME", url = "http://host:8000/v1" }')
+        raise UsageError(what, where=where, fix='Write: { model = "NAME", url = "http://host:8000/v1" }')
     return Endpoint(used.pop("url"), str(model), **used)

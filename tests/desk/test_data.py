@@ -1,0 +1,104 @@
+"""The page of what was set aside: who sees what, and a pair taken back with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.curate.test_pool import source
+from tests.desk.signed import as_person, token_of
+
+from tensaku.curate import Curate, curate
+from tensaku.curate.drops import Drops
+from tensaku.desk.access import Access, AccessRules
+from tensaku.desk.data import add_data
+from tensaku.desk.gate import Gate
+from tensaku.ledger import Ledger
+from tensaku.store import Artifact
+
+EVIL = "円安。<script>alert(1)</script>"
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Artifact:
+    rows = [{"draft": f"株は{n}円。", "final": f"株式は{n}円でした。"} for n in range(40)]
+    rows += [{"draft": EVIL, "final": f"円安が{n}円進みました。"} for n in range(35)]
+    rows += [{"draft": "空", "final": " "}, {"draft": "密", "final": "秘密です。", "fund": "しろがね"}]
+    rows += [{"draft": "密", "final": "別の秘密です。", "fund": "しろがね"}]
+    store, made = source(tmp_path, rows)
+    return store.run(curate, Curate(), source=made)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        opened.add_person("ueda", "上田", ("developer",))
+        opened.add_person("kato", "加藤", ("developer",), scopes=("fund:みずいろ",))
+        opened.add_person("ota", "太田", ("auditor",))
+        opened.add_person("abe", "阿部", ("writer",))
+        yield opened
+
+
+def walk(
+    ledger: Ledger, pool: Artifact | None, person: str, steps: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
+) -> None:
+    app, access = FastAPI(), Access(ledger, AccessRules())
+    app.add_middleware(Gate, access=access)
+    add_data(app, access, lambda: pool)
+    as_person(app, ledger, person, steps)
+
+
+def test_a_developer_takes_a_pair_back_and_leaves_it_out_again(ledger: Ledger, pool: Artifact) -> None:
+    async def steps(client: httpx.AsyncClient) -> None:
+        listed = (await client.get("/data?reason=contradictory-twin&page=2")).text
+        assert "2 / 2" in listed
+        assert "同じ原稿に別の公表文がある 35" in listed
+        page = (await client.get("/data?drop=3")).text
+        assert "<script>alert" not in page
+        assert "代わりに残した組" in page
+        values = {"token": token_of(page), "drop": "3", "pool": pool.ref, "decision": "kept", "note": "別の相場観"}
+        assert (await client.post("/data", data={**values, "decision": "burnt"})).status_code == 400
+        assert (await client.post("/data", data={**values, "token": "0"})).status_code == 403
+        assert (await client.post("/data", data={**values, "note": " "})).status_code == 400
+        assert (await client.post("/data", data={**values, "pool": "curate-0"})).status_code == 409
+        assert (await client.post("/data", data={**values, "drop": "0"})).status_code == 400, "it has no final"
+        done = await client.post("/en/data", data={**values, "reason": "contradictory-twin", "page": "1"})
+        assert done.headers["location"] == "/en/data?drop=3&told=kept&reason=contradictory-twin&page=1"
+        told = (await client.get(done.headers["location"])).text
+        assert "The next data keeps this pair" in told
+        assert "別の相場観" in told
+        assert "Leave it out" in told
+        assert (await client.post("/data", data={**values, "decision": "left"})).status_code == 303
+
+    walk(ledger, pool, "ueda", steps)
+    assert [(row.kept, row.by, row.reason) for row in ledger.rulings()] == [(False, "ueda", "contradictory-twin")]
+    assert ledger.verify_records() == []
+
+
+def test_everybody_sees_what_is_theirs_and_no_more(ledger: Ledger, pool: Artifact) -> None:
+    async def of_another_fund(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/data")).text
+        assert "しろがね" not in page
+        for number in range(len(Drops(pool).all)):
+            assert "秘密" not in (await client.get(f"/data?drop={number}")).text
+
+    async def reads_only(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/data?drop=3")).text
+        assert "判断できるのは開発の担当者です" in page
+        assert "<textarea" not in page
+
+    async def writes_only(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/data")).status_code == 403
+
+    async def nothing_yet(client: httpx.AsyncClient) -> None:
+        assert "まだ作られていません" in (await client.get("/data")).text
+        assert "No training data has been made yet" in (await client.get("/en/data?drop=1")).text
+
+    walk(ledger, pool, "kato", of_another_fund)
+    walk(ledger, pool, "ota", reads_only)
+    walk(ledger, pool, "abe", writes_only)
+    walk(ledger, None, "ueda", nothing_yet)
