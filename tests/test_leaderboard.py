@@ -258,7 +258,6 @@ def test_four_models_with_lora_and_one_behind_the_real_wire_from_one_file(cli: C
         for model, small in LOCAL.items():
             assert model in words
             words = words.replace(model, small)
-        words = words.replace("settings = { layers = 12 }", "settings = { layers = 2 }")
         (folder / "tensaku.toml").write_text(words + '\n[trim]\nkeep = "all"\n', encoding="utf-8")
         result = run(cli, folder)
         assert result.code == 0, result.err

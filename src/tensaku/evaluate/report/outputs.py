@@ -99,7 +99,7 @@ def _cases(results: Results, rows: Sequence[str], values: Mapping[str, Sequence[
         for number in row.answers:
             pair, finding = results.pairs[number], row.findings[number]
             kinds = [f"r{place}"]
-            kinds += [f"{key}{values[key].index(name)}" for key, of in parts if (name := of(pair)) in values[key]]
+            kinds += [f"{key}{values[key].index(part)}" for key, of in parts if (part := of(pair)) in values[key]]
             changed = row.answers[number].text != pair.draft
             told = (changed, not finding.verdict.kept, not finding.whole, not finding.exact)
             kinds += [what for (what, _, _), holds in zip(_CHECKS, told, strict=True) if holds]
