@@ -40,7 +40,12 @@ def post(api: str, **values: Any) -> httpx.Response:
         ({"presence_penalty": 0.5}, "unsupported_parameter", "presence_penalty", "does not offer"),
         ({"tools": TOOL}, "unsupported_parameter", "tools", "template has no tools"),
         ({"tools": TOOL * 2}, "invalid_value", "tools", "two have the same name"),
-        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "invalid_value", "tools.0.function.name", "pattern"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "a b"}}]},
+            "invalid_value",
+            "tools.0.function.name",
+            "pattern",
+        ),
         ({"tool_choice": "required"}, "invalid_value", "tool_choice", "goes with 'tools'"),
         ({"tools": TOOL, "tool_choice": OTHER}, "invalid_value", "tool_choice", "no tool 'other'"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "invalid_value", "messages.0.tool_call_id", "go together"),
