@@ -79,14 +79,8 @@ def _chosen(name: str) -> Any:
 
 def test_a_chosen_tool_is_called_with_arguments_that_fit(client: openai.OpenAI) -> None:
     pytest.importorskip("llguidance")
-    answer = client.chat.completions.create(
-        model="base",
-        messages=ASK,
-        tools=TOOLS,
-        tool_choice=_chosen("weather"),
-        parallel_tool_calls=False,
-        max_tokens=200,
-    )
+    asked: Any = {"model": "base", "messages": ASK, "tools": TOOLS, "tool_choice": _chosen("weather")}
+    answer = client.chat.completions.create(**asked, parallel_tool_calls=False, max_tokens=200)
     [choice] = answer.choices
     assert (choice.finish_reason, choice.message.content) == ("tool_calls", None)
     [call] = choice.message.tool_calls or []
@@ -145,7 +139,7 @@ def test_a_schema_that_cannot_be_used_is_told(client: openai.OpenAI) -> None:
     wrong: Any = [{"type": "function", "function": {"name": "f", "parameters": {"type": 7}}}]
     with pytest.raises(openai.BadRequestError, match="schema cannot be used"):
         client.chat.completions.create(model="base", messages=ASK, tools=wrong, tool_choice="required")
-    with pytest.raises(openai.BadRequestError, match="either|fits a schema"):
+    with pytest.raises(openai.BadRequestError, match="does not go with 'tools'"):
         client.chat.completions.create(model="base", messages=ASK, tools=TOOLS, response_format={"type": "json_object"})
 
 
