@@ -80,13 +80,11 @@ def offered(
             raise WireError(400, f"'tools': no tool may be called {word!r}", code="invalid_value", param="tools")
     if len(set(names)) < len(names):
         raise WireError(400, "'tools': two have the same name", code="invalid_value", param="tools")
+    wanted = choice.function.name if isinstance(choice, Chosen) else choice or "auto"
     if isinstance(choice, Chosen):
-        wanted = choice.function.name
         if wanted not in names:
             what = f"'tool_choice': there is no tool {wanted!r}"
             raise WireError(400, what, code="invalid_value", param="tool_choice")
-    else:
-        wanted = choice or "auto"
     if wanted == "none":
         return {}
     if schema:

@@ -54,7 +54,7 @@ class Standing:
     def __init__(self, source: str) -> None:
         found = facts(source)
         figures = [f for f in found if f.kind in ("number", "percent", "unit")]
-        self._values = set().union(*(alike(f.value.lstrip("-")) for f in figures), set())
+        self._values = {value for f in figures for value in alike(f.value.lstrip("-"))}
         parts = [(Decimal(m["amount"]), m["unit"]) for value in self._values if (m := _VALUE.fullmatch(value))]
         self._amounts: dict[str, set[Decimal]] = {}
         for amount, unit in parts:
