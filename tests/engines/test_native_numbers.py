@@ -65,13 +65,15 @@ def test_what_does_not_stand_there_is_refused(tokenizer: Tokenizer, source: str,
 
 
 def test_a_number_that_is_half_out_of_sight_refuses_none_after_it(tokenizer: Tokenizer) -> None:
-    limit = KnownNumbers("騰落率は10.8%、１．１ポイント、４３，４００円", Words(tokenizer, len(tokenizer)))
+    limit = KnownNumbers("騰落率は10.8%、10.8ポイント、１．１円、４３，４００円", Words(tokenizer, len(tokenizer)))
     for between in range(30):
         for number, other in (("1.1", "1.8"), ("43,400", "43,408"), ("10.8", "10.4")):
             ids = tokenizer.encode(f"率は10.8%{'あ' * between}{number}円")
             assert all(limit.allows(word, ids[:at]) for at, word in enumerate(ids)), (between, number)
             ids = tokenizer.encode(f"率は10.8%{'あ' * between}{other}円")
             assert not all(limit.allows(word, ids[:at]) for at, word in enumerate(ids)), (between, other)
+        ids = tokenizer.encode(f"率は10.8%ポイント{'あ' * between}一方、")
+        assert all(limit.allows(word, ids[:at]) for at, word in enumerate(ids)), between
 
 
 def test_a_number_that_has_begun_is_gone_on_with(tokenizer: Tokenizer) -> None:

@@ -81,10 +81,9 @@ def offered(
     if len(set(names)) < len(names):
         raise WireError(400, "'tools': two have the same name", code="invalid_value", param="tools")
     wanted = choice.function.name if isinstance(choice, Chosen) else choice or "auto"
-    if isinstance(choice, Chosen):
-        if wanted not in names:
-            what = f"'tool_choice': there is no tool {wanted!r}"
-            raise WireError(400, what, code="invalid_value", param="tool_choice")
+    if isinstance(choice, Chosen) and wanted not in names:
+        what = f"'tool_choice': there is no tool {wanted!r}"
+        raise WireError(400, what, code="invalid_value", param="tool_choice")
     if wanted == "none":
         return {}
     if schema:
