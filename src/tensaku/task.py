@@ -46,8 +46,8 @@ class Serve(Section):
     """Port to listen on."""
     engine: dict[str, Any] = Field(default_factory=lambda: {"engine": "native"})
     """The engine that answers, with its settings, as in { engine = "openai", url = "http://gpu-host:8000/v1" }."""
-    precision: Literal["int8", "fp32"] = "int8"
-    """Number format of the base model's weights when our own engine answers."""
+    precision: Literal["auto", "int8", "fp32"] = "int8"
+    """Number format of the base model's weights when our own engine answers; auto: the faster one here, measured."""
     profile: Literal["auto", "latency", "throughput"] = "auto"
     """Whether each answer's speed matters, or that of all together; `tensaku serve --list-profiles` shows both."""
     at_once: int | None = Field(None, ge=1, le=256)

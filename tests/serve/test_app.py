@@ -14,6 +14,7 @@ from tensaku.testing import ScriptedEngine, serving
 
 ASK: dict[str, Any] = {"model": "base", "messages": [{"role": "user", "content": "x"}]}
 TOOL = [{"type": "function", "function": {"name": "look_up"}}]
+BADLY_NAMED = [{"type": "function", "function": {"name": "a b"}}]
 OTHER = {"type": "function", "function": {"name": "other"}}
 
 

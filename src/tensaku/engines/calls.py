@@ -98,7 +98,8 @@ class CallReader:
     def feed(self, text: str) -> tuple[str, list[CallPiece]]:
         """What of `text`, and of what was held before it, is text, and which pieces of calls it holds."""
         self._held += text
-        said, calls = "", []
+        said = ""
+        calls: list[CallPiece] = []
         while True:
             before = (self._inside, self._held)
             if self._inside is None:
@@ -122,10 +123,8 @@ class CallReader:
             self._inside = "name"
             return said.strip() if self.count or not said.strip() else said.rstrip()
         keep = _overlap(self._held, self._form.opening)
-        bare = self._held[: len(self._held) - keep].rstrip()
-        if self.count:
-            bare = bare.lstrip() and bare
-        said, self._held = bare, self._held[len(bare) :]
+        said = self._held[: len(self._held) - keep].rstrip()
+        self._held = self._held[len(said) :]
         return said
 
     def _call(self) -> list[CallPiece]:

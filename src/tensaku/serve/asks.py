@@ -113,8 +113,8 @@ class _Turn(_Strict):
             what = f"'{where}': only an assistant calls tools"
             raise WireError(400, what, code="invalid_value", param=f"{where}.tool_calls")
         calls = tuple(ToolCall(c.id, c.function.name, c.function.arguments) for c in self.tool_calls or ())
-        role = "system" if self.role == "developer" else self.role
-        return Message(role, _plain(self.content or ""), calls, self.tool_call_id or "")
+        said, answers = _plain(self.content or ""), self.tool_call_id or ""
+        return Message("system" if self.role == "developer" else self.role, said, calls, answers)
 
 
 class _Prediction(_Strict):

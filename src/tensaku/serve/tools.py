@@ -80,13 +80,10 @@ def offered(
             raise WireError(400, f"'tools': no tool may be called {word!r}", code="invalid_value", param="tools")
     if len(set(names)) < len(names):
         raise WireError(400, "'tools': two have the same name", code="invalid_value", param="tools")
-    if isinstance(choice, Chosen):
-        wanted = choice.function.name
-        if wanted not in names:
-            what = f"'tool_choice': there is no tool {wanted!r}"
-            raise WireError(400, what, code="invalid_value", param="tool_choice")
-    else:
-        wanted = choice or "auto"
+    wanted = choice.function.name if isinstance(choice, Chosen) else choice or "auto"
+    if isinstance(choice, Chosen) and wanted not in names:
+        what = f"'tool_choice': there is no tool {wanted!r}"
+        raise WireError(400, what, code="invalid_value", param="tool_choice")
     if wanted == "none":
         return {}
     if schema:

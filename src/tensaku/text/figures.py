@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tensaku.text.numerals import SCALES, kanji_number, kanji_numerals
 
-__all__ = ["Figure", "direction_words", "figures", "plain", "rises"]
+__all__ = ["Figure", "direction_words", "figures", "plain", "quoted", "rises"]
 
 
 class Figure(NamedTuple):
@@ -292,6 +292,11 @@ def _direction(text: str, raw: _Raw) -> int:
 def direction_words(text: str) -> tuple[bool, bool]:
     """Whether folded `text` speaks of a fall and of a rise anywhere."""
     return bool(_DOWN.search(text)), bool(_UP.search(text))
+
+
+def quoted(text: str) -> set[str]:
+    """The currencies that folded `text` gives a rate for: in 1ドル=150円 the dollar, whose 1 is no figure."""
+    return {_unit_at(text, found.start() + 1)[0] for found in _QUOTE.finditer(text)}
 
 
 def rises(text: str) -> bool:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from tensaku.records import Fact
 from tensaku.text.dates import Date, parse_date
 from tensaku.text.extract import facts
-from tensaku.text.figures import plain
+from tensaku.text.figures import plain, quoted
 from tensaku.text.fold import fold
 from tensaku.text.numerals import RUN, spelled
 
@@ -54,7 +54,9 @@ class Standing:
     def __init__(self, source: str) -> None:
         found = facts(source)
         figures = [f for f in found if f.kind in ("number", "percent", "unit")]
-        self._values = set().union(*(alike(f.value.lstrip("-")) for f in figures), set())
+        self._values = {value for f in figures for value in alike(f.value.lstrip("-"))}
+        text = fold(source).text
+        self._values |= {f"1{unit}" for unit in quoted(text)}
         parts = [(Decimal(m["amount"]), m["unit"]) for value in self._values if (m := _VALUE.fullmatch(value))]
         self._amounts: dict[str, set[Decimal]] = {}
         for amount, unit in parts:
@@ -64,7 +66,6 @@ class Standing:
         begins = [replace(d, month_end=None) for d in dates if d.month_end is not None]
         self._dates = [*dates, *begins, *ends]
         self._given = [d for d in dates if d.year is not None]
-        text = fold(source).text
         self._written = {number.replace(",", "") for number in _WRITTEN.findall(text)}
         self.digits = frozenset(self._all_digits(found))
         self.kanji = frozenset(self._all_kanji()) | set(RUN.findall(text))

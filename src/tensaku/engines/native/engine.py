@@ -10,7 +10,7 @@ import uuid
 import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -25,6 +25,7 @@ from tensaku.engines.native.limits import Fits, Words, schema_grammar
 from tensaku.engines.native.loop import CHUNK, Loop
 from tensaku.engines.native.model import Model, Precision
 from tensaku.engines.native.numbers import KnownNumbers
+from tensaku.engines.native.probe import fastest
 from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
 from tensaku.errors import NotFound, UsageError
@@ -49,7 +50,8 @@ class NativeEngine:
 
     Args:
         base: folder with config.json, safetensors and tokenizer.json.
-        precision: "int8" (weights 8 bits per output channel, activations twice 7 bits per row) or "fp32".
+        precision: "int8" (weights 8 bits per output channel, activations 7 bits by blocks of 64), "fp32", or "auto":
+            the faster of the two here, as `probe` measures it.
         context: most tokens that prompt and answer may have together; None: 2,048, or the base's own if that is less.
         slots: answers that run at once; more wait in the order in which they came.
         threads: for the int8 products; None: one for each processor, or OMP_NUM_THREADS if that is set.
@@ -69,7 +71,7 @@ class NativeEngine:
         self,
         base: Path,
         *,
-        precision: Precision = "int8",
+        precision: Precision | Literal["auto"] = "int8",
         context: int | None = None,
         slots: int = 8,
         threads: int | None = None,
@@ -79,7 +81,9 @@ class NativeEngine:
     ) -> None:
         threads = _processors() if threads is None else threads
         _check(base, precision=precision, context=context, slots=slots, threads=threads, chunk=chunk)
-        self.precision = precision
+        if precision == "auto":
+            precision = fastest(base, threads=threads, processor=processor)
+        self.precision: Precision = precision
         self._tokenizer = Tokenizer.load(base)
         memory = None if memory_mb is None else memory_mb << 20
         self._model = Model(
@@ -300,8 +304,8 @@ def _close(loop: Loop, model: Model) -> None:
 
 
 def _check(base: Path, *, precision: str, context: int | None, **counts: int) -> None:
-    if precision not in ("int8", "fp32"):
-        raise UsageError(f"the precision {precision!r} is not known", fix="Known: int8, fp32")
+    if precision not in ("auto", "int8", "fp32"):
+        raise UsageError(f"the precision {precision!r} is not known", fix="Known: auto, int8, fp32")
     for name, value, least in (("context", context, 16), *((name, value, 1) for name, value in counts.items())):
         if value is not None and value < least:
             raise UsageError(f"{name} is {value}", fix=f"Set {name} to at least {least}")

@@ -109,10 +109,12 @@ class KnownNumbers:
     def _said(self, before: str, text: str, *, cut: bool, ends: bool) -> bool:
         """Whether the figure or date that the new word belongs to, or ends, may be said."""
         last = max((found.end() for found in _ANY.finditer(before)), default=-1)
-        if last < 0 or (_SETTLED.fullmatch(before, last) and not _ANY.search(text, len(before))):
+        settled = last < 0 or _SETTLED.fullmatch(before, last) is not None
+        if settled and not _ANY.search(text, len(before)):
             return True
+        looked_at = len(before) if settled else last - 1
         for fact in reversed(_facts(text)):
-            if fact.end <= last - 1:
+            if fact.end <= looked_at:
                 break
             if fact.kind in ("name", "negation") or (cut and fact.start == 0):
                 continue
