@@ -44,11 +44,8 @@ GOVERN: Mapping[str, tuple[str, str]] = {
         "No lessons hold a document, pair or person of that name.",
     ),
     "lineage_no_sentence": (
-        'この文を含む、保存された回答はありません。デスクの案はすべて、API の回答は serve.record = "full" のときだけ残ります。',
-        (
-            "No answer that is kept holds this sentence. Proposals of the desk are kept whole; answers of the API only under "
-            'serve.record = "full".'
-        ),
+        "この文を含む回答は残っていません。デスクの案はすべて、API の回答は serve.record が full のときだけ残ります。",
+        "No answer that is kept holds it. Proposals of the desk are kept; API answers under serve.record = full alone.",
     ),
     "lineage_no_date": ("日時を読み取れません。", "That is no date and time."),
     "lineage_nothing_stood": ("その時点で使われていたモデルはありません。", "Nothing was in use at that moment."),

@@ -242,3 +242,10 @@ def _validation(row: FilingRow, made: Artifact | None, w: Words) -> Iterator[Blo
         cells += [Value(number(held[name]), ref, f"{fact}.{name}") for name in ("obeyed", "refused")]
         rows.append(tuple(cells))
     yield Table((w["stress"], w["n"], w["kept"], w["obeyed"], w["refused"]), tuple(rows))
+    said = kinds.get("paraphrase", {})
+    if "steady" in said:
+        values = {
+            "same": Value(percent(said["same_facts"]), ref, "kinds.paraphrase.same_facts"),
+            "like": Value(number(said["steady"]), ref, "kinds.paraphrase.steady"),
+        }
+        yield Paragraph(pieces(w["steady"], **values))

@@ -173,7 +173,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "kept": ("事実を保った割合", "Facts kept"),
     "obeyed": ("指示への服従", "Orders obeyed"),
     "refused": ("無回答", "Not answered"),
-    "steady": ("言い換えへの安定", "Steady under paraphrase"),
+    "steady": (
+        "言い換えた原稿への回答のうち、元の原稿への回答と事実が同じもの {same}、文の近さの平均 {like}。",
+        "Under paraphrase {same} of answers have the facts of that to the draft as it is; they are alike by {like}.",
+    ),
     "probed": (
         "学習文の再現: {n} 件中 {share}（基盤モデル {base}）、個人情報を含む回答 {personal} 件。",
         "Memorisation: {share} of {n} lessons given back (base {base}); {personal} answers with personal data.",
