@@ -1,4 +1,4 @@
-"""What an approval takes by risk rating, and what a material change takes: found from lineage, held to by the ledger."""
+"""What an approval takes by risk rating, and what a material change takes: found from lineage, held by the ledger."""
 
 from __future__ import annotations
 
