@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -63,7 +63,14 @@ def copied_of(held: Artifact) -> list[str]:
 
 
 def document_files(
-    ledger: Ledger, store: Store, ref: str, at: datetime, *, share: float = 0.1, forms: tuple[str, ...] = FORMS
+    ledger: Ledger,
+    store: Store,
+    ref: str,
+    at: datetime,
+    *,
+    share: float = 0.1,
+    forms: tuple[str, ...] = FORMS,
+    months: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, bytes]:
     """Every file of a release's document, by its path.
 
@@ -74,6 +81,7 @@ def document_files(
         at: the moment that it speaks of.
         share: from which share of new and gone lessons on a change of data is material.
         forms: some of `FORMS`.
+        months: what `figures_by_month` gives, where the caller has it already.
 
     Raises:
         NotFound: there is no such release, or something that it was made from is gone.
@@ -81,7 +89,7 @@ def document_files(
         MissingExtra: a form needs a package that is not installed.
     """
     release = store.get(ref)
-    sealed, standing = sealed_of(store, release), standing_of(ledger, store, release.ref, at, share)
+    sealed, standing = sealed_of(store, release), standing_of(ledger, store, release.ref, at, share, months)
     lineage = store.lineage(release.ref)
     held = {one.ref: one for one in [*lineage, *_beside(store, standing)]}
     links = _Links(held)
