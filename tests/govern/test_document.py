@@ -179,6 +179,11 @@ def test_the_next_release_carries_the_text_over_and_says_what_changed(
     assert before.ref == made.ref
     assert [(c.part, c.material) for c in changes_between(ledger, before, row)] == [("prompt", True)]
     assert [(t.part, t.carried) for t in texts_of(ledger, row, before)] == [("limits", made.ref)]
+    add_text(ledger, after.ref, "limits", "Not in a sudden fall.", "sato", "en")  # the other language stays
+    assert [(t.ja, t.carried) for t in texts_of(ledger, row, before)] == [("急変時は使わない。", "")]
+    add_text(ledger, after.ref, "limits", "", "sato")
+    assert texts_of(ledger, row, before) == []
+    add_text(ledger, made.ref, "data", "追記。", "sato")
     page = files_of(ledger, store, after.ref)["model-document.ja.html"].decode()
     for text in (f"前版 {made.ref} から引き継ぎ", "重要な変更があり", "指示文", "+1.25"):
         assert text in page, text

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from tensaku.ledger import Ledger, ReleaseRow
@@ -198,20 +199,20 @@ def _prompt(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
             yield Change("prompt", name, one[name][:12] or "—", two[name][:12] or "—", True)
 
 
-def approved_before(ledger: Ledger, row: ReleaseRow) -> ReleaseRow | None:
+def approved_before(ledger: Ledger, row: ReleaseRow, at: datetime | None = None) -> ReleaseRow | None:
     """The release of the same task that was approved last before this one was; None: this is the first.
 
-    A release that was rejected or withdrawn later was still the one before it.
+    A release that was rejected or withdrawn later was still the one before it. `at`: as it stood at a moment.
     """
     task = row.summary.get("task", "")
     decided = [one.at for one in row.approvals if one.decision == "approved"]
-    until = min(decided, default=None)
+    until = min(decided, default=at)
     found = [
         (one.at, other)
         for other in ledger.releases()
         if other.ref != row.ref and other.summary.get("task", "") == task
         for one in other.approvals
-        if one.decision == "approved" and (until is None or one.at < until)
+        if one.decision == "approved" and (until is None or one.at <= until)
     ]
     return max(found, key=lambda pair: pair[0], default=(None, None))[1]
 

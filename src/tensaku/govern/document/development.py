@@ -37,12 +37,15 @@ _COURSE += ("trainable_parameters", "peak_memory_mb", "size_mb", "precision", "p
 def purpose(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[Block]:
     """What the model is for and who answers for it."""
     yield Paragraph((sealed.gate.purpose_ja if w.language == "ja" else sealed.gate.purpose_en,))
-    rows: list[tuple[str, Cell]] = [(w["task"], sealed.title), (w["owner"], sealed.gate.owner or UNKNOWN)]
-    if standing is not None:
+    rows: list[tuple[str, Cell]] = [(w["task"], sealed.title)]
+    if standing is None:
+        rows.append((w["owner"], sealed.gate.owner or UNKNOWN))
+    else:
         model = standing.model
-        rows[1] = (w["owner"], Value(model.owner or UNKNOWN, LEDGER, f"model:{model.ref}"))
-        rows.append((w["users"], Value(model.users or UNKNOWN, LEDGER, f"model:{model.ref}")))
-        rows.append((w["builder"], Value(standing.row.tuned_by, LEDGER, f"release:{model.ref}")))
+        rows += [
+            (word, Value(value or UNKNOWN, LEDGER, f"model:{model.ref}"))
+            for word, value in ((w["owner"], model.owner), (w["users"], model.users))
+        ]
     yield Facts(tuple(rows))
 
 

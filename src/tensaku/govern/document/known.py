@@ -124,7 +124,7 @@ def standing_of(
     promotion = _held(store, gate.content.get("artifact", "")) if gate is not None else None
     probe = _held(store, promotion.inputs.get("probe", "")) if promotion is not None else None
     tested = [one for one in ledger.filings("validation", at=at) if one.content.get("about") == ref]
-    before = approved_before(ledger, row)
+    before = approved_before(ledger, row, at)
     evaluation = str(before.summary.get("made_from", {}).get("evaluation", "")) if before is not None else ""
     lines = months if months is not None else figures_by_month(ledger, at)
 
