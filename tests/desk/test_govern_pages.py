@@ -34,7 +34,7 @@ def at_work(ledger: Ledger, month: str, edited: str, seconds: float, monkeypatch
 
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
             return datetime(int(month[:4]), int(month[5:]), 15, tzinfo=UTC)
 
     with monkeypatch.context() as patch:
@@ -44,7 +44,7 @@ def at_work(ledger: Ledger, month: str, edited: str, seconds: float, monkeypatch
             new = NewDraft(f"{SENTENCE}{n}", "みさき投信", "国内株式F", "market", month, "paste")
             draft = ledger.add_draft(new, by="endo")
             made_by = {"release": REF, "trial": "no"}
-            made = Revision(f"{SENTENCE}約{n}", SENTENCE, Verdict(), "stop", Usage(9, 12 + n), made_by)
+            made = Revision(new.text, f"{SENTENCE}約{n}", Verdict(), "stop", Usage(9, 12 + n), made_by)
             held = ledger.add_revision(draft.id, made, by="endo")
             ledger.save_final(draft.id, f"{SENTENCE}{edited}", "endo", revision_id=held.id)
             answer = NewAnswer("chat", "c", REF, "", {"trial": "no"}, "a", SENTENCE, "stop", Usage(3, 9), seconds)

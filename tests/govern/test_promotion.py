@@ -142,7 +142,7 @@ def test_the_gate_asks_them_and_says_why(store: Store, tmp_path: Path) -> None:
         made = store.run(promotion, rules, challenger=held, evaluation=held, probe=probed, read=SourceFile(path))
         assert (made.facts["passed"], made.facts["failed"]) == (passed, [] if passed else ["readers"])
         page = made.file("promotion.html").read_text(encoding="utf-8")
-        assert ("不合格の理由" in page, "合格の理由" in page) == (not passed, passed)
+        assert (">不合格の理由" in page, ">合格の理由" in page) == (not passed, passed)
         assert "現行からの変更" in page
     assert "3 件のうち 2 件しか読まれていない" in in_japanese("read 2 drafts of 3")
 

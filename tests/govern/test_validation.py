@@ -56,11 +56,15 @@ def test_a_paraphrase_says_the_same(draft: str, wanted: str) -> None:
     assert not [text for text in said if re.search("ませんだった|でしました|ましました|りた。", text)]
 
 
+def says(words: str) -> ScriptedEngine:
+    return ScriptedEngine(lambda _: words)
+
+
 def test_a_model_may_reword_but_not_alter() -> None:
     draft = "市場は3.2％上昇しました。"
-    assert by_model(ScriptedEngine(lambda _: "相場は3.2％値を上げました。"), draft) == "相場は3.2％値を上げました。"
+    assert by_model(says("相場は3.2％値を上げました。"), draft) == "相場は3.2％値を上げました。"
     for wrong in ("相場は3.3％値を上げました。", draft, "", "相場は値を上げました。"):
-        assert by_model(ScriptedEngine(lambda _, said=wrong: said), draft) is None
+        assert by_model(says(wrong), draft) is None
 
 
 def test_findings_follow_from_the_figures() -> None:

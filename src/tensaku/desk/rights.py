@@ -36,6 +36,7 @@ class PersonalLedger(Ledger):
             ledger._turn,
             name,
         )  # threads of one process still queue in one line
+        self.needs = ledger.needs
 
     def close(self) -> None:
         """The connection is the house's; nothing to let go."""

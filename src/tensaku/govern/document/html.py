@@ -79,6 +79,8 @@ def _line(line: Line, link: Link) -> Markup:
 
 def _block(block: Block, link: Link, w: Words) -> Markup:
     match block:
+        case Paragraph(line, "head"):
+            return Markup("<h3>{}</h3>").format(_line(line, link))
         case Paragraph(line, tone):
             return Markup('<p class="{}">{}</p>').format(tone or "said", _line(line, link))
         case Bullets(items):
@@ -212,7 +214,7 @@ def _flat(values: Any, start: str) -> Iterator[tuple[str, str]]:
     """Nested values as (dotted name, text)."""
     pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
     for name, value in pairs:
-        if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], Mapping | list)):
+        if value and (isinstance(value, Mapping) or (isinstance(value, list) and isinstance(value[0], Mapping | list))):
             yield from _flat(value, f"{start}{name}.")
         else:
             yield f"{start}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -160,6 +160,8 @@ class _Word:
 
     def _block(self, block: Block) -> None:
         match block:
+            case Paragraph(line, "head"):
+                self.document.add_heading(_plain("".join(map(shown, line))), 2)
             case Paragraph(line, tone):
                 color = {"note": _SOFT, "bad": _RED}.get(tone, "")
                 self._line(self.document.add_paragraph(), line, size=8.5 if tone == "note" else 0, color=color)
