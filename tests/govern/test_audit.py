@@ -129,7 +129,16 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
         second,
         [("tune.seed", False)],
     )
-    gate = said("gate", third, "--probed", "3", "--json", code=3).json
+    assert "names none" in said("gate", third, "--probed", "3", "-s", "judge=true", code=2).err
+    laid = said("gate", third, "--lay-out", "0", "--by", "abe", "--json").json
+    assert (laid["against"], laid["new"] > 0) == (second, True)
+    with Ledger.open(folder / ".tensaku" / "ledger.sqlite") as ledger:
+        for one in ledger.comparisons():
+            ledger.add_vote(one.id, "left", "endo")
+            ledger.add_vote(one.id, "left", "sato")  # who built it: does not count
+    gate = said("gate", third, "--probed", "3", "-s", "readers=1", "--json", code=3).json
+    read = next(test for test in gate["tests"] if test["name"] == "readers")
+    assert f"in {laid['new']} drafts against {second}" in read["measured"]
     assert gate["champion"]
     assert {test["name"]: test["passed"] for test in gate["tests"]}["draft"] is False  # a random model beats nothing
     assert "promotion gate said no" in said("approve", third, "--by", "kuroda", code=2).err
