@@ -108,6 +108,10 @@ def test_every_link_leads_to_a_place_that_is_there(ledger: Ledger, store: Store,
                 assert f'id="{unquote(place)}"' in found[name].decode(), link
             seen += 1
     assert seen > 150
+    for name, content in found.items():
+        if name.startswith("evidence/") and name.count("/") == 1:
+            for link in re.findall(r'href="([^"]+)"', content.decode()):
+                assert f"evidence/{link}" in found, (name, link)
     assert "88.75" in found[f"evidence/{made.inputs['evaluation']}.html"].decode()
     assert not [name for name in found if name.endswith((".jsonl", ".safetensors"))]  # texts and weights stay inside
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def document_files(
             made[f"model-document.{language}.docx"] = as_word(page, links, at)
     for name, one in held.items():
         copied = copied_of(one)
-        made[f"evidence/{name}.html"] = artifact_page(one, links.used.get(name, ()), copied).encode()
+        made[f"evidence/{name}.html"] = artifact_page(one, links.used.get(name, ()), copied, held).encode()
         for file in copied:
             made[f"evidence/{name}/{file}"] = one.file(file).read_bytes()
     entries = {fact: _entry(fact, standing, ledger) for fact in links.used.get(LEDGER, ())}
@@ -145,7 +145,8 @@ def _entry(fact: str, standing: Standing, ledger: Ledger) -> list[tuple[str, str
     if kind == "release":
         lines = [("tuned_by", standing.row.tuned_by), ("at", standing.row.at.isoformat())]
         for one in standing.row.approvals:
-            lines.append((f"{one.decision} {one.at.isoformat()}", f"{one.by}: {one.note} {_plain(one.conditions)}"))
+            bound = {name: value for name, value in asdict(one.conditions).items() if value}
+            lines.append((f"{one.decision} {one.at.isoformat()}", f"{one.by}: {one.note} {_plain(bound)}"))
         return lines
     if kind == "month":
         month, _, figure = name.partition(".")
