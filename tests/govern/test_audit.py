@@ -114,6 +114,11 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     mark = datetime.now().astimezone().isoformat()
     (month,) = said("monitor", "--json").json
     said("monitor", "--month", month["month"], "--report", "--by", "abe", "--note", "港投資の原稿が加わった")
+    said("monitor", "--month", month["month"], "--out", tmp_path / "watch.html")
+    assert "control" in (tmp_path / "watch.html").read_text(encoding="utf-8")
+    written = said("card", "make", second, "--out", tmp_path / "document", "--json").json
+    assert all((tmp_path / "document" / name).stat().st_size > 20_000 for name in written["documents"])
+    assert len(written["documents"]) == 4
     assert "nothing was answered" in said("monitor", "--month", "1999-01", code=2).err
     said(
         "decide", second, "retrain", "--by", "sato", "--gain", "chrF +1", "--cost", "10分", "--reason", "運用会社の追加"
