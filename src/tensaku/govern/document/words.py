@@ -139,7 +139,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "name": ("名称", "name"),
     "negation": ("否定", "negation"),
     "signatures": ("測り方", "How it was measured"),
-    "signature": ("署名", "Signature"),
+    "signature": ("測定条件", "Signature"),
     "gains": ("原稿・規則・基盤モデルとの差", "Differences from draft, replacements and base"),
     "over": ("相手", "Against"),
     "difference": ("差", "Difference"),
