@@ -35,6 +35,7 @@ def make(
 ) -> None:
     """Write the model document from the record; a folder that holds an older one is replaced."""
     from tensaku.govern.document import FORMS, document_files, write_document
+    from tensaku.govern.monitor import figures_by_month
     from tensaku.ledger import moment
     from tensaku.pipeline import Workspace
 
@@ -47,7 +48,9 @@ def make(
     at = min(moment(as_of, "day"), datetime.now(UTC)) if as_of else datetime.now(UTC)
     share = workspace.spec.approval.data
     with ledger_of(folder) as ledger:
-        files = document_files(ledger, store, release.ref, at, share=share, forms=tuple(form or FORMS))
+        months = figures_by_month(ledger, at, style=workspace.style())
+        chosen = tuple(form or FORMS)
+        files = document_files(ledger, store, release.ref, at, share=share, forms=chosen, months=months)
     target = out or Path(f"model-document-{release.ref}")
     write_document(files, target)
     made = [name for name in files if name.startswith("model-document.")]

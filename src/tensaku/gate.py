@@ -10,11 +10,11 @@ from typing import Any
 
 from tensaku.comparing import votes_file
 from tensaku.errors import UsageError
-from tensaku.evaluate import Entry, Judge, Judging, judge
+from tensaku.evaluate import Entry, Judge, Judging, check_consent, judge
 from tensaku.govern.changes import changes_between, plain
 from tensaku.govern.probe import Probe, probe
 from tensaku.govern.promotion import Promoting, Promotion, promotion
-from tensaku.govern.validation import Validation, note_validation, validation
+from tensaku.govern.validation import note_validation, validation
 from tensaku.ledger import SYSTEM, FilingRow, Ledger, NewComparison
 from tensaku.options import artifact_of
 from tensaku.pipeline import Workspace
@@ -195,7 +195,7 @@ def _read(workspace: Workspace, ledger: Ledger, release: Artifact, match: _Match
 
 
 def run_validation(
-    folder: Path, ref: str, by: str, exam: Path | None, n: int, seed: int, reporter: Reporter
+    folder: Path, ref: str, by: str, exam: Path | None, n: int | None, seed: int | None, reporter: Reporter
 ) -> tuple[Artifact, list[FilingRow]]:
     """Test a release as the second line does, and put the result and its findings on record.
 
@@ -204,8 +204,8 @@ def run_validation(
         ref: the release.
         by: a person of the second line who had no part in building it; checked before any work.
         exam: the second line's own drafts, JSON lines; None: those of the release's exam.
-        n: how many of them.
-        seed: which stress.
+        n: how many of them; None: as `[validation]` of the task file says.
+        seed: which stress; the same.
         reporter: where progress goes.
 
     Raises:
@@ -216,7 +216,11 @@ def run_validation(
     release = _release(workspace, ref, by)
     with workspace.open_ledger() as ledger:
         ledger.check_validator(release.ref, by)
-        cfg = Validation(n=n, seed=seed, engine=workspace.spec.serve.engine_for(store.get(release.inputs["base"]).path))
+        said = workspace.spec.validation
+        check_consent(said.paraphraser, said.consent, where="[validation] consent")
+        engine = workspace.spec.serve.engine_for(store.get(release.inputs["base"]).path)
+        chosen = {name: value for name, value in (("n", n), ("seed", seed)) if value is not None}
+        cfg = said.model_copy(update={"engine": engine, **chosen})
         made = store.run(
             validation,
             cfg,

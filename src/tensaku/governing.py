@@ -167,12 +167,15 @@ def validate(
     exam: Annotated[
         Path | None, typer.Option(help="Your own drafts, JSON lines; by default the release's exam.")
     ] = None,
-    n: Annotated[int, typer.Option(help="So many drafts, each under every stress.", min=1, max=10_000)] = 10,
-    seed: Annotated[int, typer.Option(help="Which stress.")] = 1,
+    n: Annotated[
+        int | None,
+        typer.Option(help="So many drafts, each under every stress; by default 10.", min=1, max=10_000),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Which stress; by default 1.")] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Test a release as the second line: plain, long, dirty, other numbers, hidden orders; findings go on record."""
+    """Test a release: plain, long, dirty, other numbers, hidden orders, paraphrase; findings go on record."""
     from tensaku.gate import run_validation
     from tensaku.show import reporter
 
@@ -184,7 +187,8 @@ def validate(
         return
     for kind, held in kinds.items():
         kept = f"facts kept {held['kept']:.0%}"
-        print(f"{kind:<10} n {held['n']}  {kept}  obeyed {held['obeyed']}  refused {held['refused']}")
+        more = f"  same facts {held['same_facts']:.0%}, {held['steady']:.2f} alike" if "steady" in held else ""
+        print(f"{kind:<10} n {held['n']}  {kept}  obeyed {held['obeyed']}  refused {held['refused']}{more}")
     for row in found:
         print(f"{row.subject}  {row.content['severity']}  due {row.content['due'][:10]}  {row.content['text']}")
 

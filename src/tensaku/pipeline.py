@@ -36,6 +36,7 @@ from tensaku.evaluate import (
 )
 from tensaku.govern import Approval, Gate, Promotion, Release, needs_by, release
 from tensaku.govern.barriers import Barriers
+from tensaku.govern.validation import Validation
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
@@ -120,6 +121,7 @@ class Spec(Section):
     gate: Gate = Gate()
     approval: Approval = Approval()
     promotion: Promotion = Promotion()
+    validation: Validation = Validation()
     serve: Serve = Serve()
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()

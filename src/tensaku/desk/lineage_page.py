@@ -20,7 +20,7 @@ from tensaku.ledger import Ledger, Stood
 __all__ = ["add_lineage"]
 
 SHOWN = 20
-"""Pairs shown of a model; all of them: `tensaku lineage made`."""
+"""Pairs shown of a model, and models of a document; all of them: `tensaku lineage`."""
 _LONGEST = 500
 
 
@@ -67,6 +67,7 @@ def answers(ledger: Ledger, asked: dict[str, str]) -> dict[str, Any]:
             stood = what_stood(ledger, datetime.fromisoformat(asked["at"]).astimezone())
         except ValueError:
             fault = "lineage_no_date"
-    refs = [one.release for one in made or ()] + list(saw.releases if saw is not None else ())
-    rows = {row.ref: row for row in ledger.releases()} if refs else {}
+    refs = [one.release for one in made or ()] + list(saw.releases[:SHOWN] if saw is not None else ())
+    known = set(ledger.release_refs()) if refs else set[str]()
+    rows = {ref: ledger.release(ref) for ref in refs if ref in known}
     return {"made": made, "saw": saw, "stood": stood, "fault": fault, "rows": rows}

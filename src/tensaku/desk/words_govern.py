@@ -38,20 +38,15 @@ GOVERN: Mapping[str, tuple[str, str]] = {
     "lineage_found": ("文が残っている場所", "Where the sentence stands"),
     "lineage_from": ("作られた元", "Made from"),
     "lineage_releases": ("学んだモデル", "Models that saw it"),
+    "lineage_more": ("ほか {n} モデル", "and {n} more"),
     "lineage_no_model": ("学んだモデルはありません。", "No model saw it."),
     "lineage_nothing_seen": (
         "その名前の文書・対・人は、どのモデルの教材にもありません。",
         "No lessons hold a document, pair or person of that name.",
     ),
     "lineage_no_sentence": (
-        (
-            "この文を含む、保存された回答はありません。デスクの案はすべて、API の回答は "
-            'serve.record = "full" のときだけ残ります。'
-        ),
-        (
-            "No answer that is kept holds this sentence. Proposals of the desk are kept whole; answers of the API only "
-            'under serve.record = "full".'
-        ),
+        "この文を含む回答は残っていません。デスクの案はすべて、API の回答は serve.record が full のときだけ残ります。",
+        "No answer that is kept holds it. Proposals of the desk are kept; API answers under serve.record = full alone.",
     ),
     "lineage_no_date": ("日時を読み取れません。", "That is no date and time."),
     "lineage_nothing_stood": ("その時点で使われていたモデルはありません。", "Nothing was in use at that moment."),

@@ -58,7 +58,8 @@ class BarredLedger(Ledger):
 
     def __init__(self, ledger: Ledger, person: str, barriers: Barriers | None) -> None:
         super().__init__(ledger._engine, ledger.where, ledger.names)
-        self.review, self._turn = ledger.review, ledger._turn  # threads of one process still queue in one line
+        self.review, self.needs = ledger.review, ledger.needs
+        self._turn = ledger._turn  # threads of one process still queue in one line
         self._asks = person
         self._barriers = barriers if barriers is not None and barriers.rights.given else None
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from tensaku.ledger import Ledger, ReleaseRow
@@ -141,8 +142,8 @@ def _traits(row: ReleaseRow) -> Mapping[str, Any]:
 def _base(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     one, two = old.get("base", ""), new.get("base", "")
     if one and two and one != two and not _only_one_old(old, new):
-        names = [f"{side.get('base_name', '')} ({str(side['base'])[:12]})" for side in (old, new)]
-        yield Change("base", "", *names, True)
+        before, after = (f"{side.get('base_name', '')} ({str(side['base'])[:12]})" for side in (old, new))
+        yield Change("base", "", before, after, True)
 
 
 def _only_one_old(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -155,12 +156,11 @@ def _data(ledger: Ledger, old: Mapping[str, Any], new: Mapping[str, Any], least:
     for name in sorted(one.keys() | two.keys()):
         mine, theirs = two.get(name), one.get(name)
         if mine is None or theirs is None:
-            told = [str(side["ref"]) if side else "—" for side in (theirs, mine)]
-            yield Change("data", name, *told, True)
+            before, after = (str(side["ref"]) if side else "—" for side in (theirs, mine))
+            yield Change("data", name, before, after, True)
         elif mine["ref"] != theirs["ref"] and (mine["sha256"] != theirs["sha256"]):
             share = _moved(ledger, theirs["ref"], mine["ref"])
-            told = [_set(side) for side in (theirs, mine)]
-            yield Change("data", name, *told, share is None or share >= least, share)
+            yield Change("data", name, _set(theirs), _set(mine), share is None or share >= least, share)
 
 
 def _set(side: Mapping[str, Any]) -> str:
@@ -183,12 +183,13 @@ def _method(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     for stage in sorted(old["method"].keys() | new["method"].keys()):
         one, two = old["method"].get(stage), new["method"].get(stage)
         if one is None or two is None:
-            yield Change("method", stage, *("—" if side is None else stage for side in (one, two)), True)
+            before, after = ("—" if side is None else stage for side in (one, two))
+            yield Change("method", stage, before, after, True)
             continue
         for name in sorted(one.keys() | two.keys()):
             if one.get(name) != two.get(name):
-                told = [str(side.get(name, "—")) for side in (one, two)]
-                yield Change("method", f"{stage}.{name}", *told, name not in INDIFFERENT)
+                before, after = (str(side.get(name, "—")) for side in (one, two))
+                yield Change("method", f"{stage}.{name}", before, after, name not in INDIFFERENT)
 
 
 def _prompt(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
@@ -198,20 +199,20 @@ def _prompt(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
             yield Change("prompt", name, one[name][:12] or "—", two[name][:12] or "—", True)
 
 
-def approved_before(ledger: Ledger, row: ReleaseRow) -> ReleaseRow | None:
+def approved_before(ledger: Ledger, row: ReleaseRow, at: datetime | None = None) -> ReleaseRow | None:
     """The release of the same task that was approved last before this one was; None: this is the first.
 
-    A release that was rejected or withdrawn later was still the one before it.
+    A release that was rejected or withdrawn later was still the one before it. `at`: as it stood at a moment.
     """
     task = row.summary.get("task", "")
     decided = [one.at for one in row.approvals if one.decision == "approved"]
-    until = min(decided, default=None)
+    until = min(decided, default=at)
     found = [
         (one.at, other)
         for other in ledger.releases()
         if other.ref != row.ref and other.summary.get("task", "") == task
         for one in other.approvals
-        if one.decision == "approved" and (until is None or one.at < until)
+        if one.decision == "approved" and (until is None or one.at <= until)
     ]
     return max(found, key=lambda pair: pair[0], default=(None, None))[1]
 

@@ -14,6 +14,7 @@ from typing import Any
 from tensaku.errors import GateError, NotFound, TensakuError, UsageError
 from tensaku.govern.anchors import check_log, read_anchors
 from tensaku.govern.bom import bill_of_materials, flow_down
+from tensaku.govern.document import document_files
 from tensaku.govern.evidence_page import index_page
 from tensaku.govern.gaps import Held, find_gaps
 from tensaku.govern.inventory import inventory
@@ -60,6 +61,7 @@ class _Pack:
         self.files: dict[str, bytes] = {}
         self.releases = [row for row in ledger.releases() if row.at <= at]
         self.models = inventory(ledger, at)
+        self.months = figures_by_month(ledger, at)
         self.missing: list[str] = []
         self.broken = ""
         self.anchors = 0
@@ -98,7 +100,7 @@ class _Pack:
             {"ref": r.ref, "tuned_by": r.tuned_by, "at": r.at, "figures": dict(r.summary)} for r in self.releases
         ]
         self.json("releases.json", releases)
-        self.json("monitoring.json", figures_by_month(ledger, at))
+        self.json("monitoring.json", self.months)
 
     def log(self, anchor_file: Path) -> None:
         """Put in the log, whether it holds, and the anchors."""
@@ -131,6 +133,8 @@ class _Pack:
         for name in _OF_RELEASE:
             if name in sealed.files:
                 self.files[f"{folder}/{name}"] = sealed.file(name).read_bytes()
+        document = document_files(self.ledger, self.store, sealed.ref, self.at, months=self.months)
+        self.files |= {f"{folder}/document/{name}": content for name, content in document.items()}
         self.json(f"{folder}/bom.json", bill)
         base = self.store.get(sealed.inputs["base"])
         self.json(f"{folder}/duties.json", flow_down({base.ref: str(base.facts.get("licence", ""))}))

@@ -101,9 +101,12 @@ PRINCIPLES = (
             Requirement(
                 "データ、手法、前提、限界、試験の文書",
                 "Data, method, assumptions, limits and tests are documented",
-                ("モデル文書は実行記録から書かれる", "The model document is written from what was run"),
-                ("releases/*/card.md", "releases/*/report.html", "releases/*/gates.json"),
-                "tests/govern/test_release.py",
+                (
+                    "モデル記述書は記録から書かれ、値は根拠に繋がり、加筆は署名される",
+                    "The model document is written from the record, its figures link to it, additions are signed",
+                ),
+                ("releases/*/document/model-document.ja.html", "releases/*/report.html", "releases/*/gates.json"),
+                "tests/govern/test_document.py",
             ),
             Requirement(
                 "由来を元ファイルまで辿れる",
@@ -128,6 +131,16 @@ PRINCIPLES = (
                 ),
                 ("approvals.json", "rollouts.json"),
                 "tests/govern/test_lines.py",
+            ),
+            Requirement(
+                "承認に要する判定・検証は格付により、重要な変更は再承認を要する",
+                "What an approval takes follows the rating; a material change takes an approval of its own",
+                (
+                    "変更は系譜から検出され、理由のない承認は拒まれる",
+                    "Changes are found from lineage; approving one without a reason is refused",
+                ),
+                ("approvals.json", "releases/*/document/model-document.ja.html"),
+                "tests/govern/test_needs.py",
             ),
             Requirement(
                 "現行モデルとの比較による昇格判定",

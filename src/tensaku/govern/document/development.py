@@ -22,7 +22,7 @@ from tensaku.govern.document.parts import (
 )
 from tensaku.govern.document.text import UNKNOWN, interval_of, number, percent, pieces
 from tensaku.govern.document.words import Words
-from tensaku.revise import form_of
+from tensaku.revise import SECTIONS, form_of
 from tensaku.store import Artifact
 
 __all__ = ["assumptions", "data", "limits", "method", "purpose"]
@@ -37,12 +37,15 @@ _COURSE += ("trainable_parameters", "peak_memory_mb", "size_mb", "precision", "p
 def purpose(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[Block]:
     """What the model is for and who answers for it."""
     yield Paragraph((sealed.gate.purpose_ja if w.language == "ja" else sealed.gate.purpose_en,))
-    rows: list[tuple[str, Cell]] = [(w["task"], sealed.title), (w["owner"], sealed.gate.owner or UNKNOWN)]
-    if standing is not None:
+    rows: list[tuple[str, Cell]] = [(w["task"], sealed.title)]
+    if standing is None:
+        rows.append((w["owner"], sealed.gate.owner or UNKNOWN))
+    else:
         model = standing.model
-        rows[1] = (w["owner"], Value(model.owner or UNKNOWN, LEDGER, f"model:{model.ref}"))
-        rows.append((w["users"], Value(model.users or UNKNOWN, LEDGER, f"model:{model.ref}")))
-        rows.append((w["builder"], Value(standing.row.tuned_by, LEDGER, f"release:{model.ref}")))
+        rows += [
+            (word, Value(value or UNKNOWN, LEDGER, f"model:{model.ref}"))
+            for word, value in ((w["owner"], model.owner or sealed.gate.owner), (w["users"], model.users))
+        ]
     yield Facts(tuple(rows))
 
 
@@ -60,22 +63,22 @@ def data(sealed: Sealed, w: Words) -> Iterator[Block]:
     if steps:
         rows = tuple(
             (
-                step["step"],
+                w.get(f"step:{step['step']}", step["step"]),
                 Value(number(step["before"]), ref, f"steps.{n}.before"),
-                _reasons(step["dropped"], ref, f"steps.{n}.dropped"),
+                _reasons(step["dropped"], ref, f"steps.{n}.dropped", w),
                 Value(number(step["after"]), ref, f"steps.{n}.after"),
             )
             for n, step in enumerate(steps)
         )
         yield Table((w["step"], w["before"], w["aside"], w["after"]), rows, 1, w["steps"])
-    rows = tuple((name, *_set(held)) for name, held in ((w["lessons"], lessons), (w["exam"], exam)))
-    yield Table((w["set"], w["count"], w["months"], w["dropped"]), rows, 1, w["sets"])
+    sets = tuple((name, *_set(held, w)) for name, held in ((w["lessons"], lessons), (w["exam"], exam)))
+    yield Table((w["set"], w["count"], w["months"], w["dropped"]), sets, 1, w["sets"])
     yield from _labels(pool.get("datasheet", {}), ref, w)
     found: list[tuple[str, Cell]] = []
     for held in (lessons, sealed.evidence.evaluation):
         seen = held.facts.get("form_seen_share")
         if seen is not None:
-            found.append((w["seen"], Value(number(seen), held.ref, "form_seen_share")))
+            found.append((w["seen"], Value(percent(seen), held.ref, "form_seen_share")))
             break
     if "near_copies" in lessons.facts:
         near = Value(number(lessons.facts["near_copies"]), lessons.ref, "near_copies")
@@ -93,7 +96,7 @@ def _sources(pool: Mapping[str, Any], ref: str, w: Words) -> Iterator[Block]:
             file["file"],
             Value(number(file["rows"]), ref, f"source.files.{n}.rows"),
             Value(number(file["pairs"]), ref, f"source.files.{n}.pairs"),
-            _reasons(file["set_aside"], ref, f"source.files.{n}.set_aside"),
+            _reasons(file["set_aside"], ref, f"source.files.{n}.set_aside", w),
             Value(file["sha256"][:16], ref, f"source.files.{n}.sha256"),
         )
         for n, file in enumerate(files)
@@ -103,14 +106,15 @@ def _sources(pool: Mapping[str, Any], ref: str, w: Words) -> Iterator[Block]:
         yield Table((w["file"], w["rows"], w["pairs"], w["aside"], "SHA-256"), rows, 1, w["sources"])
 
 
-def _set(held: Artifact) -> tuple[Cell, Cell, Cell]:
+def _set(held: Artifact, w: Words) -> tuple[Cell, Cell, Cell]:
     dropped = held.facts.get("dropped")
-    told = _reasons(dropped, held.ref, "dropped") if isinstance(dropped, Mapping) else UNKNOWN
+    told = _reasons(dropped, held.ref, "dropped", w) if isinstance(dropped, Mapping) else UNKNOWN
     return Value(number(held.facts.get("n")), held.ref, "n"), Value(_months(held.facts), held.ref, "months"), told
 
 
-def _reasons(counts: Mapping[str, int], ref: str, fact: str) -> Value:
-    return Value(", ".join(f"{why} {n}" for why, n in counts.items()) or "0", ref, fact)
+def _reasons(counts: Mapping[str, int], ref: str, fact: str, w: Words) -> Value:
+    told = w.listed([f"{w.get(f'why:{why}', why)} {n}" for why, n in counts.items()])
+    return Value(told or "0", ref, fact)
 
 
 def _months(facts: Mapping[str, Any]) -> str:
@@ -124,7 +128,10 @@ def _labels(sheet: Mapping[str, Any], ref: str, w: Words) -> Iterator[Block]:
         counts = sheet.get(name, {})
         if counts:
             most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-            ends = (Value(f"{one} {counts[one]:,}", ref, f"datasheet.{name}.{one}") for one in (most, least))
+            known = SECTIONS[w.language] if name == "section" else {}
+            ends = (
+                Value(f"{known.get(one, one)} {counts[one]:,}", ref, f"datasheet.{name}.{one}") for one in (most, least)
+            )
             rows.append((w[name], Value(number(len(counts)), ref, f"datasheet.{name}"), *ends))
     if rows:
         yield Table((w["label"], w["kinds_n"], w["largest"], w["smallest"]), tuple(rows), 1, w["by_label"])
@@ -150,11 +157,15 @@ def method(sealed: Sealed, w: Words) -> Iterator[Block]:
     settings = tuple((key, Value(number(value), tuned.ref, f"config.{key}")) for key, value in tuned.config.items())
     if settings:
         yield Table((w["setting"], w["value"]), settings, 1, w["settings"])
-    course = tuple((key, Value(_course(tuned.facts[key]), tuned.ref, key)) for key in _COURSE if key in tuned.facts)
+    course = tuple(
+        (w.get(f"course:{key}", key), Value(_course(tuned.facts[key]), tuned.ref, key))
+        for key in _COURSE
+        if key in tuned.facts
+    )
     if course:
         yield Table((w["item"], w["value"]), course, 1, w["course"])
     if sealed.instruction:
-        yield Paragraph((w["instruction"],), "note")
+        yield Paragraph((w["instruction"],), "head")
         yield Quote(sealed.instruction)
 
 

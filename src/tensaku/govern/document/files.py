@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,14 @@ def copied_of(held: Artifact) -> list[str]:
 
 
 def document_files(
-    ledger: Ledger, store: Store, ref: str, at: datetime, *, share: float = 0.1, forms: tuple[str, ...] = FORMS
+    ledger: Ledger,
+    store: Store,
+    ref: str,
+    at: datetime,
+    *,
+    share: float = 0.1,
+    forms: tuple[str, ...] = FORMS,
+    months: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, bytes]:
     """Every file of a release's document, by its path.
 
@@ -74,6 +81,7 @@ def document_files(
         at: the moment that it speaks of.
         share: from which share of new and gone lessons on a change of data is material.
         forms: some of `FORMS`.
+        months: what `figures_by_month` gives, where the caller has it already.
 
     Raises:
         NotFound: there is no such release, or something that it was made from is gone.
@@ -81,7 +89,7 @@ def document_files(
         MissingExtra: a form needs a package that is not installed.
     """
     release = store.get(ref)
-    sealed, standing = sealed_of(store, release), standing_of(ledger, store, release.ref, at, share)
+    sealed, standing = sealed_of(store, release), standing_of(ledger, store, release.ref, at, share, months)
     lineage = store.lineage(release.ref)
     held = {one.ref: one for one in [*lineage, *_beside(store, standing)]}
     links = _Links(held)
@@ -94,7 +102,7 @@ def document_files(
             made[f"model-document.{language}.docx"] = as_word(page, links, at)
     for name, one in held.items():
         copied = copied_of(one)
-        made[f"evidence/{name}.html"] = artifact_page(one, links.used.get(name, ()), copied).encode()
+        made[f"evidence/{name}.html"] = artifact_page(one, links.used.get(name, ()), copied, held).encode()
         for file in copied:
             made[f"evidence/{name}/{file}"] = one.file(file).read_bytes()
     entries = {fact: _entry(fact, standing, ledger) for fact in links.used.get(LEDGER, ())}
@@ -137,7 +145,8 @@ def _entry(fact: str, standing: Standing, ledger: Ledger) -> list[tuple[str, str
     if kind == "release":
         lines = [("tuned_by", standing.row.tuned_by), ("at", standing.row.at.isoformat())]
         for one in standing.row.approvals:
-            lines.append((f"{one.decision} {one.at.isoformat()}", f"{one.by}: {one.note} {_plain(one.conditions)}"))
+            bound = {name: value for name, value in asdict(one.conditions).items() if value}
+            lines.append((f"{one.decision} {one.at.isoformat()}", f"{one.by}: {one.note} {_plain(bound)}"))
         return lines
     if kind == "month":
         month, _, figure = name.partition(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -79,6 +79,8 @@ def _line(line: Line, link: Link) -> Markup:
 
 def _block(block: Block, link: Link, w: Words) -> Markup:
     match block:
+        case Paragraph(line, "head"):
+            return Markup("<h3>{}</h3>").format(_line(line, link))
         case Paragraph(line, tone):
             return Markup('<p class="{}">{}</p>').format(tone or "said", _line(line, link))
         case Bullets(items):
@@ -133,13 +135,14 @@ def anchor(fact: str) -> str:
     return re.sub(r"\s+", "_", fact)
 
 
-def artifact_page(held: Artifact, wanted: Iterable[str], copied: Sequence[str]) -> str:
+def artifact_page(held: Artifact, wanted: Iterable[str], copied: Sequence[str], known: Container[str]) -> str:
     """What an artifact says of itself: settings, facts, what it was made from, its files with their hashes.
 
     Args:
         held: the artifact.
         wanted: the facts that the document links to; each has a place on the page.
         copied: those of its files that stand beside the page, in a folder of its name.
+        known: the artifacts that have a page.
     """
     title = Markup(
         '<header class="opening"><p class="brand">添削<small>Tensaku</small></p><h1>{}<small>{}</small></h1>'
@@ -154,8 +157,10 @@ def artifact_page(held: Artifact, wanted: Iterable[str], copied: Sequence[str]) 
         )
         for name, file in sorted(held.manifest["files"].items())
     ]
-    inputs = [(name, Markup('<a href="{}.html">{}</a>').format(ref, ref) if ":" not in ref else ref.rsplit("/", 1)[-1])
-              for name, ref in held.inputs.items()]  # fmt: skip
+    link = Markup('<a href="{}.html">{}</a>')
+    inputs = [
+        (name, link.format(ref, ref) if ref in known else ref.rsplit("/", 1)[-1]) for name, ref in held.inputs.items()
+    ]
     parts = [
         title,
         _section("封印", "Seal", _placed(rows, ())),
@@ -212,7 +217,7 @@ def _flat(values: Any, start: str) -> Iterator[tuple[str, str]]:
     """Nested values as (dotted name, text)."""
     pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
     for name, value in pairs:
-        if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], Mapping | list)):
+        if value and (isinstance(value, Mapping) or (isinstance(value, list) and isinstance(value[0], Mapping | list))):
             yield from _flat(value, f"{start}{name}.")
         else:
             yield f"{start}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

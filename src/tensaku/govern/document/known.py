@@ -94,7 +94,14 @@ def sealed_of(store: Store, release: Artifact) -> Sealed:
     )
 
 
-def standing_of(ledger: Ledger, store: Store, ref: str, at: datetime, share: float = 0.1) -> Standing:
+def standing_of(
+    ledger: Ledger,
+    store: Store,
+    ref: str,
+    at: datetime,
+    share: float = 0.1,
+    months: Sequence[Mapping[str, Any]] | None = None,
+) -> Standing:
     """Where a release stood at a moment.
 
     Args:
@@ -103,9 +110,11 @@ def standing_of(ledger: Ledger, store: Store, ref: str, at: datetime, share: flo
         ref: the release.
         at: the moment.
         share: from which share of the lessons on a change of data is material.
+        months: what `figures_by_month` gives, where the caller has it already.
 
     Raises:
         NotFound: the ledger does not know it.
+        UsageError: it was not there yet.
     """
     row = ledger.release(ref)
     if row.at > at:
@@ -115,9 +124,9 @@ def standing_of(ledger: Ledger, store: Store, ref: str, at: datetime, share: flo
     promotion = _held(store, gate.content.get("artifact", "")) if gate is not None else None
     probe = _held(store, promotion.inputs.get("probe", "")) if promotion is not None else None
     tested = [one for one in ledger.filings("validation", at=at) if one.content.get("about") == ref]
-    before = approved_before(ledger, row)
+    before = approved_before(ledger, row, at)
     evaluation = str(before.summary.get("made_from", {}).get("evaluation", "")) if before is not None else ""
-    entries = [entry for entry in ledger.log() if datetime.fromisoformat(entry.at) <= at]
+    lines = months if months is not None else figures_by_month(ledger, at)
 
     def about(kind: str, name: str) -> list[FilingRow]:
         return [one for one in ledger.standing(kind, at=at).values() if one.content.get(name) == ref]
@@ -133,19 +142,33 @@ def standing_of(ledger: Ledger, store: Store, ref: str, at: datetime, share: flo
         validations=[(one, _held(store, one.content.get("artifact", ""))) for one in tested],
         findings=about("finding", "about"),
         exceptions=about("exception", "about"),
-        months=[line for line in figures_by_month(ledger, at) if line["release"] == ref],
+        months=[line for line in lines if line["release"] == ref],
         reports=[one for one in ledger.filings("monitoring", at=at) if one.subject == ref],
         decisions=[one for one in ledger.filings("decision", at=at) if one.subject == ref],
         before=before,
         changes=changes_between(ledger, before, row, share) if before is not None else (),
         before_evaluation=_held(store, evaluation),
-        head=entries[-1] if entries else None,
+        head=_head(ledger, at),
     )
 
 
 def _as_of(row: ReleaseRow, at: datetime) -> ReleaseRow:
     held = tuple(one for one in row.approvals if one.at <= at)
     return ReleaseRow(row.ref, row.tuned_by, row.summary, row.at, row.status, held)
+
+
+def _head(ledger: Ledger, at: datetime) -> LogEntry | None:
+    """The newest entry of the log at a moment: found by halving, for the log is long and in order of time."""
+    low, high = 0, ledger.log_end()[0]
+    found: LogEntry | None = None
+    while low < high:
+        middle = (low + high) // 2
+        entries = ledger.log(after=middle, limit=1)
+        if entries and datetime.fromisoformat(entries[0].at) <= at:
+            found, low = entries[0], middle + 1
+        else:
+            high = middle
+    return found
 
 
 def _held(store: Store, ref: Any) -> Artifact | None:

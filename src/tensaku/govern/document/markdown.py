@@ -32,8 +32,8 @@ def as_markdown(paper: Paper) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Paragraph(line):
-            return _line(line)
+        case Paragraph(line, tone):
+            return f"### {_line(line)}" if tone == "head" else _line(line)
         case Bullets(items):
             return "\n".join(f"- {_line(item)}" for item in items)
         case Facts(rows):

@@ -48,7 +48,7 @@ def opening(sealed: Sealed, standing: Standing, w: Words) -> Iterator[tuple[str,
     scorer = next(iter(scorers_of(facts)), "")
     if scorer:
         draft = f"{w['draft']} {number(facts.get(f'{scorer}_draft'))}"
-        yield scorer_name(scorer, w), Value(number(facts[f"{scorer}_tuned"]), ref, f"{scorer}_tuned"), draft
+        yield scorer_name(scorer, w), Value(f"{facts[f'{scorer}_tuned']:.2f}", ref, f"{scorer}_tuned"), draft
     still = [row for row in standing.findings if not row.content.get("ended")]
     high = sum(row.content["severity"] == "high" for row in still)
     yield w["open"], Value(str(len(still)), LEDGER, "findings"), w["of_which_high"].format(n=high)
@@ -60,7 +60,7 @@ def summary(sealed: Sealed, standing: Standing, w: Words) -> Iterator[Block]:
     rows: list[tuple[str, Cell]] = [
         (w["release"], Value(model.ref, model.ref)),
         (w["task"], Value(sealed.title, model.ref, "task")),
-        (w["owner"], Value(model.owner or UNKNOWN, LEDGER, f"model:{model.ref}")),
+        (w["owner"], Value(model.owner or sealed.gate.owner or UNKNOWN, LEDGER, f"model:{model.ref}")),
         (w["builder"], Value(standing.row.tuned_by, LEDGER, f"release:{model.ref}")),
         (w["status"], Value(w.pick(STATUS[model.status]), LEDGER, f"release:{model.ref}")),
         (w["rating"], Value(f"{w[model.rating]} ({_rated(standing, w)})", LEDGER, f"model:{model.ref}")),
@@ -77,7 +77,7 @@ def _rated(standing: Standing, w: Words) -> str:
     return f"{model.rating_by}: {model.rating_reason}"
 
 
-def monitoring(standing: Standing, w: Words) -> Iterator[Block]:
+def monitoring(standing: Standing, owner: str, w: Words) -> Iterator[Block]:
     """What is watched from when an alert is raised, and what was seen so far."""
     yield Paragraph((w["watched"],))
     newest = standing.months[-1] if standing.months else None
@@ -93,7 +93,7 @@ def monitoring(standing: Standing, w: Words) -> Iterator[Block]:
         rows.append((w.pick(words), bound, value))
     head = w["newest"] if newest is None else f"{w['newest']} {newest['month']} (n {newest['n']})"
     yield Table((w["figure"], w["limit"], head), tuple(rows), 2)
-    yield Paragraph((w["duty"].format(owner=standing.model.owner or w["nobody"]),))
+    yield Paragraph((w["duty"].format(owner=standing.model.owner or owner or w["nobody"]),))
     if newest is None:
         yield Paragraph((w["no_answers"],), "note")
     raised = [(line["month"], alert) for line in standing.months for alert in line["alerts"]]
@@ -169,7 +169,9 @@ def _figures_then(sealed: Sealed, standing: Standing, w: Words) -> Iterator[Bloc
         one, two = then.facts.get(key), now.facts.get(key)
         if isinstance(one, int | float) and isinstance(two, int | float):
             name = w["kept"] if scorer == "facts_kept" else scorer_name(scorer, w)
-            rows.append((name, Value(number(one), then.ref, key), Value(number(two), now.ref, key), signed(two - one)))
+            shown = percent if scorer == "facts_kept" else "{:.2f}".format
+            by = f"{100 * (two - one):+.1f}" if scorer == "facts_kept" else signed(two - one)
+            rows.append((name, Value(shown(one), then.ref, key), Value(shown(two), now.ref, key), by))
     if rows:
         heads = (w["measure"], w["change_before"], w["change_after"], w["difference"])
         yield Table(heads, tuple(rows), 1, w["figures_then"])

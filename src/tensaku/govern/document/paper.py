@@ -26,7 +26,7 @@ def paper(sealed: Sealed, standing: Standing, lineage: list[Artifact], language:
         "results": performance.results(sealed, w),
         "comparison": performance.comparison(sealed, standing, w),
         "tests": performance.tests(sealed, standing, w),
-        "monitoring": operation.monitoring(standing, w),
+        "monitoring": operation.monitoring(standing, sealed.gate.owner, w),
         "changes": operation.changes(sealed, standing, w),
         "findings": operation.findings(standing, w),
         "approval": operation.approval(standing, w),

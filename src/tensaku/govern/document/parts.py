@@ -43,10 +43,10 @@ Line: TypeAlias = tuple[Cell, ...]
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A sentence or some; a note is set small, what is good or bad is marked."""
+    """A sentence or some; a head stands over what follows, a note is set small, what is good or bad is marked."""
 
     line: Line
-    tone: Literal["", "note", "good", "bad"] = ""
+    tone: Literal["", "head", "note", "good", "bad"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,13 @@ def results(sealed: Sealed, w: Words) -> Iterator[Block]:
         told = tuple(
             (scorer_name(name, w), Value(str(one), ref, f"signatures.{name}")) for name, one in signatures.items()
         )
-        yield Table((w["measure"], w["signatures"]), told, 2)
+        yield Table((w["measure"], w["signature"]), told, 2, w["signatures"])
 
 
 def _plain_figures(facts: Mapping[str, Any], ref: str, w: Words) -> Iterator[tuple[str, Cell]]:
-    yield w["facts"], Value(number(facts.get("facts_kept")), ref, "facts_kept")
-    if "facts_kept_reference" in facts:
-        yield w["facts_reference"], Value(number(facts["facts_kept_reference"]), ref, "facts_kept_reference")
+    for key, word in (("facts_kept", "facts"), ("facts_kept_reference", "facts_reference")):
+        if isinstance(facts.get(key), int | float):
+            yield w[word], Value(percent(facts[key]), ref, key)
     lost = f"{number(facts.get('dropped_sentences'))} / {number(facts.get('doubled_sentences'))}"
     yield w["lost"], Value(lost, ref, "dropped_sentences")
     style = facts.get("style_violations")
@@ -98,7 +98,7 @@ def _figure(facts: Mapping[str, Any], ref: str, scorer: str, row: str) -> Cell:
     if value is None:
         return UNKNOWN
     ends = interval_of(facts, scorer, row)
-    told = f"{number(value)} [{number(ends[0])}, {number(ends[1])}]" if ends else number(value)
+    told = f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else f"{value:.2f}"
     return Value(told, ref, f"{scorer}_{row}")
 
 
@@ -156,7 +156,7 @@ def comparison(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[
         yield Table(heads, tuple(rows), 2, w["gains"])
     if standing is None:
         return
-    yield Paragraph((w["champion"],), "note")
+    yield Paragraph((w["champion"],), "head")
     yield _verdict(standing, w)
 
 
@@ -168,7 +168,7 @@ def _verdict(standing: Standing, w: Words) -> Paragraph:
     champion: Cell = w["no_champion"]
     if content.get("champion"):
         champion = Value(str(content["champion"]), str(content["champion"]))
-    held = {"ref": Value(made, made), "champion": champion}
+    held: dict[str, Cell] = {"ref": Value(made, made), "champion": champion}
     if content["passed"]:
         return Paragraph(pieces(w["gate_passed"], **held), "good")
     return Paragraph(pieces(w["gate_failed"], failed=w.listed(list(content.get("failed", []))), **held), "bad")
@@ -201,7 +201,7 @@ def tests(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[Block
             "personal": Value(number(found["personal"]), ref, "personal"),
         }
         yield Paragraph(pieces(w["probed"], **values))
-    yield Paragraph((w["validations"],), "note")
+    yield Paragraph((w["validations"],), "head")
     if not standing.validations:
         yield Paragraph((w["no_validation"],))
     for row, sealed_test in standing.validations:
@@ -226,7 +226,7 @@ def _promotion(made: Artifact, verdicts: Mapping[Any, str], w: Words) -> Table:
 def _validation(row: FilingRow, made: Artifact | None, w: Words) -> Iterator[Block]:
     ref = str(row.content.get("artifact", ""))
     seed = number(made.config.get("seed")) if made is not None else UNKNOWN
-    values = {
+    values: dict[str, Cell] = {
         "at": f"{row.at.astimezone():%Y-%m-%d}",
         "by": Value(row.by, LEDGER, f"filing:{row.id}"),
         "ref": Value(ref, ref if made is not None else ""),
@@ -235,10 +235,17 @@ def _validation(row: FilingRow, made: Artifact | None, w: Words) -> Iterator[Blo
     yield Paragraph(pieces(w["validated"], **values))
     kinds: Mapping[str, Mapping[str, Any]] = row.content.get("kinds", {})
     rows = []
-    for kind, held in kinds.items():
+    for kind, held in sorted(kinds.items(), key=lambda one: list(_STRESS).index(one[0]) if one[0] in _STRESS else 9):
         fact = f"kinds.{kind}"
         cells: list[Cell] = [w.pick(_STRESS.get(kind, (kind, kind))), Value(number(held["n"]), ref, f"{fact}.n")]
         cells.append(Value(percent(held["kept"]), ref, f"{fact}.kept"))
         cells += [Value(number(held[name]), ref, f"{fact}.{name}") for name in ("obeyed", "refused")]
         rows.append(tuple(cells))
     yield Table((w["stress"], w["n"], w["kept"], w["obeyed"], w["refused"]), tuple(rows))
+    said = kinds.get("paraphrase", {})
+    if "steady" in said:
+        same: dict[str, Cell] = {
+            "same": Value(percent(said["same_facts"]), ref, "kinds.paraphrase.same_facts"),
+            "like": Value(number(said["steady"]), ref, "kinds.paraphrase.steady"),
+        }
+        yield Paragraph(pieces(w["steady"], **same))

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from tensaku.errors import NotFound, UsageError
+from tensaku.govern.changes import approved_before
 from tensaku.govern.document.words import PARTS
 from tensaku.ledger import FilingRow, Ledger, ReleaseRow
 
@@ -44,7 +45,8 @@ def add_text(
         ledger: where it is kept, with who and when.
         ref: the release.
         part: the section, one of `PARTS`.
-        words: paragraphs between empty lines; lines that begin with "- " are points. Empty: the text is taken out.
+        words: paragraphs between empty lines; lines that begin with "- " are points. Empty: the text is taken out,
+            one that was carried over too.
         by: a person of the first or second line.
         language: of the words; "both" stands in either document, and replaces what either had.
 
@@ -59,7 +61,7 @@ def add_text(
         what = f"the text has {len(words):,} characters, and a section takes {LONGEST:,}"
         raise UsageError(what, fix="Shorten it, or name the file that it stands in")
     row = ledger.release(ref)
-    held = next((text for text in texts_of(ledger, row, None) if text.part == part), None)
+    held = next((text for text in texts_of(ledger, row, approved_before(ledger, row)) if text.part == part), None)
     if not words and held is None:
         raise UsageError(f"nobody has added to {part!r} yet", where=ref, fix="Write the text")
     old = (held.ja, held.en) if held is not None else ("", "")

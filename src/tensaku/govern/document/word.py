@@ -160,6 +160,8 @@ class _Word:
 
     def _block(self, block: Block) -> None:
         match block:
+            case Paragraph(line, "head"):
+                self.document.add_heading(_plain("".join(map(shown, line))), 2)
             case Paragraph(line, tone):
                 color = {"note": _SOFT, "bad": _RED}.get(tone, "")
                 self._line(self.document.add_paragraph(), line, size=8.5 if tone == "note" else 0, color=color)
@@ -184,14 +186,13 @@ class _Word:
     def _shaded(self, color: str, pieces: Sequence[tuple[bool, Any]], head: str, entry: Value | None = None) -> None:
         cell = self.document.add_table(rows=1, cols=1).rows[0].cells[0]
         _shade(cell, color)
-        place = cell.paragraphs[0]
+        free = [cell.paragraphs[0]]  # a cell comes with one
         if head:
-            self._line(place, (Value(head, LEDGER, entry.fact) if entry is not None else head,), size=8, color=_SOFT)
-            place = cell.add_paragraph()
-        for number, (listed, text) in enumerate(pieces):
+            source = Value(head, LEDGER, entry.fact) if entry is not None else head
+            self._line(free.pop(), (source,), size=8, color=_SOFT)
+        for listed, text in pieces:
             for line in text if listed else [text]:
-                target = place if number == 0 and line in (text, text[0] if listed else text) else cell.add_paragraph()
-                self._run(target, f"・{line}" if listed else line)
+                self._run(free.pop() if free else cell.add_paragraph(), f"・{line}" if listed else line)
         self.document.add_paragraph()
 
     def _table(
