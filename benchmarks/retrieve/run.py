@@ -59,6 +59,7 @@ def quality(course: Course, folder: Path) -> dict[str, Any]:
     done = index([Collection("jsquad", folder / "docs")], folder / "index", embedder, size=10_000)
     seconds = time.perf_counter() - began
     print(f"{done.passages} passages in {seconds:.0f} s", flush=True)
+    embedder.learn(course.questions)
     peer = bigram_bm25(course)
     table = {"bigram_bm25": measured([peer(question) for question in course.questions], course.gold)}
     hiding = Hiding(frozenset(paths_of(course)))
@@ -74,7 +75,6 @@ def quality(course: Course, folder: Path) -> dict[str, Any]:
     out["questions"], out["passages"] = len(course.questions), done.passages
     if done.read == done.documents:
         out["index_passages_per_s"] = round(done.passages / seconds, 2)
-    embedder.keep()
     out["question_vector_ms"] = round(embedder.each_ms, 1)
     out["not_found"] = not_found(course, searcher, hiding)
     return out
