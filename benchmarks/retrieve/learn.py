@@ -70,9 +70,7 @@ def ask(path: Path, work: Path, embedder: Embedder) -> Asked:
     lay_out(course, folder / "docs")
     index([Collection("jsquad", folder / "docs")], folder / "index", embedder, size=10_000)
     paths = paths_of(course)
-    for question in course.questions:
-        embedder.question(question)
-    embedder.keep()
+    embedder.learn(course.questions)
     hiding = Hiding(frozenset(paths))
     searcher = Searcher(folder / "index", embedder, Rights(None, {"jsquad": hiding}))
     rows: dict[str, list[Any]] = {name: [] for name in ("known", "sizes", "gold", "hidden", "hidden_sizes")}

@@ -36,8 +36,14 @@ class Remembering:
             self.seconds += time.perf_counter() - began
         return self._kept[text]
 
-    def keep(self) -> None:
-        """Write the vectors down for a next run."""
+    def learn(self, questions: Sequence[str]) -> None:
+        """Take the vectors of all questions, and write them down for a next run as they come."""
+        for number, question in enumerate(questions, start=1):
+            self.question(question)
+            if number % 500 == 0 or number == len(questions):
+                self._keep()
+
+    def _keep(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(self._path, questions=np.asarray(list(self._kept)), vectors=np.stack(list(self._kept.values())))
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.retrieve.grown import grow
+from benchmarks.retrieve.grown import fill, grow
 from benchmarks.retrieve.jsquad import Course, Hiding, bigram_bm25, lay_out, measured, paths_of, read
 from benchmarks.retrieve.remembering import Remembering
 
@@ -59,6 +59,7 @@ def quality(course: Course, folder: Path) -> dict[str, Any]:
     done = index([Collection("jsquad", folder / "docs")], folder / "index", embedder, size=10_000)
     seconds = time.perf_counter() - began
     print(f"{done.passages} passages in {seconds:.0f} s", flush=True)
+    embedder.learn(course.questions)
     peer = bigram_bm25(course)
     table = {"bigram_bm25": measured([peer(question) for question in course.questions], course.gold)}
     hiding = Hiding(frozenset(paths_of(course)))
@@ -74,7 +75,6 @@ def quality(course: Course, folder: Path) -> dict[str, Any]:
     out["questions"], out["passages"] = len(course.questions), done.passages
     if done.read == done.documents:
         out["index_passages_per_s"] = round(done.passages / seconds, 2)
-    embedder.keep()
     out["question_vector_ms"] = round(embedder.each_ms, 1)
     out["not_found"] = not_found(course, searcher, hiding)
     return out
@@ -141,6 +141,10 @@ def beside_size(peer: Path, course: Course, passages: int, folder: Path) -> dict
     return beside(peer, texts, few, vectors, folder / "haystack")
 
 
+def _unit(rows: Any) -> Any:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
 class Drawn:
     """Vectors drawn by lot from the text: as many numbers as the local model's, for measuring time and memory alone."""
 
@@ -150,7 +154,7 @@ class Drawn:
         """One row a text."""
         seed = sum(map(len, texts)) * 7919 + hash(texts[0]) % 2**31
         rows = np.random.default_rng(seed).standard_normal((len(texts), 384), np.float32)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return _unit(rows)
 
     def question(self, text: str) -> Any:
         """One vector."""
@@ -158,12 +162,17 @@ class Drawn:
 
 
 def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[str, Any]:
-    """Speed of indexing and search, and memory, at so many passages."""
+    """Speed of indexing and search, and memory, at so many passages; a million are put together by `fill`."""
     began = time.perf_counter()
-    grow(course, passages, folder / "docs")
-    laid = time.perf_counter()
-    done = index([Collection("grown", folder / "docs")], folder / "index", Drawn(), size=4000)
-    seconds = time.perf_counter() - laid
+    if passages <= PEER_MOST:
+        grow(course, passages, folder / "docs")
+        began = time.perf_counter()
+        read = index([Collection("grown", folder / "docs")], folder / "index", Drawn(), size=4000).read
+    else:
+        drawn, read = np.random.default_rng(1), 0
+        fill(course, passages, folder / "index", lambda n: _unit(drawn.standard_normal((n, 384), np.float32)))
+    seconds = time.perf_counter() - began
+    indexing_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
     searcher = Searcher(folder / "index", Drawn(), Rights(None))
     times = []
     for question in course.questions[:5]:
@@ -174,14 +183,14 @@ def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[
         times.append(1000 * (time.perf_counter() - at))
     disk = sum(path.stat().st_size for path in (folder / "index" / "snapshots").rglob("*") if path.is_file())
     row = {
-        "passages": done.passages,
-        "laid_out_s": round(laid - began, 1),
+        "passages": passages,
         "index_s": round(seconds, 1),
-        "passages_per_s": None if done.unchanged else round(done.passages / seconds),
+        "passages_per_s": round(passages / seconds) if read else None,
         "p50_ms": round(float(np.percentile(times, 50)), 1),
         "p99_ms": round(float(np.percentile(times, 99)), 1),
         "p99_with_question_vector_ms": round(float(np.percentile(times, 99)) + vector_ms, 1),
         "index_mb": round(disk / 1e6),
+        "peak_rss_indexing_mb": indexing_mb,
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
     }
     print(f"  {passages:>9,} passages: {row}", flush=True)

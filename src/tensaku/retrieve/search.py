@@ -441,11 +441,10 @@ def _among(at: NDArray[np.int64], holders: NDArray[np.int32]) -> NDArray[np.bool
 
 def _top(scores: Scores, k: int) -> list[int]:
     """The `k` best passages with a score above 0, of equals the lower number first."""
-    k = min(k, len(scores))
-    at = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
-    if k < len(scores):
-        at = np.flatnonzero(scores >= scores[at].min()) if scores[at].min() > 0 else at
-    at = at[scores[at] > 0]
+    at = np.flatnonzero(scores > 0)
+    if len(at) > k:
+        found = scores[at]
+        at = at[found >= np.partition(found, -k)[-k]]
     return [int(p) for p in at[np.lexsort((at, -scores[at]))][:k]]
 
 
