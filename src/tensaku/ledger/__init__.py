@@ -58,6 +58,7 @@ from tensaku.ledger.rows import (
     reason_key,
 )
 from tensaku.ledger.rulings import NewRuling, RulingRow
+from tensaku.ledger.topics import NewTopic, TopicRow
 
 __all__ = [
     "CHANGE_REASONS",
@@ -96,6 +97,7 @@ __all__ = [
     "NewDraft",
     "NewReport",
     "NewRuling",
+    "NewTopic",
     "NotAllowed",
     "Observed",
     "PersonRow",
@@ -114,6 +116,7 @@ __all__ = [
     "SessionRow",
     "Standing",
     "Stood",
+    "TopicRow",
     "VoteRow",
     "WorkMeanwhile",
     "WorkRow",
