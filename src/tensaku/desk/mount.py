@@ -33,6 +33,7 @@ from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
+from tensaku.desk.topics import add_topics
 from tensaku.desk.views import HERE, Views
 from tensaku.desk.words import WORDS, Language
 from tensaku.desk.words_writing import CLIENT_WRITING
@@ -143,6 +144,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_review(app, entry, house=House(job.names, job.style, job.required), text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
     add_data(app, entry, pool or (lambda: None))
+    add_topics(app, entry)
     worker.begin()
     add_inbox(app, road or Road(ledger))
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")

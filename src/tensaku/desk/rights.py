@@ -6,9 +6,23 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from tensaku.ledger import SYSTEM, DraftRow, Ledger, NewDraft, NewRuling, NotAllowed, RevisionRow, RulingRow, Standing, tables
+from tensaku.ledger import (
+    SYSTEM,
+    DraftRow,
+    Ledger,
+    NewDraft,
+    NewRuling,
+    NewTopic,
+    NotAllowed,
+    RevisionRow,
+    RulingRow,
+    Standing,
+    TopicRow,
+    tables,
+)
 from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
+from tensaku.ledger.topics import TopicVerdict
 from tensaku.records import Revision
 
 __all__ = ["PersonalLedger"]
@@ -103,6 +117,21 @@ class PersonalLedger(Ledger):
         with self._read() as session:
             self._check_fund(session, new.fund)
         return super().add_ruling(new, by=by)
+
+    def may_propose(self) -> bool:
+        """Whether they propose topics, and decide on others' ones."""
+        with self._read() as session:
+            return bool({"developer", "approver", "admin"} & set(row_of(session.get_one(tables.Person, self._name)).roles))
+
+    def add_topic(self, new: NewTopic, *, by: str) -> TopicRow:
+        """As `Ledger.add_topic`; needs a developer, an approver or an administrator."""
+        self._need("developer", "approver", "admin")
+        return super().add_topic(new, by=by)
+
+    def review_topic(self, topic: int, verdict: TopicVerdict, *, by: str, note: str = "") -> TopicRow:
+        """As `Ledger.review_topic`; needs a developer, an approver or an administrator."""
+        self._need("developer", "approver", "admin")
+        return super().review_topic(topic, verdict, by=by, note=note)
 
     def assign(self, draft_ids: Any, person: str | None, due: str | None, *, by: str) -> int:
         """As `Ledger.assign`; needs a writer, a reviewer, an approver or an administrator."""

@@ -39,7 +39,7 @@ from tensaku.store import Artifact, Bench, SourceFile, stage
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger
 
-__all__ = ["Synthesize", "finals_source", "synthesize", "topics_file"]
+__all__ = ["Synthesize", "finals_source", "given_topics", "synthesize", "topics_file"]
 
 
 class Synthesize(Section):
@@ -91,10 +91,15 @@ def finals_source(cfg: Synthesize, folder: Path) -> SourceFile | None:
     return SourceFile(path)
 
 
+def given_topics() -> list[Topic]:
+    """The topics that come with Tensaku."""
+    held = tomllib.loads((resources.files(__package__ or "") / "taxonomy.toml").read_text(encoding="utf-8"))["topic"]
+    return [Topic(**row) for row in held]
+
+
 def topics_file(ledger: Ledger, folder: Path) -> SourceFile:
     """The taxonomy as a file in `folder`: the topics that come with Tensaku, and those that people have approved."""
-    given = tomllib.loads((resources.files(__package__ or "") / "taxonomy.toml").read_text(encoding="utf-8"))["topic"]
-    rows = [{name: row.get(name, "") for name in Topic._fields} for row in given]
+    rows = [topic._asdict() for topic in given_topics()]
     rows += [{name: getattr(row, name) for name in Topic._fields} for row in ledger.topics() if row.state == "approved"]
     return frozen_file(rows, folder, "topics")
 
