@@ -24,6 +24,8 @@ DATA: Mapping[str, tuple[str, str]] = {
     "data_before": ("前へ", "Previous"),
     "data_after": ("次へ", "Next"),
     "data_pick": ("左の一覧から選んでください。", "Choose one from the list."),
+    "data_place": ("元の行", "row"),
+    "data_partner_place": ("残した行", "row that stays"),
     "data_partner": ("代わりに残した組の公表文", "Final of the pair that stays"),
     "data_state_kept": ("次回から残す", "Kept from now on"),
     "data_state_left": ("外した", "Set aside"),
