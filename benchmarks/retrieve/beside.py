@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tensaku.models.embed import Local
 
 from tensaku.errors import TensakuError
 from tensaku.evaluate.inputs import exam_pairs, lesson_pairs
 from tensaku.evaluate.scorers import bleu, chrf
 from tensaku.evaluate.scoring import Texts
 from tensaku.follow import Loader
+from tensaku.models.embed import Local
 from tensaku.pipeline import Workspace
 from tensaku.records import Pair
 from tensaku.retrieve import Examples, Guides, Index, terms

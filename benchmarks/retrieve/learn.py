@@ -24,10 +24,10 @@ import numpy as np
 from benchmarks.retrieve.jsquad import Hiding, lay_out, paths_of, read
 from benchmarks.retrieve.remembering import Remembering
 from numpy.typing import NDArray
-from tensaku.models.embed import Embedder, Local
 
 import tensaku.retrieve
 from tensaku.errors import TensakuError
+from tensaku.models.embed import Embedder, Local
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rank import FEATURES
 from tensaku.retrieve.rights import Rights

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 from benchmarks.retrieve.jsquad import lay_out, read
-from tensaku.models.embed import Local
 
 from tensaku.engines import open_engine
 from tensaku.errors import TensakuError
 from tensaku.library import EngineWriter
+from tensaku.models.embed import Local
 from tensaku.retrieve.answer import Answer, Answerer
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rights import Rights

@@ -70,6 +70,7 @@ STAGES = (
     "ingest",
     "curate",
     "exam",
+    "synthesize",
     "lessons",
     "documents",
     "base",
@@ -106,6 +107,7 @@ class Spec(Section):
     sources: curation.Sources = curation.Sources()
     curate: curation.Curate = curation.Curate()
     exam: curation.Exam = curation.Exam()
+    synthesize: curation.Synthesize = curation.Synthesize()
     lessons: curation.Lessons = curation.Lessons()
     base: Base = Base()
     trim: Trim = Trim()
@@ -199,6 +201,7 @@ class Workspace:
         for check in (
             self._sources,
             self._documents,
+            self._unpaired,
             self._base,
             self._trim,
             self.instruction,
@@ -245,6 +248,14 @@ class Workspace:
         with self.open_ledger() as ledger:
             return curation.slice_file(ledger, self.root / "decisions")
 
+    def _unpaired(self) -> SourceFile | None:
+        return curation.finals_source(self.spec.synthesize, self.folder)
+
+    def _topics(self) -> SourceFile:
+        """The taxonomy that made-up pairs are about, as a file."""
+        with self.open_ledger() as ledger:
+            return curation.topics_file(ledger, self.root / "topics")
+
     def _taken_back(self) -> SourceFile | None:
         """What people took back of what curation set aside, as a file; None where nobody did."""
         if not self.spec.ledger.url and not self.ledger_file.is_file():
@@ -261,6 +272,8 @@ class Workspace:
         yield partial(check_scorers, spec.evaluate.scorers, spec.task.language)
         named = [(steps, use) for use in spec.curate.steps] + [(gates, use) for use in spec.gate.need]
         named += [(engines, use) for use in (*spec.evaluate.engines(), spec.serve.engine_for())]
+        if spec.synthesize.engine:
+            named.append((engines, spec.synthesize.engine))
         for door, use in named:
             yield partial(door.build, use)
         for use in spec.evaluate.engines():
@@ -476,6 +489,7 @@ def build(store: Store, workspace: Workspace, until: str = "release") -> Built:
 
 
 _USE = {
+    "synthesize": "Say in [synthesize] make what is to be made up",
     "documents": "Name the house's documents in [documents] use",
     "pretrain": "Name the house's documents in [documents] use",
     "decisions": 'Set tune.method = "dpo"',
@@ -512,8 +526,22 @@ class Road:
     def exam(self) -> Artifact:
         return self.store.run(curation.exam, self.spec.exam, pool=self.done["curate"])
 
+    def synthesize(self) -> Artifact | None:
+        cfg = self.spec.synthesize
+        if not cfg.make:
+            return None
+        given: dict[str, Input] = {"pool": self.done["curate"], "exam": self.done["exam"]}
+        given |= {"instruction": self.instruction, "names": self.names, "topics": self.workspace._topics()}
+        if finals := self.workspace._unpaired():
+            given["finals"] = finals
+        if cfg.engine:
+            given["base"] = self.base()
+        return self.store.run(curation.synthesize, cfg, **given)
+
     def lessons(self) -> Artifact:
         given = {"pool": self.done["curate"], "exam": self.done["exam"]}
+        if "synthesize" in self.done:
+            given["made"] = self.done["synthesize"]
         return self.store.run(curation.lessons, self.spec.lessons, **given, names=self.names)
 
     def documents(self) -> Artifact | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.curate.test_steps import pairs, reasons, walk
 
+from tensaku.curate import alike
+from tensaku.curate.dedup import near_links
 from tensaku.curate.dedup.contained import covers
+from tensaku.curate.shards import Shards, write_shards
 
 LONG = "当月の国内株式市場は、企業業績への期待から上昇し、半導体関連株が買われた。月末にかけては利益確定の売りが出た。"
 
@@ -33,6 +38,24 @@ def test_other_figures_or_other_finals_make_another_pair() -> None:
     kept, _, tally = walk("near-duplicates", rows)
     assert len(kept) == 2
     assert tally["near drafts, unlike finals"] == 1
+
+
+def test_a_large_pool_is_compared_in_files_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [LONG.replace("半導体", f"業種{n // 3}") + "以上" * (n % 3) for n in range(60)]
+    rows = pairs(*({"draft": text, "final": text} for text in texts))
+    held = Shards(write_shards(tmp_path, rows), tmp_path)
+    wanted = walk("near-duplicates", rows, figures="any")
+    made: list[Path] = []
+    monkeypatch.setattr(
+        alike, "near_links", lambda *given, folder: made.append(folder) or near_links(*given, folder=folder)
+    )
+    monkeypatch.setattr(alike, "IN_MEMORY", 10)
+    assert walk("near-duplicates", held, figures="any") == wanted
+    assert len(wanted[1]) > 20
+    assert made[0].parent == tmp_path
+    assert not made[0].exists(), "what was kept in files goes when the step is done"
 
 
 def test_a_draft_within_another_goes() -> None:

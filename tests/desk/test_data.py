@@ -17,6 +17,7 @@ from tensaku.curate.drops import Drops
 from tensaku.desk.access import Access, AccessRules
 from tensaku.desk.data import add_data
 from tensaku.desk.gate import Gate
+from tensaku.desk.topics import add_topics
 from tensaku.ledger import Ledger
 from tensaku.store import Artifact
 
@@ -102,3 +103,42 @@ def test_everybody_sees_what_is_theirs_and_no_more(ledger: Ledger, pool: Artifac
     walk(ledger, pool, "ota", reads_only)
     walk(ledger, pool, "abe", writes_only)
     walk(ledger, None, "ueda", nothing_yet)
+
+
+def test_topics_are_proposed_by_one_person_and_decided_on_by_another(ledger: Ledger) -> None:
+    told = {"kind": "knowledge", "name": "<b>為替</b>", "says": "円安の影響。", "draft": "", "final": ""}
+
+    async def proposes(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/data/topics")).text
+        assert "要因分析" in page, "what comes with the product is shown too"
+        values = {"token": token_of(page), **told}
+        assert (await client.post("/data/topics", data={**values, "kind": "joke"})).status_code == 400
+        assert (await client.post("/data/topics", data={**values, "draft": "片方"})).status_code == 400
+        assert (await client.post("/data/topics", data=values)).headers["location"] == "/data/topics?told=proposed"
+        page = (await client.get("/en/data/topics?told=proposed")).text
+        assert "It waits for another person" in page
+        assert "&lt;b&gt;為替" in page
+        mine = {"token": token_of(page), "topic": "1", "verdict": "approved", "note": ""}
+        assert (await client.post("/data/topics/review", data=mine)).status_code == 400
+
+    async def approves(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/data/topics")).text
+        values = {"token": token_of(page), "topic": "1", "note": "よい"}
+        assert (await client.post("/data/topics/review", data={**values, "verdict": "x"})).status_code == 400
+        done = await client.post("/data/topics/review", data={**values, "verdict": "approved"})
+        assert done.headers["location"] == "/data/topics?told=approved"
+
+    async def reads(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/data/topics")).text
+        assert 'name="verdict"' not in page
+        assert "<textarea" not in page
+
+    async def sees_nothing(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/data/topics")).status_code == 403
+
+    for person, steps in (("ueda", proposes), ("kato", approves), ("ota", reads), ("abe", sees_nothing)):
+        app, access = FastAPI(), Access(ledger, AccessRules())
+        app.add_middleware(Gate, access=access)
+        add_topics(app, access)
+        as_person(app, ledger, person, steps)
+    assert [(row.state, row.reviewed_by) for row in ledger.topics()] == [("approved", "kato")]

@@ -196,7 +196,7 @@ def test_a_judge_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def said_so_far(folder: Path) -> list[bytes]:
     """The lines that the judge has kept, in whatever scratch folder."""
-    return next((path.read_bytes().splitlines(keepends=True) for path in folder.rglob("said.jsonl")), [])
+    return next((path.read_bytes().splitlines(keepends=True) for path in folder.rglob("judge.jsonl")), [])
 
 
 def chosen(messages: tuple[Message, ...]) -> str:

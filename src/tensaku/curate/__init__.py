@@ -7,6 +7,7 @@ from tensaku.curate.freeze import Decisions, decisions, slice_file
 from tensaku.curate.ingest import Sources, Use, files, ingest
 from tensaku.curate.pool import Curate, curate
 from tensaku.curate.split import Exam, Lessons, exam, lessons
+from tensaku.curate.synthetic import Synthesize, finals_source, given_topics, synthesize, topics_file
 
 __all__ = [
     "Curate",
@@ -16,6 +17,7 @@ __all__ = [
     "Finals",
     "Lessons",
     "Sources",
+    "Synthesize",
     "Use",
     "curate",
     "decisions",
@@ -24,8 +26,12 @@ __all__ = [
     "exam",
     "files",
     "finals_file",
+    "finals_source",
+    "given_topics",
     "ingest",
     "lessons",
     "slice_file",
+    "synthesize",
     "taken_back_file",
+    "topics_file",
 ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
@@ -14,6 +17,7 @@ from tensaku.curate.dedup.contained import covers
 from tensaku.curate.dedup.near import likeness_of
 from tensaku.curate.dedup.shingles import Unit
 from tensaku.curate.overlap import fold
+from tensaku.curate.shards import Shards
 from tensaku.curate.steps import Step, drop
 from tensaku.plugins import steps
 from tensaku.records import Pair
@@ -22,6 +26,8 @@ __all__ = ["contained", "figures_of", "near_duplicates"]
 
 Share = Annotated[float, pydantic.Field(ge=0.3, le=1.0)]
 Run = Annotated[int, pydantic.Field(ge=5, le=10_000)]
+IN_MEMORY = 100_000
+"""Pairs of which all is kept in memory while they are compared, some 2 KB each; of more it is kept in files."""
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -51,7 +57,8 @@ def near_duplicates(
         keep: which pair of a group stays.
     """
     texts = (pair.final if side == "final" else pair.draft for pair in rows)
-    links = near_links(texts, Plan.at(likeness, n, unit))
+    with _room(rows) as folder:
+        links = near_links(texts, Plan.at(likeness, n, unit), folder=folder)
     asked = {place for link in links for place in link[:2]}
     held = {place: pair for place, pair in enumerate(rows) if place in asked}
     if figures == "same":
@@ -73,6 +80,16 @@ def near_duplicates(
             partner = held[kept].source
             detail = f"it is nearly the same ({best[place]:.2f} alike) as a pair of the group kept at {partner}"
             yield drop(pair, "near-duplicate", detail, partner)
+
+
+@contextmanager
+def _room(rows: Iterable[Pair]) -> Iterator[Path | None]:
+    """A folder for what is kept of each text while they are compared, if there are too many of them for the memory."""
+    if not isinstance(rows, Shards) or len(rows) <= IN_MEMORY:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="near-", dir=rows.folder) as name:
+        yield Path(name)
 
 
 def figures_of(pair: Pair, side: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from tensaku import text
 from tensaku.config import Section
 from tensaku.curate.dedup.edits import nearest_copies
 from tensaku.curate.ingest import DROPS, PAIRS
+from tensaku.curate.made import MADE, is_made
 from tensaku.curate.overlap import fold, forms_seen
 from tensaku.curate.rows import JsonlWriter, PairFile
 from tensaku.curate.steps import drop
@@ -22,7 +23,7 @@ from tensaku.records import Drop, Pair
 from tensaku.store import Artifact, Bench, SourceFile, stage
 from tensaku.text.months import shift
 
-__all__ = ["EXAM", "LESSONS", "Exam", "Lessons", "exam", "lessons"]
+__all__ = ["EXAM", "LESSONS", "Exam", "Guard", "Lessons", "exam", "lessons"]
 
 EXAM = "exam.jsonl"
 LESSONS = "lessons.jsonl"
@@ -65,13 +66,14 @@ def _months(span: str) -> int:
 def exam(bench: Bench, cfg: Exam, *, pool: Artifact) -> None:
     """Leave `exam.jsonl`: the pairs of `pool` from its newest months.
 
-    A family that reaches across the border stays in the exam with its new rows; `lessons` sets its old rows aside.
+    A family that reaches across the border stays in the exam with its new rows; `lessons` sets its old rows aside. A pair
+    that was made up is never asked, wherever it comes from.
 
     Raises:
         UsageError: the pool is empty, or all of it lies within the newest months.
     """
     rows = PairFile(pool.path / PAIRS)
-    months = Counter(pair.as_of for pair in rows)
+    months = Counter(pair.as_of for pair in rows if not is_made(pair))
     if not months:
         raise UsageError("the pool holds no pairs", where=pool.ref, fix="See its drops.jsonl for why they were dropped")
     last = max(months)
@@ -86,6 +88,8 @@ def exam(bench: Bench, cfg: Exam, *, pool: Artifact) -> None:
     new_families: set[str] = set()
     with JsonlWriter(bench.path / EXAM) as kept:
         for pair in rows:
+            if is_made(pair):
+                continue
             (new_families if pair.as_of >= first else old_families).add(pair.family)
             if pair.as_of >= first:
                 kept.write(pair)
@@ -98,8 +102,16 @@ def exam(bench: Bench, cfg: Exam, *, pool: Artifact) -> None:
 
 
 @stage(version=1)
-def lessons(bench: Bench, cfg: Lessons, *, pool: Artifact, exam: Artifact, names: SourceFile | None = None) -> None:
-    """Leave `lessons.jsonl`: the pairs of `pool` that are not in `exam` and give none of it away.
+def lessons(
+    bench: Bench,
+    cfg: Lessons,
+    *,
+    pool: Artifact,
+    exam: Artifact,
+    names: SourceFile | None = None,
+    made: Artifact | None = None,
+) -> None:
+    """Leave `lessons.jsonl`: the pairs of `pool` that are not in `exam` and give none of it away, then those made up.
 
     Set aside, with reasons in `drops.jsonl`: rows of a family of the exam (`exam-family`), rows whose draft or final
     equals one of the exam but for width, case and white space (`exam-draft`, `exam-final`; the draft alone if finals
@@ -107,16 +119,17 @@ def lessons(bench: Bench, cfg: Lessons, *, pool: Artifact, exam: Artifact, names
 
     Args:
         names: the file of the house's names (TOML), so that a sentence's form is the same whatever fund it speaks of.
+        made: what `synthesize` left; the same is asked of its pairs.
 
     Raises:
         UsageError: nothing is left to learn from.
     """
     asked = list(PairFile(exam.path / EXAM))
-    guard = _Guard(asked, labels=cfg.labels)
+    guard = Guard(asked, labels=cfg.labels)
     taught: list[Pair] = []
     dropped: Counter[str] = Counter()
     with JsonlWriter(bench.path / DROPS) as drops:
-        for pair in PairFile(pool.path / PAIRS):
+        for pair in _given(pool, made):
             found = guard.check(pair)
             if found is None:
                 taught.append(pair)
@@ -146,11 +159,18 @@ def lessons(bench: Bench, cfg: Lessons, *, pool: Artifact, exam: Artifact, names
         form_seen_share=round(seen.share, 4),
         forms_seen=seen.seen,
         exam_sentences=seen.sentences,
+        **({"made": sum(map(is_made, taught))} if any(map(is_made, taught)) else {}),
         pool={key: pool.facts[key] for key in ("n", "dropped", "steps", "source", "datasheet") if key in pool.facts},
     )
 
 
-class _Guard:
+def _given(pool: Artifact, made: Artifact | None) -> Iterator[Pair]:
+    yield from PairFile(pool.path / PAIRS)
+    if made is not None:
+        yield from PairFile(made.file(MADE))
+
+
+class Guard:
     """Says of a pair why it must not be taught."""
 
     def __init__(self, asked: Sequence[Pair], *, labels: bool) -> None:

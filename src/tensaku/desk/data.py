@@ -22,7 +22,7 @@ from tensaku.ledger import NewRuling, NotAllowed, PersonRow, RulingRow
 from tensaku.records import Drop, Pair
 from tensaku.store import Artifact
 
-__all__ = ["MAY_RULE", "MAY_SEE", "Shelf", "add_data"]
+__all__ = ["MAY_RULE", "MAY_SEE", "Shelf", "add_data", "check_sees"]
 
 MAY_SEE = ("developer", "validator", "approver", "auditor", "admin")
 """Roles that answer for what a model learns."""
@@ -104,6 +104,16 @@ def add_data(app: FastAPI, access: Access, pool: Callable[[], Artifact | None]) 
         app.add_api_route(f"{start}/data", shown(page.rule), methods=["POST"])
 
 
+def check_sees(person: PersonRow) -> None:
+    """Refuse somebody who has none of the roles that look at training data.
+
+    Raises:
+        NotAllowed: they have none.
+    """
+    if not set(MAY_SEE) & set(person.roles):
+        raise NotAllowed(f"{person.name!r} is none of {', '.join(MAY_SEE)}", fix="Ask an administrator")
+
+
 def _number(text: str, otherwise: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else otherwise
 
@@ -114,8 +124,7 @@ class _Page:
 
     async def show(self, request: Request) -> Response:
         language, signed, asked = language_of(request), signed_of(request), request.query_params
-        if not set(MAY_SEE) & set(signed.person.roles):
-            raise NotAllowed(f"{signed.person.name!r} is none of {', '.join(MAY_SEE)}", fix="Ask an administrator")
+        check_sees(signed.person)
         own, reason = PersonalLedger(self._access.ledger, signed.person.name), asked.get("reason", "")
         page, number = _number(asked.get("page", ""), 1), _number(asked.get("drop", ""), -1)
 

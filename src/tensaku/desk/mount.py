@@ -34,6 +34,7 @@ from tensaku.desk.review import add_review
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
+from tensaku.desk.topics import add_topics
 from tensaku.desk.views import HERE, Views, offer_questions
 from tensaku.desk.watch_page import add_watch
 from tensaku.desk.words import WORDS, Language
@@ -149,6 +150,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_lineage(app, entry)
     add_watch(app, entry, style=job.style)
     add_data(app, entry, pool or (lambda: None))
+    add_topics(app, entry)
     worker.begin()
     add_inbox(app, road or Road(ledger), entry.own)
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")

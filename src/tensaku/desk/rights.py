@@ -16,6 +16,7 @@ from tensaku.ledger import (
     Ledger,
     NewDraft,
     NewRuling,
+    NewTopic,
     NotAllowed,
     PersonRow,
     ReportRow,
@@ -23,10 +24,12 @@ from tensaku.ledger import (
     RevisionRow,
     RulingRow,
     Standing,
+    TopicRow,
     tables,
 )
 from tensaku.ledger.outcomes import OutcomeRow
 from tensaku.ledger.people import row_of
+from tensaku.ledger.topics import TopicVerdict
 from tensaku.records import Revision
 
 __all__ = ["PersonalLedger"]
@@ -153,6 +156,21 @@ class PersonalLedger(BarredLedger):
         with self._read() as session:
             self._check_fund(session, new.fund)
         return super().add_ruling(new, by=by)
+
+    def may_propose(self) -> bool:
+        """Whether they propose topics, and decide on others' ones."""
+        with self._read() as session:
+            return bool({"developer", "approver", "admin"} & set(self._me(session).roles))
+
+    def add_topic(self, new: NewTopic, *, by: str) -> TopicRow:
+        """As `Ledger.add_topic`; needs a developer, an approver or an administrator."""
+        self.need("developer", "approver", "admin")
+        return super().add_topic(new, by=by)
+
+    def review_topic(self, topic: int, verdict: TopicVerdict, *, by: str, note: str = "") -> TopicRow:
+        """As `Ledger.review_topic`; needs a developer, an approver or an administrator."""
+        self.need("developer", "approver", "admin")
+        return super().review_topic(topic, verdict, by=by, note=note)
 
     def assign(self, draft_ids: Any, person: str | None, due: str | None, *, by: str) -> int:
         """As `Ledger.assign`; needs a writer, a reviewer, an approver or an administrator."""

@@ -1,8 +1,8 @@
 """How good the model is on the exam: scores with their intervals, facts kept, a report for people."""
 
+from tensaku.engines.consent import check_consent
 from tensaku.evaluate.answering import Answering, answers
 from tensaku.evaluate.checks import check_room, check_scorers
-from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.decoding import engine_from
 from tensaku.evaluate.entries import Entry
 from tensaku.evaluate.examine import Candidate, Examine, Leaderboard, examine

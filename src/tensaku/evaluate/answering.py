@@ -14,8 +14,8 @@ import pydantic
 
 from tensaku.config import Section
 from tensaku.engines import Engine
+from tensaku.engines.consent import check_consent
 from tensaku.evaluate.checks import check_drafts
-from tensaku.evaluate.consent import check_consent
 from tensaku.evaluate.costs import place_of
 from tensaku.evaluate.decoding import Log, decode, opener, read_answers
 from tensaku.evaluate.inputs import exam_pairs, names_in

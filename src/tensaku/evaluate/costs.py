@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tensaku.engines import Engine
-from tensaku.evaluate.consent import leaves_the_house
+from tensaku.engines.consent import leaves_the_house
 from tensaku.machine import Energy, Processes, peak_memory_mb
 from tensaku.records import Usage
 from tensaku.revise import DraftText, Job, start

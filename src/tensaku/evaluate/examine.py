@@ -11,9 +11,9 @@ import pydantic
 
 from tensaku.config import Section
 from tensaku.engines import Engine
+from tensaku.engines.consent import check_consent, leaves_the_house
 from tensaku.evaluate.answering import COSTS
 from tensaku.evaluate.checks import check_drafts
-from tensaku.evaluate.consent import check_consent, leaves_the_house
 from tensaku.evaluate.costs import place_of
 from tensaku.evaluate.decoding import Log, decode, opener
 from tensaku.evaluate.discipline import canary_of

@@ -15,18 +15,18 @@ import pydantic
 
 from tensaku import text
 from tensaku.config import Section
-from tensaku.engines import Engine
+from tensaku.engines.asks import Asked, ask_all
+from tensaku.engines.consent import check_consent, leaves_the_house
 from tensaku.evaluate.agreement import agreement, by_voter
-from tensaku.evaluate.consent import check_consent, leaves_the_house
 from tensaku.evaluate.decoding import opener
 from tensaku.evaluate.entries import Entry, read_row
 from tensaku.evaluate.inputs import exam_pairs
-from tensaku.evaluate.judging import Answers, Asked, ask, grade, rubric, schema, verdict, versus
+from tensaku.evaluate.judging import Answers, grade, rubric, schema, verdict, versus
 from tensaku.evaluate.reading import likelier, read_outputs
 from tensaku.evaluate.scorers import language_of_texts
 from tensaku.evaluate.votes import Vote
 from tensaku.records import Pair
-from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
+from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["NEARER", "Judge", "Judging", "judge", "nearer", "share", "side_bias"]
 
@@ -183,28 +183,9 @@ def _questions(
                 yield Asked(_SEPARATOR.join((pair.id, name)), words, schema("rubric", by))
 
 
-def _said(bench: Bench, cfg: Judging, questions: list[Asked], folder: Path) -> dict[str, dict[str, str]]:
+def _said(bench: Bench, cfg: Judging, questions: list[Asked], folder: Path) -> Mapping[str, dict[str, str]]:
     """What the judge said to each question, that of a killed run taken up again."""
-    journal = Journal(bench.aside / "said.jsonl")
-    said: dict[str, dict[str, str]] = {held["key"]: held["said"] for held in journal.read()}
-    left = [asked for asked in questions if asked.key not in said]
-    opened: list[Engine] = []
-
-    def engine() -> Engine:
-        opened.append(opener()(cfg.engine, folder))
-        return opened[0]
-
-    try:
-        with bench.progress("judge", len(questions)) as bar:
-            bar.advance(len(questions) - len(left), "")
-            for asked, words, finish in ask(engine, left, cfg.max_tokens, cfg.at_once):
-                said[asked.key] = {"text": words, "finish": finish}
-                journal.append({"key": asked.key, "said": said[asked.key]})
-                bar.advance(1, "")
-    finally:
-        for held in opened:
-            held.close()
-    return {asked.key: said[asked.key] for asked in questions}
+    return ask_all(bench, "judge", lambda: opener()(cfg.engine, folder), questions, cfg.max_tokens, cfg.at_once)
 
 
 def _votes(said: Mapping[str, Mapping[str, str]], by: Answers) -> tuple[list[Vote], Counter[str]]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Literal
 
-from tensaku.engines import Engine, Request, Stream
-from tensaku.engines.requests import TooLong
 from tensaku.evaluate.votes import Winner
-from tensaku.records import Message, Pair
+from tensaku.records import Pair
 
-__all__ = ["Answers", "Asked", "ask", "grade", "rubric", "schema", "verdict", "versus"]
+__all__ = ["Answers", "grade", "rubric", "schema", "verdict", "versus"]
 
 Language = Literal["ja", "en"]
 Answers = Literal["reason", "choice"]
@@ -79,17 +75,6 @@ _VERDICT = re.compile(r"(?:判定|verdict)[\s*_]{0,4}:[^\w\n]{0,4}(案?A|案?B|�
 _GRADE = re.compile(r"(?:評価|grade)[\s*_]{0,4}:[^\w\n]{0,4}(\d+(?:\.\d+)?)(?:点|/5)?[^\w\n]*" + _END, re.I | re.M)
 
 
-class Asked(NamedTuple):
-    """One question to a judge, known again by its key: the item, and the candidate or the two in their order.
-
-    `schema`: what the answer is held to, as a JSON schema; None: it is free.
-    """
-
-    key: str
-    message: str
-    schema: str | None = None
-
-
 def versus(task: str, pair: Pair, left: str, right: str, language: Language, by: Answers = "reason") -> str:
     """The question which of two versions is better."""
     told = {"task": task, "draft": _inert(pair.draft), "left": _inert(left), "right": _inert(right)}
@@ -145,35 +130,3 @@ def _only(what: str, pattern: re.Pattern[str], answer: str) -> str | None:
     plain = unicodedata.normalize("NFKC", answer)
     found = pattern.findall(plain)
     return found[0] if len(set(found)) == 1 and len(found) == len(_SAYS[what].findall(plain)) else None
-
-
-def ask(
-    engine: Callable[[], Engine], questions: list[Asked], max_tokens: int, at_once: int
-) -> Iterator[tuple[Asked, str, str]]:
-    """Every question with its answer and how that ended, in order; `too long` where the question does not fit.
-
-    Raises:
-        UsageError: the engine cannot hold an answer to a schema.
-        EngineError: the model failed; what was answered before was given.
-    """
-    waiting, running = iter(questions), deque[tuple[Asked, Stream | None]]()
-    opened = engine() if questions else None
-    try:
-        while True:
-            while len(running) < at_once and (asked := next(waiting, None)) is not None:
-                assert opened is not None
-                started: Stream | None = None
-                with suppress(TooLong):  # counted as not judged
-                    question = (Message("user", asked.message),)
-                    started = opened.submit(Request(question, max_tokens=max_tokens, schema=asked.schema))
-                running.append((asked, started))
-            if not running:
-                return
-            asked, stream = running[0]
-            text = "" if stream is None else "".join(piece.text for piece in stream)
-            running.popleft()
-            yield asked, text, "too long" if stream is None else stream.finish or "stop"
-    finally:
-        for _, left in running:
-            if left is not None:
-                left.cancel()

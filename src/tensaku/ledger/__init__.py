@@ -59,6 +59,7 @@ from tensaku.ledger.rows import (
     reason_key,
 )
 from tensaku.ledger.rulings import NewRuling, RulingRow
+from tensaku.ledger.topics import NewTopic, TopicRow
 
 __all__ = [
     "CHANGE_REASONS",
@@ -98,6 +99,7 @@ __all__ = [
     "NewDraft",
     "NewReport",
     "NewRuling",
+    "NewTopic",
     "NotAllowed",
     "Observed",
     "PersonRow",
@@ -116,6 +118,7 @@ __all__ = [
     "SessionRow",
     "Standing",
     "Stood",
+    "TopicRow",
     "VoteRow",
     "WorkMeanwhile",
     "WorkRow",

@@ -31,6 +31,7 @@ from tensaku.ledger.reports import Reports
 from tensaku.ledger.reviews import Reviews
 from tensaku.ledger.rows import Broken, LogEntry, Mismatch, Needs
 from tensaku.ledger.rulings import Rulings
+from tensaku.ledger.topics import Topics
 from tensaku.ledger.writing import Writing
 
 __all__ = ["Ledger"]
@@ -54,6 +55,7 @@ class Ledger(
     Watching,
     Questions,
     Rulings,
+    Topics,
 ):
     """All parts of the ledger and its log; safe to use from many threads and processes at once."""
 

@@ -10,6 +10,7 @@ Datasets", chapter 3: two texts of likeness s share one of b bands of r values w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -17,14 +18,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tensaku.curate.dedup.shingles import Shingles, Unit, jaccard, shingles, sorted_sets
+from tensaku.curate.dedup.shingles import Shingles, Unit, jaccard, shingles
 
 __all__ = ["Link", "Plan", "bands_of", "components", "likeness_of", "near_links", "signatures"]
 
 BLOCK = 512  # texts hashed at once: their arrays fit into a core's cache
 _EMPTY = np.uint32(0xFFFFFFFF)
 _AT_ONCE = 8192  # pairs compared at once
-_SORTED = 512  # pairs whose shingles are sorted at once, within a core's cache
+_TABLE = 4  # blocks whose signatures are filled up together: fewer, longer steps
+_GATHERED = 1 << 18  # meetings gathered before they are merged
 _DOUBT = 0.1  # 2.5 standard errors of 128 values: further from the threshold an estimate decides
 _FOUND = 0.99
 _BORROWS = 24  # tries after which a bin that found no full one stays empty
@@ -69,32 +71,36 @@ def signatures(found: Shingles, size: int) -> NDArray[np.uint32]:
     Args:
         size: a power of two.
     """
-    shift = 32 - size.bit_length() + 1
+    return _densified(_minima(found, size))
+
+
+def _minima(found: Shingles, size: int) -> NDArray[np.uint32]:
+    """The least value of each bin, `_EMPTY` where it has none."""
+    shift = np.uint32(32 - size.bit_length() + 1)
     texts = len(found.starts) - 1
     table = np.full(texts * size, _EMPTY)
-    bins = found.owners() * size + (found.values >> np.uint32(shift)).astype(np.int64)
-    np.minimum.at(table, bins, found.values & np.uint32((1 << shift) - 1))
-    rows = table.reshape(texts, size)
-    _densify(rows)
-    return rows
+    bins = np.repeat(np.arange(texts) * size, np.diff(found.starts))
+    bins += found.values >> shift
+    np.minimum.at(table, bins, found.values & np.uint32((1 << int(shift)) - 1))
+    return table.reshape(texts, size)
 
 
-def _densify(table: NDArray[np.uint32]) -> None:
+def _densified(table: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Fill empty bins from full ones: bin `b`'s try `t` looks at a bin that depends on `b` and `t` alone."""
-    rows, bins = np.nonzero(table == _EMPTY)
-    if not len(rows):
-        return
-    full = table.copy()
     size = table.shape[1]
+    full, out = table.ravel(), table.copy().ravel()
+    left = np.flatnonzero(full == _EMPTY)
     for attempt in range(1, _BORROWS + 1):
+        if not len(left):
+            break
         # Odd multipliers walk the bins in another order for every try.
-        where = (bins * (2 * attempt + 1) + attempt * 0x9E37) % size
-        values = full[rows, where]
+        order = (np.arange(size) * (2 * attempt + 1) + attempt * 0x9E37) % size
+        bins = left & (size - 1)
+        values = full[left - bins + order[bins]]
         hit = values != _EMPTY
-        table[rows[hit], bins[hit]] = values[hit] + np.uint32(attempt * 0x01000193)
-        rows, bins = rows[~hit], bins[~hit]
-        if not len(rows):
-            return
+        out[left[hit]] = values[hit] + np.uint32(attempt * 0x01000193)
+        left = left[~hit]
+    return out.reshape(table.shape)
 
 
 def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
@@ -107,6 +113,13 @@ def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
         out *= np.uint64(0x9E3779B97F4A7C15)
         out ^= out >> np.uint64(29)
     return out
+
+
+@cache
+def _keep_what_is_freed() -> None:
+    """Let the C library keep memory that is freed instead of handing it back, so that not every block of texts is given
+    new pages: glibc raises its limit to the size of the largest mapped piece that was freed (mallopt(3), up to 32 MB)."""
+    np.empty(30 << 20, np.uint8)
 
 
 def near_links(
@@ -123,10 +136,12 @@ def near_links(
     Args:
         folder: an empty folder that holds both instead of the memory; its files are the caller's to throw away.
     """
+    _keep_what_is_freed()
     shelf = _Shelf(plan.bands, folder)
-    for part in _blocks(texts, block):
-        found = shingles(part, plan.n, plan.unit)
-        table = signatures(found, plan.bands * plan.rows)
+    blocks = _blocks(texts, block)
+    while part := list(islice(blocks, _TABLE)):
+        found = [shingles(some, plan.n, plan.unit) for some in part]
+        table = _densified(np.concatenate([_minima(some, plan.bands * plan.rows) for some in found]))
         shelf.add(found, bands_of(table, plan.bands), table.astype(np.uint8))
     values, sketches, counts = shelf.close()
     if not len(counts):
@@ -137,9 +152,9 @@ def near_links(
     one, two, guess = one[hopeful], two[hopeful], guess[hopeful]
     doubtful = guess < plan.threshold + _DOUBT
     found = Shingles(values, np.concatenate(([0], np.cumsum(counts))))
-    guess[doubtful] = _exact(found, one[doubtful], two[doubtful])
+    guess[doubtful] = jaccard(found, one[doubtful], two[doubtful])
     good = np.flatnonzero(guess >= plan.threshold)
-    return [Link(int(one[i]), int(two[i]), float(guess[i])) for i in good]
+    return list(map(Link._make, zip(one[good].tolist(), two[good].tolist(), guess[good].tolist(), strict=True)))
 
 
 def _estimated(sketches: NDArray[np.uint8], one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -161,15 +176,16 @@ class _Shelf:
         names = [*(f"band-{band}.u64" for band in range(bands)), "sketches.u8", "shingles.u32"]
         self._files = [] if folder is None else [(folder / name).open("wb") for name in names]
 
-    def add(self, found: Shingles, keys: NDArray[np.uint64], sketches: NDArray[np.uint8]) -> None:
-        self._counts.append(np.diff(found.starts))
+    def add(self, found: Sequence[Shingles], keys: NDArray[np.uint64], sketches: NDArray[np.uint8]) -> None:
+        self._counts += [np.diff(some.starts) for some in found]
+        values = np.concatenate([some.values for some in found])
         if not self._files:
-            self._parts.append((found.values, keys, sketches))
+            self._parts.append((values, keys, sketches))
             return
         for band in range(self.bands):
             self._files[band].write(np.ascontiguousarray(keys[:, band]).tobytes())
         self._files[-2].write(sketches.tobytes())
-        self._files[-1].write(found.values.tobytes())
+        self._files[-1].write(values.tobytes())
         self._width = sketches.shape[1]
 
     def close(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
@@ -197,7 +213,7 @@ def _candidates(shelf: _Shelf, usable: NDArray[np.bool_]) -> tuple[NDArray[np.in
     """Pairs that share a band: in each bucket every text with the first and with the one before it."""
     count, places = len(usable), np.flatnonzero(usable)
     low = np.uint64((1 << max(len(places), 1).bit_length()) - 1)
-    unique = np.empty(0, np.int64)
+    unique, fresh_ones = np.empty(0, np.int64), list[NDArray[np.int64]]()
     for band in range(shelf.bands):
         # Hash and place in one number sort faster than places by hashes; lower bits are spared, meetings are checked.
         packed = np.sort(shelf.column(band)[places] & ~low | np.arange(len(places), dtype=np.uint64))
@@ -208,40 +224,34 @@ def _candidates(shelf: _Shelf, usable: NDArray[np.bool_]) -> tuple[NDArray[np.in
         fresh = np.concatenate(([True], column[1:] != column[:-1]))
         heads = np.maximum.accumulate(np.where(fresh, np.arange(len(column)), 0))
         at = places[order]
-        unique = np.sort(np.concatenate((unique, at[heads[same]] * count + at[same], at[same - 1] * count + at[same])))
-        unique = unique[np.concatenate(([True], unique[1:] != unique[:-1]))]
+        fresh_ones += [at[heads[same]] * count + at[same], at[same - 1] * count + at[same]]
+        if sum(map(len, fresh_ones)) > max(len(unique), _GATHERED):
+            unique, fresh_ones = _merged(unique, fresh_ones), []
+    unique = _merged(unique, fresh_ones)
     return unique // count, unique % count
 
 
-def _exact(found: Shingles, one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The exact likeness of pairs; sets are made of the texts in question alone, a few thousand at a time."""
-    out = np.empty(len(one))
-    for begin in range(0, len(one), _SORTED):
-        first, second = one[begin : begin + _SORTED], two[begin : begin + _SORTED]
-        asked = np.unique(np.concatenate((first, second)))
-        begins, counts = found.starts[asked], found.starts[asked + 1] - found.starts[asked]
-        ends = np.cumsum(counts)
-        takes = np.arange(ends[-1]) + np.repeat(begins - (ends - counts), counts)
-        sets = sorted_sets(Shingles(found.values[takes], np.concatenate(([0], ends))))
-        pairs = np.searchsorted(asked, first), np.searchsorted(asked, second)
-        out[begin : begin + _SORTED] = jaccard(sets, *pairs)
-    return out
+def _merged(known: NDArray[np.int64], fresh: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    every = np.sort(np.concatenate((known, *fresh)))
+    return every[np.concatenate(([True], every[1:] != every[:-1]))] if len(every) else every
 
 
 def components(count: int, links: Sequence[Link] | Iterable[tuple[int, int]]) -> NDArray[np.int64]:
-    """For each of `count` texts the first text that it is joined to by links, itself if by none (union-find)."""
-    parent = list(range(count))
+    """For each of `count` texts the first text that it is joined to by links, itself if by none.
 
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
-        return at
-
-    for link in links:
-        one, two = root(link[0]), root(link[1])
-        parent[max(one, two)] = min(one, two)
-    return np.array([root(at) for at in range(count)], np.int64)
+    In each round every root is hung below the least root that a link joins it to, and paths are cut short (Shiloach and
+    Vishkin, "An O(log n) parallel connectivity algorithm", 1982): a handful of rounds over whole arrays.
+    """
+    roots = np.arange(count)
+    links = list(links)
+    ends = np.stack([np.array([link[side] for link in links], np.int64) for side in (0, 1)], axis=1)
+    while len(ends):
+        ends = roots[ends]
+        ends = ends[ends[:, 0] != ends[:, 1]]
+        np.minimum.at(roots, ends.max(axis=1), ends.min(axis=1))
+        while (cut := roots[roots]).tobytes() != roots.tobytes():
+            roots = cut
+    return roots
 
 
 def _blocks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
@@ -254,6 +264,6 @@ def likeness_of(couples: Sequence[tuple[str, str]], n: int, unit: Unit) -> list[
     """The exact Jaccard likeness of each couple of texts."""
     if not couples:
         return []
-    sets = sorted_sets(shingles([text for couple in couples for text in couple], n, unit))
+    held = shingles([text for couple in couples for text in couple], n, unit)
     ones = np.arange(len(couples)) * 2
-    return [float(found) for found in jaccard(sets, ones, ones + 1)]
+    return [float(found) for found in jaccard(held, ones, ones + 1)]

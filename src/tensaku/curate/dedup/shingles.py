@@ -58,8 +58,13 @@ def shingles(texts: Sequence[str], n: int, unit: Unit = "chars") -> Shingles:
     starts = np.concatenate(([0], np.cumsum(counts)))
     # A text shorter than n reads on into zeros: pad its run by hand after the common case.
     hashed = _rolling(codes, n)
-    takes = np.arange(starts[-1]) + np.repeat(begins - starts[:-1], counts)
-    values = hashed[takes] if len(takes) else np.empty(0, np.uint32)
+    begun = np.ones(
+        len(codes), bool
+    )  # where a run of n begins: nowhere in the last n - 1 of a text but at its very start
+    for back in range(1, n):
+        begun[ends[lengths >= back] - back] = False
+    begun[begins[lengths > 0]] = True
+    values = hashed[begun]
     for i in np.flatnonzero((lengths > 0) & (lengths < n)):
         values[starts[i]] = _rolling(np.append(codes[begins[i] : ends[i]], np.zeros(n, np.uint32)), n)[0]
     return Shingles(values, starts)
@@ -163,14 +168,14 @@ def sorted_sets(found: Shingles) -> Shingles:
     return Shingles(keys.astype(np.uint32), np.concatenate(([0], np.cumsum(counts))))
 
 
-def jaccard(sets: Shingles, first: NDArray[Any], second: NDArray[Any], at_once: int = 4_000_000) -> NDArray[np.float64]:
+def jaccard(found: Shingles, first: NDArray[Any], second: NDArray[Any], at_once: int = 1 << 15) -> NDArray[np.float64]:
     """The exact Jaccard likeness, 0 to 1, of the texts `first[i]` and `second[i]`: shared shingles / all shingles.
 
     Args:
-        sets: as `sorted_sets` leaves them.
-        at_once: shingles held in memory at a time.
+        found: the shingles of the texts; each counts once, however often it comes.
+        at_once: shingles compared at a time.
     """
-    sizes = np.diff(sets.starts)
+    sizes = np.diff(found.starts)
     out = np.zeros(len(first))
     load = np.cumsum(sizes[first] + sizes[second])
     begin = 0
@@ -178,20 +183,24 @@ def jaccard(sets: Shingles, first: NDArray[Any], second: NDArray[Any], at_once: 
         base = load[begin - 1] if begin else 0
         end = max(begin + 1, int(np.searchsorted(load, base + at_once)))
         one, two = first[begin:end], second[begin:end]
-        keys = np.sort(np.concatenate((_keyed(sets, one), _keyed(sets, two))))
-        same = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(32)
-        shared = np.bincount(same.astype(np.int64), minlength=len(one))
-        every = sizes[one] + sizes[two] - shared
+        # A key is a couple's place, a shingle, and in its last bit which of the two texts has it.
+        keys = np.concatenate((_keyed(found, one), _keyed(found, two) | np.uint64(1)))
+        keys.sort()
+        keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
+        both = keys[1:][keys[1:] == (keys[:-1] | np.uint64(1))] if len(keys) else keys
+        both = both[both & np.uint64(1) == 1]
+        shared = np.bincount((both >> np.uint64(33)).astype(np.int64), minlength=len(one))
+        every = np.bincount((keys >> np.uint64(33)).astype(np.int64), minlength=len(one)) - shared
         out[begin:end] = np.divide(shared, every, out=np.zeros(len(one)), where=every > 0)
         begin = end
     return out
 
 
-def _keyed(sets: Shingles, texts: NDArray[Any]) -> NDArray[np.uint64]:
-    """The shingles of `texts`, each marked in its upper half with the place of its text in `texts`."""
-    begins, counts = sets.starts[texts], np.diff(sets.starts)[texts]
+def _keyed(found: Shingles, texts: NDArray[Any]) -> NDArray[np.uint64]:
+    """The shingles of `texts`, each with the place of its text in `texts` above it and a free bit below."""
+    begins, counts = found.starts[texts], np.diff(found.starts)[texts]
     ends = np.cumsum(counts)
     takes = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - (ends - counts), counts)
-    marks = np.repeat(np.arange(len(texts), dtype=np.uint64), counts) << np.uint64(32)
-    keyed: NDArray[np.uint64] = marks | sets.values[takes]
+    marks = np.repeat(np.arange(len(texts), dtype=np.uint64) << np.uint64(33), counts)
+    keyed: NDArray[np.uint64] = marks | (found.values[takes].astype(np.uint64) << np.uint64(1))
     return keyed
