@@ -41,7 +41,7 @@ RESULT = Path(__file__).parents[1] / "results/desk.json"
 CHROMIUM = "/usr/bin/chromium"
 GOALS = {"difference_p95_ms": 300, "first_paint_ms": 1000, "difference_1000_p95_ms": 100}
 PACES = {"load": 0.5, "load_fast": 0.25}
-"""Seconds between two sendings of one client, in the mean. An input method hands over words, not letters: a quick writer
+"""Seconds between two sendings of one client, in the mean. An input method hands over words: a quick writer
 of Japanese sends no more than two texts a second. Four is a typist of English who never stops."""
 FIRST = 5.0
 """Seconds that are not counted: dictionaries are loaded, the first comparison of each draft reads it."""
