@@ -202,7 +202,7 @@ def _figure(
             )
         )
         drawn.append(
-            Markup('<text class="told" x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size)
+            Markup('<text class="size" x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size)
         )
     if room:
         x = left + width * room / top
