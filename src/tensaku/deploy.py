@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tensaku.desk import AccessRules
     from tensaku.engines import Engine
     from tensaku.ledger import Ledger
+    from tensaku.ledger.warehouse import Copied
     from tensaku.retrieve.answer import Answerer
     from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "access_rules",
     "check_person",
+    "copy_finals",
     "export_finals",
     "opened",
     "register_release",
@@ -115,6 +117,33 @@ def export_finals(
             f"the file cannot be written ({error.strerror})", where=path, fix="Name another folder"
         ) from None
     return path, len(found)
+
+
+def copy_finals(workspace: Workspace) -> Copied:
+    """Bring the copy of finals and labels at `[ledger] warehouse` up to date.
+
+    Raises:
+        UsageError: none is named, its address holds a password, or it cannot be reached or written to.
+    """
+    from tensaku.ledger.database import url_of
+    from tensaku.ledger.warehouse import copy_out, warehouse
+
+    place = workspace.spec.ledger
+    if not place.warehouse:
+        fix = 'Write warehouse = "snowflake://USER@ACCOUNT/DB/SCHEMA" into [ledger]'
+        raise UsageError("no warehouse is named", where="ledger.warehouse", fix=fix)
+    where = url_of(place.warehouse)
+    if where.password is not None:
+        fix = f"Leave it out there and put it into the environment variable {place.warehouse_password_env}"
+        raise UsageError("the warehouse's address holds a password", where="ledger.warehouse", fix=fix)
+    if password := os.environ.get(place.warehouse_password_env):
+        where = where.set(password=password)
+    engine = warehouse(where)
+    try:
+        with workspace.open_ledger() as ledger:
+            return copy_out(ledger, engine)
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -159,3 +159,8 @@ class LedgerPlace(Section):
     """Address of a PostgreSQL database, as in postgresql://tensaku@db-host/tensaku; empty: a file in the workspace."""
     password_env: str = "TENSAKU_LEDGER_PASSWORD"  # noqa: S105  the variable's name
     """Environment variable with its password, which is written nowhere."""
+    warehouse: str = ""
+    """Address of a database that `tensaku export finals --to warehouse` copies finals and labels to, as in
+    snowflake://tensaku@account/DB/SCHEMA?warehouse=WH; empty: none."""
+    warehouse_password_env: str = "TENSAKU_WAREHOUSE_PASSWORD"  # noqa: S105  the variable's name
+    """Environment variable with its password."""
