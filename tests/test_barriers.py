@@ -29,7 +29,7 @@ from tensaku.desk.review import add_review
 from tensaku.desk.session import Desk, NoModel, Session
 from tensaku.follow import Follower, Loader
 from tensaku.intake import Road
-from tensaku.ledger import Ledger, NewComparison, NewReport
+from tensaku.ledger import Ledger, NewComparison, NewDraft, NewReport
 from tensaku.pipeline import Workspace
 from tensaku.records import Revision, Usage, Verdict
 from tensaku.serve import Rules, build_app
@@ -203,12 +203,10 @@ def test_the_desks_pages_hold_nothing_from_behind(house: House, ledger: Ledger) 
             assert word not in text, (path, word)
     for path in ("/month?month=all", "/inbox", "/read"):
         assert FUND in pages["sato"][path], path
-    exported = pages["sato"][f"/desk/export?draft={drafts[FUND]}&form=json&history=yes {FUND}"]
-    assert "秘密の確定稿" in exported
-    assert pages["tanaka"][f"/desk/export?draft={drafts[FUND]}&form=json&history=yes {FUND}"].startswith("404")
-    assert pages["tanaka"][f"/desk/export?draft={drafts['国内株式F']}&form=json&history=yes 国内株式F"].startswith(
-        "200"
-    )
+    out = {fund: f"/desk/export?draft={id}&form=json&history=yes {fund}" for fund, id in drafts.items()}
+    assert "秘密の確定稿" in pages["sato"][out[FUND]]
+    assert pages["tanaka"][out[FUND]].startswith("404")
+    assert pages["tanaka"][out["国内株式F"]].startswith("200")
 
 
 def test_the_writers_page_asks_none_but_open_models(house: House, ledger: Ledger) -> None:
@@ -246,8 +244,6 @@ def test_a_bulk_asked_for_before_the_barrier_rose_is_not_answered_after(house: H
     access = Access(ledger, AccessRules(), Workspace.read(house.folder).barriers())
     house.rules(OPENED)
     own = access.own("tanaka")
-    from tensaku.ledger import NewDraft
-
     late = own.add_draft(NewDraft(DRAFT, "青葉", FUND, "market", "2026-11", "paste", "late"))
     made = own.add_bulk([late.id], "tanaka")
     house.rules(RULES)

@@ -235,10 +235,11 @@ def evidence(
         raise UsageError(f"{as_of} is still to come", fix="Name a day that has been")
     at = min(at, datetime.now(UTC))
     workspace = Workspace.open(folder)
-    workspace.barriers().check_within(acting(), "the evidence pack")
+    barriers = workspace.barriers()
+    barriers.check_within(acting(), "the evidence pack")
     target = out or Path(f"evidence-{at:%Y-%m-%d}.zip")
     with workspace.open_ledger() as ledger:
-        made = pack(ledger, Store(workspace.root), target, at, folder / ANCHORS)
+        made = pack(ledger, Store(workspace.root), target, at, folder / ANCHORS, barriers)
     if as_json:
         print(json.dumps(made, ensure_ascii=False))
         return

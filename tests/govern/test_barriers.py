@@ -110,9 +110,8 @@ def test_the_store_of_a_person_knows_no_name_from_behind(house: House) -> None:
 
 
 def _written(release: str) -> Revision:
-    return Revision(
-        DRAFT, "市場は1.2％上昇しました。", Verdict(), "stop", Usage(1, 1), {"release": release, "trial": "yes"}
-    )
+    made_by = {"release": release, "trial": "yes"}
+    return Revision(DRAFT, "市場は1.2％上昇しました。", Verdict(), "stop", Usage(1, 1), made_by)
 
 
 def test_the_ledger_of_a_person_holds_nothing_from_behind(house: House) -> None:

@@ -27,8 +27,8 @@ class PersonalLedger(BarredLedger):
     """`ledger`, bounded to what the person `name` may see and do at this moment.
 
     Whatever is written is written in that person's name; a draft of a fund that is not theirs is not theirs to see, and
-    nor are its revisions and finals. What is behind a barrier is not there at all. Roles, funds and barriers are read anew
-    each time, so a right that is taken away is gone at once, also for pages that are open.
+    nor are its revisions and finals. What is behind a barrier is not there at all. Roles, funds and barriers are read
+    anew each time, so a right that is taken away is gone at once, also for pages that are open.
     """
 
     def __init__(self, ledger: Ledger, name: str, barriers: Barriers | None = None) -> None:

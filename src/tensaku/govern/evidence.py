@@ -13,6 +13,7 @@ from typing import Any
 
 from tensaku.errors import GateError, NotFound, TensakuError, UsageError
 from tensaku.govern.anchors import check_log, read_anchors
+from tensaku.govern.barriers import Barriers
 from tensaku.govern.bom import bill_of_materials, flow_down
 from tensaku.govern.evidence_page import index_page
 from tensaku.govern.gaps import Held, find_gaps
@@ -26,7 +27,9 @@ __all__ = ["pack"]
 _OF_RELEASE = ("card.md", "gates.json", "lineage.json", "report.html", "scores.json", "instruction.md")
 
 
-def pack(ledger: Ledger, store: Store, target: Path, at: datetime, anchor_file: Path) -> dict[str, Any]:
+def pack(
+    ledger: Ledger, store: Store, target: Path, at: datetime, anchor_file: Path, barriers: Barriers | None = None
+) -> dict[str, Any]:
     """Write the zip; what it holds in numbers, and the gaps.
 
     Everything is as it stood at the moment `at`; the log is given whole up to then. Nothing is left out because it
@@ -41,6 +44,7 @@ def pack(ledger: Ledger, store: Store, target: Path, at: datetime, anchor_file: 
     for release in made.releases:
         made.release(release)
     made.gates()
+    made.barriers(barriers)
     gaps = find_gaps(made.held())
     made.json("gaps.json", [gap._asdict() for gap in gaps])
     files = {name: len(content) for name, content in made.files.items()}
@@ -151,6 +155,21 @@ class _Pack:
                 self.files[f"{filing.kind}s/{ref}/{name}"] = sealed.file(name).read_bytes() if sealed else b""
         edges = {row.ref: self.ledger.ancestors(row.ref) for row in self.releases}
         self.json("lineage.json", edges)
+
+    def barriers(self, barriers: Barriers | None) -> None:
+        """Put in who stands inside of which release, and what binds it, by the rules as they are at this moment."""
+        found: list[dict[str, Any]] = []
+        for row in self.releases if barriers is not None else ():
+            try:
+                people, because = barriers.people(row.ref) if barriers is not None else (None, {})
+            except NotFound:
+                continue  # `release` has noted it as missing
+            found.append({"release": row.ref, "people": people, "because": because})
+        given = barriers is not None and barriers.rights.given
+        rules = barriers.rights.sha256() if barriers is not None and given else ""
+        self.json(
+            "barriers.json", {"rules_sha256": rules, "up": bool(given and barriers and barriers.up), "models": found}
+        )
 
     def held(self) -> Held:
         """What gaps are looked for in."""
