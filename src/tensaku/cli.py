@@ -167,7 +167,7 @@ def run(
         raise UsageError(f"the ladder is no part of the way to {stage!r}", fix="Write: tensaku run tune --ladder")
     alone = [] if processes is None else [f"tune.processes={processes}"]
     workspace = Workspace.open(folder, [*(sets or []), *alone])
-    workspace.check_sources(acting(by))
+    library.check_sources(workspace, acting(by))
     if ladder:
         _climb(workspace, as_json)
         return

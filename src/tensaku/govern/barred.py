@@ -59,8 +59,12 @@ class BarredLedger(Ledger):
     def __init__(self, ledger: Ledger, person: str, barriers: Barriers | None) -> None:
         super().__init__(ledger._engine, ledger.where, ledger.names)
         self.review, self._turn = ledger.review, ledger._turn  # threads of one process still queue in one line
-        self._asks = person
+        self._house, self._asks = ledger, person
         self._barriers = barriers if barriers is not None and barriers.rights.given else None
+
+    def close(self) -> None:
+        """Let go of the whole ledger."""
+        self._house.close()
 
     def opens(self, ref: str) -> bool:
         """Whether the person stands inside every barrier around a release or another artifact."""

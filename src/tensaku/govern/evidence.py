@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import GateError, NotFound, TensakuError, UsageError
-from tensaku.govern.anchors import check_log, read_anchors
+from tensaku.govern.anchors import check_log, missed_days, read_anchors
 from tensaku.govern.barriers import Barriers
 from tensaku.govern.bom import bill_of_materials, flow_down
 from tensaku.govern.evidence_page import index_page
@@ -67,6 +67,7 @@ class _Pack:
         self.missing: list[str] = []
         self.broken = ""
         self.anchors = 0
+        self.unanchored: list[str] = []
 
     def json(self, name: str, value: Any) -> None:
         """Put a value in as JSON."""
@@ -117,8 +118,10 @@ class _Pack:
         except TensakuError as error:
             self.broken = error.measured if isinstance(error, GateError) else str(error)
         self.anchors = len(anchors)
-        self.files["anchors.jsonl"] = "".join(json.dumps(asdict(one)) + "\n" for one in anchors).encode()
+        self.unanchored = [str(day) for day in missed_days(self.ledger, anchors) if day <= self.at.astimezone().date()]
+        self.files["anchors.jsonl"] = "".join(json.dumps(one.values) + "\n" for one in anchors).encode()
         told = {"holds": not self.broken, "why_not": self.broken, "entries": len(entries), "anchors": len(anchors)}
+        told["days_without_anchor"] = self.unanchored
         self.json("log-check.json", told | {"head": entries[-1].hash if entries else ""})
 
     def release(self, row: ReleaseRow) -> None:
@@ -185,6 +188,7 @@ class _Pack:
             missing=tuple(self.missing),
             broken=self.broken,
             anchors=self.anchors,
+            unanchored=tuple(self.unanchored),
         )
 
     def opening(self) -> dict[str, str]:
