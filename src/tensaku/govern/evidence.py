@@ -19,6 +19,7 @@ from tensaku.govern.evidence_page import index_page
 from tensaku.govern.gaps import Held, find_gaps
 from tensaku.govern.inventory import inventory
 from tensaku.govern.monitor import figures_by_month
+from tensaku.govern.people import people_at
 from tensaku.ledger import SYSTEM, FilingRow, Ledger, ReleaseRow, line_of
 from tensaku.store import Store
 
@@ -64,6 +65,7 @@ class _Pack:
         self.files: dict[str, bytes] = {}
         self.releases = [row for row in ledger.releases() if row.at <= at]
         self.models = inventory(ledger, at)
+        self.people = people_at(ledger, at)
         self.missing: list[str] = []
         self.broken = ""
         self.anchors = 0
@@ -79,8 +81,8 @@ class _Pack:
         people = [
             {"name": p.name, "roles": list(p.roles), "lines": sorted({line_of(r) for r in p.roles} - {0})}
             | {"active": p.active, "since": p.at.isoformat()}
-            for p in ledger.people()
-            if p.at <= at
+            | {"only": list(p.scopes)}
+            for p in self.people
         ]
         self.json("people.json", people)
         self.json("inventory.json", [asdict(model) for model in self.models])
@@ -180,7 +182,7 @@ class _Pack:
         return Held(
             at=self.at,
             files=frozenset(self.files),
-            people=self.ledger.people(),
+            people=self.people,
             models=self.models,
             releases=self.releases,
             filings=self.ledger.filings(at=self.at),
