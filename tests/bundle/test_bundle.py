@@ -210,12 +210,20 @@ def test_the_whole_bundle_walks_the_demonstrations_road_with_no_route_out(tmp_pa
     bundle(out, wanted, reporter=SilentReporter(), source=SOURCE, wheels=tmp_path / "wheels")
     here, small = tmp_path / "here", tmp_path / "small.py"
     small.write_text(SMALL, encoding="utf-8")
+    settings = (
+        "tune.epochs=0.1",
+        "evaluate.base_sample=2",
+        "evaluate.also={}",
+        "gate.need=[]",
+        "sources.use=[{ path = 'data/pairs.jsonl' }]",
+    )
+    out_of_here = "import socket; socket.create_connection(('192.0.2.1', 80), 3)"
     road = f"""set -e
     ip link set lo up 2>/dev/null || true
-    ! {sys.executable} -c 'import socket; socket.create_connection(("192.0.2.1", 80), 3)' 2>/dev/null
+    if {sys.executable} -c "{out_of_here}" 2>/dev/null; then echo 'there is a route out' >&2; exit 9; fi
     {out}/install.sh {here}
     {here}/venv/bin/python {small} {here}/desk
-    {here}/venv/bin/tensaku run -C {here}/desk -s tune.epochs=0.1 -s evaluate.base_sample=2 -s gate.need=[] --json
+    {here}/venv/bin/tensaku run -C {here}/desk {" ".join(f'-s "{one}"' for one in settings)} --json
     """
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     done = subprocess.run(
