@@ -82,7 +82,7 @@ class BarredLedger(Ledger):
         found = None if isinstance(key, int) and not 0 <= key < 2**31 else session.get(table, key)
         if found is None or not self._opens(session, found):
             seen = [row for row in session.scalars(select(table).limit(1000)) if self._opens(session, row)]
-            known = [str(inspect(row).identity[0]) for row in seen]
+            known = [str((inspect(row).identity or ("",))[0]) for row in seen]
             raise NotFound(kind, str(key), [name for name in known if name != SYSTEM], where=self.where)
         return found
 

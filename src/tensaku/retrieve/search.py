@@ -205,7 +205,7 @@ class Searcher:
         closed = {fund for fund in funds if not self._rights.opens(person, "fund", [fund])}
         if not closed:
             return allowed
-        return allowed & np.asarray([one["about"]["fund"] not in closed for one in documents], bool)
+        return np.asarray(allowed & np.asarray([one["about"]["fund"] not in closed for one in documents], bool))
 
     def _visible(self, snapshot: Snapshot, person: str, filters: Filters) -> NDArray[np.bool_]:
         allowed = self._allowed(person, snapshot.documents)
