@@ -29,7 +29,7 @@ from tensaku.desk.review import add_review
 from tensaku.desk.session import Desk, NoModel, Session
 from tensaku.follow import Follower, Loader
 from tensaku.intake import Road
-from tensaku.ledger import Ledger, NewComparison, NewReport
+from tensaku.ledger import Ledger, NewComparison, NewDraft, NewReport
 from tensaku.pipeline import Workspace
 from tensaku.records import Revision, Usage, Verdict
 from tensaku.serve import Rules, build_app
@@ -58,7 +58,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
             [NewComparison(exam, "p0", FUND, "market", "2026-10", DRAFT, "a", TOLD, "b", "b")], "sato"
         )
         for fund, name in ((FUND, "甲.pdf"), ("", "不明.pdf")):
-            ledger.add_report(NewReport(name * 8, name, "inbox", "青葉", fund, "2026-10", (), (), None), by="sato")
+            ledger.add_report(NewReport(name * 8, name, "青葉", fund, "2026-10"), by="sato")
+        parts = ({"heading": "市況", "section": "market", "fund": FUND, "text": "市況"},)
+        ledger.add_report(NewReport("c" * 64, "混在.pdf", "青葉", "国内株式F", "2026-10", (), parts), by="sato")
     return made
 
 
@@ -199,16 +201,14 @@ def test_the_desks_pages_hold_nothing_from_behind(house: House, ledger: Ledger) 
     for person in ("sato", "tanaka"):
         walk(house, ledger, person, steps(person))
     for path, text in pages["tanaka"].items():
-        for word in (FUND, house.closed, TOLD, "秘密の確定稿", "甲.pdf", "不明.pdf"):
+        for word in (FUND, house.closed, TOLD, "秘密の確定稿", "甲.pdf", "不明.pdf", "混在.pdf"):
             assert word not in text, (path, word)
     for path in ("/month?month=all", "/inbox", "/read"):
         assert FUND in pages["sato"][path], path
-    exported = pages["sato"][f"/desk/export?draft={drafts[FUND]}&form=json&history=yes {FUND}"]
-    assert "秘密の確定稿" in exported
-    assert pages["tanaka"][f"/desk/export?draft={drafts[FUND]}&form=json&history=yes {FUND}"].startswith("404")
-    assert pages["tanaka"][f"/desk/export?draft={drafts['国内株式F']}&form=json&history=yes 国内株式F"].startswith(
-        "200"
-    )
+    out = {fund: f"/desk/export?draft={id}&form=json&history=yes {fund}" for fund, id in drafts.items()}
+    assert "秘密の確定稿" in pages["sato"][out[FUND]]
+    assert pages["tanaka"][out[FUND]].startswith("404")
+    assert pages["tanaka"][out["国内株式F"]].startswith("200")
 
 
 def test_the_writers_page_asks_none_but_open_models(house: House, ledger: Ledger) -> None:
@@ -246,8 +246,6 @@ def test_a_bulk_asked_for_before_the_barrier_rose_is_not_answered_after(house: H
     access = Access(ledger, AccessRules(), Workspace.read(house.folder).barriers())
     house.rules(OPENED)
     own = access.own("tanaka")
-    from tensaku.ledger import NewDraft
-
     late = own.add_draft(NewDraft(DRAFT, "青葉", FUND, "market", "2026-11", "paste", "late"))
     made = own.add_bulk([late.id], "tanaka")
     house.rules(RULES)
@@ -275,7 +273,7 @@ def test_the_commands_hold_nothing_from_behind(cli: Cli, house: House, tmp_path:
     for words in lists:
         outside, inside = cli("--as", "tanaka", *words, *here), cli("--as", "sato", *words, *here)
         assert (outside.code, inside.code) == (0, 0), (words, outside.err, inside.err)
-        for word in (house.closed, FUND, "private.jsonl", "甲.pdf"):
+        for word in (house.closed, FUND, "private.jsonl", "甲.pdf", "混在.pdf"):
             assert word not in outside.out.replace("taught with private.jsonl:1", ""), (words, word)
     assert house.closed in cli("--as", "sato", "list", "--json", *here).out
     assert house.closed in cli("--as", "sato", "rollouts", "--json", *here).out

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tensaku import __version__, accounts, audit, card, governing, inbox, keys, library
+from tensaku.bundle import command as bundle
 from tensaku.errors import TensakuError, UsageError
 from tensaku.options import HERE, By, Folder, Json, act_as, acting, seen_ledger, seen_store
 
@@ -34,6 +35,7 @@ governing.add_to(app)
 app.command("index")(library.index)
 app.command("search")(library.search)
 app.command("barriers")(library.barriers)
+app.command("bundle")(bundle.command)
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s tune.epochs=1.")]
 Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
@@ -166,7 +168,7 @@ def run(
         raise UsageError(f"the ladder is no part of the way to {stage!r}", fix="Write: tensaku run tune --ladder")
     alone = [] if processes is None else [f"tune.processes={processes}"]
     workspace = Workspace.open(folder, [*(sets or []), *alone])
-    workspace.check_sources(acting(by))
+    library.check_sources(workspace, acting(by))
     if ladder:
         _climb(workspace, as_json)
         return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +35,11 @@ if TYPE_CHECKING:
     from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
 
+_log = logging.getLogger(__name__)
+
 __all__ = [
     "access_rules",
+    "anchoring",
     "check_person",
     "copy_finals",
     "export_finals",
@@ -233,8 +239,8 @@ def serve_release(
             pool=lambda: next(iter(store.list("curate")[-1:]), None),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
-        with follower:
-            ready = _tell(first.trial, _of_sign_in(signing_in, ledger))
+        with follower, anchoring(workspace, ledger):
+            ready = _tell(first.trial, [*_of_sign_in(signing_in, ledger), *_of_anchors(workspace, ledger)])
             serve.run(app, listener=listener, ready=ready, grace=cfg.grace, tls=tls)
 
 
@@ -336,6 +342,39 @@ def tell_profiles(workspace: Workspace, as_json: bool) -> None:
     made = [profile_for(name, hardware, stream_mb) for name in PROFILES]
     chosen = profile_for(cfg.profile, hardware, stream_mb).name
     print_profiles(made, chosen, hardware, stream_mb, cfg.at_once, as_json)
+
+
+@contextmanager
+def anchoring(workspace: Workspace, ledger: Ledger, every: float = 60.0) -> Iterator[None]:
+    """Note the day's anchor while a server runs: at once, and whenever a day has begun, looking `every` seconds."""
+    daily = workspace.daily_anchor(lambda told: _log.error("%s", told))
+    ended = threading.Event()
+
+    def keep() -> None:
+        while daily is not None:
+            daily.keep(ledger)
+            if ended.wait(every):
+                return
+
+    thread = threading.Thread(target=keep, name="daily-anchor", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _of_anchors(workspace: Workspace, ledger: Ledger) -> list[str]:
+    """What whoever starts the server should know of days that were missed."""
+    from tensaku.govern.anchors import missed_days, read_anchors
+
+    missed = missed_days(ledger, read_anchors(workspace.anchors)) if workspace.spec.govern.anchors else []
+    today = datetime.now().astimezone().date()
+    missed = [day for day in missed if day < today]
+    return (
+        [f"Log       {len(missed)} days without an anchor, the last {missed[-1]}: tensaku log verify"] if missed else []
+    )
 
 
 def _tell(marked: bool, more: list[str]) -> Callable[[str], None]:

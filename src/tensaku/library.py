@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from tensaku.retrieve.indexing import Texts
     from tensaku.retrieve.section import Retrieve
 
-__all__ = ["EngineWriter", "answerer", "barriers", "forget_erased", "home", "index", "search", "writing"]
+__all__ = ["EngineWriter", "answerer", "barriers", "check_sources", "forget_erased", "home", "index", "search",
+           "writing"]  # fmt: skip
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
 _ANSWER = 300
@@ -258,6 +260,25 @@ def search(
         print("   " + hit.text.replace("\n", " ")[:160])
     if not hits:
         print("Nothing was found.")
+
+
+def check_sources(workspace: Workspace, person: str) -> None:
+    """Refuse to let somebody work on data that is not theirs to see.
+
+    Raises:
+        UsageError: a rule about a file of pairs or documents does not name the person.
+    """
+    spec, rights, here = workspace.spec, workspace.rights(), Path(os.path.abspath(workspace.folder))
+    used = [use.path for use in spec.sources.use]
+    used += ["ledger:finals"] if spec.sources.finals.use else []
+    used += ["ledger:decisions"] if spec.tune.method == "dpo" else []
+    for file in workspace._documents().values() if spec.documents.use else ():
+        below = file.path.is_relative_to(here)
+        used.append((file.path.relative_to(here) if below else file.path).as_posix())
+    if closed := [name for name in used if not rights.opens(person, "source", [name])]:
+        what = f"{person!r} may not see {', '.join(closed[:3])}{' and more' if len(closed) > 3 else ''}"
+        fix = "Leave it out in the task file, or have somebody run this whom the rights name (--by NAME, --as NAME)"
+        raise UsageError(what, where=workspace.file(spec.retrieve.rights), fix=fix)
 
 
 def barriers(

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,7 @@ from tensaku.evaluate import (
     ladder,
 )
 from tensaku.govern import Approval, Gate, Promotion, Release, needs_by, release
+from tensaku.govern.anchors import AnchoredLedger, DailyAnchor
 from tensaku.govern.barriers import Barriers
 from tensaku.govern.validation import Validation
 from tensaku.intake import Reports
@@ -48,7 +50,7 @@ from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
-from tensaku.task import Desk, LedgerPlace, Serve, Task
+from tensaku.task import Desk, Govern, LedgerPlace, Serve, Task
 from tensaku.text import Required, StyleRule, names_from, required_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
@@ -128,6 +130,7 @@ class Spec(Section):
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()
     retrieve: Retrieve = Retrieve()
+    govern: Govern = Govern()
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,20 @@ class Workspace:
             if password := os.environ.get(self.spec.ledger.password_env):
                 where = where.set(password=password)
         needs = needs_by(self.spec.approval)
-        return Ledger.open(where, names=self.names(), review=self.spec.desk.review, needs=needs)
+        ledger = AnchoredLedger.open(where, names=self.names(), review=self.spec.desk.review, needs=needs)
+        if (daily := self.daily_anchor(lambda told: print(f"tensaku: {told}", file=sys.stderr))) is not None:
+            ledger.anchor_with(daily)
+        return ledger
+
+    @property
+    def anchors(self) -> Path:
+        """The file of anchors."""
+        return self.file(self.spec.govern.anchors) or self.folder / Govern().anchors
+
+    def daily_anchor(self, tell: Callable[[str], None]) -> DailyAnchor | None:
+        """What notes the day's anchor by itself; None where the task file wants none."""
+        cfg = self.spec.govern
+        return DailyAnchor(self.anchors, cfg.anchor_command, tell) if cfg.anchors else None
 
     def check(self) -> None:
         """Resolve every file and part that the task file names."""
@@ -382,24 +398,6 @@ class Workspace:
     def rights(self, live: Mapping[str, Callable[[str], Collection[str]]] | None = None) -> Rights:
         """Who may see which documents, files and funds, as `retrieve.rights` says; `live` as for `Rights`."""
         return Rights(self.file(self.spec.retrieve.rights), live)
-
-    def check_sources(self, person: str) -> None:
-        """Refuse to let somebody work on data that is not theirs to see.
-
-        Raises:
-            UsageError: a rule about a file of pairs or documents does not name the person.
-        """
-        rights, used = self.rights(), [use.path for use in self.spec.sources.use]
-        used += ["ledger:finals"] if self.spec.sources.finals.use else []
-        used += ["ledger:decisions"] if self.spec.tune.method == "dpo" else []
-        here = Path(os.path.abspath(self.folder))
-        for file in self._documents().values() if self.spec.documents.use else ():
-            below = file.path.is_relative_to(here)
-            used.append((file.path.relative_to(here) if below else file.path).as_posix())
-        if closed := [name for name in used if not rights.opens(person, "source", [name])]:
-            what = f"{person!r} may not see {', '.join(closed[:3])}{' and more' if len(closed) > 3 else ''}"
-            fix = "Leave it out in the task file, or have somebody run this whom the rights name (--by NAME, --as NAME)"
-            raise UsageError(what, where=self.file(self.spec.retrieve.rights), fix=fix)
 
     def barriers(self) -> Barriers:
         """Who may use and see which model of this workspace."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -60,8 +60,12 @@ class BarredLedger(Ledger):
         super().__init__(ledger._engine, ledger.where, ledger.names)
         self.review, self.needs = ledger.review, ledger.needs
         self._turn = ledger._turn  # threads of one process still queue in one line
-        self._asks = person
+        self._house, self._asks = ledger, person
         self._barriers = barriers if barriers is not None and barriers.rights.given else None
+
+    def close(self) -> None:
+        """Let go of the whole ledger."""
+        self._house.close()
 
     def opens(self, ref: str) -> bool:
         """Whether the person stands inside every barrier around a release or another artifact."""
@@ -89,16 +93,20 @@ class BarredLedger(Ledger):
         if isinstance(row, tables.Comparison):
             return self._shows(row)
         if isinstance(row, tables.Report):
-            return self._opens_report(row.fund)
+            return self._opens_report(row.fund, row.parts)
         if isinstance(row, tables.Revised) and not self.opens(row.release):
             return False
         return self.opens_fund(fund_of(session, row))
 
-    def _opens_report(self, fund: str) -> bool:
-        """A report of a fund that nobody has named yet may speak of any: it is for those alone who may see them all."""
-        if self._barriers is None or fund:
-            return self.opens_fund(fund)
-        return self._barriers.rights.within(self._asks)
+    def _opens_report(self, fund: str, parts: Sequence[Mapping[str, str]]) -> bool:
+        """Whether every fund that a report speaks of is open.
+
+        One of a fund that nobody has named yet may speak of any: it is for those alone who may see them all.
+        """
+        if self._barriers is None:
+            return True
+        named = all(self.opens_fund(part.get("fund", "")) for part in parts) and self.opens_fund(fund)
+        return named and (bool(fund) or self._barriers.rights.within(self._asks))
 
     def _shows(self, row: tables.Comparison) -> bool:
         barriers = self._barriers
@@ -146,7 +154,7 @@ class BarredLedger(Ledger):
 
     def reports(self, *wanted: Any, **more: Any) -> list[ReportRow]:
         """As `Ledger.reports`."""
-        return [row for row in super().reports(*wanted, **more) if self._opens_report(row.fund)]
+        return [row for row in super().reports(*wanted, **more) if self._opens_report(row.fund, row.parts)]
 
     def outcomes(self) -> list[OutcomeRow]:
         """As `Ledger.outcomes`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensaku.errors import NotFound, UsageError
+from tensaku.errors import UsageError
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.snapshot import open_current
 from tensaku.store import Artifact, Reporter, SilentReporter, Store
@@ -117,15 +117,6 @@ class Barriers:
             return not self.opens(person, name)
         return bool(users) and all(self.hides(person, user) for user in users)
 
-    def check(self, person: str, ref: str) -> None:
-        """Refuse an artifact that is not open to `person`, as if it were not there.
-
-        Raises:
-            NotFound: it is not.
-        """
-        if not self.opens(person, ref):
-            raise NotFound("artifact", ref, self.seen(person), where=self._store.root)
-
     def check_within(self, person: str, what: str) -> None:
         """Refuse what speaks of the whole house to whoever does not stand inside every barrier.
 
@@ -134,13 +125,7 @@ class Barriers:
         """
         if not self.rights.within(person):
             told = f"{what} tells of everything, and {person or 'who asks'!r} does not stand inside every barrier"
-            raise UsageError(
-                told, fix="Have somebody do it whom every rule about files and funds names, with --by NAME"
-            )
-
-    def seen(self, person: str) -> list[str]:
-        """The artifacts that are open to `person`."""
-        return [artifact.ref for artifact in self._store.list() if self.opens(person, artifact.ref)]
+            raise UsageError(told, fix="Have it done by somebody whom every rule about files and funds names")
 
     def people(self, ref: str) -> tuple[list[str] | None, dict[str, list[str]]]:
         """Who stands inside of an artifact, in order; and for each file and fund that binds it, whom its rule names.
@@ -151,14 +136,9 @@ class Barriers:
             NotFound, UsageError: there is no such artifact, or the rights cannot be read.
         """
         origin = self.origin(ref)
-        named = [("source", name) for name in sorted(origin.sources)] + [
-            ("fund", name) for name in sorted(origin.funds)
-        ]
-        binding: dict[str, list[str]] = {}
-        for kind, name in named:
-            who = self.rights.who("source" if kind == "source" else "fund", name)
-            if who is not None:
-                binding[f"{kind} {name}"] = sorted(who)
+        bound = [(f"source {name}", self.rights.who("source", name)) for name in sorted(origin.sources)]
+        bound += [(f"fund {name}", self.rights.who("fund", name)) for name in sorted(origin.funds)]
+        binding = {name: sorted(who) for name, who in bound if who is not None}
         if not binding:
             return None, {}
         return sorted(set.intersection(*(set(who) for who in binding.values()))), binding

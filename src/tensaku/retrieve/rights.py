@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import threading
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -126,6 +127,13 @@ class Rights:
             return False
         with self._reading(self._path):
             return self._binds("source") or self._binds("fund")
+
+    def sha256(self) -> str:
+        """The SHA-256 of the file as it stands; empty where there is none."""
+        if self._path is None:
+            return ""
+        with self._reading(self._path):
+            return hashlib.sha256(self._bytes).hexdigest()
 
     def within(self, person: str) -> bool:
         """Whether `person` stands inside every barrier: named by each rule about files or funds."""

@@ -32,7 +32,7 @@ class Retrieve(Section):
     finals: str = Field("", pattern=r"^$|^[\w][\w-]*$")
     """Search the desk's own published comments too, as a source of this name, each by whoever may see its fund."""
     rights: str = ""
-    """File that says who may see which document; empty: everybody sees everything."""
+    """File that says who may see which documents, files and funds, and so use which models; empty: everybody all."""
     terms: str = ""
     """File of words that mean the same, as in "受益者" = ["投資家"]; empty: the task's names alone."""
     embedding: dict[str, Any] = Field(default_factory=lambda: {"model": "local"})
