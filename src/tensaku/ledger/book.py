@@ -127,7 +127,7 @@ class Ledger(
         Args:
             anchors: what `log_end` returned at other times, kept outside the database.
         """
-        with self._read() as session:
+        with self._read(at_once=True) as session:
             return chain.verify(session, *anchors)
 
     def verify_records(self) -> list[Mismatch]:
@@ -135,5 +135,5 @@ class Ledger(
 
         The log itself is not looked at; `verify_log` does that.
         """
-        with self._read() as session:
+        with self._read(at_once=True) as session:
             return mismatches(session)
