@@ -102,12 +102,17 @@ def log_erase(
     ] = None,
     by: By = "",
     reason: Reason = "",
-    kind: Annotated[str, typer.Option(help="With --older: draft, revision, final or answer.")] = "answer",
+    kind: Annotated[
+        str,
+        typer.Option(help="With --older: draft, revision, final, decision, report, answer, question or opinion."),
+    ] = "answer",
     older: Annotated[float | None, typer.Option(help="Every row older than so many days instead.")] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """Erase texts for good, by right or at the end of their time; the chain still holds, and says who and why."""
+    from tensaku.pipeline import Workspace
+
     wanted = list(subjects or [])
     with ledger_of(folder) as ledger:
         if older is not None:
@@ -118,6 +123,10 @@ def log_erase(
             raise UsageError("no row is named", fix="Name rows, as in draft:12, or an age with --older DAYS")
         taught = {one: ledger.saw(f"ledger:{one}")[1] for one in wanted if one.startswith("final:")}
         done = ledger.erase(wanted, by, reason)
+        for one in done:
+            if one.startswith("report:"):  # the file itself, kept by its hash
+                kept = Workspace.open(folder).root / "reports" / ledger.report(int(one[7:])).sha256
+                kept.unlink(missing_ok=True)
     told = {one: refs for one, refs in taught.items() if refs}
     if as_json:
         print(json.dumps({"erased": done, "taught": told}, ensure_ascii=False))
