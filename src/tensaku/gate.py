@@ -9,11 +9,11 @@ from tensaku.errors import UsageError
 from tensaku.govern.probe import Probe, probe
 from tensaku.govern.promotion import Promotion, promotion
 from tensaku.govern.validation import Validation, note_validation, validation
-from tensaku.ledger import SYSTEM, FilingRow
+from tensaku.ledger import SYSTEM, FilingRow, Ledger
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, SourceFile, Store
 
-__all__ = ["run_gate", "run_validation"]
+__all__ = ["check_standard", "run_gate", "run_validation"]
 
 
 def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, reporter: Reporter) -> Artifact:
@@ -21,7 +21,8 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
 
     Raises:
         NotFound: no such artifact or person.
-        UsageError: it is no release, a setting is wrong, or the champion was measured on another exam.
+        UsageError: it is no release, a setting is wrong, the champion was measured on another exam, or another standard
+            than the gate's own is not set by the second line.
     """
     workspace = Workspace.open(folder)
     store = Store(workspace.root, reporter)
@@ -31,6 +32,7 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
     cfg = _settings(sets)
     with workspace.open_ledger() as ledger:
         ledger.release(release.ref)
+        check_standard(ledger, release.ref, cfg, probed, by)
         now = ledger.deployed()
         held = store.get(now.champion) if now is not None and now.champion != release.ref else None
         found = store.run(
@@ -55,6 +57,20 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
         if standing is None or dict(standing.content) != content:
             ledger.file("gate", release.ref, content, by or SYSTEM)
     return made
+
+
+def check_standard(ledger: Ledger, ref: str, cfg: Promotion, probed: int, by: str) -> None:
+    """Let only the second line hold a release to another standard than the gate's own: the newest result counts.
+
+    Raises:
+        UsageError: nobody is named, or the person is not of the second line, or built it.
+    """
+    if cfg == Promotion() and probed >= Probe.model_fields["n"].default:
+        return
+    if not by:
+        fix = "Name somebody of the second line who had no part in building it: --by NAME"
+        raise UsageError("another standard than the gate's own is the second line's to set", fix=fix)
+    ledger.check_validator(ref, by)
 
 
 def run_validation(

@@ -117,7 +117,9 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
 
     # retrained, held against the champion, promoted over a gate that said no, and rolled back
     third = tuned(cli, folder, 3)
-    gate = said("gate", third, "--probed", "3", "--json", code=3).json
+    assert "second line" in said("gate", third, "--probed", "3", code=2).err
+    assert "'sato' may not" in said("gate", third, "-s", "margin=99", "--by", "sato", code=2).err
+    gate = said("gate", third, "--probed", "3", "--by", "abe", "--json", code=3).json
     assert gate["champion"]
     assert {test["name"]: test["passed"] for test in gate["tests"]}["draft"] is False  # a random model beats nothing
     assert "promotion gate said no" in said("approve", third, "--by", "kuroda", code=2).err
