@@ -28,10 +28,6 @@ app = typer.Typer(
 app.add_typer(accounts.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(inbox.app, name="inbox")
-audit.add_to(app)
-governing.add_to(app)
-app.command("index")(library.index)
-app.command("search")(library.search)
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s tune.epochs=1.")]
 Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
@@ -73,7 +69,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Take the options that belong to no command."""
 
@@ -520,3 +518,10 @@ def _store(folder: Path) -> Any:
 
 def _ledger(workspace: Any) -> Any:
     return workspace.open_ledger()
+
+
+# Help lists commands in this order: what a newcomer needs first comes first.
+app.command("index")(library.index)
+app.command("search")(library.search)
+governing.add_to(app)
+audit.add_to(app)

@@ -10,11 +10,14 @@ import typer
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger
 
-__all__ = ["HERE", "By", "Folder", "Json", "ledger_of"]
+__all__ = ["HERE", "By", "ByOr", "Folder", "Json", "ledger_of"]
 
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
 By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
+ByOr = Annotated[
+    str, typer.Option("--by", help="Who does this: the short name of a person; by default Tensaku itself (system).")
+]
 HERE = Path()
 
 
