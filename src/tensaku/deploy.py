@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
-from tensaku.ledger import Ledger
+from tensaku.ledger import Ledger, NewAnswer
 from tensaku.library import answerer
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tensaku.desk import AccessRules
     from tensaku.engines import Engine
     from tensaku.ledger import Ledger
-    from tensaku.records import Message
+    from tensaku.records import Message, Revision
     from tensaku.retrieve.answer import Answerer
     from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
@@ -125,11 +126,17 @@ def export_finals(
     return path, len(found)
 
 
+Keep = Callable[["Revision"], None]
+"""Called with each revision before it is handed on."""
+
+
 @contextmanager
 def opened(
     workspace: Workspace, ref: str | None, *, trial: bool, reporter: Reporter | None = None
-) -> Iterator[tuple[Engine, Job]]:
-    """The engine with a release loaded, and how drafts are revised with it.
+) -> Iterator[tuple[Engine, Job, Keep]]:
+    """The engine with a release loaded, how drafts are revised with it, and what takes each revision first.
+
+    The last counts it where the release was approved for a number of answers, and refuses one too many.
 
     Without `ref` it is the release that the ledger says answers now; on trial, or before any was approved, the newest.
 
@@ -140,10 +147,27 @@ def opened(
     with workspace.open_ledger() as ledger:
         now = None if ref or trial else ledger.deployed()
         release = release_of(store, now.champion if now is not None else ref)
-        marked = require_approved(ledger, release.ref, trial=trial)
+        marked = require_approved(ledger, release.ref, trial, workspace.spec.task.name)
+        counted = not marked and ledger.check_use(release.ref)
     with Loader(workspace, store) as loader:
         loaded = loader.load(release.ref, trial=marked)
-        yield loaded.engine, loaded.job
+        yield loaded.engine, loaded.job, _counting(workspace) if counted else lambda revision: None
+
+
+def _counting(workspace: Workspace) -> Keep:
+    """Writes a revision of this command down as an answer, so that it is held against the approval."""
+
+    last = time.monotonic()
+
+    def keep(made: Revision) -> None:
+        nonlocal last
+        began, last = last, time.monotonic()
+        name, by = workspace.spec.task.name, made.provenance
+        about = (made.draft, made.text, made.finish, made.usage, last - began)
+        with workspace.open_ledger() as ledger:
+            ledger.add_answer(NewAnswer("revise", name, by["release"], "", by, *about), workspace.spec.serve.record)
+
+    return keep
 
 
 def serve_release(
@@ -174,7 +198,7 @@ def serve_release(
                 follower.look()
             else:
                 release = release_of(store, ref)
-                follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
+                follower.hold(release.ref, require_approved(ledger, release.ref, trial, workspace.spec.task.name))
         first = follower.champion
         answers = _documents(workspace, follower)
         app = serve.build_app(

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from tensaku.desk.asking import covered
 from tensaku.desk.rights import PersonalLedger
 from tensaku.engines.protocol import Engine
 from tensaku.errors import EngineError, TensakuError
@@ -28,11 +29,12 @@ class BulkWorker:
     """Works through the bulks of the ledger, those of an earlier life of the server first.
 
     A draft is struck off in the transaction that keeps its revision, so what was answered is never asked again, however
-    the server ended; what was being written at that moment is. `answering` says who answers the next question.
+    the server ended; what was being written at that moment is. `answering` says who answers the next question, for
+    `task`.
     """
 
-    def __init__(self, ledger: Ledger, answering: Callable[[], tuple[Engine, Job]]) -> None:
-        self._ledger, self._answering = ledger, answering
+    def __init__(self, ledger: Ledger, answering: Callable[[], tuple[Engine, Job]], task: str = "") -> None:
+        self._ledger, self._answering, self._task = ledger, answering, task
         self._called, self._ended, self._claim = threading.Event(), threading.Event(), threading.Lock()
         self._busy: set[int] = set()
         self._running: set[Revising] = set()
@@ -100,7 +102,9 @@ class BulkWorker:
         text = DraftText(text=draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
         for attempt in range(1, TRIES + 1):
             try:
-                revising = start(*self._answering(), text)
+                engine, job = self._answering()
+                covered(self._ledger, job, self._task)
+                revising = start(engine, job, text)
                 with self._claim:
                     self._running.add(revising)
                 try:

@@ -117,10 +117,11 @@ def mount(  # noqa: PLR0913  what a desk is made of
     _mounted.append(app)
     # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
     threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", House()), daemon=True).start()
-    desk = Desk(ledger, engine, job, title, choose)
+    rules = access or AccessRules()
+    desk = Desk(ledger, engine, job, title, choose, rules.task)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
-    worker = BulkWorker(ledger, desk.answering)
+    worker = BulkWorker(ledger, desk.answering, rules.task)
 
     def end_revisions() -> None:
         worker.close()
@@ -128,7 +129,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
             session.close()
 
     app.state.closing = [*getattr(app.state, "closing", ()), end_revisions]
-    entry = Access(ledger, access or AccessRules())
+    entry = Access(ledger, rules)
     # Innermost, so that a request of another site's page never comes as far as the question of who sends it.
     app.user_middleware.append(Middleware(Gate, access=entry))
     add_signin(app, entry, title)

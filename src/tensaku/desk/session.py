@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tensaku.desk.asking import Asking
+from tensaku.desk.asking import Asking, covered
 from tensaku.desk.beside import Beside
 from tensaku.desk.board import Filters, read_board
 from tensaku.desk.candidates import Candidates
@@ -55,7 +55,8 @@ Send = Callable[[str, Any], None]
 class Desk:
     """What all pages share. `engine` and `job` are exchanged, together by `answer_with`, when another release answers.
 
-    With `choose`, each question asks it who answers; a challenger is tried so.
+    With `choose`, each question asks it who answers; a challenger is tried so. `task` is what it is asked for, which an
+    approval may be bound to.
     """
 
     ledger: Ledger
@@ -63,6 +64,7 @@ class Desk:
     job: Job
     title: str = ""
     choose: Callable[[], tuple[Engine, Job]] | None = None
+    task: str = ""
 
     def answer_with(self, engine: Engine, job: Job) -> None:
         """From now on this release answers, and the pages show its name."""
@@ -158,6 +160,11 @@ class Session:
     def style(self) -> Sequence[StyleRule]:
         """The house style."""
         return self._desk.job.style
+
+    @property
+    def task(self) -> str:
+        """The task of this desk."""
+        return self._desk.task
 
     def answering(self) -> tuple[Engine, Job]:
         """Who answers the next question."""
@@ -450,7 +457,7 @@ class Session:
 
         try:
             engine, job = desk.answering()
-            counted = await asyncio.to_thread(_counted, desk.ledger, job)
+            counted = await self._covered(job)
             revision = await asking.run(engine, job, None if counted else wrote)
             if not asking.stopped and revision.finish != "cancelled":
                 row = await self._kept(draft, revision, by)
@@ -479,6 +486,12 @@ class Session:
             self.send("asked", done)
             self._compare_soon()
         await self._refresh(draft)
+
+    async def _covered(self, job: Job) -> bool:
+        try:
+            return await asyncio.to_thread(covered, self._desk.ledger, job, self._desk.task)
+        except UsageError as error:
+            raise _NotKept(str(error)) from error
 
     async def _kept(self, draft: int, revision: Revision, by: str) -> RevisionRow:
         try:
@@ -527,18 +540,3 @@ class Session:
 
 class _NotKept(Exception):
     """A revision that may not be asked for, or that the ledger did not take."""
-
-
-def _counted(ledger: Ledger, job: Job) -> bool:
-    """Whether the release that answers was approved for a number of answers. Blocks.
-
-    Raises:
-        _NotKept: its approval does not cover one more.
-    """
-    release = job.provenance.get("release", "")
-    if not release or job.provenance.get("trial") == "yes":
-        return False
-    try:
-        return ledger.check_use(release)
-    except UsageError as error:
-        raise _NotKept(str(error)) from error
