@@ -310,15 +310,27 @@ def show(
 @app.command("export")
 def export_(
     ref: Annotated[str, typer.Argument(help="A tune artifact, or the first letters of its name; or: finals.")],
-    to: Annotated[str, typer.Option("--to", help="tensorboard or mlflow; of finals: docx, xlsx, csv or json.")],
-    out: Annotated[Path, typer.Option("--out", help="The folder to write into; made if it is not there.")],
+    to: Annotated[
+        str, typer.Option("--to", help="tensorboard or mlflow; of finals: docx, xlsx, csv, json or warehouse.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to write into; made if it is not there.")
+    ] = None,
     month: Annotated[str, typer.Option("--month", help="Of finals: this month alone, as 2026-10.")] = "",
     fund: Annotated[str, typer.Option("--fund", help="Of finals: this fund alone.")] = "",
     history: Annotated[bool, typer.Option("--history", help="Of finals: with every version and decision.")] = False,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Export a training's curves to TensorBoard or MLflow, or the published comments as Word, Excel, CSV or JSON."""
+    """Export a training's curves to TensorBoard or MLflow, or the published comments.
+
+    Comments go out as Word, Excel, CSV or JSON, or with their labels to the database that [ledger] warehouse names.
+    """
+    if ref == "finals" and to == "warehouse":
+        _copy(folder, as_json)
+        return
+    if out is None:
+        raise UsageError("no folder is named", fix="Name it with --out")
     if ref == "finals":
         from tensaku.deploy import export_finals
         from tensaku.pipeline import Workspace
@@ -334,6 +346,18 @@ def export_(
         print(json.dumps({"ref": artifact.ref, "to": to, "out": str(made)}, ensure_ascii=False))
     else:
         print(f"{made}\nShow it with: {HOW_TO_SHOW[to].format(made)}")
+
+
+def _copy(folder: Path, as_json: bool) -> None:
+    from tensaku.deploy import copy_finals
+    from tensaku.pipeline import Workspace
+
+    copied = copy_finals(Workspace.open(folder))
+    if as_json:
+        print(json.dumps({"new": copied.new, "changed": copied.changed, "same": copied.same}))
+        return
+    for table in copied.new:
+        print(f"{table}: {copied.new[table]} new, {copied.changed[table]} changed, {copied.same[table]} as they were")
 
 
 @app.command()

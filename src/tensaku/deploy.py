@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tensaku.desk import AccessRules
     from tensaku.engines import Engine
     from tensaku.ledger import Ledger
+    from tensaku.ledger.warehouse import Copied
     from tensaku.records import Message, Revision
     from tensaku.retrieve.answer import Answerer
     from tensaku.revise import Job
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "access_rules",
     "check_person",
+    "copy_finals",
     "export_finals",
     "opened",
     "register_release",
@@ -105,13 +107,15 @@ def export_finals(
     """Write the published comments into one file of `folder`; gives the file and how many they are.
 
     Raises:
-        UsageError: no such form, nothing saved that matches, or the file cannot be written.
+        UsageError: no such form, nothing saved that matches, the house's template cannot be used, or the file cannot
+            be written.
     """
     from tensaku.desk.handout import gather, handout
 
     with workspace.open_ledger() as ledger:
         found = gather(ledger, month=month or None, fund=fund or None)
-    content = handout(found, form, language=workspace.spec.task.language, history=history)
+    template = workspace.file(workspace.spec.desk.template)
+    content = handout(found, form, language=workspace.spec.task.language, history=history, template=template)
     name = "-".join(["comments", *filter(None, (month, re.sub(r"[^\w.-]+", "-", fund)))])
     path = folder / f"{name}.{form}"
     part = path.with_name(f".{path.name}.part")
@@ -124,6 +128,33 @@ def export_finals(
             f"the file cannot be written ({error.strerror})", where=path, fix="Name another folder"
         ) from None
     return path, len(found)
+
+
+def copy_finals(workspace: Workspace) -> Copied:
+    """Bring the copy of finals and labels at `[ledger] warehouse` up to date.
+
+    Raises:
+        UsageError: none is named, its address holds a password, or it cannot be reached or written to.
+    """
+    from tensaku.ledger.database import url_of
+    from tensaku.ledger.warehouse import copy_out, warehouse
+
+    place = workspace.spec.ledger
+    if not place.warehouse:
+        fix = 'Write warehouse = "snowflake://USER@ACCOUNT/DB/SCHEMA" into [ledger]'
+        raise UsageError("no warehouse is named", where="ledger.warehouse", fix=fix)
+    where = url_of(place.warehouse)
+    if where.password is not None:
+        fix = f"Leave it out there and put it into the environment variable {place.warehouse_password_env}"
+        raise UsageError("the warehouse's address holds a password", where="ledger.warehouse", fix=fix)
+    if password := os.environ.get(place.warehouse_password_env):
+        where = where.set(password=password)
+    engine = warehouse(where)
+    try:
+        with workspace.open_ledger() as ledger:
+            return copy_out(ledger, engine)
+    finally:
+        engine.dispose()
 
 
 Keep = Callable[["Revision"], None]
@@ -224,6 +255,7 @@ def serve_release(
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
             documents=answers,
+            template=workspace.file(workspace.spec.desk.template),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower:

@@ -185,7 +185,8 @@ def show(report: Report, folder: Folder = HERE, as_json: Json = False) -> None:
     for reason in values["reasons"]:
         print(f"- {reason}")
     for number, part in enumerate(row.parts):
-        print(f"\n[{number}] {part['heading'] or '(no heading)'} = {part['section'] or '?'}\n{part['text']}")
+        fund = f" @ {part['fund'] or '?'}" if "fund" in part else ""
+        print(f"\n[{number}] {part['heading'] or '(no heading)'} = {part['section'] or '?'}{fund}\n{part['text']}")
 
 
 @app.command("file")
@@ -196,7 +197,10 @@ def file_(
     fund: Annotated[str, typer.Option(help="What it speaks of; by default what was found.")] = "",
     month: Annotated[str, typer.Option(help="The month, 2026-10; by default what was found.")] = "",
     part: Annotated[
-        list[str] | None, typer.Option("--part", help="A part's section, as in 2=market; 2=- for none.")
+        list[str] | None,
+        typer.Option(
+            "--part", help="A part's section, as in 2=market (2=- for none), and fund: 2=market@FUND, 2=market@*."
+        ),
     ] = None,
     folder: Folder = HERE,
     as_json: Json = False,
@@ -205,7 +209,9 @@ def file_(
     with _road(folder) as road:
         row = road.ledger.report(report)
         known = (*road.known_sections(), "-")
-        sections = dict(_assigned(text, len(row.parts), known) for text in part or [])
+        said = [text.partition("@") for text in part or []]
+        sections = dict(_assigned(text, len(row.parts), known) for text, _, _ in said)
+        funds = {_assigned(text, len(row.parts), known)[0]: name.strip() for text, _, name in said if name.strip()}
         filed = road.file(
             report,
             manager=manager or row.manager,
@@ -213,6 +219,7 @@ def file_(
             as_of=month or row.as_of,
             sections=sections,
             by=by,
+            funds=funds,
         )
     print(json.dumps(_row_values(filed), ensure_ascii=False) if as_json else f"{filed.name}: {filed.state}")
 

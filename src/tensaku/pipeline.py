@@ -186,6 +186,7 @@ class Workspace:
             self.instruction,
             self.names,
             self.style,
+            self._template,
             *self._parts(),
             *self._rungs(),
             *self._candidates(),
@@ -199,6 +200,13 @@ class Workspace:
                 faults.append(str(error))
         if faults:
             raise ConfigError(faults, where=self.folder / TASK_FILE)
+
+    def _template(self) -> None:
+        """The house's Word file, if there is one, can be filled."""
+        if (path := self.file(self.spec.desk.template)) is not None:
+            from tensaku.desk.template import open_template  # Word is read only where it is asked for
+
+            open_template(path, [*self.spec.reports.sections])
 
     def _sources(self) -> dict[str, SourceFile]:
         found = curation.files(self.spec.sources, self.folder)

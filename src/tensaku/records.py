@@ -44,6 +44,8 @@ class Pair:
     as_of: str
     family: str
     source: str = ""
+    weight: float = field(default=1.0, metadata={"unsaid": True})
+    """What its loss counts for in tuning, 0 to 1; rows of full weight do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +182,9 @@ T = TypeVar("T")
 
 
 def to_dict(record: Any) -> dict[str, Any]:
-    """A record as plain values, for JSON."""
-    return asdict(record)
+    """A record as plain values, for JSON; a field that is marked `unsaid` is left out where it has its default."""
+    usual = {f.name: f.default for f in fields(record) if f.metadata.get("unsaid")}
+    return {name: value for name, value in asdict(record).items() if name not in usual or value != usual[name]}
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:

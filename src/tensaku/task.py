@@ -138,6 +138,8 @@ class Desk(Section):
     """Sign-in through the house's own provider."""
     review: bool = False
     """A comment is final only after a second person has approved it (four eyes)."""
+    template: str = ""
+    """The house's own Word file for what goes out, with places such as {{fund}} and {{market}}; empty: a plain one."""
     due_day: int = Field(10, ge=0, le=28)
     """Comments of a month are due on this day of the next one; 0: no such day."""
     retrain_after: int = Field(100, ge=1)
@@ -153,3 +155,8 @@ class LedgerPlace(Section):
     """Address of a PostgreSQL database, as in postgresql://tensaku@db-host/tensaku; empty: a file in the workspace."""
     password_env: str = "TENSAKU_LEDGER_PASSWORD"  # noqa: S105  the variable's name
     """Environment variable with its password, which is written nowhere."""
+    warehouse: str = ""
+    """Address of a database that `tensaku export finals --to warehouse` copies finals and labels to, as in
+    snowflake://tensaku@account/DB/SCHEMA?warehouse=WH; empty: none."""
+    warehouse_password_env: str = "TENSAKU_WAREHOUSE_PASSWORD"  # noqa: S105  the variable's name
+    """Environment variable with its password."""

@@ -44,7 +44,7 @@ def test_ten_reports_in_four_formats_come_back_with_every_section_and_number(
         want, got = expected[arrival.name], arrival.report
         assert (arrival.what, got.reasons) == ("filed", ()), arrival.name
         assert (got.manager, got.fund, got.as_of) == (want.manager, want.fund, want.as_of)
-        assert dict(arrival.texts) == want.sections, arrival.name
+        assert dict(arrival.texts) == {(want.fund, section): text for section, text in want.sections.items()}
         tables = [
             tuple(tuple(row) for row in block["rows"])
             for page in (got.content or {})["pages"]
@@ -190,7 +190,7 @@ def test_a_section_of_the_task_is_found(tmp_path: Path, road: Road) -> None:
     cfg = Reports(managers=road.cfg.managers, funds=road.cfg.funds, sections={"esg": ("責任投資",)})
     more = {**TEXTS, "責任投資の取り組み": "議決権を行使しました。対話を12件行いました。"}
     (arrival,) = Road(road.ledger, cfg).bring([written(tmp_path, more)])
-    assert arrival.texts["esg"] == more["責任投資の取り組み"]
+    assert arrival.texts[arrival.report.fund, "esg"] == more["責任投資の取り組み"]
 
 
 def test_legal_words_and_greetings_are_no_part_of_a_section(road: Road, tmp_path: Path) -> None:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tensaku.desk.access import Access
 from tensaku.desk.gate import signed_of
 from tensaku.desk.pulse import Pulse
 from tensaku.desk.rights import PersonalLedger
-from tensaku.desk.views import HERE, asset_version
+from tensaku.desk.views import Views
 from tensaku.desk.words import WORDS, Language
 from tensaku.errors import TensakuError, UsageError
 from tensaku.ledger import Ledger, NotAllowed
@@ -37,6 +36,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "lead": (
         "社内の規程や資料から、根拠を示して答えます。番号を押すと、該当箇所が開きます。",
         "Answers come from the house’s own documents, each sentence with its source. Press a number to open it.",
+    ),
+    "start": (
+        "たとえば、期限、手数料、承認の手順などをたずねます。",
+        "Ask about deadlines, fees, or who has to approve.",
     ),
     "placeholder": ("質問を入力してください", "Ask a question"),
     "ask": ("質問する", "Ask"),
@@ -70,8 +73,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "long": ("質問は{limit}字までです。", "A question may have {limit} characters."),
     "empty": ("質問を入力してください。", "Write a question first."),
     "fault": ("回答できませんでした：{what}", "No answer: {what}"),
-    "open_to": ("全員に公開された文書", "Documents open to everybody"),
-    "other": ("English", "日本語"),
     "you": ("質問", "You"),
     "doubt": ("根拠なし", "no source"),
 }
@@ -82,15 +83,7 @@ def _say(language: Language) -> dict[str, str]:
 
 
 def _render(name: str, language: Language, **values: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    told = {"t": _say(language), "site": WORDS[language], "language": language}
-    return str(environment.get_template(name).render(**told, **values))
+    return str(Views(language).part(name, t=_say(language), **values))
 
 
 @dataclass
@@ -221,16 +214,9 @@ def add_chat(path: str, language: Language, answerer: Answerer, access: Access) 
     @ui.page(path, title=f"{say['product']} | {say['title']}", language="ja" if language == "ja" else "en-US")
     async def page(request: Request) -> None:
         signed = signed_of(request)
-        body = _render(
-            "chat.html",
-            language,
-            asset_version=asset_version(),
-            person=signed.person.name,
-            limit=_LONGEST,
-            here="ask",
-            other_path="/en/ask" if language == "ja" else "/ask",
-        )
-        ui.add_body_html(body)
+        other = "/en/ask" if language == "ja" else "/ask"
+        values = {"signed": signed, "limit": _LONGEST, "here": "ask", "other_path": other}
+        ui.add_body_html(await asyncio.to_thread(_render, "chat.html", language, **values))
         client = ui.context.client
 
         def send(what: str, values: Any) -> None:

@@ -8,22 +8,21 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tensaku.desk.inbox_words import INBOX_WORDS
 from tensaku.desk.rights import PersonalLedger
-from tensaku.desk.views import HERE, asset_version
-from tensaku.desk.words import WORDS, Language, month_name
+from tensaku.desk.views import Views
+from tensaku.desk.words import WORDS, Language
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
-from tensaku.intake import NONE, Arrival, Road, told
+from tensaku.intake import EVERY, NONE, Arrival, Road, told
 from tensaku.ledger import NotAllowed, PersonRow, ReportRow
 from tensaku.revise import SECTIONS
 
@@ -128,7 +127,10 @@ async def _take(road: Road, person: PersonRow, request: Request) -> Any:
 
 
 def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str, Any]:
-    sections = [SECTIONS[language].get(section, section) for section in arrival.texts]
+    funds = {fund for fund, _ in arrival.texts}
+    sections = [SECTIONS[language].get(section, section) for _, section in arrival.texts]
+    if len(funds) > 1:
+        sections = [f"{fund} {name}" for (fund, _), name in zip(arrival.texts, sections, strict=True)]
     report = arrival.report
     waits = report.state == "inbox"
     if not own.sees(report):  # brought in before by somebody else, or handed on to others
@@ -174,10 +176,18 @@ async def _file(road: Road, person: PersonRow, request: Request) -> Any:
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
+    within = _own(road, person)
+    report = await asyncio.to_thread(within.ledger.report, id)
+    theirs = {*(part["fund"] for part in report.parts if part.get("fund")), EVERY}  # of a part, one of this very file
+    funds = {str(k): str(v) for k, v in dict(values.get("funds") or {}).items() if v in theirs and _is_part(k, report)}
     filed = await asyncio.to_thread(
-        lambda: _own(road, person).file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name)
+        lambda: within.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name, funds=funds)
     )
     return {"id": filed.id, "state": filed.state}
+
+
+def _is_part(number: str, report: ReportRow) -> bool:
+    return number.isascii() and number.isdecimal() and len(number) < 6 and int(number) < len(report.parts)
 
 
 async def _aside(road: Road, person: PersonRow, request: Request) -> Any:
@@ -199,12 +209,6 @@ async def _learn(road: Road, person: PersonRow, request: Request) -> Any:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _templates() -> Environment:
-    loader = FileSystemLoader(HERE / "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
 def _page(road: Road, language: Language, chosen: int | None, request: Request) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
@@ -216,20 +220,20 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
         report = waiting[0]
     drafts = road.ledger.drafts()
     words = INBOX_WORDS[language]
-    return (
-        _templates()
-        .get_template("inbox.html")
-        .render(
+    return str(
+        Views(language).part(
+            "inbox.html",
             t=words,
-            site=WORDS[language],
+            signed=signed,
             here="inbox",
-            language=language,
-            asset_version=asset_version(),
+            other_path="/en/inbox" if language == "ja" else "/inbox",
             waiting=waiting,
             recent=[row for row in every if row.state != "inbox"][:_RECENT],
             report=report,
             reasons=[told(reason, language) for reason in report.reasons] if report else [],
             parts=_parts(report, language) if report else [],
+            several=sorted({part["fund"] for part in report.parts if part.get("fund")} - {EVERY}) if report else [],
+            every=EVERY,
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
@@ -237,7 +241,6 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",
-            month=lambda as_of: month_name(as_of, language) if as_of else "",
             told=lambda row: [told(reason, language) for reason in row.reasons],
             client={key: words[key] for key in ("reading", "failed", "nobody", "broken", "too_large", "aside_why")},
         )
@@ -250,7 +253,10 @@ def _theirs(person: PersonRow | None, funds: Iterable[str]) -> list[str]:
 
 def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:
     """The parts as the page shows them; text before the first heading stands last."""
-    return [{"number": n, **part, "place": _place(part["place"], language)} for n, part in enumerate(report.parts)]
+    return [
+        {"number": n, "fund": "", **part, "place": _place(part["place"], language)}
+        for n, part in enumerate(report.parts)
+    ]
 
 
 def _place(place: str, language: Language) -> str:
@@ -277,5 +283,5 @@ def _aside_of(report: ReportRow) -> list[dict[str, Any]]:
 
 def _html(html: str) -> HTMLResponse:
     policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; "
-    headers = {"cache-control": "no-store", "content-security-policy": policy + "base-uri 'none'; form-action 'none'"}
+    headers = {"cache-control": "no-store", "content-security-policy": policy + "base-uri 'none'; form-action 'self'"}
     return HTMLResponse(html, headers=headers)

@@ -9,6 +9,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -32,7 +33,7 @@ from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
-from tensaku.desk.views import HERE, Views
+from tensaku.desk.views import HERE, Views, offer_questions
 from tensaku.desk.words import WORDS, Language
 from tensaku.desk.words_writing import CLIENT_WRITING
 from tensaku.engines.protocol import Engine
@@ -86,6 +87,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     retrain: tuple[int, float] = (100, 0.05),
     road: Road | None = None,
     documents: Answerer | None = None,
+    template: Path | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -105,6 +107,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         due_day: comments of a month are due on this day of the next one; 0: no such day.
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
         road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
+        template: the house's own Word file, in which finals go out.
         documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
 
     Raises:
@@ -139,10 +142,10 @@ def mount(  # noqa: PLR0913  what a desk is made of
     worker.begin()
     add_inbox(app, road or Road(ledger))
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
+    offer_questions(documents is not None)
     for path, language in PATHS:
-        asking = "" if documents is None else ASKING[language]
-        _add_page(desk, entry, path, language, sessions.add, asking)
-    add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name))
+        _add_page(desk, entry, path, language, sessions.add)
+    add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name), template)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     if documents is not None:
@@ -162,9 +165,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     return desk
 
 
-def _add_page(
-    desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None], asking: str
-) -> None:
+def _add_page(desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None]) -> None:
     from nicegui import ui
 
     views = Views(language)
@@ -174,15 +175,14 @@ def _add_page(
     async def page(request: Request) -> None:
         signed = signed_of(request)
         own = replace(desk, ledger=PersonalLedger(desk.ledger, signed.person.name), choose=desk.answering)
-        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed, asking))
+        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed))
         opened(_connect(own, language, access, signed))
 
 
-def _body(desk: Desk, own: Desk, views: Views, signed: Signed, asking: str) -> str:
+def _body(desk: Desk, own: Desk, views: Views, signed: Signed) -> str:
     board = read_board(own.ledger, None)
     html = views.page(
         title=desk.title,
-        asking=asking,
         trial=desk.trial,
         release=desk.release,
         text_language=desk.job.language,

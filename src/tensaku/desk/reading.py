@@ -16,7 +16,7 @@ from tensaku.desk.gate import signed_of
 from tensaku.desk.rights import READERS, PersonalLedger
 from tensaku.desk.words import Language
 from tensaku.errors import UsageError
-from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, PersonRow, VoteRow
+from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, VoteRow
 
 __all__ = ["PATHS", "add_reading"]
 
@@ -25,7 +25,6 @@ PATHS: tuple[tuple[str, Language], ...] = (("/read", "ja"), ("/en/read", "en"))
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("読み比べ", "Blind reading"),
     "question": ("公表文として、どちらがよいですか。", "Which is the better text to publish?"),
-    "who": ("読む人", "Reader"),
     "progress": ("読んだ件数", "Read"),
     "draft": ("原稿", "Draft"),
     "left": ("左の案", "Left"),
@@ -45,7 +44,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "ありがとうございました。回答は記録されました。集計は評価の担当者が見ます。",
         "Thank you. Your answers are kept; whoever evaluates will see the result.",
     ),
-    "none": ("読み比べる案は、まだありません。", "There is nothing to read yet."),
+    "none": ("読み比べる案はまだありません", "There is nothing to read yet"),
     "none_more": (
         "評価の担当者が tensaku read で案を並べると、ここに出ます。",
         "Once outputs are laid out with `tensaku read`, they appear here.",
@@ -81,15 +80,15 @@ def add_reading(app: FastAPI, ledger: Ledger) -> None:
 
 def _add(app: FastAPI, ledger: Ledger, path: str, language: Language) -> None:
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
-    other = next((there, named) for there, named in PATHS if named != language)
+    other = next(there for there, named in PATHS if named != language)
 
     def page(request: Request, fault: str = "") -> Response:
         signed = signed_of(request)
         own = PersonalLedger(ledger, signed.person.name)
-        values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault, "here": "read"}
+        values: dict[str, Any] = {"say": say, "path": path, "other_path": other, "fault": fault, "here": "read"}
         values |= {"token": signed.form_token, "votes": not set(signed.person.roles) <= READERS}
-        values |= _turn(own, signed.person, back="back" in request.query_params)
-        return render("reading.html", language, status=400 if fault else 200, **values)
+        values |= _turn(own, signed.person.name, back="back" in request.query_params)
+        return render("reading.html", language, status=400 if fault else 200, signed=signed, **values)
 
     async def read(request: Request) -> Response:
         return await asyncio.to_thread(page, request)
@@ -122,10 +121,10 @@ def _keep(ledger: Ledger, person: str, form: Form) -> None:
     ledger.add_vote(int(number), winner, person, reason=form.one("reason").replace("\r\n", "\n"))
 
 
-def _turn(ledger: Ledger, reader: PersonRow, *, back: bool) -> dict[str, Any]:
-    """What `reader` is shown: the next comparison, or the last one that was answered."""
-    seen = ledger.reading(reader.name)
-    mine = [vote for vote in ledger.votes() if vote.by == reader.name]
+def _turn(ledger: Ledger, name: str, *, back: bool) -> dict[str, Any]:
+    """What the reader `name` is shown: the next comparison, or the last one that was answered."""
+    seen = ledger.reading(name)
+    mine = [vote for vote in ledger.votes() if vote.by == name]
     shown = None
     if back and mine:
         shown = _again(ledger, mine[-1])
@@ -133,7 +132,7 @@ def _turn(ledger: Ledger, reader: PersonRow, *, back: bool) -> dict[str, Any]:
         sides = (seen.next.one_text, seen.next.two_text)
         shown = _side_by_side(seen.next, *(sides[::-1] if seen.turned else sides))
     return {
-        "reader": reader, "shown": shown, "read": seen.read, "total": seen.total,
+        "shown": shown, "read": seen.read, "total": seen.total,
         "can_go_back": bool(mine) and not back,
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tensaku.intake import EVERY
 from tensaku.ledger import (
     SYSTEM,
     BulkRow,
@@ -180,5 +181,6 @@ def _funds_of(session: Session, bulk_id: int) -> set[str]:
 
 
 def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
+    own = {part["fund"] for part in report.parts if part.get("fund", EVERY) != EVERY} or {report.fund}
     bounded = any(scope.startswith("fund:") for scope in me.scopes)
-    return me.may(fund=report.fund) if report.fund else not bounded or report.by == me.name
+    return all(me.may(fund=fund) if fund else not bounded or report.by == me.name for fund in own)

@@ -8,9 +8,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi import Request
 from markupsafe import Markup
 
-from tensaku.desk.views import Views, asset_version
+from tensaku.desk.access import Signed
+from tensaku.desk.gate import signed_of
+from tensaku.desk.views import Views
 from tensaku.desk.words import Language
 from tensaku.errors import TensakuError
 from tensaku.plan import Answer, Ask, Load, Training, plan
@@ -62,6 +65,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "server": ("サーバー", "Server"),
     "money": ("費用（税別）", "Money, without tax"),
     "together": ("メモリの合計", "Memory together"),
+    "reckoning": ("計算しています…", "Working it out…"),
     "unknown": ("不明", "Unknown"),
     "assumed": ("仮定", "Assumed"),
     "sources": ("出典", "Sources"),
@@ -72,41 +76,17 @@ def _say(language: Language) -> dict[str, str]:
     return {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
 
 
-def body(language: Language) -> Markup:
+def body(language: Language, signed: Signed) -> Markup:
     """The page before the first answer."""
-    say, views = _say(language), Views(language)
-    nav = views.part("nav.html", here="plan", asset_version=asset_version())
     selects = [
-        _select("model", say["model"], names(), "llama-3.1-8b"),
-        _select("method", say["method"], METHODS, "lora"),
-        _select("hardware", say["hardware"], list(gpus()), "h100-sxm"),
+        ("model", names(), "llama-3.1-8b"),
+        ("method", METHODS, "lora"),
+        ("hardware", list(gpus()), "h100-sxm"),
     ]
-    sliders = [_slider(name, say[name], *row) for name, row in _RANGES.items()]
-    return Markup(
-        '<link rel="stylesheet" href="/desk/static/desk.css"><link rel="stylesheet" href="/desk/static/sizing.css">'
-        '<header class="bar sizing-bar"><div class="brand"><svg class="seal" viewBox="0 0 36 36" aria-hidden="true">'
-        '<rect x="1" y="1" width="34" height="34" rx="5"/><text x="18" y="26" text-anchor="middle">添</text></svg>'
-        '<p class="brand-name">{}</p></div>{}</header>'
-        '<main class="sizing" lang="{}"><h1>{}</h1><p class="lead">{}</p><div class="sizing-columns">'
-        '<form id="sizing-form" data-method="lora">{}</form>'
-        '<div id="sizing-answer" aria-live="polite"></div></div></main>'
-        '<script src="/desk/static/sizing.js" defer></script>'
-    ).format(views.words["product"], nav, language, say["title"], say["lead"], Markup().join([*selects, *sliders]))
-
-
-def _select(name: str, label: str, values: Sequence[str], chosen: str) -> Markup:
-    options = Markup().join(
-        Markup("<option{}>{}</option>").format(Markup(" selected") if value == chosen else "", value)
-        for value in values
-    )
-    return Markup('<label>{}<select name="{}">{}</select></label>').format(label, name, options)
-
-
-def _slider(name: str, label: str, values: Sequence[int], start: int, jobs: str) -> Markup:
-    return Markup(
-        '<label class="{}">{} <output id="{}-told">{}</output>'
-        '<input type="range" name="{}" min="0" max="{}" value="{}" data-values="{}"></label>'
-    ).format(jobs, label, name, values[start], name, len(values) - 1, start, ",".join(map(str, values)))
+    sliders = [(name, *row) for name, row in _RANGES.items()]
+    other = "/en/plan" if language == "ja" else "/plan"
+    values = {"selects": selects, "sliders": sliders, "signed": signed, "here": "plan", "other_path": other}
+    return Views(language).part("sizing.html", say=_say(language), **values)
 
 
 def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
@@ -166,8 +146,19 @@ def _shown(found: Answer, language: Language) -> Markup:
         rows.append((say["money"], japanese if ja else f"power {power}; buy {buy}; rent {rent}"))
     for title, lines in (("unknown", found.unknown), ("assumed", found.assumptions), ("sources", found.sources)):
         rows += [(say[title], in_japanese(line) if ja else line) for line in lines]
-    cells = Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
-    return Markup().join([*parts, Markup("<dl>{}</dl>").format(cells)])
+    return Markup().join([*parts, _table(rows)])
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> Markup:
+    """Titles and what is said under them; a title that comes again is not written again."""
+    first = Markup('<dt class="first">{}</dt><dd>{}</dd>')
+    again = Markup('<dt class="more"></dt><dd class="more">{}</dd>')
+    cells: list[Markup] = []
+    last = ""
+    for title, told in rows:
+        cells.append(again.format(told) if title == last else first.format(title, told))
+        last = title
+    return Markup("<dl>{}</dl>").format(Markup().join(cells))
 
 
 def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
@@ -210,11 +201,17 @@ def _figure(
                 y + 13, name, style, left, y, length
             )
         )
-        drawn.append(Markup('<text x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size))
+        drawn.append(
+            Markup('<text class="told" x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size)
+        )
     if room:
         x = left + width * room / top
         drawn.append(Markup('<line class="room" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/>').format(x, height - 18))
-        drawn.append(Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x, height - 4, told))
+        drawn.append(
+            Markup('<text class="room-told" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+                x, height - 4, told
+            )
+        )
     if ends:
         y = 6 + step * (len(bars) - 1) + 8
         low, high = (left + width * end / top for end in ends)
@@ -232,8 +229,8 @@ def add_sizing(path: str, language: Language) -> None:
     title = f"Tensaku | {_say(language)['title']}"
 
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
-    def page() -> None:
-        ui.add_body_html(str(body(language)))
+    def page(request: Request) -> None:
+        ui.add_body_html(str(body(language, signed_of(request))))
         client = ui.context.client
 
         async def heard(event: Any) -> None:

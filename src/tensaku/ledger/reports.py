@@ -103,7 +103,9 @@ class Reports(Drafts):
         with self._write() as session:
             self._person(session, by)
             row = self._waiting_report(session, id)
-            row.state, row.manager, row.fund, row.as_of = "filed", drafts[0].manager, drafts[0].fund, drafts[0].as_of
+            row.state, row.manager, row.as_of = "filed", drafts[0].manager, drafts[0].as_of
+            if len({draft.fund for draft in drafts}) == 1:  # of several funds, it names them all already
+                row.fund = drafts[0].fund
             self._file_report(session, row, drafts, headings or {}, by, "report.filed")
             return _row(row)
 
