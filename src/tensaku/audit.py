@@ -110,7 +110,10 @@ def log_erase(
     ] = None,
     by: By = "",
     reason: Reason = "",
-    kind: Annotated[str, typer.Option(help="With --older: draft, revision, final or answer.")] = "answer",
+    kind: Annotated[
+        str,
+        typer.Option(help="With --older: draft, revision, final, decision, report, answer, question or opinion."),
+    ] = "answer",
     older: Annotated[float | None, typer.Option(help="Every row older than so many days instead.")] = None,
     folder: Folder = HERE,
     as_json: Json = False,
@@ -131,6 +134,10 @@ def log_erase(
         taught = {one: ledger.saw(f"ledger:{one}")[1] for one in wanted if one.startswith("final:")}
         done = ledger.erase(wanted, by, reason)
         taken = forget_erased(workspace, ledger)
+        for one in done:
+            if one.startswith("report:"):  # the file itself, kept by its hash
+                kept = workspace.root / "reports" / ledger.report(int(one[7:])).sha256
+                kept.unlink(missing_ok=True)
     told = {one: refs for one, refs in taught.items() if refs}
     if as_json:
         print(json.dumps({"erased": done, "taught": told, "taken_out": taken}, ensure_ascii=False))

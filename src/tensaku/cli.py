@@ -30,12 +30,6 @@ app.add_typer(accounts.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(card.app, name="card")
-audit.add_to(app)
-governing.add_to(app)
-app.command("index")(library.index)
-app.command("search")(library.search)
-app.command("barriers")(library.barriers)
-app.command("bundle")(bundle.command)
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s tune.epochs=1.")]
 Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
@@ -77,7 +71,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
     person: Annotated[
         str, typer.Option("--as", help="Whose rights hold; by default those of this machine's user.")
     ] = "",
@@ -553,3 +549,12 @@ def _store(folder: Path, by: str = "") -> Any:
         fix = "Name one with -C DIR"
         raise UsageError("this folder is no workspace: it has no tensaku.toml", where=folder, fix=fix)
     return seen_store(Workspace.read(folder), by)
+
+
+# Help lists commands in this order: what a newcomer needs first comes first.
+app.command("index")(library.index)
+app.command("search")(library.search)
+governing.add_to(app)
+audit.add_to(app)
+app.command("barriers")(library.barriers)
+app.command("bundle")(bundle.command)

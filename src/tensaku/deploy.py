@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -18,7 +19,7 @@ from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
-from tensaku.ledger import Ledger
+from tensaku.ledger import Ledger, NewAnswer
 from tensaku.library import answerer, writing
 from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tensaku.engines import Engine
     from tensaku.ledger import Ledger
     from tensaku.ledger.warehouse import Copied
+    from tensaku.records import Revision
     from tensaku.retrieve.answer import Answerer
     from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
@@ -152,11 +154,17 @@ def copy_finals(workspace: Workspace) -> Copied:
         engine.dispose()
 
 
+Keep = Callable[["Revision"], None]
+"""Called with each revision before it is handed on."""
+
+
 @contextmanager
 def opened(
     workspace: Workspace, ref: str | None, *, trial: bool, reporter: Reporter | None = None
-) -> Iterator[tuple[Engine, Job]]:
-    """The engine with a release loaded, and how drafts are revised with it.
+) -> Iterator[tuple[Engine, Job, Keep]]:
+    """The engine with a release loaded, how drafts are revised with it, and what takes each revision first.
+
+    The last counts it where the release was approved for a number of answers, and refuses one too many.
 
     Without `ref` it is the release that the ledger says answers now; on trial, or before any was approved, the newest.
 
@@ -171,10 +179,27 @@ def opened(
             if ref is not None:
                 artifact_of(workspace, ref)  # which says that there is none
             raise UsageError(f"no model is open to {acting()!r}", fix="Act as somebody whom the rights name: --as NAME")
-        marked = require_approved(ledger, release.ref, trial=trial)
+        marked = require_approved(ledger, release.ref, trial, workspace.spec.task.name)
+        counted = not marked and ledger.check_use(release.ref)
     with Loader(workspace, store) as loader:
         loaded = loader.load(release.ref, trial=marked)
-        yield loaded.engine, loaded.job
+        yield loaded.engine, loaded.job, _counting(workspace) if counted else lambda revision: None
+
+
+def _counting(workspace: Workspace) -> Keep:
+    """Writes a revision of this command down as an answer, so that it is held against the approval."""
+
+    last = time.monotonic()
+
+    def keep(made: Revision) -> None:
+        nonlocal last
+        began, last = last, time.monotonic()
+        name, by = workspace.spec.task.name, made.provenance
+        about = (made.draft, made.text, made.finish, made.usage, last - began)
+        with workspace.open_ledger() as ledger:
+            ledger.add_answer(NewAnswer("revise", name, by["release"], "", by, *about), workspace.spec.serve.record)
+
+    return keep
 
 
 def serve_release(
@@ -206,7 +231,7 @@ def serve_release(
                 follower.look()
             else:
                 release = release_of(store, ref)
-                follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
+                follower.hold(release.ref, require_approved(ledger, release.ref, trial, workspace.spec.task.name))
         first = follower.champion
         searched = workspace.spec.retrieve.searched
         answers = answerer(workspace, ledger, write) if searched else None

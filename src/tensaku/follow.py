@@ -221,7 +221,8 @@ class Follower:
         """Bring the line-up to what the ledger says now, and follow it from now on.
 
         Raises:
-            UsageError: a release cannot be loaded, or is not in the inventory; nothing was changed.
+            UsageError: a release cannot be loaded, is not in the inventory, or was approved for another task; nothing
+                was changed.
         """
         self._follows = True
         row = self._ledger.deployed()
@@ -235,7 +236,7 @@ class Follower:
         made: list[Loaded] = []
         try:
             for ref, arm in wanted:
-                self._ledger.check_use(ref)
+                self._ledger.check_use(ref, self._loader.workspace.spec.task.name)
                 held = next((one for one in self._now if (one.ref, one.arm) == (ref, arm)), None)
                 made.append(held or self._loader.load(ref, trial=False, arm=arm))
         except BaseException:

@@ -20,7 +20,7 @@ from tensaku.options import artifact_of
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Input, Reporter, SourceFile, Store
 
-__all__ = ["lay_out_gate", "run_gate", "run_validation"]
+__all__ = ["check_standard", "lay_out_gate", "run_gate", "run_validation"]
 
 
 def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, reporter: Reporter) -> Artifact:
@@ -30,8 +30,8 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
 
     Raises:
         NotFound: no such artifact or person.
-        UsageError: it is no release, a setting is wrong, the champion was measured on another exam, or a judge is asked
-            for and none is named.
+        UsageError: it is no release, a setting is wrong, the champion was measured on another exam, a judge is asked
+            for and none is named, or another standard than the task file's is not set by the second line.
     """
     workspace = Workspace.open(folder)
     store = Store(workspace.root, reporter)
@@ -39,6 +39,7 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
     rules = _settings(workspace.spec.promotion, sets)
     with workspace.open_ledger() as ledger:
         row = ledger.release(release.ref)
+        check_standard(ledger, release.ref, rules, probed, by, own=workspace.spec.promotion)
         match = _matched(store, ledger, release)
         base = store.get(release.inputs["base"])
         inputs: dict[str, Input] = {"challenger": release, "evaluation": match.ours}
@@ -192,6 +193,22 @@ def _read(workspace: Workspace, ledger: Ledger, release: Artifact, match: _Match
     if not votes:
         return None
     return votes_file(workspace.root, votes)
+
+
+def check_standard(
+    ledger: Ledger, ref: str, cfg: Promotion, probed: int, by: str, own: Promotion | None = None
+) -> None:
+    """Let only the second line hold a release to another standard than `own` or the gate's: the newest result counts.
+
+    Raises:
+        UsageError: nobody is named, or the person is not of the second line, or built it.
+    """
+    if cfg == (own or Promotion()) and probed >= Probe.model_fields["n"].default:
+        return
+    if not by:
+        fix = "Name somebody of the second line who had no part in building it: --by NAME"
+        raise UsageError("another standard than the gate's own is the second line's to set", fix=fix)
+    ledger.check_validator(ref, by)
 
 
 def run_validation(

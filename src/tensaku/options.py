@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HERE",
     "By",
+    "ByOr",
     "Folder",
     "Json",
     "act_as",
@@ -32,6 +33,9 @@ __all__ = [
 Folder = Annotated[Path, typer.Option("--dir", "-C", help="The workspace: a folder with a tensaku.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
 By = Annotated[str, typer.Option("--by", help="Who does this: the short name of a person known to the ledger.")]
+ByOr = Annotated[
+    str, typer.Option("--by", help="Who does this: the short name of a person; by default Tensaku itself (system).")
+]
 HERE = Path()
 
 _told: list[str] = []

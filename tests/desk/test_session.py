@@ -449,3 +449,24 @@ def test_of_a_counted_release_nothing_is_shown_before_it_is_recorded(desk: Desk,
 
     run(desk, steps)
     assert len(ledger.revisions(draft.id)) == 1
+
+
+def test_a_release_that_was_approved_for_another_task_is_not_asked(desk: Desk, draft: DraftRow) -> None:
+    desk.ledger.add_person("dev", "開発", ("developer",))
+    desk.ledger.add_person("kuroda", "黒田", ("approver",))
+    desk.ledger.add_release("release-1", "dev", {})
+    desk.ledger.approve("release-1", "kuroda", "approved", conditions=Conditions(tasks=("other",)))
+    desk.answer_with(desk.engine, Job("直してください。", provenance={"release": "release-1", "trial": "no"}))
+    desk.task = "comment"
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        assert (await page.until("asked"))["revision"] is None
+        await page.do("candidates", draft=draft.id)
+        details = [notice["detail"] for notice in page.all("notice")]
+        assert len([told for told in details if "approved for other alone, not for comment" in told]) == 2
+
+    page = run(desk, steps)
+    assert page.all("append") == []
+    assert desk.ledger.revisions(draft.id) == []

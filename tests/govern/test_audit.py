@@ -129,12 +129,14 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
 
     # retrained, held against the champion, promoted over a gate that said no, and rolled back
     third = tuned(cli, folder, 3)
+    assert "second line" in said("gate", third, "--probed", "3", code=2).err
+    assert "'sato' may not" in said("gate", third, "-s", "margin=99", "--by", "sato", code=2).err
     changes = said("card", "changes", third, "--json").json
     assert (changes["since"], [(c["name"], c["material"]) for c in changes["changes"]]) == (
         second,
         [("tune.seed", False)],
     )
-    assert "names none" in said("gate", third, "--probed", "3", "-s", "judge=true", code=2).err
+    assert "names none" in said("gate", third, "-s", "judge=true", "--by", "abe", code=2).err
     laid = said("gate", third, "--lay-out", "0", "--by", "abe", "--json").json
     assert (laid["against"], laid["new"] > 0) == (second, True)
     with Ledger.open(folder / ".tensaku" / "ledger.sqlite") as ledger:
@@ -143,7 +145,7 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
                 vote = ledger.add_vote(one.id, "left", reader)
                 if vote.left != wanted:
                     ledger.add_vote(one.id, "right", reader)
-    gate = said("gate", third, "--probed", "3", "-s", "readers=1", "--json", code=3).json
+    gate = said("gate", third, "--probed", "3", "-s", "readers=1", "--by", "abe", "--json", code=3).json
     read = next(test for test in gate["tests"] if test["name"] == "readers")
     assert read["measured"] == f"preferred 1.00 [1.00, 1.00] in {laid['new']} drafts against {second}"
     assert gate["champion"]

@@ -122,7 +122,8 @@ def test_a_key_opens_no_more_than_its_person_may(serve: Callable[..., str], ledg
     assert ask(url, key, "release-1").status_code == 200
     listed = httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"}, timeout=20).json()
     assert [card["id"] for card in listed["data"]] == ["monthly", "release-1"]
-    assert [row.tasks for row in list(ledger.keys())] == [("monthly",)]
+    (row,) = ledger.keys()
+    assert row.tasks == ("monthly",)
 
 
 def test_limits_of_a_key(serve: Callable[..., str], ledger: Ledger) -> None:

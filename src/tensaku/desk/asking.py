@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tensaku.engines.protocol import Engine
-from tensaku.ledger import DraftRow
+from tensaku.ledger import DraftRow, Ledger
 from tensaku.records import Revision
 from tensaku.revise import DraftText, Job, Revising, start
 from tensaku.serve.flow import flow
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "covered"]
 
 BEAT = 0.04
 """Seconds between two pieces to the browser: often enough to look like writing, seldom enough to cost nothing."""
@@ -65,3 +65,13 @@ class Asking:
         self.stopped = True
         if self._revising is not None:
             self._revising.cancel()
+
+
+def covered(ledger: Ledger, job: Job, task: str) -> bool:
+    """Whether the release that answers was approved for a number of answers, so that each is counted. Blocks.
+
+    Raises:
+        UsageError: its approval does not cover one more, or not this task.
+    """
+    release = job.provenance.get("release", "")
+    return bool(release) and job.provenance.get("trial") != "yes" and ledger.check_use(release, task)

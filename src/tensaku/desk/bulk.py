@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from tensaku.desk.asking import covered
 from tensaku.desk.rights import PersonalLedger
 from tensaku.engines.protocol import Engine
 from tensaku.errors import EngineError, TensakuError, UsageError
@@ -30,7 +31,7 @@ class BulkWorker:
 
     A draft is struck off in the transaction that keeps its revision, so what was answered is never asked again, however
     the server ended; what was being written at that moment is. `answering` says who answers the next question of a
-    person, `own` is the ledger as that person may see it: what they asked for may be out of their reach by now.
+    person, for `task`; `own` is the ledger as that person may see it: what they asked for may be out of reach by now.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class BulkWorker:
         ledger: Ledger,
         answering: Callable[[str], tuple[Engine, Job]],
         own: Callable[[str], PersonalLedger] | None = None,
+        task: str = "",
     ) -> None:
-        self._ledger, self._answering, self._own = ledger, answering, own or partial(PersonalLedger, ledger)
+        self._ledger, self._answering, self._task = ledger, answering, task
+        self._own = own or partial(PersonalLedger, ledger)
         self._called, self._ended, self._claim = threading.Event(), threading.Event(), threading.Lock()
         self._busy: set[int] = set()
         self._running: set[Revising] = set()
@@ -107,7 +110,9 @@ class BulkWorker:
         text = DraftText(text=draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
         for attempt in range(1, TRIES + 1):
             try:
-                revising = start(*self._answering(by), text)
+                engine, job = self._answering(by)
+                covered(self._ledger, job, self._task)
+                revising = start(engine, job, text)
                 with self._claim:
                     self._running.add(revising)
                 try:

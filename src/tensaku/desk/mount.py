@@ -129,11 +129,12 @@ def mount(  # noqa: PLR0913  what a desk is made of
     _mounted.append(app)
     # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
     threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", House()), daemon=True).start()
-    entry = Access(ledger, access or AccessRules(), barriers)
-    desk = Desk(ledger, engine, job, title, choose, entry.sees)
+    rules = access or AccessRules()
+    entry = Access(ledger, rules, barriers)
+    desk = Desk(ledger, engine, job, title, choose, entry.sees, rules.task)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
-    worker = BulkWorker(ledger, desk.answering, entry.own)
+    worker = BulkWorker(ledger, desk.answering, entry.own, rules.task)
 
     def end_revisions() -> None:
         worker.close()

@@ -17,7 +17,7 @@ from tensaku.desk.gate import signed_of
 from tensaku.desk.rights import READERS, PersonalLedger
 from tensaku.desk.words import Language
 from tensaku.errors import UsageError
-from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, PersonRow, VoteRow
+from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, VoteRow
 
 __all__ = ["PATHS", "add_reading"]
 
@@ -87,7 +87,7 @@ def _add(app: FastAPI, own: Callable[[str], PersonalLedger], path: str, language
         signed = signed_of(request)
         values: dict[str, Any] = {"say": say, "path": path, "other_path": other, "fault": fault, "here": "read"}
         values |= {"token": signed.form_token, "votes": not set(signed.person.roles) <= READERS}
-        values |= _turn(own(signed.person.name), signed.person, back="back" in request.query_params)
+        values |= _turn(own(signed.person.name), signed.person.name, back="back" in request.query_params)
         return render("reading.html", language, status=400 if fault else 200, signed=signed, **values)
 
     async def read(request: Request) -> Response:
@@ -120,10 +120,10 @@ def _keep(ledger: Ledger, person: str, form: Form) -> None:
     ledger.add_vote(int(number), winner, person, reason=form.one("reason").replace("\r\n", "\n"))
 
 
-def _turn(ledger: Ledger, reader: PersonRow, *, back: bool) -> dict[str, Any]:
-    """What `reader` is shown: the next comparison, or the last one that was answered."""
-    seen = ledger.reading(reader.name)
-    mine = [vote for vote in ledger.votes() if vote.by == reader.name]
+def _turn(ledger: Ledger, name: str, *, back: bool) -> dict[str, Any]:
+    """What the reader `name` is shown: the next comparison, or the last one that was answered."""
+    seen = ledger.reading(name)
+    mine = [vote for vote in ledger.votes() if vote.by == name]
     shown = None
     if back and mine:
         shown = _again(ledger, mine[-1])

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tensaku.govern.barred import BarredLedger, fund_of
 from tensaku.govern.barriers import Barriers
+from tensaku.intake import EVERY
 from tensaku.ledger import (
     SYSTEM,
     BulkRow,
@@ -202,5 +203,6 @@ def _funds_of(session: Session, bulk_id: int) -> set[str]:
 
 
 def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
+    own = {part["fund"] for part in report.parts if part.get("fund", EVERY) != EVERY} or {report.fund}
     bounded = any(scope.startswith("fund:") for scope in me.scopes)
-    return me.may(fund=report.fund) if report.fund else not bounded or report.by == me.name
+    return all(me.may(fund=fund) if fund else not bounded or report.by == me.name for fund in own)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tensaku.desk.asking import Asking
+from tensaku.desk.asking import Asking, covered
 from tensaku.desk.beside import Beside
 from tensaku.desk.board import Filters, read_board
 from tensaku.desk.candidates import Candidates
@@ -64,7 +64,7 @@ class Desk:
     """What all pages share. `engine` and `job` are exchanged, together by `answer_with`, when another release answers.
 
     With `choose`, each question of a person asks it who answers; a challenger is tried so. `sees` says whether a person
-    may use and know of a release.
+    may use and know of a release. `task` is what it is asked for, which an approval may be bound to.
     """
 
     ledger: Ledger
@@ -73,6 +73,7 @@ class Desk:
     title: str = ""
     choose: Callable[[str], tuple[Engine, Job]] | None = None
     sees: Callable[[str, str], bool] = _everybody
+    task: str = ""
 
     def answer_with(self, engine: Engine, job: Job) -> None:
         """From now on this release answers, and the pages show its name."""
@@ -175,6 +176,11 @@ class Session:
     def style(self) -> Sequence[StyleRule]:
         """The house style."""
         return self._desk.job.style
+
+    @property
+    def task(self) -> str:
+        """The task of this desk."""
+        return self._desk.task
 
     def answering(self) -> tuple[Engine, Job]:
         """Who answers the next question of whoever is at the page."""
@@ -469,7 +475,7 @@ class Session:
 
         try:
             engine, job = await asyncio.to_thread(desk.answering, by)
-            counted = await asyncio.to_thread(_counted, desk.ledger, job)
+            counted = await self._covered(job)
             revision = await asking.run(engine, job, None if counted else wrote)
             if not asking.stopped and revision.finish != "cancelled":
                 row = await self._kept(draft, revision, by)
@@ -498,6 +504,12 @@ class Session:
             self.send("asked", done)
             self._compare_soon()
         await self._refresh(draft)
+
+    async def _covered(self, job: Job) -> bool:
+        try:
+            return await asyncio.to_thread(covered, self._desk.ledger, job, self._desk.task)
+        except UsageError as error:
+            raise _NotKept(str(error)) from error
 
     async def _kept(self, draft: int, revision: Revision, by: str) -> RevisionRow:
         try:
@@ -546,18 +558,3 @@ class Session:
 
 class _NotKept(Exception):
     """A revision that may not be asked for, or that the ledger did not take."""
-
-
-def _counted(ledger: Ledger, job: Job) -> bool:
-    """Whether the release that answers was approved for a number of answers. Blocks.
-
-    Raises:
-        _NotKept: its approval does not cover one more.
-    """
-    release = job.provenance.get("release", "")
-    if not release or job.provenance.get("trial") == "yes":
-        return False
-    try:
-        return ledger.check_use(release)
-    except UsageError as error:
-        raise _NotKept(str(error)) from error

@@ -79,19 +79,21 @@ def approve(
     return ledger.release(release_ref)
 
 
-def require_approved(ledger: Ledger, ref: str, trial: bool) -> bool:
+def require_approved(ledger: Ledger, ref: str, trial: bool, task: str = "") -> bool:
     """Let a release through to serving, or refuse it.
 
     Args:
         ledger: where decisions are recorded.
         ref: the release.
         trial: whether a release without approval is let through.
+        task: what it is asked for; empty: not looked at.
 
     Returns:
         True if its answers must be marked as a trial's; an approved release is never marked, whatever `trial` says.
 
     Raises:
-        UsageError: it is not in the ledger, or it is not approved and `trial` is not said.
+        UsageError: it is not in the ledger, it is not approved and `trial` is not said, or it was approved for another
+            task.
     """
     try:
         row = ledger.release(ref)
@@ -99,7 +101,7 @@ def require_approved(ledger: Ledger, ref: str, trial: bool) -> bool:
         fix = "Enter it with: tensaku run"
         raise UsageError(f"release {ref} is not in the ledger", where=ledger.where, fix=fix) from missing
     if row.status == "approved":
-        ledger.check_use(ref)
+        ledger.check_use(ref, task)
         return False
     if trial:
         return True

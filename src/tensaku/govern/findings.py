@@ -39,9 +39,8 @@ def add_finding(
     if due <= datetime.now(UTC):
         raise UsageError("the finding would be overdue already", fix="Name a day that is still to come")
     ledger.release(ref)
-    name = f"F-{ledger.subjects('finding') + 1:04d}"
     content = {"about": ref, "text": words, "severity": severity, "due": due.isoformat(), "evidence": evidence}
-    return ledger.file("finding", name, content, by, about=ref)
+    return ledger.file_finding(content, by, about=ref)
 
 
 def open_findings(ledger: Ledger, ref: str = "", at: datetime | None = None) -> list[FilingRow]:

@@ -88,9 +88,9 @@ class Road:
             return self._enter(file.name, NewReport(key, file.name, reasons=(reason,)), [], {}, by)
         found = sort_report(file.name, document, self.cfg, self._known(given))
         reasons = found.reasons or self._rivals(found)
-        closed = [fund for fund in dict.fromkeys(fund for fund, _ in found.texts()) if not may(fund)]
-        if not reasons and closed:
-            reasons = (Reason("fund-of-others", "、".join(closed)),)
+        others = sorted({fund for fund, _ in found.texts() if not may(fund)})
+        if not reasons and others:
+            reasons = (Reason("fund-of-others", "、".join(others)),)
         values = tuple({"code": reason.code, "detail": reason.detail} for reason in reasons)
         guess = found.guesses
         new = NewReport(

@@ -134,7 +134,7 @@ class Ledger(
             anchors: what `log_end` returned at other times, kept outside the database.
             since: one of these from which on alone the log is read, where it was held against all of them before.
         """
-        with self._read() as session:
+        with self._read(at_once=True) as session:
             return chain.verify(session, *anchors, since=since)
 
     def log_hours(self) -> list[str]:
@@ -148,5 +148,5 @@ class Ledger(
 
         The log itself is not looked at; `verify_log` does that.
         """
-        with self._read() as session:
+        with self._read(at_once=True) as session:
             return mismatches(session)
