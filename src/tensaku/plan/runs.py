@@ -130,10 +130,10 @@ def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[M
         if name in but or record is None or not whole or (row == "tuned" and adapter.facts["form"] != "adapter"):
             continue
         count = record["answered"]
-        mean = {key: record[key] / count for key in ("prompt", "completion", "accepted", "rejected")}
+        mean = {key: record[key] / count for key in ("prompt", "completion", "accepted", "rejected", "cached")}
         asked = OwnServing(
             engine.get("precision", "int8"), slots, context, min(cfg["at_once"], slots, count),
-            round(mean["prompt"]), round(mean["completion"]), int(row == "tuned"), adapter.config["rank"],
+            round(mean["prompt"] - mean["cached"]), round(mean["completion"]), int(row == "tuned"), adapter.config["rank"],
             mean["accepted"], mean["rejected"],
         )  # fmt: skip
         rounds = count / asked.users
