@@ -41,10 +41,10 @@ def at_work(ledger: Ledger, month: str, edited: str, seconds: float, monkeypatch
         for module in ("answers", "drafts", "finals"):
             patch.setattr(f"tensaku.ledger.{module}.datetime", Clock)
         for n in range(3):
-            new = NewDraft(f"{SENTENCE}{n}", "みさき投信", "国内株式F", "market", month, "paste")
+            new = NewDraft(SENTENCE + "甲乙丙"[n], "みさき投信", "国内株式F", "market", month, "paste")
             draft = ledger.add_draft(new, by="endo")
             made_by = {"release": REF, "trial": "no"}
-            made = Revision(new.text, f"{SENTENCE}約{n}", Verdict(), "stop", Usage(9, 12 + n), made_by)
+            made = Revision(new.text, f"{SENTENCE}約{'甲乙丙'[n]}", Verdict(), "stop", Usage(9, 12 + n), made_by)
             held = ledger.add_revision(draft.id, made, by="endo")
             ledger.save_final(draft.id, f"{SENTENCE}{edited}", "endo", revision_id=held.id)
             answer = NewAnswer("chat", "c", REF, "", {"trial": "no"}, "a", SENTENCE, "stop", Usage(3, 9), seconds)

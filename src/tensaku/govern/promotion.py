@@ -256,7 +256,7 @@ def _write(
 
 _STYLE = (
     ".why { margin: 0.5rem 0; padding: 0.2rem 0 0.2rem 1rem; border-left: 4px solid var(--red); }\n"
-    ".verdict { color: var(--teal); } .verdict.no { color: var(--red); } td.w { min-width: 8rem; }\n"
+    ".verdict { color: var(--teal); } .verdict.no { color: var(--red); } td:first-child { white-space: nowrap; }\n"
 )
 
 
@@ -297,9 +297,15 @@ def write_page(content: Mapping[str, Any]) -> str:
 
 
 def _reason(test: Mapping[str, Any]) -> Markup:
-    line = Markup('<p class="why"><b>{}</b>: {}。基準は {}。<small>{}: {}; wanted {}.</small></p>')
+    line = Markup('<p class="why"><b>{}</b>: {}。基準: {}。<small>{}: {}; wanted {}.</small></p>')
     said = (in_japanese(test["measured"]), in_japanese(test["wanted"]))
     return line.format(test["japanese"], *said, test["name"], test["measured"], test["wanted"])
+
+
+def _both(text: str) -> Markup:
+    """Words in Japanese, with the English beneath where they differ."""
+    japanese = in_japanese(text)
+    return Markup("{}<small>{}</small>").format(japanese, text) if japanese != text else Markup("{}").format(text)
 
 
 def _table(tests: Sequence[Mapping[str, Any]]) -> Markup:
@@ -308,7 +314,7 @@ def _table(tests: Sequence[Mapping[str, Any]]) -> Markup:
     rows = []
     for test in tests:
         mark = both.format(*marks[test["passed"]])
-        said = [both.format(in_japanese(test[name]), test[name]) for name in ("measured", "wanted")]
+        said = [_both(test[name]) for name in ("measured", "wanted")]
         shown = Markup('<span class="bad">{}</span>').format(mark) if test["passed"] is False else mark
         rows.append((both.format(test["japanese"], test["name"]), shown, *said))
     return grid(("試験 Test", "判定 Verdict", "測定値 Measured", "基準 Wanted"), rows, numbers_from=9)
