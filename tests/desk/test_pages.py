@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
@@ -86,6 +89,20 @@ def test_the_pages_lead_to_each_other_and_back(visitor: Page, shown: Any) -> Non
         expect(page.locator("h1")).to_have_count(1)
     page.locator("#language").click()
     expect(page.locator(".bar .nav a[aria-current]")).to_have_text("推敲")
+
+
+def test_who_leaves_before_the_answer_leaves_no_trace(shown: Any) -> None:
+    """The fixture sees at its end that the server wrote nothing."""
+    token = shown.ledger.begin_session("sato", how="open", hours=1)
+    host, port = shown.url.removeprefix("http://").split(":")
+    asked = f"GET /ja HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: tensaku-session={token}\r\n\r\n".encode()
+    for n in range(20):
+        with socket.create_connection((host, int(port))) as gone:
+            gone.sendall(asked)
+            time.sleep(0.01 * (n % 5))
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed at once
+    answer = httpx.get(shown.url + "/ja", cookies={"tensaku-session": token}, timeout=30)
+    assert answer.status_code == 200
 
 
 def test_a_question_and_its_source_have_no_barriers(visitor: Page, shown: Any) -> None:
