@@ -55,7 +55,7 @@ class Gate:
             await _turn_away(scope, receive, send, "/account" if signed is not None else "/signin")
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on. Who has left before the answer is no fault: the framework raises one, which ends here."""
+        """Hand the request on. Who left before the answer is no fault; the framework raises one, which ends here."""
         gone = False
 
         async def heard() -> MutableMapping[str, Any]:
