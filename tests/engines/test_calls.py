@@ -81,5 +81,5 @@ def test_text_and_calls_are_parted_however_they_come(step: int, text: str, said:
     pieces = [piece for _, pieces in found for piece in pieces]
     assert "".join(part for part, _ in found) + reader.flush() == said
     names = [piece.name for piece in pieces if piece.id]
-    arguments = ["".join(p.arguments for p in pieces if p.index == n) for n in range(len(names))]
+    arguments = ["".join(p.arguments for p in pieces if p.number == n) for n in range(len(names))]
     assert list(zip(names, arguments, strict=True)) == calls

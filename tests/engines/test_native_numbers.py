@@ -85,7 +85,7 @@ def test_a_number_that_has_begun_is_gone_on_with(tokenizer: Tokenizer) -> None:
     limit = KnownNumbers("385円", Words(tokenizer, len(tokenizer)))
     [three], [eight] = tokenizer.encode("3"), tokenizer.encode("8")
     scores = torch.linspace(1, 0, len(tokenizer))
-    scores[6:262] = -100.0  # single bytes, of which any character may become
+    scores[:262] = -100.0  # marks without text, and bytes, of which any character may become
     scores[eight] = -50.0
     limit.narrow(scores, [three])
     assert int(scores.argmax()) == eight

@@ -41,9 +41,9 @@ class CallForm:
 
 
 class CallPiece(NamedTuple):
-    """A piece of call `index` of an answer: `id` and `name` with its first piece (else empty), then its arguments."""
+    """A piece of call `number` of an answer: `id` and `name` with its first piece (else empty), then its arguments."""
 
-    index: int
+    number: int
     id: str
     name: str
     arguments: str
@@ -128,24 +128,24 @@ class CallReader:
         return said
 
     def _call(self) -> list[CallPiece]:
-        form, index = self._form, self.count
+        form, number = self._form, self.count
         if self._inside == "name":
             at = self._held.find(form.middle)
             if at < 0:
                 return []
             name, self._held = self._held[:at], self._held[at + len(form.middle) :]
             self._inside, self._json = "arguments", _JsonEnd()
-            return [CallPiece(index, self._new_id(), name, "")]
+            return [CallPiece(number, self._new_id(), name, "")]
         if self._inside == "arguments":
             end = self._json.feed(self._held)
             written = self._held if end is None else self._held[:end]
             self._held = self._held[len(written) :]
             if end is not None:
                 self._inside = "closing"
-            return [CallPiece(index, "", "", written)] if written else []
+            return [CallPiece(number, "", "", written)] if written else []
         if len(self._held) >= len(form.closing):
             self._held = self._held.removeprefix(form.closing)
-            self._inside, self.count = None, index + 1
+            self._inside, self.count = None, number + 1
         return []
 
 

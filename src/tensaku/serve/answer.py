@@ -125,11 +125,11 @@ class _Writing:
 
     def _add_calls(self, piece: Piece) -> None:
         for call in piece.calls:
-            if call.index == len(self.calls):
+            if call.number == len(self.calls):
                 self.calls.append(ToolCall(call.id, call.name, call.arguments))
             else:
-                begun = self.calls[call.index]
-                self.calls[call.index] = begun._replace(arguments=begun.arguments + call.arguments)
+                begun = self.calls[call.number]
+                self.calls[call.number] = begun._replace(arguments=begun.arguments + call.arguments)
 
     @property
     def told(self) -> str:

@@ -32,7 +32,7 @@ def _called(piece: CallPiece) -> dict[str, Any]:
     """A piece of a call: its first says which it is."""
     function = ({"name": piece.name} if piece.name else {}) | {"arguments": piece.arguments}
     first = {"id": piece.id, "type": "function"} if piece.id else {}
-    return {"index": piece.index, **first, "function": function}
+    return {"index": piece.number, **first, "function": function}
 
 
 class Shape:

@@ -150,11 +150,11 @@ class RemoteAnswer:
     def _take(self, chunk: Any) -> None:
         if chunk.usage is not None:
             details = chunk.usage.completion_tokens_details
-            accepted, rejected = (
+            right, wrong = (
                 getattr(details, f"{name}_prediction_tokens", None) or 0 for name in ("accepted", "rejected")
             )
             known = getattr(chunk.usage.prompt_tokens_details, "cached_tokens", None) or 0
-            self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, accepted, rejected, known)
+            self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, right, wrong, known)
         for choice in chunk.choices:
             text = (choice.delta.content if hasattr(choice, "delta") else choice.text) or ""
             scores = _scores(choice.logprobs)
