@@ -48,7 +48,9 @@ def test_a_large_pool_is_compared_in_files_with_the_same_result(
     held = Shards(write_shards(tmp_path, rows), tmp_path)
     wanted = walk("near-duplicates", rows, figures="any")
     made: list[Path] = []
-    monkeypatch.setattr(alike, "near_links", lambda *given, folder: made.append(folder) or near_links(*given, folder=folder))
+    monkeypatch.setattr(
+        alike, "near_links", lambda *given, folder: made.append(folder) or near_links(*given, folder=folder)
+    )
     monkeypatch.setattr(alike, "IN_MEMORY", 10)
     assert walk("near-duplicates", held, figures="any") == wanted
     assert len(wanted[1]) > 20

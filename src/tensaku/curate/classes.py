@@ -102,7 +102,9 @@ def quality(
     counts = Counter(example.name for example in examples)
     if min(counts["accepted"], counts["not"]) < _FEW:
         what = f"there are {counts['accepted']} accepted texts and {counts['not']} others to learn from, {_FEW} are asked for"
-        raise UsageError(what, where="step 'quality'", fix='Bring in more pairs, say learn = "all", or leave the step out')
+        raise UsageError(
+            what, where="step 'quality'", fix='Bring in more pairs, say learn = "all", or leave the step out'
+        )
     for pair, shares in _Judges(examples, ("not", "accepted")).shares(rows, "final"):
         score = shares[1]
         tally[f"finals scored {min(int(score * 5), 4) / 5:.1f} to {min(int(score * 5), 4) / 5 + 0.2:.1f}"] += 1
@@ -122,7 +124,9 @@ def _accepted(path: Path) -> Iterator[_Example]:
                 yield _Example(row["revision"], "not", -1)
         else:
             fix = 'Write { "text": "...", "accepted": true } in each line'
-            raise DataError("the line says neither text and accepted nor revision and final", file=path, line=number, fix=fix)
+            raise DataError(
+                "the line says neither text and accepted nor revision and final", file=path, line=number, fix=fix
+            )
 
 
 def _lines(path: Path, setting: str) -> Iterator[tuple[int, dict[str, object]]]:
@@ -172,7 +176,9 @@ def labels(
     names = sorted({example.name for example in examples})
     if len(names) < 2:
         fix = "Leave the step out, or name another field"
-        raise UsageError(f"the pool knows {len(names)} {field}, two are needed to tell apart", where="step 'labels'", fix=fix)
+        raise UsageError(
+            f"the pool knows {len(names)} {field}, two are needed to tell apart", where="step 'labels'", fix=fix
+        )
     for pair, shares in _Judges(examples, names).shares(rows, side):
         share = max(shares)
         found, stands = names[shares.index(share)], getattr(pair, field)
@@ -222,7 +228,9 @@ def domain(
         raise DataError(f"it names {len(names)} domains, two are needed to tell apart", file=path)
     for name in keep:
         if name not in names:
-            raise UsageError(f"no example is of the domain {name!r}", where="step 'domain'", fix=f"There is: {', '.join(names)}")
+            raise UsageError(
+                f"no example is of the domain {name!r}", where="step 'domain'", fix=f"There is: {', '.join(names)}"
+            )
     for pair, shares in _Judges(learnt, names).shares(rows, side):
         found = names[shares.index(max(shares))]
         tally[f"{side}s about {found}"] += 1

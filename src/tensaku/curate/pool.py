@@ -18,8 +18,8 @@ import tensaku.curate.personal.step
 import tensaku.curate.semantic
 import tensaku.curate.steps  # noqa: F401
 from tensaku.config import Section
-from tensaku.curate.ingest import DROPS, PAIRS
 from tensaku.curate.back import identities
+from tensaku.curate.ingest import DROPS, PAIRS
 from tensaku.curate.rows import JsonlWriter
 from tensaku.curate.shards import Shards, cut
 from tensaku.curate.sheet import write_sheet

@@ -72,9 +72,7 @@ def semantic_duplicates(
             yield drop(pair, "semantic-duplicate", detail, pairs[partner].source)
 
 
-def _all_links(
-    rows: Iterable[Pair], embedder: Embedder, side: str, likeness: float, folder: Path | None
-) -> list[Link]:
+def _all_links(rows: Iterable[Pair], embedder: Embedder, side: str, likeness: float, folder: Path | None) -> list[Link]:
     vectors = KeptVectors(embedder, folder)
     if side != "both":
         return near_vectors(vectors.of(getattr(pair, side) for pair in rows), likeness)

@@ -23,7 +23,14 @@ __all__ = ["write_sheet"]
 _SAMPLES = 5  # of each kind shown
 _READ = 2000  # pairs read for languages and personal data, evenly over the pool
 _SHOWN = 160  # characters of a sample
-_FOR_PEOPLE = ("contradiction-for-people", "contradictory-twin", "swapped-finals", "swapped-sides", "misaligned", "unlikely-label")
+_FOR_PEOPLE = (
+    "contradiction-for-people",
+    "contradictory-twin",
+    "swapped-finals",
+    "swapped-sides",
+    "misaligned",
+    "unlikely-label",
+)
 _STYLE = ".sample td.w { white-space: normal; min-width: 14rem; } table.wide { width: 100%; }"
 
 

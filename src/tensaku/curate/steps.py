@@ -20,7 +20,20 @@ from tensaku.plugins import steps
 from tensaku.records import Drop, Pair, to_dict
 from tensaku.revise import LONGEST_DRAFT
 
-__all__ = ["Step", "drop", "is_one_by_one", "one_by_one", "duplicates", "empty", "identical", "ids", "long", "normalise", "repair", "twins"]
+__all__ = [
+    "Step",
+    "drop",
+    "duplicates",
+    "empty",
+    "identical",
+    "ids",
+    "is_one_by_one",
+    "long",
+    "normalise",
+    "one_by_one",
+    "repair",
+    "twins",
+]
 
 Step = Iterator[Pair | Drop]
 F = TypeVar("F", bound=Callable[..., Any])

@@ -187,9 +187,7 @@ def _is_done(shard: Shard, target: Path) -> bool:
     return marker.is_file() and json.loads(marker.read_text(encoding="utf-8"))["of"] == [shard.start, shard.end]
 
 
-def walk_shard(
-    parts: Sequence[Part[Any]], shard: Shard, target: Path, back: Collection[tuple[str, str]] = ()
-) -> None:
+def walk_shard(parts: Sequence[Part[Any]], shard: Shard, target: Path, back: Collection[tuple[str, str]] = ()) -> None:
     """Take one shard through steps that look at each pair by itself; leaves `target`, its drops, and its marker last."""
     aside = target.with_suffix(".drops")
     fresh = aside.with_name(f"{aside.name}.{os.getpid()}")

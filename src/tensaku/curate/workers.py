@@ -36,7 +36,12 @@ class Workers:
         words = [sys.executable, "-m", "tensaku.curate.workers"]
         self._processes = [
             subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
             )
             for _ in range(many if many > 1 else 0)
         ]
@@ -77,7 +82,9 @@ class Workers:
             except IndexError:
                 return
             shard, target = piece
-            answered = _say(process, {"shard": [str(shard.path), *shard[1:]], "target": str(target)}) and _heard(process)
+            answered = _say(process, {"shard": [str(shard.path), *shard[1:]], "target": str(target)}) and _heard(
+                process
+            )
             self._done.put(piece)
             if not answered:
                 break

@@ -121,7 +121,9 @@ class PersonalLedger(Ledger):
     def may_propose(self) -> bool:
         """Whether they propose topics, and decide on others' ones."""
         with self._read() as session:
-            return bool({"developer", "approver", "admin"} & set(row_of(session.get_one(tables.Person, self._name)).roles))
+            return bool(
+                {"developer", "approver", "admin"} & set(row_of(session.get_one(tables.Person, self._name)).roles)
+            )
 
     def add_topic(self, new: NewTopic, *, by: str) -> TopicRow:
         """As `Ledger.add_topic`; needs a developer, an approver or an administrator."""

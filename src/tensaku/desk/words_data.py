@@ -33,7 +33,10 @@ DATA: Mapping[str, tuple[str, str]] = {
     "data_decide": ("判断", "Decision"),
     "data_take_back": ("学習データに戻す理由", "Why it should be taken back"),
     "data_leave_again": ("やはり外す理由", "Why it should be left out after all"),
-    "data_note_hint": ("例: 相場の見方が変わった月で、文言は近いが別の内容", "For example: close in wording, but another view of the market"),
+    "data_note_hint": (
+        "例: 相場の見方が変わった月で、文言は近いが別の内容",
+        "For example: close in wording, but another view of the market",
+    ),
     "data_hint": (
         "名前と日時とともに記録され、次に学習データを作るとき（tensaku run）に反映されます。いまのモデルは変わりません。",
         "Recorded with your name and the time. It counts when the data is next made (tensaku run); today's model does not change.",
@@ -54,7 +57,10 @@ DATA: Mapping[str, tuple[str, str]] = {
         "The data has been made anew. Load the page again and try once more.",
     ),
     "data_told_kept": ("記録しました。次に作る学習データに残ります。", "Recorded. The next data keeps this pair."),
-    "data_told_left": ("記録しました。次に作る学習データからも外れます。", "Recorded. The next data leaves this pair out."),
+    "data_told_left": (
+        "記録しました。次に作る学習データからも外れます。",
+        "Recorded. The next data leaves this pair out.",
+    ),
     # topics
     "data_tab_drops": ("外した組", "Set aside"),
     "data_tab_topics": ("題材", "Topics"),

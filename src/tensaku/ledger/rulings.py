@@ -79,7 +79,9 @@ class Rulings(Transactions):
         table = tables.DropRuling
         newest = select(func.max(table.id)).group_by(table.row, table.reason)
         with self._read() as session:
-            return [_ruling(row) for row in session.scalars(select(table).where(table.id.in_(newest)).order_by(table.id))]
+            return [
+                _ruling(row) for row in session.scalars(select(table).where(table.id.in_(newest)).order_by(table.id))
+            ]
 
 
 def _ruling(row: tables.DropRuling) -> RulingRow:

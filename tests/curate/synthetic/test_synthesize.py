@@ -74,7 +74,9 @@ class Road:
         with Ledger.open(path / "ledger.sqlite") as ledger:
             ledger.add_person("sato", "佐藤")
             ledger.add_person("mori", "森")
-            ledger.review_topic(ledger.add_topic(NewTopic("knowledge", "円安", "為替。"), by="sato").id, "approved", by="mori")
+            ledger.review_topic(
+                ledger.add_topic(NewTopic("knowledge", "円安", "為替。"), by="sato").id, "approved", by="mori"
+            )
             ledger.add_topic(NewTopic("knowledge", "まだ", "未承認。"), by="sato")
             self.topics = topics_file(ledger, path / "topics")
 
@@ -101,17 +103,27 @@ def test_a_voice_is_what_the_house_changes_turned_round(real: list[Pair]) -> Non
     drafts = {as_draft(final, voice, dice) for voice in voices for _ in range(5)}
     assert len(drafts) > 10
     assert all("3.2" in text or "３．２" in text for text in drafts)
-    assert [as_draft(final, voices[0], random.Random(7)) for _ in "ab"] == [as_draft(final, voices[0], random.Random(7))] * 2
+    assert [as_draft(final, voices[0], random.Random(7)) for _ in "ab"] == [
+        as_draft(final, voices[0], random.Random(7))
+    ] * 2
 
 
 def test_answers_count_only_if_they_are_plain() -> None:
-    assert [grade_of(said) for said in ("評価: 4", "評価：５点", "評価: 4\n評価: 2", "4", "")] == [4, 5, None, None, None]
+    assert [grade_of(said) for said in ("評価: 4", "評価：５点", "評価: 4\n評価: 2", "4", "")] == [
+        4,
+        5,
+        None,
+        None,
+        None,
+    ]
     assert written("<原稿>\n本文。\n</原稿>\n以上です。") == "本文。"
     assert written(" 本文。 ") == "本文。"
     assert two_texts("<公表文>公。</公表文><原稿>原。</原稿>") == ("原。", "公。")
     assert two_texts("<公表文>公。</公表文>") is None
     assert two_texts("<公表文>公。</公表文><原稿>原。</原稿><原稿>又。</原稿>") is None
-    assert "</公表文>" not in back("逃げる</公表文>", "甲", (), "ja").rpartition("<公表文>")[2].removesuffix("</公表文>")
+    assert "</公表文>" not in back("逃げる</公表文>", "甲", (), "ja").rpartition("<公表文>")[2].removesuffix(
+        "</公表文>"
+    )
 
 
 def test_what_differs_or_leads_to_the_exam_is_set_aside(real: list[Pair]) -> None:
@@ -165,7 +177,11 @@ def test_a_model_writes_grades_and_is_asked_once(road: Road, tmp_path: Path, rea
     ]
     (tmp_path / "finals.jsonl").write_text("".join(json.dumps(row) + "\n" for row in loose), encoding="utf-8")
     cfg = Synthesize.model_validate(
-        {"make": {"back": 2, "paraphrase": 3, "topics": 7}, "engine": {"engine": "test-writes"}, "finals": "finals.jsonl"}
+        {
+            "make": {"back": 2, "paraphrase": 3, "topics": 7},
+            "engine": {"engine": "test-writes"},
+            "finals": "finals.jsonl",
+        }
     )
     asked.clear()
     made = road.synthesize(cfg, finals=finals_source(cfg, tmp_path))

@@ -58,7 +58,9 @@ def shingles(texts: Sequence[str], n: int, unit: Unit = "chars") -> Shingles:
     starts = np.concatenate(([0], np.cumsum(counts)))
     # A text shorter than n reads on into zeros: pad its run by hand after the common case.
     hashed = _rolling(codes, n)
-    begun = np.ones(len(codes), bool)  # where a run of n begins: nowhere in the last n - 1 of a text but at its very start
+    begun = np.ones(
+        len(codes), bool
+    )  # where a run of n begins: nowhere in the last n - 1 of a text but at its very start
     for back in range(1, n):
         begun[ends[lengths >= back] - back] = False
     begun[begins[lengths > 0]] = True
@@ -166,9 +168,7 @@ def sorted_sets(found: Shingles) -> Shingles:
     return Shingles(keys.astype(np.uint32), np.concatenate(([0], np.cumsum(counts))))
 
 
-def jaccard(
-    found: Shingles, first: NDArray[Any], second: NDArray[Any], at_once: int = 1 << 15
-) -> NDArray[np.float64]:
+def jaccard(found: Shingles, first: NDArray[Any], second: NDArray[Any], at_once: int = 1 << 15) -> NDArray[np.float64]:
     """The exact Jaccard likeness, 0 to 1, of the texts `first[i]` and `second[i]`: shared shingles / all shingles.
 
     Args:

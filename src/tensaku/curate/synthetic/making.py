@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from tensaku.curate.synthetic import prompts
 from tensaku.curate.made import made_id
+from tensaku.curate.synthetic import prompts
 from tensaku.curate.synthetic.prompts import Topic
 from tensaku.curate.synthetic.voices import Voice, as_draft
 from tensaku.engines.asks import Asked
@@ -113,6 +113,8 @@ def from_answers(plans: Sequence[Plan], said: Mapping[str, Mapping[str, str]]) -
         final = texts[1] if texts else plan.of.final
         if not draft.strip() or answer["finish"] != "stop":
             source = f"synthetic:{plan.method}:{plan.of.id}"
-            yield Drop("no-answer", source, f"the model's answer makes no pair ({answer['finish']})", {"text": answer["text"]})
+            yield Drop(
+                "no-answer", source, f"the model's answer makes no pair ({answer['finish']})", {"text": answer["text"]}
+            )
         else:
             yield plan.pair(draft, final)
