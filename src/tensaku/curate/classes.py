@@ -1,7 +1,7 @@
 """The steps that a small classifier makes: whether a final reads like what the desk accepts, its section, its domain.
 
-Nothing is judged by what was learnt from itself: the pool is cut by family into five parts, and each part is judged by a
-classifier that has seen the other four.
+Nothing is judged by what was learnt from itself: the pool is cut by family into five parts, and each part is judged by
+a classifier that has seen the other four.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def quality(
     Args:
         least: the least score that stays.
         learn: "all" learns from every final, "desk" only from those that writers saved at the desk.
-        accepts: a JSON Lines file of more examples: { "text": "...", "accepted": true }, or the writers' decisions as the
-            stage `decisions` takes them, of which finals were accepted and revisions that writers changed were not.
+        accepts: a JSON Lines file of more examples: { "text": "...", "accepted": true }, or the writers' decisions as
+            the stage `decisions` takes them, of which finals were accepted and revisions that writers changed were not.
 
     Raises:
         UsageError, DataError: the file is not there or is another one; or there is nothing to learn from.
@@ -101,7 +101,7 @@ def quality(
         examples.append(_Example(pair.draft, "not", part))
     counts = Counter(example.name for example in examples)
     if min(counts["accepted"], counts["not"]) < _FEW:
-        what = f"there are {counts['accepted']} accepted texts and {counts['not']} others to learn from, {_FEW} are asked for"
+        what = f"there are {counts['accepted']} accepted texts and {counts['not']} others to learn from, not {_FEW}"
         raise UsageError(
             what, where="step 'quality'", fix='Bring in more pairs, say learn = "all", or leave the step out'
         )

@@ -1,7 +1,7 @@
 """Pairs through a stretch of steps: what each did is counted, what left is written down, what people took back goes on.
 
 A stretch is one step that looks at all pairs together, or several in a row that look at each pair by itself; these are
-walked shard by shard, in as many processes as there are cores, and a killed run goes on with the shards that are not done.
+walked shard by shard, in as many processes as there are cores, and a killed run goes on with those that are not done.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _is_done(shard: Shard, target: Path) -> bool:
 
 
 def walk_shard(parts: Sequence[Part[Any]], shard: Shard, target: Path, back: Collection[tuple[str, str]] = ()) -> None:
-    """Take one shard through steps that look at each pair by itself; leaves `target`, its drops, and its marker last."""
+    """Take one shard through steps that look at each pair by itself; leaves `target`, drops, and the marker last."""
     aside = target.with_suffix(".drops")
     fresh = aside.with_name(f"{aside.name}.{os.getpid()}")
     with JsonlWriter(fresh) as drops:

@@ -118,7 +118,8 @@ def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
 @cache
 def _keep_what_is_freed() -> None:
     """Let the C library keep memory that is freed instead of handing it back, so that not every block of texts is given
-    new pages: glibc raises its limit to the size of the largest mapped piece that was freed (mallopt(3), up to 32 MB)."""
+    new pages: glibc raises its limit to the size of the largest mapped piece that was freed (mallopt(3), up to 32 MB).
+    """
     np.empty(30 << 20, np.uint8)
 
 
