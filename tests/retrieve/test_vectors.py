@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tensaku.errors import EngineError, UsageError
-from tensaku.retrieve import vectors
 from tensaku.models.embed import Endpoint, Local, open_embedder
+from tensaku.retrieve import vectors
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rank import Features, fuse, rerank, wanted
 from tensaku.retrieve.rights import Rights

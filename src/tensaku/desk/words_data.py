@@ -39,7 +39,7 @@ DATA: Mapping[str, tuple[str, str]] = {
     ),
     "data_hint": (
         "名前と日時とともに記録され、次のデータ作成（tensaku run）から反映されます。いまのモデルは変わりません。",
-        "Recorded with your name and the time. It counts when the data is next made (tensaku run); today's model stays.",
+        "Recorded with your name and the time. It counts when the data is next made (tensaku run), not before.",
     ),
     "data_do_kept": ("学習データに戻す", "Take it back"),
     "data_do_left": ("やはり外す", "Leave it out"),

@@ -44,7 +44,7 @@ __all__ = ["Synthesize", "finals_source", "given_topics", "synthesize", "topics_
 class Synthesize(Section):
     """Pairs made up from the lessons; they carry a mark for ever and are never in an exam."""
 
-    make: dict[Method, int] = pydantic.Field(default_factory=dict)
+    make: dict[Method, pydantic.PositiveInt] = pydantic.Field(default_factory=dict)
     """How many of each kind are tried, as in { errors = 400 }. errors: finals put into a manager's wording, by rules
     mined from the lessons. back: a model writes the draft of a final. paraphrase: a model words a draft anew. topics: a
     model makes a pair on a topic of the taxonomy. Empty: none are made."""
@@ -105,7 +105,7 @@ def topics_file(ledger: Ledger, folder: Path) -> SourceFile:
 
 
 @stage(version=1)
-def synthesize(
+def synthesize(  # noqa: PLR0913  its inputs
     bench: Bench,
     cfg: Synthesize,
     *,
