@@ -13,6 +13,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tensaku.desk.gate import signed_or_nobody
 from tensaku.desk.views import HERE, asset_version
 from tensaku.desk.words import WORDS, Language
 from tensaku.errors import TensakuError, UsageError
@@ -230,6 +231,7 @@ def add_chat(path: str, language: Language, answerer: Answerer, ledger: Ledger, 
             person=person,
             limit=_LONGEST,
             here="ask",
+            signed=signed_or_nobody(request),
             other_path="/en/ask" if language == "ja" else "/ask",
         )
         ui.add_body_html(body)

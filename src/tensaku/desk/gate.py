@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tensaku.desk.access import Access, Signed, cookies_of
 
-__all__ = ["SIGNED", "Gate", "signed_of"]
+__all__ = ["SIGNED", "Gate", "signed_of", "signed_or_nobody"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -22,6 +22,12 @@ SIGNED = "tensaku.signed"
 _OPEN = ("/v1/", "/desk/static/", "/_nicegui/", "/signin", "/en/signin", "/oidc/")
 _OPEN_EXACTLY = ("/v1", "/metrics", "/healthz", "/readyz", "/openapi.json", "/favicon.ico")
 _PASSWORD = ("/account", "/en/account", "/signout")
+
+
+def signed_or_nobody(request: Any) -> Signed | None:
+    """Who sends a request; None where the desk has no gate before it."""
+    found: Signed | None = request.scope.get(SIGNED)
+    return found
 
 
 def signed_of(request: Any) -> Signed:

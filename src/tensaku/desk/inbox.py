@@ -216,6 +216,7 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             t=words,
             site=WORDS[language],
             here="inbox",
+            signed=signed,
             language=language,
             asset_version=asset_version(),
             waiting=waiting,

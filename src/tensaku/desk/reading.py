@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup, escape
 
 from tensaku import text
+from tensaku.desk.gate import signed_or_nobody
 from tensaku.desk.views import Views, asset_version
 from tensaku.desk.words import Language
 from tensaku.errors import UsageError
@@ -88,7 +89,7 @@ def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str,
 
     def page(request: Request, fault: str = "") -> HTMLResponse:
         values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault}
-        values |= {"asset_version": asset_version(), "here": "read"}
+        values |= {"asset_version": asset_version(), "here": "read", "signed": signed_or_nobody(request)}
         values |= _turn(ledger, who(request), back="back" in request.query_params)
         html = views._render("reading.html", **values)
         return HTMLResponse(str(html), status_code=400 if fault else 200, headers={"Cache-Control": "no-store"})

@@ -8,8 +8,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi import Request
 from markupsafe import Markup
 
+from tensaku.desk.access import Signed
+from tensaku.desk.gate import signed_or_nobody
 from tensaku.desk.views import Views, asset_version
 from tensaku.desk.words import Language
 from tensaku.errors import TensakuError
@@ -72,10 +75,10 @@ def _say(language: Language) -> dict[str, str]:
     return {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
 
 
-def body(language: Language) -> Markup:
+def body(language: Language, signed: Signed | None) -> Markup:
     """The page before the first answer."""
     say, views = _say(language), Views(language)
-    nav = views.part("nav.html", here="plan", asset_version=asset_version())
+    nav = views.part("nav.html", here="plan", signed=signed, asset_version=asset_version())
     selects = [
         _select("model", say["model"], names(), "llama-3.1-8b"),
         _select("method", say["method"], METHODS, "lora"),
@@ -232,8 +235,8 @@ def add_sizing(path: str, language: Language) -> None:
     title = f"Tensaku | {_say(language)['title']}"
 
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
-    def page() -> None:
-        ui.add_body_html(str(body(language)))
+    def page(request: Request) -> None:
+        ui.add_body_html(str(body(language, signed_or_nobody(request))))
         client = ui.context.client
 
         async def heard(event: Any) -> None:
