@@ -28,8 +28,8 @@ from benchmarks.retrieve.jsquad import Course, bigram_bm25, lay_out, measured, r
 
 from tensaku.errors import TensakuError, UsageError
 from tensaku.machine import processor
-from tensaku.retrieve.answer import confidence
 from tensaku.models.embed import Embedder, Local
+from tensaku.retrieve.answer import confidence
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Hit, Searcher, Steps

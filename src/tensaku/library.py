@@ -48,8 +48,8 @@ def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
     Raises:
         UsageError: the task file names no documents, or a file it names is wrong.
     """
-    from tensaku.retrieve.answer import Answerer
     from tensaku.models.embed import open_embedder
+    from tensaku.retrieve.answer import Answerer
     from tensaku.retrieve.rights import Rights
     from tensaku.retrieve.search import Searcher, Steps
     from tensaku.retrieve.words import Synonyms
@@ -73,8 +73,8 @@ def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
 
 def index(folder: Folder = HERE, sets: Set = None, as_json: Json = False) -> None:
     """Read the documents that changed into the index, take out those that are gone, and seal it."""
-    from tensaku.pipeline import Workspace
     from tensaku.models.embed import open_embedder
+    from tensaku.pipeline import Workspace
     from tensaku.retrieve.indexing import Collection
     from tensaku.retrieve.indexing import index as run
     from tensaku.show import reporter

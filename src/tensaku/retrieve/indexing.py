@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from tensaku.errors import DataError, UsageError
+from tensaku.models.embed import Embedder
 from tensaku.retrieve.blocks import READERS, read_blocks
 from tensaku.retrieve.catalogue import Catalogue, Entry, Known
 from tensaku.retrieve.chunk import Chunk, chunks, spans
-from tensaku.models.embed import Embedder
 from tensaku.retrieve.snapshot import seal
 from tensaku.retrieve.words import number_of, terms_of
 from tensaku.store import Reporter, SilentReporter
