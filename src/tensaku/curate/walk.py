@@ -106,6 +106,8 @@ class Stretch:
     ) -> None:
         self.bench, self.parts, self.back = bench, parts, back
         self.folder = bench.aside / f"{number}"
+        self.drops: list[Path] = []
+        """The files of what left, in the order of the pairs, once it was walked."""
         self._marker = self.folder / "done.json"
 
     def walk(self, rows: Shards) -> tuple[Shards, list[Report]]:
@@ -116,18 +118,16 @@ class Stretch:
         else:
             shards, reports = self._each(rows) if is_one_by_one(self.parts[0].call) else self._together(rows)
             kept = [(shard.path.name, shard.end, shard.n) for shard in shards]
-            told = {"shards": kept, "steps": reports}
+            drops = [path.name for path in (shard.path.with_suffix(".drops") for shard in shards) if path.exists()]
+            told = {"shards": kept, "drops": drops, "steps": reports}
             _mark(self._marker, told)
+        self.drops = [self.folder / name for name in told["drops"]]
         return Shards(shards, self.folder), told["steps"]
 
     def forget(self) -> None:
         """Remove the pairs that the stretch left, once the next one has taken them."""
         for path in self.folder.glob("*.jsonl"):
             path.unlink(missing_ok=True)
-
-    def drops(self) -> list[Path]:
-        """The files of what left, in the order of the pairs."""
-        return sorted(self.folder.glob("*.drops"))
 
     def _together(self, rows: Shards) -> tuple[list[Shard], list[Report]]:
         shutil.rmtree(self.folder, ignore_errors=True)  # such a step begins anew
