@@ -80,3 +80,6 @@ def test_clusters_find_what_comparing_all_finds(monkeypatch: pytest.MonkeyPatch)
     assert len(found) >= 0.98 * len(every)
     assert found == near_vectors(rows, 0.985)
     assert near_vectors(np.zeros((0, 4), np.float16), 0.9) == []
+    monkeypatch.setattr(vectors, "MOST", 50)
+    with pytest.raises(UsageError, match="Raise likeness"):
+        near_vectors(rows, 0.985)
