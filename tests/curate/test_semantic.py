@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.curate.test_steps import pairs, reasons, walk
 
 from tensaku.curate.dedup import vectors
@@ -45,7 +47,7 @@ def test_vectors_are_kept_even_if_the_file_was_cut_off(tmp_path: Path) -> None:
     class Counting(Local):
         seen = 0
 
-        def passages(self, texts: list[str]) -> np.ndarray:
+        def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
             self.seen += len(texts)
             return super().passages(texts)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 
@@ -129,7 +129,7 @@ def _accepted(path: Path) -> Iterator[_Example]:
             )
 
 
-def _lines(path: Path, setting: str) -> Iterator[tuple[int, dict[str, object]]]:
+def _lines(path: Path, setting: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.is_file():
         raise UsageError("there is no such file", where=path, fix=f"Correct {setting}")
     with path.open(encoding="utf-8-sig", errors="strict") as file:
@@ -222,7 +222,7 @@ def domain(
         if not isinstance(row.get("text"), str) or not isinstance(row.get("domain"), str):
             fix = 'Write { "text": "...", "domain": "..." } in each line'
             raise DataError("the line has no text and domain", file=path, line=number, fix=fix)
-        learnt.append(_Example(str(row["text"]), str(row["domain"]), -1))
+        learnt.append(_Example(row["text"], row["domain"], -1))
     names = sorted({example.name for example in learnt})
     if len(names) < 2:
         raise DataError(f"it names {len(names)} domains, two are needed to tell apart", file=path)
