@@ -1,6 +1,6 @@
 """A hundred real pairs: do four hundred made-up ones help? Whatever the answer is, it is printed.
 
-    python benchmarks/synthetic_effect.py WORKSPACE [--real 100] [--made 400] [--exam 40] [--arms real,longer,own,loose,all]
+    python benchmarks/synthetic_effect.py WORKSPACE [--real 100] [--made 400] [--exam 40] [--arms real,own]
 
 WORKSPACE is a task's folder whose road was walked up to `trim`; everything made here goes into its store, so that a run
 that was stopped goes on. The real pairs lie evenly over the lessons. No model makes the others: wordings are mined from
@@ -24,7 +24,7 @@ from tensaku.config import Section
 from tensaku.curate import Synthesize, synthesize, topics_file
 from tensaku.curate.made import MADE
 from tensaku.curate.rows import read_jsonl
-from tensaku.evaluate import Evaluate, evaluate
+from tensaku.evaluate import Evaluate, answers, evaluate
 from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Bench, SourceFile, Store, stage
@@ -111,8 +111,11 @@ class Effect:
         lessons, epochs = self.taught(arm)
         cfg = Tune(epochs=epochs, layers=self.layers)
         adapter = self.store.run(tune, cfg, base=self.base, lessons=lessons, instruction=self.instruction)
-        given = {"exam": self.exam, "lessons": self.lessons, "instruction": self.instruction, "names": self.names}
-        found = self.store.run(evaluate, Evaluate(base_sample=1), base=self.base, adapter=adapter, **given)
+        given: dict[str, Any] = {"exam": self.exam, "base": self.base, "adapter": adapter}
+        given |= {"instruction": self.instruction, "names": self.names}
+        asked = Evaluate(base_sample=1)
+        answered = self.store.run(answers, asked.answering(), **given)
+        found = self.store.run(evaluate, asked, lessons=self.lessons, answered=answered, **given)
         return {"arm": arm, "epochs": epochs, **{name: found.facts.get(name) for name in TOLD}}
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.curate.ordinary [COUNT ...] [--until curate]
 
 The pairs are the sample desk's; beyond its 800 they come again with other figures, the same ones in draft and final.
-What is timed is `tensaku run STAGE` as a person starts it, the interpreter's start included: seconds by the clock, seconds
-of processor time of all its processes, and the most memory that one of them held.
+What is timed is `tensaku run STAGE` as a person starts it, the interpreter's start included: seconds by the clock,
+seconds of processor time of all its processes, and the most memory that one of them held.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.curate.near_set import f1, near_set
 
@@ -56,7 +57,8 @@ def rensa(texts: list[str]) -> list[int]:
     from rensa import RMinHash, RMinHashLSH
 
     index = RMinHashLSH(threshold=LEAST, num_perm=PERMUTATIONS, num_bands=BANDS)
-    hashes, links = [], []
+    hashes: list[Any] = []
+    links: list[tuple[int, int]] = []
     for place, text in enumerate(texts):
         minhash = RMinHash(num_perm=PERMUTATIONS, seed=42)
         minhash.update(_runs(text))
@@ -103,7 +105,7 @@ def datatrove(texts: list[str]) -> list[int]:
         root = Path(folder)
         docs = (Document(text=text, id=str(place)) for place, text in enumerate(texts))
         step = MinhashDedupSignature(output_folder=str(root / "sig"), config=config)
-        step.get_shingles = _characters(step)  # type: ignore[method-assign]
+        step.get_shingles = _characters(step)
         step.run(docs, 0, 1)
         for bucket in range(BANDS):
             MinhashDedupBuckets(str(root / "sig"), str(root / "buckets"), config=config).run(None, bucket, BANDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tests.curate.test_steps import pairs, reasons, walk
 
 from tensaku.curate import alike
-from tensaku.curate.dedup import near_links
+from tensaku.curate.dedup import Link, Plan, near_links
 from tensaku.curate.dedup.contained import covers
 from tensaku.curate.shards import Shards, write_shards
 
@@ -48,9 +49,12 @@ def test_a_large_pool_is_compared_in_files_with_the_same_result(
     held = Shards(write_shards(tmp_path, rows), tmp_path)
     wanted = walk("near-duplicates", rows, figures="any")
     made: list[Path] = []
-    monkeypatch.setattr(
-        alike, "near_links", lambda *given, folder: made.append(folder) or near_links(*given, folder=folder)
-    )
+
+    def watched(texts: Iterable[str], plan: Plan, *, folder: Path) -> list[Link]:
+        made.append(folder)
+        return near_links(texts, plan, folder=folder)
+
+    monkeypatch.setattr(alike, "near_links", watched)
     monkeypatch.setattr(alike, "IN_MEMORY", 10)
     assert walk("near-duplicates", held, figures="any") == wanted
     assert len(wanted[1]) > 20

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.curate.test_steps import pairs, reasons, walk
 
 from tensaku.curate.dedup import vectors
@@ -45,7 +47,7 @@ def test_vectors_are_kept_even_if_the_file_was_cut_off(tmp_path: Path) -> None:
     class Counting(Local):
         seen = 0
 
-        def passages(self, texts: list[str]) -> np.ndarray:
+        def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
             self.seen += len(texts)
             return super().passages(texts)
 
@@ -80,3 +82,6 @@ def test_clusters_find_what_comparing_all_finds(monkeypatch: pytest.MonkeyPatch)
     assert len(found) >= 0.98 * len(every)
     assert found == near_vectors(rows, 0.985)
     assert near_vectors(np.zeros((0, 4), np.float16), 0.9) == []
+    monkeypatch.setattr(vectors, "MOST", 50)
+    with pytest.raises(UsageError, match="Raise likeness"):
+        near_vectors(rows, 0.985)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ def pairs(*changes: dict[str, Any]) -> list[Pair]:
     return [replace(PAIR, **({"id": f"p{n}", "source": f"a.csv:{n}"} | change)) for n, change in enumerate(changes, 1)]
 
 
-def walk(name: str, rows: list[Pair], **settings: Any) -> tuple[list[Pair], list[Drop], Counter[str]]:
+def walk(name: str, rows: Iterable[Pair], **settings: Any) -> tuple[list[Pair], list[Drop], Counter[str]]:
     tally: Counter[str] = Counter()
     found = list(steps.build({"step": name, **settings})(rows, tally))
     return [r for r in found if isinstance(r, Pair)], [r for r in found if isinstance(r, Drop)], tally

@@ -46,7 +46,8 @@ def write_pairs(folder: Path, count: int) -> None:
     row = {"manager": "蒼樹坂", "fund": "みずいろ", "section": "market", "family": "f"}
     with (folder / "pairs.jsonl").open("w", encoding="utf-8") as file:
         for n in range(count):
-            texts = {"draft": f"今月の市場は{n}円上昇しました。", "final": f"当月の市場は{n}円上昇した。"}
+            final = f"当月の市場は{n}円上昇した。" if n % 50 else " "
+            texts = {"draft": f"今月の市場は{n}円上昇しました。", "final": final}
             line = row | texts | {"id": f"p{n}", "as_of": f"2025-{n % 12 + 1:02d}"}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
@@ -98,6 +99,7 @@ def test_curation_killed_at_any_moment_goes_on_shard_by_shard_to_the_same_bytes(
         store.run(curate, Curate(), source=store.run(ingest, cfg, **files(cfg, data)))
         for store in (Store(tmp_path / name, SilentReporter()) for name in ("killed", "whole"))
     )
-    assert found.facts["n"] == 3000
+    assert found.facts["n"] == 2940
+    assert found.facts["dropped"] == {"empty-final": 60}
     for name in wanted.files:
         assert found.file(name).read_bytes() == wanted.file(name).read_bytes()

@@ -20,13 +20,13 @@ def test_the_newest_ruling_of_a_drop_counts_and_all_stay(ledger: Ledger) -> None
     assert [(row.reason, row.kept) for row in ledger.rulings()] == [("duplicate", True), ("near-duplicate", False)]
     assert sum(entry.what == "drop.ruled" for entry in ledger.log()) == 3
     assert ledger.verify_records() == []
-    for change, what in (
-        ({"note": " "}, "empty"),
-        ({"row": "r" * 501}, "501"),
-        ({"note": "a\x00"}, "cannot be stored"),
+    for wrong, what in (
+        (replace(RULING, note=" "), "empty"),
+        (replace(RULING, row="r" * 501), "501"),
+        (replace(RULING, note="a\x00"), "cannot be stored"),
     ):
         with pytest.raises(UsageError, match=what):
-            ledger.add_ruling(replace(RULING, **change), by="sato")
+            ledger.add_ruling(wrong, by="sato")
     with pytest.raises(NotFound):
         ledger.add_ruling(RULING, by="nobody")
 

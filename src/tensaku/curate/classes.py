@@ -1,7 +1,7 @@
 """The steps that a small classifier makes: whether a final reads like what the desk accepts, its section, its domain.
 
-Nothing is judged by what was learnt from itself: the pool is cut by family into five parts, and each part is judged by a
-classifier that has seen the other four.
+Nothing is judged by what was learnt from itself: the pool is cut by family into five parts, and each part is judged by
+a classifier that has seen the other four.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 
@@ -87,8 +87,8 @@ def quality(
     Args:
         least: the least score that stays.
         learn: "all" learns from every final, "desk" only from those that writers saved at the desk.
-        accepts: a JSON Lines file of more examples: { "text": "...", "accepted": true }, or the writers' decisions as the
-            stage `decisions` takes them, of which finals were accepted and revisions that writers changed were not.
+        accepts: a JSON Lines file of more examples: { "text": "...", "accepted": true }, or the writers' decisions as
+            the stage `decisions` takes them, of which finals were accepted and revisions that writers changed were not.
 
     Raises:
         UsageError, DataError: the file is not there or is another one; or there is nothing to learn from.
@@ -101,7 +101,7 @@ def quality(
         examples.append(_Example(pair.draft, "not", part))
     counts = Counter(example.name for example in examples)
     if min(counts["accepted"], counts["not"]) < _FEW:
-        what = f"there are {counts['accepted']} accepted texts and {counts['not']} others to learn from, {_FEW} are asked for"
+        what = f"there are {counts['accepted']} accepted texts and {counts['not']} others to learn from, not {_FEW}"
         raise UsageError(
             what, where="step 'quality'", fix='Bring in more pairs, say learn = "all", or leave the step out'
         )
@@ -129,7 +129,7 @@ def _accepted(path: Path) -> Iterator[_Example]:
             )
 
 
-def _lines(path: Path, setting: str) -> Iterator[tuple[int, dict[str, object]]]:
+def _lines(path: Path, setting: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.is_file():
         raise UsageError("there is no such file", where=path, fix=f"Correct {setting}")
     with path.open(encoding="utf-8-sig", errors="strict") as file:
@@ -222,7 +222,7 @@ def domain(
         if not isinstance(row.get("text"), str) or not isinstance(row.get("domain"), str):
             fix = 'Write { "text": "...", "domain": "..." } in each line'
             raise DataError("the line has no text and domain", file=path, line=number, fix=fix)
-        learnt.append(_Example(str(row["text"]), str(row["domain"]), -1))
+        learnt.append(_Example(row["text"], row["domain"], -1))
     names = sorted({example.name for example in learnt})
     if len(names) < 2:
         raise DataError(f"it names {len(names)} domains, two are needed to tell apart", file=path)

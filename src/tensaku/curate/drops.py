@@ -17,8 +17,8 @@ _FINAL = ("in-exam",)
 
 
 class Dropped(NamedTuple):
-    """One drop without its texts. `number` counts from 0 in the pool's file; `row` is what it is taken back by; `back` is
-    whether it can be: it holds both texts, and its reason is one that people may overrule."""
+    """One drop without its texts. `number` counts from 0 in the pool's file; `row` is what it is taken back by; `back`
+    is whether it can be: it holds both texts, and its reason is one that people may overrule."""
 
     number: int
     reason: str

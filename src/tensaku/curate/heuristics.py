@@ -1,8 +1,9 @@
 """Filters by heuristics that were published for web text, each under the name of where it comes from.
 
-gopher-*: Rae and others, "Scaling Language Models: Methods, Analysis & Insights from Training Gopher" (2021), table A1
-and section A1.1. c4-*: Raffel and others, "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
-Transformer" (2020), section 2.2. fineweb-*: Penedo and others, "The FineWeb Datasets" (2024), section 3.6. Words are
+gopher-*: Rae and others, "Scaling Language Models: Methods, Analysis & Insights from Training Gopher" (2021), the
+appendix on MassiveText; limits of repetition are those of its table A1. c4-*: Raffel and others, "Exploring the Limits
+of Transfer Learning with a Unified Text-to-Text Transformer" (2020), section 2.2, where c4-javascript takes out a line
+and not the page. fineweb-*: Penedo and others, "The FineWeb Datasets" (2024), the filters of their own. Words are
 Sudachi's where a text has kana or kanji. None is on by default: they were made for pages, not for comments.
 """
 

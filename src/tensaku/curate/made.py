@@ -1,4 +1,4 @@
-"""The mark of a made-up pair. It stands in the id, which no step rewrites and which goes with the pair into any file."""
+"""The mark of a made-up pair. It stands in the id, which no step rewrites and which goes with it into any file."""
 
 from __future__ import annotations
 

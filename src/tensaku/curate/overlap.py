@@ -10,7 +10,7 @@ from typing import NamedTuple
 __all__ = ["FormsSeen", "fold", "forms_seen"]
 
 
-# What NFKC, case folding and the removal of white space leave as it stands: most Japanese texts, at a tenth of the cost.
+# What NFKC, case folding and the removal of white space leave as it stands: most Japanese texts, in a tenth the time.
 _FOLDED = re.compile(
     r"[\x21-\x40\x5b-\x7e\u3001\u3002\u300c-\u300f\u3041-\u3096\u309d\u309e\u30a0-\u30fe\u4e00-\u9fff]*"
 )

@@ -75,7 +75,7 @@ def curate(bench: Bench, cfg: Curate, *, source: Artifact, taken_back: SourceFil
             walked[-1].forget()
         walked.append(stretch)
     with (bench.path / DROPS).open("wb") as drops:
-        for path in (path for stretch in walked for path in stretch.drops()):
+        for path in (path for stretch in walked for path in stretch.drops):
             with path.open("rb") as part:
                 shutil.copyfileobj(part, drops)
     with JsonlWriter(bench.path / PAIRS) as kept:

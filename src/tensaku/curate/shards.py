@@ -44,8 +44,8 @@ class Shard(NamedTuple):
 class Shards:
     """The pairs of some shards: walked as often as wanted, and never all in memory.
 
-    `folder` is where a step may put what does not fit into memory, or what a killed run is not to lose; it goes when the
-    pool is sealed.
+    `folder` is where a step may put what does not fit into memory, or what a killed run is not to lose; it goes when
+    the pool is sealed.
     """
 
     def __init__(self, shards: Iterable[Shard], folder: Path) -> None:

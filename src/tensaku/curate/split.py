@@ -66,8 +66,8 @@ def _months(span: str) -> int:
 def exam(bench: Bench, cfg: Exam, *, pool: Artifact) -> None:
     """Leave `exam.jsonl`: the pairs of `pool` from its newest months.
 
-    A family that reaches across the border stays in the exam with its new rows; `lessons` sets its old rows aside. A pair
-    that was made up is never asked, wherever it comes from.
+    A family that reaches across the border stays in the exam with its new rows; `lessons` sets its old rows aside. A
+    pair that was made up is never asked, wherever it comes from.
 
     Raises:
         UsageError: the pool is empty, or all of it lies within the newest months.
@@ -180,6 +180,7 @@ class Guard:
         self.finals = set() if labels else {fold(pair.final) for pair in asked}
 
     def check(self, pair: Pair) -> Drop | None:
+        """Why the pair must not be taught, None if it may."""
         if (pair.id, pair.source) in self.rows:
             return drop(pair, "exam", "it is in the exam")
         if pair.family in self.families:

@@ -1,8 +1,8 @@
 """The steps of curation. Each walks the pairs and yields them, mended or not, or a `Drop` that says why one left.
 
 A step is `step(rows, tally, **settings) -> Iterator[Pair | Drop]`. `rows` can be walked more than once, unless the step
-is marked `one_by_one`; `tally` counts what else is worth reporting, such as texts mended. Every pair that comes in leaves
-as a pair or as a drop.
+is marked `one_by_one`; `tally` counts what else is worth reporting, such as texts mended. Every pair that comes in
+leaves as a pair or as a drop.
 """
 
 from __future__ import annotations

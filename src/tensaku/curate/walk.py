@@ -1,7 +1,7 @@
 """Pairs through a stretch of steps: what each did is counted, what left is written down, what people took back goes on.
 
 A stretch is one step that looks at all pairs together, or several in a row that look at each pair by itself; these are
-walked shard by shard, in as many processes as there are cores, and a killed run goes on with the shards that are not done.
+walked shard by shard, in as many processes as there are cores, and a killed run goes on with those that are not done.
 """
 
 from __future__ import annotations
@@ -106,6 +106,8 @@ class Stretch:
     ) -> None:
         self.bench, self.parts, self.back = bench, parts, back
         self.folder = bench.aside / f"{number}"
+        self.drops: list[Path] = []
+        """The files of what left, in the order of the pairs, once it was walked."""
         self._marker = self.folder / "done.json"
 
     def walk(self, rows: Shards) -> tuple[Shards, list[Report]]:
@@ -116,18 +118,16 @@ class Stretch:
         else:
             shards, reports = self._each(rows) if is_one_by_one(self.parts[0].call) else self._together(rows)
             kept = [(shard.path.name, shard.end, shard.n) for shard in shards]
-            told = {"shards": kept, "steps": reports}
+            drops = [path.name for path in (shard.path.with_suffix(".drops") for shard in shards) if path.exists()]
+            told = {"shards": kept, "drops": drops, "steps": reports}
             _mark(self._marker, told)
+        self.drops = [self.folder / name for name in told["drops"]]
         return Shards(shards, self.folder), told["steps"]
 
     def forget(self) -> None:
         """Remove the pairs that the stretch left, once the next one has taken them."""
         for path in self.folder.glob("*.jsonl"):
             path.unlink(missing_ok=True)
-
-    def drops(self) -> list[Path]:
-        """The files of what left, in the order of the pairs."""
-        return sorted(self.folder.glob("*.drops"))
 
     def _together(self, rows: Shards) -> tuple[list[Shard], list[Report]]:
         shutil.rmtree(self.folder, ignore_errors=True)  # such a step begins anew
@@ -188,7 +188,7 @@ def _is_done(shard: Shard, target: Path) -> bool:
 
 
 def walk_shard(parts: Sequence[Part[Any]], shard: Shard, target: Path, back: Collection[tuple[str, str]] = ()) -> None:
-    """Take one shard through steps that look at each pair by itself; leaves `target`, its drops, and its marker last."""
+    """Take one shard through steps that look at each pair by itself; leaves `target`, drops, and the marker last."""
     aside = target.with_suffix(".drops")
     fresh = aside.with_name(f"{aside.name}.{os.getpid()}")
     with JsonlWriter(fresh) as drops:

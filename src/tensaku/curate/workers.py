@@ -28,7 +28,7 @@ Work = tuple[Shard, Path]
 
 
 class Workers:
-    """As many processes as there are cores, at most `shards`; none where one would do, or a step is known here alone."""
+    """As many processes as there are cores, at most `shards`; none where one would do or a step is ours alone."""
 
     def __init__(self, parts: Sequence[Part[Any]], back: Collection[tuple[str, str]], shards: int) -> None:
         many = min(cores(), shards) if all(steps.is_anywhere(part.name) for part in parts) else 0

@@ -22,10 +22,8 @@ from tensaku.ledger import NewRuling, NotAllowed, PersonRow, RulingRow
 from tensaku.records import Drop, Pair
 from tensaku.store import Artifact
 
-__all__ = ["MAY_RULE", "MAY_SEE", "Shelf", "add_data", "check_sees"]
+__all__ = ["MAY_RULE", "Shelf", "add_data", "check_sees"]
 
-MAY_SEE = ("developer", "validator", "approver", "auditor", "admin")
-"""Roles that answer for what a model learns."""
 MAY_RULE = ("developer", "admin")
 """Those of them that decide it."""
 _AT_ONCE = 30
@@ -82,7 +80,10 @@ def read_shelf(drops: Drops, ledger: PersonalLedger, who: PersonRow, reason: str
     found = next((dropped for dropped in mine if dropped.number == number), None)
     if found is not None:
         drop = drops.read(number)
-        opened = Opened(found, drop, drops.partner(drop), rulings.get((found.row, found.reason)))
+        partner = drops.partner(drop)
+        if partner is not None and not who.may(fund=partner.fund):
+            partner = None
+        opened = Opened(found, drop, partner, rulings.get((found.row, found.reason)))
     return Shelf(
         drops.pool.ref,
         Counter(dropped.reason for dropped in mine).most_common(),
@@ -105,13 +106,14 @@ def add_data(app: FastAPI, access: Access, pool: Callable[[], Artifact | None]) 
 
 
 def check_sees(person: PersonRow) -> None:
-    """Refuse somebody who has none of the roles that look at training data.
+    """Refuse somebody who does not answer for what a model learns.
 
     Raises:
-        NotAllowed: they have none.
+        NotAllowed: they only write or review.
     """
-    if not set(MAY_SEE) & set(person.roles):
-        raise NotAllowed(f"{person.name!r} is none of {', '.join(MAY_SEE)}", fix="Ask an administrator")
+    if not person.answers:
+        what = f"{person.name!r} is a writer or reviewer alone"
+        raise NotAllowed(what, fix="Ask an administrator for another role")
 
 
 def _number(text: str, otherwise: int) -> int:

@@ -38,8 +38,8 @@ DATA: Mapping[str, tuple[str, str]] = {
         "For example: close in wording, but another view of the market",
     ),
     "data_hint": (
-        "名前と日時とともに記録され、次に学習データを作るとき（tensaku run）に反映されます。いまのモデルは変わりません。",
-        "Recorded with your name and the time. It counts when the data is next made (tensaku run); today's model does not change.",
+        "名前と日時とともに記録され、次のデータ作成（tensaku run）から反映されます。いまのモデルは変わりません。",
+        "Recorded with your name and the time. It counts when the data is next made (tensaku run), not before.",
     ),
     "data_do_kept": ("学習データに戻す", "Take it back"),
     "data_do_left": ("やはり外す", "Leave it out"),

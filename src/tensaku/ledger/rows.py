@@ -98,6 +98,11 @@ class PersonRow:
     credential: Literal["none", "once", "set"] = "none"
     """Whether there is a local password; `once` must be changed at the first sign-in."""
 
+    @property
+    def answers(self) -> bool:
+        """Whether they answer for what a model learns: whoever is more than writer and reviewer."""
+        return bool(set(self.roles) - {"writer", "reviewer"})
+
     def may(self, task: str = "", fund: str = "") -> bool:
         """Whether the rights reach a task and a fund; an empty name is not asked about."""
         tasks = [scope[5:] for scope in self.scopes if scope.startswith("task:")]

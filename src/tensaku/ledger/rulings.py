@@ -20,8 +20,8 @@ _LONGEST_NOTE = 2000
 
 @dataclass(frozen=True, slots=True)
 class NewRuling:
-    """`row` names the pair and `reason` why it was set aside, as curation knows them; `pool` is where it was read, `kept`
-    whether the next pool keeps it."""
+    """`row` names the pair and `reason` why it was set aside, as curation knows them; `pool` is where it was read,
+    `kept` whether the next pool keeps it."""
 
     row: str
     reason: str

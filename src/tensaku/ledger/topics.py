@@ -23,8 +23,8 @@ _LONGEST = 4000
 
 @dataclass(frozen=True, slots=True)
 class NewTopic:
-    """A skill ("what a writer does to a draft") or a piece of knowledge ("what comments speak of"), in a sentence or two;
-    `draft` and `final`, which may be empty together, show it."""
+    """A skill ("what a writer does to a draft") or a piece of knowledge ("what comments speak of"), in a sentence or
+    two; `draft` and `final`, which may be empty together, show it."""
 
     kind: Literal["skill", "knowledge"]
     name: str

@@ -1,10 +1,9 @@
-"""Made-up pairs: mined wordings, what a model is asked, what is let through, the mark, the cap, and never in an exam."""
+"""Made-up pairs: mined wordings, what a model is asked, what is let through, the mark, the cap, never in an exam."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,8 +88,8 @@ class Road:
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory, real: list[Pair]) -> Iterator[Road]:
-    yield Road(tmp_path_factory.mktemp("synthesize"), real)
+def road(tmp_path_factory: pytest.TempPathFactory, real: list[Pair]) -> Road:
+    return Road(tmp_path_factory.mktemp("synthesize"), real)
 
 
 def test_a_voice_is_what_the_house_changes_turned_round(real: list[Pair]) -> None:

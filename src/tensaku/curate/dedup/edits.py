@@ -1,10 +1,10 @@
 """The nearest copy of each text among others, by edits, without comparing all with all.
 
 Likeness is rapidfuzz's normalised indel similarity: 1 - edits / (length of both). What cannot reach it is put aside
-first, and nothing else: two texts whose likeness is at least `s` differ by at most `(1 - s) * (length of both)` edits, so
-their lengths do too; and every edit adds or removes one character, so that their multisets of characters differ by no
-more. A multiset is kept as a row of bits, each character with its number of occurrence turning one of them round; two rows
-differ in no more bits than the multisets in characters.
+first, and nothing else: two texts whose likeness is at least `s` differ by at most `(1 - s) * (length of both)` edits,
+so their lengths do too; and every edit adds or removes one character, so that their multisets of characters differ by
+no more. A multiset is kept as a row of bits, each character with its number of occurrence turning one of them round;
+two rows differ in no more bits than the multisets in characters.
 """
 
 from __future__ import annotations

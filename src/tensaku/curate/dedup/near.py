@@ -118,7 +118,8 @@ def bands_of(table: NDArray[np.uint32], bands: int) -> NDArray[np.uint64]:
 @cache
 def _keep_what_is_freed() -> None:
     """Let the C library keep memory that is freed instead of handing it back, so that not every block of texts is given
-    new pages: glibc raises its limit to the size of the largest mapped piece that was freed (mallopt(3), up to 32 MB)."""
+    new pages: glibc raises its limit to the size of the largest mapped piece that was freed (mallopt(3), up to 32 MB).
+    """
     np.empty(30 << 20, np.uint8)
 
 
@@ -140,9 +141,9 @@ def near_links(
     shelf = _Shelf(plan.bands, folder)
     blocks = _blocks(texts, block)
     while part := list(islice(blocks, _TABLE)):
-        found = [shingles(some, plan.n, plan.unit) for some in part]
-        table = _densified(np.concatenate([_minima(some, plan.bands * plan.rows) for some in found]))
-        shelf.add(found, bands_of(table, plan.bands), table.astype(np.uint8))
+        hashed = [shingles(some, plan.n, plan.unit) for some in part]
+        table = _densified(np.concatenate([_minima(some, plan.bands * plan.rows) for some in hashed]))
+        shelf.add(hashed, bands_of(table, plan.bands), table.astype(np.uint8))
     values, sketches, counts = shelf.close()
     if not len(counts):
         return []
@@ -243,8 +244,8 @@ def components(count: int, links: Sequence[Link] | Iterable[tuple[int, int]]) ->
     Vishkin, "An O(log n) parallel connectivity algorithm", 1982): a handful of rounds over whole arrays.
     """
     roots = np.arange(count)
-    links = list(links)
-    ends = np.stack([np.array([link[side] for link in links], np.int64) for side in (0, 1)], axis=1)
+    held = list(links)
+    ends = np.stack([np.array([link[side] for link in held], np.int64) for side in (0, 1)], axis=1)
     while len(ends):
         ends = roots[ends]
         ends = ends[ends[:, 0] != ends[:, 1]]

@@ -21,8 +21,8 @@ from tensaku.curate.overlap import fold
 __all__ = ["Shingles", "Unit", "coded", "jaccard", "mixed", "shingles", "sorted_sets"]
 
 Unit = Literal["chars", "written", "words", "spaced"]
-"""What a shingle is a run of: characters with width and case folded, characters as they are written, Sudachi's words, or
-words between spaces (no Japanese)."""
+"""What a shingle is a run of: characters with width and case folded, characters as they are written, Sudachi's words,
+or words between spaces (no Japanese)."""
 
 Words32 = NDArray[np.uint32]
 _WORD = re.compile(r"\w+(?:['.,:]\w+)*")  # word limits of Unicode's annex 29, for what has spaces

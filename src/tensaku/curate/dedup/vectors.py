@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.curate.dedup.near import Link
+from tensaku.errors import UsageError
 from tensaku.models.embed import Embedder
 
 __all__ = ["KeptVectors", "near_vectors"]
@@ -23,6 +24,8 @@ __all__ = ["KeptVectors", "near_vectors"]
 Vectors = NDArray[np.float16]
 EXACT = 20_000
 """Up to so many vectors are compared all with all."""
+MOST = 2_000_000
+"""Couples that are looked at, some 200 bytes each."""
 _CLUSTER = 2000  # vectors of a cluster, about
 _LEARNT = 20_000  # vectors that k-means learns from
 _PASSES = 8
@@ -84,7 +87,11 @@ def _parts(items: list[tuple[bytes, str]], size: int) -> Iterator[list[tuple[byt
 
 def near_vectors(vectors: Vectors, least: float, seed: int = 0) -> list[Link]:
     """Every pair of rows whose cosine is at least `least`, first the lower: all of them up to `EXACT` rows, of more
-    those that have one of their two nearest clusters in common."""
+    those that have one of their two nearest clusters in common.
+
+    Raises:
+        UsageError: there are over `MOST`.
+    """
     if len(vectors) <= EXACT:
         return _within(vectors, np.arange(len(vectors)), least)
     found: dict[tuple[int, int], Link] = {}
@@ -92,6 +99,7 @@ def near_vectors(vectors: Vectors, least: float, seed: int = 0) -> list[Link]:
     for cluster in range(int(near.max()) + 1):
         members = np.flatnonzero((near == cluster).any(axis=1))
         found.update((link[:2], link) for link in _within(vectors, members, least))
+        _check(len(found))
     return [found[key] for key in sorted(found)]
 
 
@@ -111,7 +119,14 @@ def _within(vectors: Vectors, places: NDArray[np.int64], least: float) -> list[L
             links += [
                 Link(int(a), int(b), float(c)) for a, b, c in zip(rows[row], columns[column], likeness, strict=True)
             ]
+        _check(len(links))
     return sorted(links)
+
+
+def _check(count: int) -> None:
+    if count > MOST:
+        what = f"over {MOST:,} couples of texts are as alike as that: nearly everything would be one group"
+        raise UsageError(what, where="step 'semantic-duplicates'", fix="Raise likeness")
 
 
 def _clusters(vectors: Vectors, count: int, seed: int) -> NDArray[np.int64]:

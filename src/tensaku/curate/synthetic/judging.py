@@ -22,9 +22,10 @@ _NEAR = 0.9
 def judged(made: Iterable[Pair], lessons: Sequence[Pair], exam: Sequence[Pair], names: Names) -> Iterator[Pair | Drop]:
     """Each pair, or why it leaves.
 
-    Reasons: `unchanged` (draft and final are one text), `length-ratio`, `facts-differ` (a number, date, name or negation
-    of one side is not on the other), `direction-differs` (one says up where the other says down), `copy` (of a lesson's draft or
-    another made-up one), `exam-month` (it speaks of a month of the exam), `near-exam` (a text is like one of the exam's).
+    Reasons: `unchanged` (draft and final are one text), `length-ratio`, `facts-differ` (a number, date, name or
+    negation of one side is not on the other), `direction-differs` (one says up where the other says down), `copy` (of a
+    lesson's draft or another made-up one), `exam-month` (it speaks of a month of the exam), `near-exam` (a text is like
+    one of the exam's).
     """
     months = {pair.as_of for pair in exam}
     drafts = {fold(pair.draft) for pair in lessons}

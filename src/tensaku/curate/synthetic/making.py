@@ -1,4 +1,4 @@
-"""Pairs as they are made up: by rules mined from the lessons, or by a model that is asked; not yet judged by anything."""
+"""Pairs as they are made up, before anything judges them: by rules mined from the lessons, or by a model."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
 
 def by_rules(finals: Sequence[Pair], voices: Sequence[Voice], count: int, dice: random.Random) -> Iterator[Pair]:
     """`count` pairs with real finals and drafts as their managers would write them, every final in turn; fewer if the
-    rules have nothing more to say. Finals without a manager's name, and others', are turned into any manager's draft."""
+    rules have nothing more to say. Every final may become any manager's draft."""
     seen = {(pair.draft, pair.final) for pair in finals}
     made = 0
     for number in range(count * _TRIES if finals and voices else 0):
@@ -72,7 +72,7 @@ def by_rules(finals: Sequence[Pair], voices: Sequence[Voice], count: int, dice: 
 def questions(
     method: Method, count: int, lessons: Sequence[Pair], finals: Sequence[Pair], topics: Sequence[Topic], seed: int
 ) -> list[Plan]:
-    """What a model is to be asked for: finals without a pair first for "back", lessons for "paraphrase", topics in turn."""
+    """What a model is to be asked for: "back" takes finals without a pair if there are any; topics come in turn."""
     dice = random.Random(f"{seed}-{method}")  # noqa: S311  seeded by design
     by_manager: dict[str, list[Pair]] = {}
     for pair in lessons:

@@ -36,35 +36,50 @@ _PAIR = {
     "en": "<comment>\n{final}\n</comment>\n<draft>\n{draft}\n</draft>",
 }
 _BACK = {
-    "ja": "運用会社「{manager}」の原稿と、それを直した公表文の例です。{inert}\n\n{examples}\n\n次の公表文の元になった原稿を、"
-    "この運用会社の書きぶりで書いてください。数値・日付・名称・否定はそのまま残し、増やさないでください。原稿だけを書いてください。\n\n"
+    "ja": "運用会社「{manager}」の原稿と、それを直した公表文の例です。"
+    "{inert}\n\n{examples}\n\n次の公表文の元になった原稿を、"
+    "この運用会社の書きぶりで書いてください。数値・日付・名称・否定はそのまま残し、増やさないでください。"
+    "原稿だけを書いてください。\n\n"
     "<公表文>\n{text}\n</公表文>",
-    "en": "Drafts of the manager {manager} and the comments that were made of them. {inert}\n\n{examples}\n\nWrite the draft that "
-    "the following comment was made of, as this manager writes. Keep every figure, date, name and negation, add none. Write "
+    "en": "Drafts of the manager {manager} and the comments that were made of them. "
+    "{inert}\n\n{examples}\n\nWrite the draft that "
+    "the following comment was made of, as this manager writes. Keep every figure, date, name and negation, add "
+    "none. Write "
     "the draft alone.\n\n<comment>\n{text}\n</comment>",
 }
 _AGAIN = {
-    "ja": "次の原稿を、意味と数値・日付・名称・否定を変えずに、別の言い回しで書き直してください。{inert}原稿だけを書いてください。\n\n"
+    "ja": "次の原稿を、意味と数値・日付・名称・否定を変えずに、別の言い回しで書き直してください。"
+    "{inert}原稿だけを書いてください。\n\n"
     "<原稿>\n{text}\n</原稿>",
-    "en": "Write the following draft in other words. Keep its meaning and every figure, date, name and negation. {inert} Write the "
+    "en": "Write the following draft in other words. Keep its meaning and every figure, date, name and "
+    "negation. {inert} Write the "
     "draft alone.\n\n<draft>\n{text}\n</draft>",
 }
 _ABOUT = {
-    "ja": "運用会社の原稿と、それを直した公表文の例です。{inert}\n\n{examples}\n\n同じ書きぶりで、次の題材を扱う新しい組を一つ"
-    "作ってください。題材: {name}（{says}）\n公表文の数値・日付・名称・否定は原稿と同じにしてください。次の形だけで答えてください。\n"
+    "ja": "運用会社の原稿と、それを直した公表文の例です。{inert}\n\n{examples}\n\n同じ書きぶりで、"
+    "次の題材を扱う新しい組を一つ"
+    "作ってください。題材: {name}（{says}）\n公表文の数値・日付・名称・否定は原稿と同じにしてください。"
+    "次の形だけで答えてください。\n"
     "<公表文>\n...\n</公表文>\n<原稿>\n...\n</原稿>",
-    "en": "Drafts of managers and the comments that were made of them. {inert}\n\n{examples}\n\nMake one new pair in the same manner "
-    "on this subject: {name} ({says})\nFigures, dates, names and negations of the comment must be those of the draft. Answer in "
+    "en": "Drafts of managers and the comments that were made of them. {inert}\n\n{examples}\n\nMake one new "
+    "pair in the same manner "
+    "on this subject: {name} ({says})\nFigures, dates, names and negations of the comment must be those of the "
+    "draft. Answer in "
     "this form alone.\n<comment>\n...\n</comment>\n<draft>\n...\n</draft>",
 }
 _CRITIQUE = {
     "ja": "次の指示に従って原稿を公表文に直す仕事の、学習用の組です。教材としての良さを 5 段階で評価してください。\n"
-    "5: 原稿も公表文も自然で、公表文は指示どおり。3: 使えるが不自然。1: 意味が食い違う、または文になっていない。\n{inert}\n"
-    "理由を一文で書き、最後の行に「評価: 」と 1 から 5 の数字一つだけを書いてください。\n\n<指示>\n{task}\n</指示>\n\n"
+    "5: 原稿も公表文も自然で、公表文は指示どおり。3: 使えるが不自然。1: 意味が食い違う、または文になっていない。"
+    "\n{inert}\n"
+    "理由を一文で書き、最後の行に「評価: 」と 1 から 5 の数字一つだけを書いてください。"
+    "\n\n<指示>\n{task}\n</指示>\n\n"
     "<原稿>\n{draft}\n</原稿>\n<公表文>\n{final}\n</公表文>",
-    "en": "A pair to learn from, for the job of turning drafts into comments by the instruction. Grade it from 1 to 5.\n5: both read "
-    "naturally, and the comment follows the instruction. 3: of use, but unnatural. 1: the two contradict each other, or are no "
-    "texts.\n{inert}\nGive your reason in one sentence, then, as the last line, Grade: and one figure from 1 to 5.\n\n"
+    "en": "A pair to learn from, for the job of turning drafts into comments by the instruction. Grade it from "
+    "1 to 5.\n5: both read "
+    "naturally, and the comment follows the instruction. 3: of use, but unnatural. 1: the two contradict each "
+    "other, or are no "
+    "texts.\n{inert}\nGive your reason in one sentence, then, as the last line, Grade: and one figure from 1 to "
+    "5.\n\n"
     "<instruction>\n{task}\n</instruction>\n\n<draft>\n{draft}\n</draft>\n<comment>\n{final}\n</comment>",
 }
 _GRADE = re.compile(r"(?:評価|grade)[\s*_]{0,4}:[^\w\n]{0,4}([1-5])(?:点|/5)?[^\w\n]*$", re.IGNORECASE | re.MULTILINE)

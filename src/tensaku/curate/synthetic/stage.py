@@ -44,21 +44,22 @@ __all__ = ["Synthesize", "finals_source", "given_topics", "synthesize", "topics_
 class Synthesize(Section):
     """Pairs made up from the lessons; they carry a mark for ever and are never in an exam."""
 
-    make: dict[Method, int] = pydantic.Field(default_factory=dict)
-    """How many of each kind are tried, as in { errors = 400 }. errors: finals put into a manager's wording, by rules mined
-    from the lessons. back: a model writes the draft of a final. paraphrase: a model words a draft anew. topics: a model
-    makes a pair on a topic of the taxonomy. Empty: none are made."""
+    make: dict[Method, pydantic.PositiveInt] = pydantic.Field(default_factory=dict)
+    """How many of each kind are tried, as in { errors = 400 }. errors: finals put into a manager's wording, by rules
+    mined from the lessons. back: a model writes the draft of a final. paraphrase: a model words a draft anew. topics: a
+    model makes a pair on a topic of the taxonomy. Empty: none are made."""
     most: float = pydantic.Field(1.0, gt=0, le=10)
     """The most made-up pairs that are kept, for each real lesson."""
     finals: str = ""
     """A JSON Lines file of published comments without drafts: final, fund, section, as_of. They become pairs."""
     engine: dict[str, Any] = pydantic.Field(default_factory=dict)
-    """The engine that is asked, as in { engine = "openai", url = "http://host:8000/v1" }; "native" takes the base model."""
+    """The engine that is asked, as in { engine = "openai", url = "http://host:8000/v1" }; "native" takes the base
+    model."""
     consent: str = ""
     """Who allowed, and when, that drafts and comments leave this machine: needed if the engine is elsewhere."""
     least_grade: int = pydantic.Field(4, ge=1, le=5)
-    """The least grade, 1 to 5, that the engine's critique gives to a pair that is kept. Pairs made by rules are graded too
-    where there is an engine."""
+    """The least grade, 1 to 5, that the engine's critique gives to a pair that is kept. Pairs made by rules are graded
+    too where there is an engine."""
     max_tokens: int = pydantic.Field(600, ge=16, le=4096)
     """Longest answer of the engine."""
     at_once: int = pydantic.Field(8, ge=1, le=256)
@@ -104,7 +105,7 @@ def topics_file(ledger: Ledger, folder: Path) -> SourceFile:
 
 
 @stage(version=1)
-def synthesize(
+def synthesize(  # noqa: PLR0913  its inputs
     bench: Bench,
     cfg: Synthesize,
     *,
@@ -118,8 +119,8 @@ def synthesize(
 ) -> None:
     """Leave `made.jsonl`, the pairs that may be taught beside the real ones, and `drops.jsonl`.
 
-    Only what the stage `lessons` would teach is made from. Answers of a model are kept as they come, so that a killed run
-    goes on after the last.
+    Only what the stage `lessons` would teach is made from. Answers of a model are kept as they come, so that a killed
+    run goes on after the last.
 
     Args:
         finals: comments without drafts.

@@ -30,8 +30,8 @@ _MOST_RATE = 0.9
 
 
 class Rule(NamedTuple):
-    """Where the house writes `old` the manager writes `new`. `_SLOT` stands for a figure, in full-width digits if `wide`;
-    `rate` is the share of the places where that happens, 0 to 1."""
+    """Where the house writes `old` the manager writes `new`. `_SLOT` stands for a figure, in full-width digits if
+    `wide`; `rate` is the share of the places where that happens, 0 to 1."""
 
     old: str
     new: str

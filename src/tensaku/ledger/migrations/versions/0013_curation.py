@@ -1,4 +1,4 @@
-"""What people said of pairs that curation had set aside; subjects that made-up pairs may be about, and their reviews."""
+"""What people said of pairs that curation had set aside; topics of made-up pairs, and what was said of them."""
 
 from __future__ import annotations
 
