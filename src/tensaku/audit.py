@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, By, Folder, Json, ledger_of
+from tensaku.options import HERE, By, Folder, Json, acting, artifact_of, ledger_of
 
 if TYPE_CHECKING:
     pass
@@ -30,8 +30,7 @@ lineage = typer.Typer(
 )
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the log.")]
-AnchorFile = Annotated[Path | None, typer.Option("--to", help="The file; by default anchors.jsonl in the workspace.")]
-ANCHORS = "anchors.jsonl"
+AnchorFile = Annotated[Path | None, typer.Option("--to", help="The file; by default that of [govern] anchors.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,37 +61,46 @@ def log_list(
 
 @log.command("verify")
 def log_verify(
-    anchors: Annotated[Path | None, typer.Option(help="A file of anchors; by default anchors.jsonl here.")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="A file of anchors; by default that of [govern] anchors.")
+    ] = None,
     anchor: Annotated[list[str] | None, typer.Option(help="One from paper, as NUMBER:HASH; may be repeated.")] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """Check the whole chain, every row against it, and both against the anchors; exit code 3 if it does not hold."""
-    from tensaku.govern.anchors import check_log, parse_anchor, read_anchors
+    from tensaku.govern.anchors import check_log, missed_days, parse_anchor, read_anchors
+    from tensaku.pipeline import Workspace
 
     if anchors is not None and not anchors.is_file():
         raise UsageError("there is no such file", where=anchors, fix="Name the file that tensaku log anchor wrote")
-    held = read_anchors(anchors or folder / ANCHORS) + [parse_anchor(text) for text in anchor or []]
-    with ledger_of(folder) as ledger:
+    workspace = Workspace.open(folder)
+    noted = read_anchors(anchors or workspace.anchors)
+    held = noted + [parse_anchor(text) for text in anchor or []]
+    with workspace.open_ledger() as ledger:
         n = check_log(ledger, held)
+        missed = [str(day) for day in missed_days(ledger, noted)]
     if as_json:
-        print(json.dumps({"entries": n, "anchors": len(held), "holds": True}))
+        print(json.dumps({"entries": n, "anchors": len(held), "holds": True, "missed_days": missed}))
         return
     print(f"The log holds: {n} entries, every row as it was logged, {len(held)} anchors met.")
+    if missed:
+        more = f" and {len(missed) - 10} more" if len(missed) > 10 else ""
+        print(f"Days with entries and without an anchor: {', '.join(missed[-10:])}{more}")
     if not held:
         print("Without an anchor a cut tail or an old copy cannot be seen. Note one: tensaku log anchor")
 
 
 @log.command("anchor")
 def log_anchor(to: AnchorFile = None, folder: Folder = HERE, as_json: Json = False) -> None:
-    """Note the newest entry's hash in a file outside the ledger, once a day; print it to put it on paper as well."""
+    """Note the newest entry's hash in a file outside the ledger now, after checking the whole log; print it as well."""
     from tensaku.govern.anchors import add_anchor
+    from tensaku.pipeline import Workspace
 
-    with ledger_of(folder) as ledger:
-        made = add_anchor(ledger, to or folder / ANCHORS)
-    print(
-        json.dumps(asdict(made)) if as_json else f"{made.line}\n{made.at}  keep this where the ledger's keeper cannot"
-    )
+    workspace = Workspace.open(folder)
+    with workspace.open_ledger() as ledger:
+        made = add_anchor(ledger, to or workspace.anchors, workspace.spec.govern.anchor_command)
+    print(json.dumps(made.values) if as_json else f"{made.line}\n{made.at}  keep this where the ledger's keeper cannot")
 
 
 @log.command("erase")
@@ -220,8 +228,10 @@ def lineage_rebuild(folder: Folder = HERE) -> None:
     from tensaku.pipeline import Workspace
     from tensaku.store import Store
 
-    with ledger_of(folder) as ledger:
-        n = rebuild(ledger, Store(Workspace.open(folder).root))
+    workspace = Workspace.open(folder)
+    workspace.barriers().check_within(acting(), "the lineage")
+    with workspace.open_ledger() as ledger:
+        n = rebuild(ledger, Store(workspace.root))
     print(f"{n} releases")
 
 
@@ -242,9 +252,11 @@ def evidence(
         raise UsageError(f"{as_of} is still to come", fix="Name a day that has been")
     at = min(at, datetime.now(UTC))
     workspace = Workspace.open(folder)
+    barriers = workspace.barriers()
+    barriers.check_within(acting(), "the evidence pack")
     target = out or Path(f"evidence-{at:%Y-%m-%d}.zip")
-    with ledger_of(folder) as ledger:
-        made = pack(ledger, Store(workspace.root), target, at, folder / ANCHORS)
+    with workspace.open_ledger() as ledger:
+        made = pack(ledger, Store(workspace.root), target, at, workspace.anchors, barriers)
     if as_json:
         print(json.dumps(made, ensure_ascii=False))
         return
@@ -269,7 +281,7 @@ def bom(
 
     workspace = Workspace.open(folder)
     store = Store(workspace.root)
-    release = store.get(ref)
+    release = artifact_of(workspace, ref)
     if release.stage != "release":
         raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
     bill = bill_of_materials(store, release)

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from tensaku import __version__, accounts, audit, governing, inbox, keys, library
+from tensaku.bundle import command as bundle
 from tensaku.errors import TensakuError, UsageError
-from tensaku.options import HERE, By, Folder, Json
+from tensaku.options import HERE, By, Folder, Json, act_as, acting, seen_ledger, seen_store
 
 __all__ = ["app", "main"]
 
@@ -72,8 +73,12 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    person: Annotated[
+        str, typer.Option("--as", help="Whose rights hold; by default those of this machine's user.")
+    ] = "",
 ) -> None:
     """Take the options that belong to no command."""
+    act_as(person)
 
 
 @app.command()
@@ -158,6 +163,7 @@ def run(
         raise UsageError(f"the ladder is no part of the way to {stage!r}", fix="Write: tensaku run tune --ladder")
     alone = [] if processes is None else [f"tune.processes={processes}"]
     workspace = Workspace.open(folder, [*(sets or []), *alone])
+    library.check_sources(workspace, acting(by))
     if ladder:
         _climb(workspace, as_json)
         return
@@ -176,6 +182,8 @@ def run(
             print(f"tensaku: the plan's error of this run was not noted: {error}", file=sys.stderr)
     board = compare(store, workspace) if stage == "evaluate" and workspace.spec.leaderboard.candidates else None
     made = built.artifacts if board is None else {**built.artifacts, "leaderboard": board}
+    barriers = workspace.barriers()
+    made = {name: one for name, one in made.items() if barriers.opens(acting(by), one.ref)}
     if as_json:
         print(json.dumps({name: {"ref": a.ref, "facts": a.facts} for name, a in made.items()}))
     else:
@@ -255,11 +263,10 @@ def read(
     """Lay outputs out for people to read blind, two by two, at /read of the desk."""
     from tensaku.comparing import lay_out_reading
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     workspace = Workspace.open(folder)
     named = [name.strip() for name in candidates.split(",") if name.strip()]
-    added, chosen = lay_out_reading(Store(workspace.root), workspace, named, n, by)
+    added, chosen = lay_out_reading(seen_store(workspace, by), workspace, named, n, by)
     if as_json:
         print(json.dumps({"added": added, "candidates": chosen}, ensure_ascii=False))
     else:
@@ -445,8 +452,8 @@ def deploy(
     from tensaku.show import print_rollouts
 
     workspace = Workspace.open(folder)
-    release = _store(folder).get(ref)
-    with _ledger(workspace) as ledger:
+    release = _store(folder, by).get(ref)
+    with seen_ledger(workspace, by) as ledger:
         print_rollouts([ledger.deploy(release.ref, by, share=share, note=note)], as_json)
 
 
@@ -456,7 +463,7 @@ def rollback(by: By, note: Note = "", folder: Folder = HERE, as_json: Json = Fal
     from tensaku.pipeline import Workspace
     from tensaku.show import print_rollouts
 
-    with _ledger(Workspace.open(folder)) as ledger:
+    with seen_ledger(Workspace.open(folder), by) as ledger:
         print_rollouts([ledger.roll_back(by, note=note)], as_json)
 
 
@@ -466,7 +473,7 @@ def rollouts(folder: Folder = HERE, as_json: Json = False) -> None:
     from tensaku.pipeline import Workspace
     from tensaku.show import print_rollouts
 
-    with _ledger(Workspace.open(folder)) as ledger:
+    with seen_ledger(Workspace.open(folder)) as ledger:
         print_rollouts(ledger.rollouts(), as_json)
 
 
@@ -530,18 +537,13 @@ def plan_(
     print(json.dumps(values, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-def _store(folder: Path) -> Any:
-    from tensaku.pipeline import TASK_FILE
-    from tensaku.store import Store
+def _store(folder: Path, by: str = "") -> Any:
+    from tensaku.pipeline import TASK_FILE, Workspace
 
     if not (folder / TASK_FILE).is_file():
         fix = "Name one with -C DIR"
         raise UsageError("this folder is no workspace: it has no tensaku.toml", where=folder, fix=fix)
-    return Store(folder / ".tensaku")
-
-
-def _ledger(workspace: Any) -> Any:
-    return workspace.open_ledger()
+    return seen_store(Workspace.read(folder), by)
 
 
 # Help lists commands in this order: what a newcomer needs first comes first.
@@ -549,3 +551,5 @@ app.command("index")(library.index)
 app.command("search")(library.search)
 governing.add_to(app)
 audit.add_to(app)
+app.command("barriers")(library.barriers)
+app.command("bundle")(bundle.command)

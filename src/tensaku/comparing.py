@@ -15,6 +15,7 @@ from tensaku.evaluate import Board, Candidate, Entry, Examine, Judge, Judging, e
 from tensaku.evaluate.panel import panel
 from tensaku.evaluate.votes import Vote
 from tensaku.ledger import NewComparison, VoteRow
+from tensaku.options import seen_ledger
 from tensaku.pipeline import Built, Road, Workspace, build
 from tensaku.records import Pair, from_dict
 from tensaku.store import Artifact, Input, SourceFile, Store
@@ -192,7 +193,7 @@ def panel_of(store: Store, workspace: Workspace, resamples: int) -> dict[str, An
     """Strengths and agreement by everything that this workspace's people and its newest judge said; may be empty."""
     people: list[Vote] = []
     if workspace.ledger_file.exists():
-        with workspace.open_ledger() as ledger:
+        with seen_ledger(workspace) as ledger:
             people = [_vote(vote) for vote in ledger.votes()]
     judges = store.list("judge")
     return panel(people, judges[-1] if judges else None, resamples, workspace.spec.evaluate.seed)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
+import logging
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger, NewAnswer
 from tensaku.library import answerer
+from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
 from tensaku.store import Artifact, Reporter, Store
@@ -34,8 +37,11 @@ if TYPE_CHECKING:
     from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
 
+_log = logging.getLogger(__name__)
+
 __all__ = [
     "access_rules",
+    "anchoring",
     "check_person",
     "copy_finals",
     "export_finals",
@@ -80,7 +86,7 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
 
     Its parts go into the inventory, and what it was made from into the lineage.
     """
-    name = by or _user_here()
+    name = by or user_here()
     with workspace.open_ledger() as ledger:
         if release.ref in {row.ref for row in ledger.releases()}:
             return
@@ -90,15 +96,6 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
         store, gate = Store(workspace.root), workspace.spec.gate
         enter_parts(ledger, store, release, gate.owner, gate.purpose_ja)
         note_lineage(ledger, store, release.ref)
-
-
-def _user_here() -> str:
-    """The user of this machine as a person's short name."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        user = f"user-{os.getuid()}"
-    return re.sub(r"[^\w.@-]+", "-", user)[:64]
 
 
 def export_finals(
@@ -112,7 +109,7 @@ def export_finals(
     """
     from tensaku.desk.handout import gather, handout
 
-    with workspace.open_ledger() as ledger:
+    with seen_ledger(workspace) as ledger:
         found = gather(ledger, month=month or None, fund=fund or None)
     template = workspace.file(workspace.spec.desk.template)
     content = handout(found, form, language=workspace.spec.task.language, history=history, template=template)
@@ -178,6 +175,10 @@ def opened(
     with workspace.open_ledger() as ledger:
         now = None if ref or trial else ledger.deployed()
         release = release_of(store, now.champion if now is not None else ref)
+        if not workspace.barriers().opens(acting(), release.ref):
+            if ref is not None:
+                artifact_of(workspace, ref)  # which says that there is none
+            raise UsageError(f"no model is open to {acting()!r}", fix="Act as somebody whom the rights name: --as NAME")
         marked = require_approved(ledger, release.ref, trial, workspace.spec.task.name)
         counted = not marked and ledger.check_use(release.ref)
     with Loader(workspace, store) as loader:
@@ -239,6 +240,7 @@ def serve_release(
             rules=_rules(cfg, listener, first.tuned.model),
             ledger=ledger,
             checks={"rollout": follower.check},
+            sees=_sees(follower, answers),
         )
         signing_in = access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None)
         if answers is not None:
@@ -256,10 +258,11 @@ def serve_release(
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
             documents=answers,
             template=workspace.file(workspace.spec.desk.template),
+            barriers=follower.barriers,
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
-        with follower:
-            ready = _tell(first.trial, _of_sign_in(signing_in, ledger))
+        with follower, anchoring(workspace, ledger):
+            ready = _tell(first.trial, [*_of_sign_in(signing_in, ledger), *_of_anchors(workspace, ledger)])
             serve.run(app, listener=listener, ready=ready, grace=cfg.grace, tls=tls)
 
 
@@ -305,6 +308,21 @@ def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
         return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
 
     return answerer(workspace, write)
+
+
+def _sees(follower: Follower, answers: Answerer | None) -> Callable[[str, Served], bool]:
+    """Who may know of a model; that of the documents is there for whoever may see one of them."""
+    from tensaku.serve.rag import DocumentEngine
+
+    def sees(person: str, model: Served) -> bool:
+        if answers is None or not isinstance(model.engine, DocumentEngine) or not follower.barriers.rights.given:
+            return follower.sees(person, model)
+        try:
+            return bool(answers.searcher.sources(person))
+        except UsageError:  # no index, or no rules that could be read
+            return False
+
+    return sees
 
 
 def _rag(workspace: Workspace, answers: Answerer) -> Served:
@@ -358,6 +376,39 @@ def tell_profiles(workspace: Workspace, as_json: bool) -> None:
     made = [profile_for(name, hardware, stream_mb) for name in PROFILES]
     chosen = profile_for(cfg.profile, hardware, stream_mb).name
     print_profiles(made, chosen, hardware, stream_mb, cfg.at_once, as_json)
+
+
+@contextmanager
+def anchoring(workspace: Workspace, ledger: Ledger, every: float = 60.0) -> Iterator[None]:
+    """Note the day's anchor while a server runs: at once, and whenever a day has begun, looking `every` seconds."""
+    daily = workspace.daily_anchor(lambda told: _log.error("%s", told))
+    ended = threading.Event()
+
+    def keep() -> None:
+        while daily is not None:
+            daily.keep(ledger)
+            if ended.wait(every):
+                return
+
+    thread = threading.Thread(target=keep, name="daily-anchor", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _of_anchors(workspace: Workspace, ledger: Ledger) -> list[str]:
+    """What whoever starts the server should know of days that were missed."""
+    from tensaku.govern.anchors import missed_days, read_anchors
+
+    missed = missed_days(ledger, read_anchors(workspace.anchors)) if workspace.spec.govern.anchors else []
+    today = datetime.now().astimezone().date()
+    missed = [day for day in missed if day < today]
+    return (
+        [f"Log       {len(missed)} days without an anchor, the last {missed[-1]}: tensaku log verify"] if missed else []
+    )
 
 
 def _tell(marked: bool, more: list[str]) -> Callable[[str], None]:

@@ -10,6 +10,7 @@ from tensaku.govern.probe import Probe, probe
 from tensaku.govern.promotion import Promotion, promotion
 from tensaku.govern.validation import Validation, note_validation, validation
 from tensaku.ledger import SYSTEM, FilingRow, Ledger
+from tensaku.options import artifact_of
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Reporter, SourceFile, Store
 
@@ -26,7 +27,7 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
     """
     workspace = Workspace.open(folder)
     store = Store(workspace.root, reporter)
-    release = store.get(ref)
+    release = artifact_of(workspace, ref, by)
     if release.stage != "release":
         raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
     cfg = _settings(sets)
@@ -92,7 +93,7 @@ def run_validation(
     """
     workspace = Workspace.open(folder)
     store = Store(workspace.root, reporter)
-    release = store.get(ref)
+    release = artifact_of(workspace, ref, by)
     if release.stage != "release":
         raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
     with workspace.open_ledger() as ledger:

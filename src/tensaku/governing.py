@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, By, Folder, Json, ledger_of
+from tensaku.options import HERE, By, Folder, Json, artifact_of, ledger_of
 
 if TYPE_CHECKING:
     from tensaku.ledger import FilingRow, Ledger
@@ -89,7 +89,7 @@ def inventory_enter(
     from tensaku.govern.inventory import enter
 
     values = {"kind": kind, "name": name, "owner": owner, "use": use, "use_class": use_class, "users": users}
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         enter(ledger, ref, {**values, "dependencies": needs or []}, by)
     print(f"{ref}: entered")
 
@@ -105,7 +105,7 @@ def inventory_rate(
     """Set a rating against the rule: the second line's, with a reason."""
     from tensaku.govern.inventory import override_rating
 
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         override_rating(ledger, ref, rating, reason, by)
     print(f"{ref}: rated {rating}")
 
@@ -121,7 +121,7 @@ def inventory_retire(
     """Retire a model: neither it nor what was made from it answers from now on."""
     from tensaku.govern.inventory import retire
 
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         retire(ledger, ref, reason, by, back=back)
     print(f"{ref}: {'in use again' if back else 'retired'}")
 
@@ -201,7 +201,7 @@ def approve(
     bound = Conditions(tuple(task or ()), requests, _moment(until) if until else None, override)
     if reject and (bound.bind or override or share is not None):
         raise UsageError("a rejection has no conditions", fix="Leave --task, --requests, --until, --share out")
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         decide(ledger, whole, by, "rejected" if reject else "approved", note, share=share, conditions=bound)
         status = ledger.release(whole).status
     print(json.dumps({"release": whole, "status": status, "by": by}) if as_json else f"{whole}: {status}")
@@ -211,7 +211,7 @@ def withdraw(ref: Ref, by: By, note: Note = "", folder: Folder = HERE) -> None:
     """Take an approval back; running servers go to the release before it within two seconds."""
     from tensaku.govern import approve as decide
 
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         decide(ledger, whole, by, "withdrawn", note)
     print(f"{whole}: withdrawn")
 
@@ -226,7 +226,7 @@ def delegate(
     folder: Folder = HERE,
 ) -> None:
     """Lend one's own role of the second line to somebody until a day; who built a model stays bound."""
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         if end:
             ledger.end_filing("delegation", f"{by}:{to}:{role}", reason, by)
         else:
@@ -245,7 +245,7 @@ def monitor(
     """Show each release's figures month by month, with limits from the months before, and every alert."""
     from tensaku.govern.monitor import figures_by_month
 
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         lines = figures_by_month(ledger, datetime.now(UTC))
         shown = [line for line in lines if month in ("", line["month"])]
         if month and not shown:
@@ -280,7 +280,7 @@ def decide(
         raise UsageError(f"{decision!r} is no decision", fix="Write retrain or keep")
     if not (reason.strip() and gain.strip() and cost.strip()):
         raise UsageError("the decision says too little", fix="Write --reason, --gain and --cost")
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         content = {"decision": decision, "gain": gain, "cost": cost, "reason": reason}
         ledger.file("decision", whole, content, by)
     print(f"{whole}: {decision}")
@@ -298,7 +298,7 @@ def finding_add(
     """Write down a finding of the second line about a release."""
     from tensaku.govern.findings import add_finding
 
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         row = add_finding(ledger, whole, words, severity, _moment(due), by)
     print(f"{row.subject}: {severity}, due {due}")
 
@@ -308,7 +308,7 @@ def finding_close(
     finding: Annotated[str, typer.Argument(help="As in F-0001.")], by: By, reason: Reason = "", folder: Folder = HERE
 ) -> None:
     """Close a finding, with what settled it."""
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         ledger.end_filing("finding", finding, reason, by)
     print(f"{finding}: closed")
 
@@ -343,7 +343,7 @@ def exception_add(
     """Let a release pass a rule until a day: the second line's word, with a reason."""
     from tensaku.govern.findings import add_exception
 
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         row = add_exception(ledger, whole, rule, reason, _moment(until), by)
     print(f"{row.subject}: until {until}")
 
@@ -372,13 +372,12 @@ def _moment(text: str) -> datetime:
 class _opened:  # noqa: N801 - used as a function in a with statement
     """The ledger of a workspace, and the whole name of a release in it."""
 
-    def __init__(self, folder: Path, ref: str) -> None:
+    def __init__(self, folder: Path, ref: str, by: str) -> None:
         from tensaku.pipeline import Workspace
-        from tensaku.store import Store
 
-        self._ledger = ledger_of(folder)
+        self._ledger = ledger_of(folder, by)
         try:
-            self._ref = Store(Workspace.open(folder).root).get(ref).ref
+            self._ref = artifact_of(Workspace.read(folder), ref, by).ref
         except BaseException:
             self._ledger.close()
             raise

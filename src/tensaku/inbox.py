@@ -17,7 +17,7 @@ from tensaku.options import HERE, By, Folder, Json
 
 if TYPE_CHECKING:
     from tensaku.intake import Arrival, Road
-    from tensaku.ledger import ReportRow
+    from tensaku.ledger import Ledger, ReportRow
 
 __all__ = ["app", "bring_in"]
 
@@ -145,6 +145,17 @@ def _watch(road: Road, folder: Path, given: Mapping[str, str], who: Mapping[str,
 
 
 @contextmanager
+def _seen(folder: Path, by: str = "") -> Iterator[tuple[Road, Ledger]]:
+    """The road, and the ledger as whoever acts may see it."""
+    from tensaku.options import seen_ledger
+    from tensaku.pipeline import Workspace
+
+    workspace = Workspace.open(folder)
+    with workspace.road() as road, seen_ledger(workspace, by) as ledger:
+        yield road, ledger
+
+
+@contextmanager
 def _road(folder: Path) -> Iterator[Road]:
     from tensaku.pipeline import Workspace
 
@@ -161,8 +172,8 @@ def list_(
     """List the reports that wait for a person, with the reasons; the newest first."""
     from tensaku.show import print_arrivals
 
-    with _road(folder) as road:
-        rows = road.ledger.reports(None if every else "inbox")
+    with _seen(folder) as (_, ledger):
+        rows = ledger.reports(None if every else "inbox")
     values = [{"what": row.state, "name": row.name, **_row_values(row)} for row in rows]
     if as_json:
         print(json.dumps(values, ensure_ascii=False))
@@ -175,8 +186,8 @@ def list_(
 @app.command()
 def show(report: Report, folder: Folder = HERE, as_json: Json = False) -> None:
     """Show what was found in a report: why it waits, and every part with its number, heading and section."""
-    with _road(folder) as road:
-        row = road.ledger.report(report)
+    with _seen(folder) as (_, ledger):
+        row = ledger.report(report)
     values = {**_row_values(row), "parts": [dict(part) for part in row.parts]}
     if as_json:
         print(json.dumps(values, ensure_ascii=False))
@@ -206,8 +217,8 @@ def file_(
     as_json: Json = False,
 ) -> None:
     """File a waiting report as drafts; what its manager calls the sections is learnt."""
-    with _road(folder) as road:
-        row = road.ledger.report(report)
+    with _seen(folder, by) as (road, ledger):
+        row = ledger.report(report)
         known = (*road.known_sections(), "-")
         said = [text.partition("@") for text in part or []]
         sections = dict(_assigned(text, len(row.parts), known) for text, _, _ in said)
@@ -242,8 +253,8 @@ def aside(
     as_json: Json = False,
 ) -> None:
     """Set a waiting report aside, with the reason; nothing of it is lost."""
-    with _road(folder) as road:
-        row = road.ledger.set_report_aside(report, note, by=by)
+    with _seen(folder, by) as (_, ledger):
+        row = ledger.set_report_aside(report, note, by=by)
     print(json.dumps(_row_values(row), ensure_ascii=False) if as_json else f"{row.name}: {row.state}")
 
 

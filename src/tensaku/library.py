@@ -1,9 +1,10 @@
-"""The commands `index` and `search`, and the way from a workspace to its index of documents."""
+"""The commands `index`, `search` and `barriers`, and the way from a workspace to its index of documents."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, Folder, Json
+from tensaku.options import HERE, Folder, Json, acting, artifact_of, seen_store
 
 if TYPE_CHECKING:
     from tensaku.pipeline import Workspace
     from tensaku.retrieve.answer import Answerer, Write
     from tensaku.retrieve.section import Retrieve
 
-__all__ = ["answerer", "home", "index", "search"]
+__all__ = ["answerer", "barriers", "check_sources", "home", "index", "search"]
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
 _EVEN = 0.05
@@ -50,15 +51,13 @@ def answerer(workspace: Workspace, write: Write | None = None) -> Answerer:
     """
     from tensaku.retrieve.answer import Answerer
     from tensaku.retrieve.embed import open_embedder
-    from tensaku.retrieve.rights import Rights
     from tensaku.retrieve.search import Searcher, Steps
     from tensaku.retrieve.words import Synonyms
 
     cfg = _section(workspace)
     terms = Synonyms.read(workspace.folder / cfg.terms) if cfg.terms else Synonyms.of_names(workspace.names())
-    rights = Rights(workspace.folder / cfg.rights if cfg.rights else None)
     embedder = open_embedder(cfg.embedding) if cfg.vectors else None
-    searcher = Searcher(home(workspace), embedder, rights, terms, even=_EVEN)
+    searcher = Searcher(home(workspace), embedder, workspace.rights(), terms, even=_EVEN)
     steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
     return Answerer(
         searcher,
@@ -140,6 +139,49 @@ def search(
         print("   " + hit.text.replace("\n", " ")[:160])
     if not hits:
         print("Nothing was found.")
+
+
+def check_sources(workspace: Workspace, person: str) -> None:
+    """Refuse to let somebody work on data that is not theirs to see.
+
+    Raises:
+        UsageError: a rule about a file of pairs or documents does not name the person.
+    """
+    spec, rights, here = workspace.spec, workspace.rights(), Path(os.path.abspath(workspace.folder))
+    used = [use.path for use in spec.sources.use]
+    used += ["ledger:finals"] if spec.sources.finals.use else []
+    used += ["ledger:decisions"] if spec.tune.method == "dpo" else []
+    for file in workspace._documents().values() if spec.documents.use else ():
+        below = file.path.is_relative_to(here)
+        used.append((file.path.relative_to(here) if below else file.path).as_posix())
+    if closed := [name for name in used if not rights.opens(person, "source", [name])]:
+        what = f"{person!r} may not see {', '.join(closed[:3])}{' and more' if len(closed) > 3 else ''}"
+        fix = "Leave it out in the task file, or have somebody run this whom the rights name (--by NAME, --as NAME)"
+        raise UsageError(what, where=workspace.file(spec.retrieve.rights), fix=fix)
+
+
+def barriers(
+    ref: Annotated[str, typer.Argument(metavar="[REF]", help="A model; by default every release.")] = "",
+    folder: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say who may use and see a model, and which files and funds behind it say so."""
+    from tensaku.pipeline import Workspace
+
+    workspace = Workspace.read(folder)
+    held = workspace.barriers()
+    models = [artifact_of(workspace, ref)] if ref else seen_store(workspace).list("release")
+    told = [(one.ref, *held.people(one.ref)) for one in models]
+    if as_json:
+        rows = [{"model": name, "people": people, "because": because} for name, people, because in told]
+        print(json.dumps({"rights": workspace.spec.retrieve.rights, "models": rows}, ensure_ascii=False))
+        return
+    for name, people, because in told:
+        print(f"{name}: {'everybody' if people is None else ', '.join(people) or 'nobody'}")
+        for what, who in because.items():
+            print(f"  {what}: {', '.join(who) or 'nobody'}")
+    if not told:
+        print(f"No release is open to {acting()}.")
 
 
 def _rows(hits: Sequence[Any]) -> list[dict[str, Any]]:

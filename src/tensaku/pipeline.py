@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,16 +35,19 @@ from tensaku.evaluate import (
     ladder,
 )
 from tensaku.govern import Gate, Release, release
+from tensaku.govern.anchors import AnchoredLedger, DailyAnchor
+from tensaku.govern.barriers import Barriers
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
-from tensaku.task import Desk, LedgerPlace, Serve, Task
+from tensaku.task import Desk, Govern, LedgerPlace, Serve, Task
 from tensaku.text import Required, StyleRule, names_from, required_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
@@ -118,6 +122,7 @@ class Spec(Section):
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()
     retrieve: Retrieve = Retrieve()
+    govern: Govern = Govern()
 
 
 @dataclass(frozen=True)
@@ -136,9 +141,18 @@ class Workspace:
             ConfigError: the task file is wrong.
             UsageError: a file it names is missing, or a part it names is unknown.
         """
-        workspace = cls(folder, load_config(folder / TASK_FILE, Spec, overrides), tuple(overrides))
+        workspace = cls.read(folder, overrides)
         workspace.check()
         return workspace
+
+    @classmethod
+    def read(cls, folder: Path, overrides: Sequence[str] = ()) -> Workspace:
+        """Read the task file alone, for what needs none of the files that it names.
+
+        Raises:
+            ConfigError: the task file is wrong.
+        """
+        return cls(folder, load_config(folder / TASK_FILE, Spec, overrides), tuple(overrides))
 
     def altered(self, *overrides: str) -> Workspace:
         """The same workspace with more settings changed.
@@ -173,7 +187,20 @@ class Workspace:
                 raise UsageError("the ledger's address holds a password", where="ledger.url", fix=fix)
             if password := os.environ.get(self.spec.ledger.password_env):
                 where = where.set(password=password)
-        return Ledger.open(where, names=self.names(), review=self.spec.desk.review)
+        ledger = AnchoredLedger.open(where, names=self.names(), review=self.spec.desk.review)
+        if (daily := self.daily_anchor(lambda told: print(f"tensaku: {told}", file=sys.stderr))) is not None:
+            ledger.anchor_with(daily)
+        return ledger
+
+    @property
+    def anchors(self) -> Path:
+        """The file of anchors."""
+        return self.file(self.spec.govern.anchors) or self.folder / Govern().anchors
+
+    def daily_anchor(self, tell: Callable[[str], None]) -> DailyAnchor | None:
+        """What notes the day's anchor by itself; None where the task file wants none."""
+        cfg = self.spec.govern
+        return DailyAnchor(self.anchors, cfg.anchor_command, tell) if cfg.anchors else None
 
     def check(self) -> None:
         """Resolve every file and part that the task file names."""
@@ -339,6 +366,14 @@ class Workspace:
             return read(path.read_text(encoding="utf-8"), str(path))
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
+
+    def rights(self) -> Rights:
+        """Who may see which documents, files and funds, as `retrieve.rights` says."""
+        return Rights(self.file(self.spec.retrieve.rights))
+
+    def barriers(self) -> Barriers:
+        """Who may use and see which model of this workspace."""
+        return Barriers(self.root, self.rights())
 
     @contextlib.contextmanager
     def road(self) -> Iterator[Intake]:

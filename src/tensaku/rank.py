@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tensaku.errors import UsageError
+from tensaku.options import seen_store
 
 if TYPE_CHECKING:
     from tensaku.evaluate.votes import Columns
@@ -43,10 +44,9 @@ def rank_workspace(folder: Path, *, resamples: int, as_json: bool) -> None:
     """
     from tensaku.comparing import panel_of
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     workspace = Workspace.open(folder)
-    found = panel_of(Store(workspace.root), workspace, resamples)
+    found = panel_of(seen_store(workspace), workspace, resamples)
     if not found:
         fix = "Lay outputs out with `tensaku read`, or name a judge in [judge]; or give a FILE of votes"
         raise UsageError("nobody has voted in this workspace yet", where=folder, fix=fix)

@@ -13,7 +13,7 @@ from tensaku.config import Section
 from tensaku.engines.profiles import Hardware, Profile, keys_and_values_mb, profile_for
 from tensaku.errors import UsageError
 
-__all__ = ["Desk", "LedgerPlace", "Oidc", "Serve", "Task"]
+__all__ = ["Desk", "Govern", "LedgerPlace", "Oidc", "Serve", "Task"]
 
 
 class Task(Section):
@@ -146,6 +146,16 @@ class Desk(Section):
     """New finals from which the page Model suggests to retrain."""
     retrain_drift: float = Field(0.05, gt=0, le=1)
     """Rise of the share of rewritten characters (0 to 1) from which it does."""
+
+
+class Govern(Section):
+    """How the record is kept."""
+
+    anchors: str = "anchors.jsonl"
+    """File in which the log's head is noted, once on each day on which the log grows; empty: it is not by itself.
+    Best where whoever keeps the ledger cannot write."""
+    anchor_command: tuple[str, ...] = ()
+    """Program, with its arguments, that prints each anchor: it reads it on standard input, as ["lp", "-d", "audit"]."""
 
 
 class LedgerPlace(Section):

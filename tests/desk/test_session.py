@@ -73,11 +73,11 @@ def test_another_release_answers_and_is_named_from_then_on(desk: Desk) -> None:
     other = ScriptedEngine(answer)
     told = Job("直してください。", provenance={"release": "release-2", "trial": "no"})
     desk.answer_with(other, told)
-    assert (desk.release, desk.trial, desk.answering()) == ("release-2", False, (other, told))
+    assert (desk.release, desk.trial, desk.answering("sato")) == ("release-2", False, (other, told))
     asked = iter([(other, told), (desk.engine, Job("別"))])
-    desk.choose = lambda: next(asked)
-    assert desk.answering()[1] is told
-    assert desk.answering()[1].instruction == "別"
+    desk.choose = lambda person: next(asked)
+    assert desk.answering("sato")[1] is told
+    assert desk.answering("sato")[1].instruction == "別"
     other.close()
 
 
@@ -341,7 +341,7 @@ def test_a_choice_between_candidates_is_kept(desk: Desk, draft: DraftRow) -> Non
         engine = ScriptedEngine(functools.partial(_always, words))
         releases.append((engine, replace(desk.job, provenance={"release": name})))
     turns = itertools.cycle(releases)
-    desk.choose = lambda: next(turns)
+    desk.choose = lambda person: next(turns)
 
     async def steps(page: Page) -> None:
         await page.do("hello", person="sato", draft=draft.id)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from tensaku.desk.asking import covered
 from tensaku.desk.rights import PersonalLedger
 from tensaku.engines.protocol import Engine
-from tensaku.errors import EngineError, TensakuError
-from tensaku.ledger import Ledger, NotAllowed
+from tensaku.errors import EngineError, TensakuError, UsageError
+from tensaku.ledger import Ledger
 from tensaku.revise import DraftText, Job, Revising, start
 
 __all__ = ["BulkWorker"]
@@ -29,12 +29,20 @@ class BulkWorker:
     """Works through the bulks of the ledger, those of an earlier life of the server first.
 
     A draft is struck off in the transaction that keeps its revision, so what was answered is never asked again, however
-    the server ended; what was being written at that moment is. `answering` says who answers the next question, for
-    `task`.
+    the server ended; what was being written at that moment is. `answering` says who answers the next question of a
+    person, for `task`; `own` is the ledger as that person may see and use it: what they asked for may be out of their
+    reach by now.
     """
 
-    def __init__(self, ledger: Ledger, answering: Callable[[], tuple[Engine, Job]], task: str = "") -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        answering: Callable[[str], tuple[Engine, Job]],
+        own: Callable[[str], PersonalLedger] | None = None,
+        task: str = "",
+    ) -> None:
         self._ledger, self._answering, self._task = ledger, answering, task
+        self._own = own or (lambda by: PersonalLedger(ledger, by))
         self._called, self._ended, self._claim = threading.Event(), threading.Event(), threading.Lock()
         self._busy: set[int] = set()
         self._running: set[Revising] = set()
@@ -89,11 +97,11 @@ class BulkWorker:
         return True
 
     def _ask(self, item: int, draft_id: int, by: str) -> None:
-        own = PersonalLedger(self._ledger, by)  # whose rights may have been taken away since
+        own = self._own(by)
         try:
             own.need("writer")
             draft = own.draft(draft_id)
-        except NotAllowed as refused:
+        except UsageError as refused:
             self._ledger.bulk_failed(item, str(refused))
             return
         if draft.revisions or draft.finals:
@@ -102,7 +110,7 @@ class BulkWorker:
         text = DraftText(text=draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
         for attempt in range(1, TRIES + 1):
             try:
-                engine, job = self._answering()
+                engine, job = self._answering(by)
                 covered(self._ledger, job, self._task)
                 revising = start(engine, job, text)
                 with self._claim:

@@ -15,7 +15,6 @@ from markupsafe import Markup
 from tensaku.desk.access import Access
 from tensaku.desk.gate import signed_of
 from tensaku.desk.pulse import Pulse
-from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.views import Views
 from tensaku.desk.words import WORDS, Language
 from tensaku.errors import TensakuError, UsageError
@@ -228,7 +227,7 @@ def add_chat(path: str, language: Language, answerer: Answerer, access: Access) 
 
         pulse = Pulse(access, signed, gone)
         client.on_delete(pulse.close)
-        own = PersonalLedger(access.ledger, signed.person.name)
+        own = access.own(signed.person.name)
         session = ChatSession(answerer, own, language, signed.person.name, send)
 
         def listen(name: str) -> None:

@@ -6,9 +6,8 @@ import asyncio
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -22,8 +21,8 @@ from tensaku.desk.views import Views
 from tensaku.desk.words import WORDS, Language
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
-from tensaku.intake import EVERY, NONE, Arrival, Road, told
-from tensaku.ledger import NotAllowed, PersonRow, ReportRow
+from tensaku.intake import NONE, Arrival, Road, told
+from tensaku.ledger import EVERY, NotAllowed, PersonRow, ReportRow
 from tensaku.revise import SECTIONS
 
 __all__ = ["add_inbox", "safe_name"]
@@ -49,37 +48,52 @@ def safe_name(name: str) -> str:
     return last[-120:] or "report"
 
 
-def add_inbox(app: FastAPI, road: Road) -> None:
-    """Add `/inbox` and `/en/inbox` with what they call; before the framework takes all other paths."""
+def add_inbox(app: FastAPI, road: Road, own: Callable[[str], PersonalLedger] | None = None) -> None:
+    """Add `/inbox` and `/en/inbox` with what they call; before the framework takes all other paths.
+
+    `own` is the ledger as a person may see it; None: without barriers.
+    """
+    house = own or (lambda name: PersonalLedger(road.ledger, name))
 
     def page(language: Language) -> Callable[[Request], Any]:
         async def answered(request: Request) -> Response:
-            chosen = request.query_params.get("report", "")
-            html = await asyncio.to_thread(_page, road, language, int(chosen) if chosen.isdecimal() else None, request)
-            return _html(html)
+            chosen, signed = request.query_params.get("report", ""), request.scope.get(_SIGNED)
+            seen = house(signed.person.name) if signed is not None else None
+            number = int(chosen) if chosen.isdecimal() else None
+            return _html(await asyncio.to_thread(_page, road, seen, language, number, request))
 
         return answered
 
     app.add_api_route("/inbox", page("ja"), methods=["GET"], include_in_schema=False)
     app.add_api_route("/en/inbox", page("en"), methods=["GET"], include_in_schema=False)
-    doings: tuple[tuple[str, Callable[[Road, PersonRow, Request], Any]], ...] = (
+    doings: tuple[tuple[str, Callable[[Road, _Doer, Request], Any]], ...] = (
         ("/desk/reports", _take),
         ("/desk/reports/{id}/file", _file),
         ("/desk/reports/{id}/aside", _aside),
         ("/desk/headings", _learn),
     )
     for path, work in doings:
-        app.add_api_route(path, _answering(road, work), methods=["POST"], include_in_schema=False)
+        app.add_api_route(path, _answering(road, house, work), methods=["POST"], include_in_schema=False)
 
 
-def _answering(road: Road, work: Callable[[Road, PersonRow, Request], Any]) -> Callable[[Request], Any]:
+@dataclass(frozen=True, slots=True)
+class _Doer:
+    """Who does something, and the ledger as that person may see and use it."""
+
+    name: str
+    own: PersonalLedger
+
+
+def _answering(
+    road: Road, house: Callable[[str], PersonalLedger], work: Callable[[Road, _Doer, Request], Any]
+) -> Callable[[Request], Any]:
     """The handler, with every refusal as one sentence of JSON."""
 
     async def answered(request: Request) -> Response:
         words = INBOX_WORDS[_language(request)]
         try:
-            person = await asyncio.to_thread(_doer, road, request)
-            return JSONResponse(await work(road, person, request))
+            name = (await asyncio.to_thread(_doer, road, request)).name
+            return JSONResponse(await work(road, _Doer(name, house(name)), request))
         except _Refused as refused:
             return JSONResponse({"error": words[refused.word]}, status_code=refused.status)
         except NotAllowed:
@@ -108,7 +122,7 @@ def _language(request: Request) -> Language:
     return "en" if request.query_params.get("language") == "en" else "ja"
 
 
-async def _take(road: Road, person: PersonRow, request: Request) -> Any:
+async def _take(road: Road, doer: _Doer, request: Request) -> Any:
     """Bring in one uploaded file, as it comes, never more than the limit."""
     name, size = safe_name(request.query_params.get("name", "")), 0
     with tempfile.TemporaryDirectory(prefix="tensaku-upload-") as folder:
@@ -120,10 +134,8 @@ async def _take(road: Road, person: PersonRow, request: Request) -> Any:
                     raise _Refused(413, "too_large")
                 file.write(piece)
         # Known are all funds of the house, or a report would be taken for one of a fund of like name.
-        may = partial(PersonRow.may, person, "")
-        arrivals = await asyncio.to_thread(lambda: list(road.bring([path], by=person.name, may=may)))
-    own = PersonalLedger(road.ledger, person.name)
-    return await asyncio.to_thread(lambda: [_told(one, own, _language(request)) for one in arrivals])
+        arrivals = await asyncio.to_thread(lambda: list(road.bring([path], by=doer.name, may=doer.own.may)))
+    return await asyncio.to_thread(lambda: [_told(one, doer.own, _language(request)) for one in arrivals])
 
 
 def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str, Any]:
@@ -142,11 +154,6 @@ def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str
         "id": report.id,
         "detail": [told(reason, language) for reason in report.reasons] if waits else sections,
     }
-
-
-def _own(road: Road, person: PersonRow) -> Road:
-    """The road within a person's rights."""
-    return replace(road, ledger=PersonalLedger(road.ledger, person.name))
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -171,17 +178,17 @@ def _number(request: Request) -> int:
     return int(text)
 
 
-async def _file(road: Road, person: PersonRow, request: Request) -> Any:
+async def _file(road: Road, doer: _Doer, request: Request) -> Any:
     values, id = await _json(request), _number(request)
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
-    within = _own(road, person)
-    report = await asyncio.to_thread(within.ledger.report, id)
+    within = replace(road, ledger=doer.own)
+    report = await asyncio.to_thread(doer.own.report, id)
     theirs = {*(part["fund"] for part in report.parts if part.get("fund")), EVERY}  # of a part, one of this very file
     funds = {str(k): str(v) for k, v in dict(values.get("funds") or {}).items() if v in theirs and _is_part(k, report)}
     filed = await asyncio.to_thread(
-        lambda: within.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name, funds=funds)
+        lambda: within.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=doer.name, funds=funds)
     )
     return {"id": filed.id, "state": filed.state}
 
@@ -190,29 +197,29 @@ def _is_part(number: str, report: ReportRow) -> bool:
     return number.isascii() and number.isdecimal() and len(number) < 6 and int(number) < len(report.parts)
 
 
-async def _aside(road: Road, person: PersonRow, request: Request) -> Any:
+async def _aside(road: Road, doer: _Doer, request: Request) -> Any:
     note, id = str((await _json(request)).get("note", "")), _number(request)
-    row = await asyncio.to_thread(lambda: _own(road, person).ledger.set_report_aside(id, note, by=person.name))
+    row = await asyncio.to_thread(lambda: doer.own.set_report_aside(id, note, by=doer.name))
     return {"id": row.id, "state": row.state}
 
 
-async def _learn(road: Road, person: PersonRow, request: Request) -> Any:
+async def _learn(road: Road, doer: _Doer, request: Request) -> Any:
     values = await _json(request)
     manager, heading, section = (str(values.get(key, "")) for key in ("manager", "heading", "section"))
     if section not in (*road.known_sections(), NONE):
         raise _Refused(400, "broken")
     folded = str(values.get("folded", ""))[:200]
-    await asyncio.to_thread(lambda: road.correct(manager, heading, section, by=person.name, folded=folded))
+    await asyncio.to_thread(lambda: road.correct(manager, heading, section, by=doer.name, folded=folded))
     return {"message": INBOX_WORDS[_language(request)]["saved"]}
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-def _page(road: Road, language: Language, chosen: int | None, request: Request) -> str:
+def _page(road: Road, own: PersonalLedger | None, language: Language, chosen: int | None, request: Request) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
-    road = _own(road, person) if person is not None else road
+    road = road if own is None else replace(road, ledger=own)
     every = road.ledger.reports()
     waiting = [row for row in every if row.state == "inbox"]
     report = next((row for row in every if row.id == chosen), None)
@@ -237,7 +244,7 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
-            funds=sorted({*_theirs(person, road.cfg.funds), *(draft.fund for draft in drafts)}),
+            funds=sorted({*filter(own.may if own else None, road.cfg.funds), *(draft.fund for draft in drafts)}),
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",
@@ -245,10 +252,6 @@ def _page(road: Road, language: Language, chosen: int | None, request: Request) 
             client={key: words[key] for key in ("reading", "failed", "nobody", "broken", "too_large", "aside_why")},
         )
     )
-
-
-def _theirs(person: PersonRow | None, funds: Iterable[str]) -> list[str]:
-    return [fund for fund in funds if person is None or person.may(fund=fund)]
 
 
 def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:

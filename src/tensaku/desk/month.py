@@ -163,7 +163,7 @@ class _Page:
         self._access, self._worker, self._due_day = access, worker, due_day
 
     def _own(self, request: Request) -> PersonalLedger:
-        return PersonalLedger(self._access.ledger, signed_of(request).person.name)
+        return self._access.own(signed_of(request).person.name)
 
     async def show(self, request: Request) -> Response:
         language, wanted = language_of(request), Wanted.of(request.query_params)

@@ -29,7 +29,6 @@ from tensaku.desk.month import add_month
 from tensaku.desk.pulse import Pulse
 from tensaku.desk.reading import add_reading
 from tensaku.desk.review import add_review
-from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
@@ -38,6 +37,7 @@ from tensaku.desk.words import WORDS, Language
 from tensaku.desk.words_writing import CLIENT_WRITING
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
+from tensaku.govern.barriers import Barriers
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.retrieve.answer import Answerer
@@ -81,13 +81,14 @@ def mount(  # noqa: PLR0913  what a desk is made of
     engine: Engine,
     job: Job,
     title: str = "",
-    choose: Callable[[], tuple[Engine, Job]] | None = None,
+    choose: Callable[[str], tuple[Engine, Job]] | None = None,
     access: AccessRules | None = None,
     due_day: int = 10,
     retrain: tuple[int, float] = (100, 0.05),
     road: Road | None = None,
     documents: Answerer | None = None,
     template: Path | None = None,
+    barriers: Barriers | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -102,13 +103,14 @@ def mount(  # noqa: PLR0913  what a desk is made of
         engine: writes the revisions; stays the caller's to close.
         job: how it is asked. Its provenance says `release` and `trial` ("yes" for a release that nobody approved).
         title: shown beside the name, such as the task's.
-        choose: who answers the next question, if that may change from one to the next.
+        choose: who answers a person's next question, if that may change from one to the next.
         access: how people sign in; by default everybody on this machine says who they are.
         due_day: comments of a month are due on this day of the next one; 0: no such day.
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
         road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
         template: the house's own Word file, in which finals go out.
         documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
+        barriers: who may use and see which release, and what speaks of which fund; None: everybody all.
 
     Raises:
         UsageError: this process has a desk already.
@@ -121,10 +123,11 @@ def mount(  # noqa: PLR0913  what a desk is made of
     # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
     threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", House()), daemon=True).start()
     rules = access or AccessRules()
-    desk = Desk(ledger, engine, job, title, choose, rules.task)
+    entry = Access(ledger, rules, barriers)
+    desk = Desk(ledger, engine, job, title, choose, entry.sees, rules.task)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
-    worker = BulkWorker(ledger, desk.answering, rules.task)
+    worker = BulkWorker(ledger, desk.answering, entry.own, rules.task)
 
     def end_revisions() -> None:
         worker.close()
@@ -132,7 +135,6 @@ def mount(  # noqa: PLR0913  what a desk is made of
             session.close()
 
     app.state.closing = [*getattr(app.state, "closing", ()), end_revisions]
-    entry = Access(ledger, rules)
     # Innermost, so that a request of another site's page never comes as far as the question of who sends it.
     app.user_middleware.append(Middleware(Gate, access=entry))
     add_signin(app, entry, title)
@@ -140,18 +142,18 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_review(app, entry, house=House(job.names, job.style, job.required), text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
     worker.begin()
-    add_inbox(app, road or Road(ledger))
+    add_inbox(app, road or Road(ledger), entry.own)
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
     offer_questions(documents is not None)
     for path, language in PATHS:
         _add_page(desk, entry, path, language, sessions.add)
-    add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name), template)
+    add_handout(app, lambda request: entry.own(signed_of(request).person.name), template)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     if documents is not None:
         for asked_in, path in ASKING.items():
             add_chat(path, asked_in, documents, entry)
-    add_reading(app, ledger)
+    add_reading(app, entry)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(
@@ -174,17 +176,18 @@ def _add_page(desk: Desk, access: Access, path: str, language: Language, opened:
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
     async def page(request: Request) -> None:
         signed = signed_of(request)
-        own = replace(desk, ledger=PersonalLedger(desk.ledger, signed.person.name), choose=desk.answering)
+        own = replace(desk, ledger=access.own(signed.person.name), choose=desk.answering)
         ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed))
         opened(_connect(own, language, access, signed))
 
 
 def _body(desk: Desk, own: Desk, views: Views, signed: Signed) -> str:
     board = read_board(own.ledger, None)
+    sees = desk.sees(signed.person.name, desk.release)
     html = views.page(
         title=desk.title,
-        trial=desk.trial,
-        release=desk.release,
+        trial=desk.trial and sees,
+        release=desk.release if sees else "",
         text_language=desk.job.language,
         board=views.board(board, None),
         signed=signed,

@@ -11,9 +11,10 @@ from fastapi.responses import Response
 from markupsafe import Markup, escape
 
 from tensaku import text
+from tensaku.desk.access import Access
 from tensaku.desk.frame import Form, own_form, redirect, render, shown
 from tensaku.desk.gate import signed_of
-from tensaku.desk.rights import READERS, PersonalLedger
+from tensaku.desk.rights import READERS
 from tensaku.desk.words import Language
 from tensaku.errors import UsageError
 from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, VoteRow
@@ -68,26 +69,22 @@ class _Shown:
     reason: str = ""
 
 
-def add_reading(app: FastAPI, ledger: Ledger) -> None:
-    """Add the pages `/read` (Japanese) and `/en/read` to `app`; who has signed in reads, within their rights.
-
-    Args:
-        ledger: what is laid out and what people say.
-    """
+def add_reading(app: FastAPI, access: Access) -> None:
+    """Add the pages `/read` (Japanese) and `/en/read` to `app`; who has signed in reads, within their rights."""
     for path, language in PATHS:
-        _add(app, ledger, path, language)
+        _add(app, access, path, language)
 
 
-def _add(app: FastAPI, ledger: Ledger, path: str, language: Language) -> None:
+def _add(app: FastAPI, access: Access, path: str, language: Language) -> None:
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
     other = next(there for there, named in PATHS if named != language)
 
     def page(request: Request, fault: str = "") -> Response:
         signed = signed_of(request)
-        own = PersonalLedger(ledger, signed.person.name)
+        own, name = access.own(signed.person.name), signed.person.name
         values: dict[str, Any] = {"say": say, "path": path, "other_path": other, "fault": fault, "here": "read"}
         values |= {"token": signed.form_token, "votes": not set(signed.person.roles) <= READERS}
-        values |= _turn(own, signed.person.name, back="back" in request.query_params)
+        values |= _turn(own, name, back="back" in request.query_params)
         return render("reading.html", language, status=400 if fault else 200, signed=signed, **values)
 
     async def read(request: Request) -> Response:
@@ -95,7 +92,7 @@ def _add(app: FastAPI, ledger: Ledger, path: str, language: Language) -> None:
 
     async def judged(request: Request) -> Response:
         signed, form = await own_form(request)
-        own = PersonalLedger(ledger, signed.person.name)
+        own = access.own(signed.person.name)
         try:
             await asyncio.to_thread(_keep, own, signed.person.name, form)
         except NotAllowed:

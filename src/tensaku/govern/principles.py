@@ -61,6 +61,16 @@ PRINCIPLES = (
                 "tests/govern/test_lines.py",
             ),
             Requirement(
+                "データの閲覧権限（情報隔壁）がモデルにも及ぶ",
+                "Entitlements to data (information barriers) reach the models made from it",
+                (
+                    "モデルは、元になったファイルとファンドをすべて閲覧できる者だけが使え、一覧にも出ない",
+                    "A model answers, and is listed for, those alone who may see every file and fund behind it",
+                ),
+                ("barriers.json",),
+                "tests/test_barriers.py",
+            ),
+            Requirement(
                 "例外には理由と期限がある",
                 "Exceptions have a reason and an end",
                 ("期限を過ぎた例外は効かない", "An exception past its end has no effect"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL, select
+from sqlalchemy import URL, func, select
 
 from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
@@ -62,7 +62,7 @@ class Ledger(
         *,
         names: Mapping[str, Sequence[str]] | None = None,
         review: bool = False,
-    ) -> Ledger:
+    ) -> Self:
         """Open a ledger; make it if it is not there, bring it to the newest schema if it is older.
 
         Args:
@@ -121,14 +121,21 @@ class Ledger(
             head = session.get_one(tables.Head, 1)
             return head.seq, head.hash
 
-    def verify_log(self, *anchors: tuple[int, str]) -> Broken | None:
+    def verify_log(self, *anchors: tuple[int, str], since: tuple[int, str] | None = None) -> Broken | None:
         """The first place where an entry was altered, removed or moved, or None if the log holds.
 
         Args:
             anchors: what `log_end` returned at other times, kept outside the database.
+            since: one of these from which on alone the log is read, where it was held against all of them before.
         """
         with self._read(at_once=True) as session:
-            return chain.verify(session, *anchors)
+            return chain.verify(session, *anchors, since=since)
+
+    def log_hours(self) -> list[str]:
+        """The hours (UTC, as in 2026-10-31T07) in which anything was entered into the log, in order."""
+        hour = func.substr(tables.Log.at, 1, 13)
+        with self._read() as session:
+            return list(session.scalars(select(hour).distinct().order_by(hour)))
 
     def verify_records(self) -> list[Mismatch]:
         """Every row that is not as the log says it was written: altered, removed, or put in past the log.

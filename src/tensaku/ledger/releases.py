@@ -90,9 +90,9 @@ class Releases(Rollouts):
         Raises:
             NotFound: no such release or person.
             UsageError: the person built it, or is no approver; no such decision; a rejection or withdrawal without a
-                note; a share that is not between 0 and 1, or that nothing answers beside; an open finding of high
-                severity, or a gate that said no, without an exception or the reason of an override; conditions that
-                nothing could meet.
+                note; a withdrawal of what was not approved; a share that is not between 0 and 1, or that nothing
+                answers beside; an open finding of high severity, or a gate that said no, without an exception or the
+                reason of an override; conditions that nothing could meet.
         """
         if decision not in ("approved", "rejected", "withdrawn"):
             raise UsageError(f"{decision!r} is no decision", fix="Write 'approved', 'rejected' or 'withdrawn'")
@@ -103,6 +103,10 @@ class Releases(Rollouts):
             release = self._one(session, tables.Release, ref, "release")
             self._decider(session, release, by)
             before = status_of(session, ref)
+            if decision == "withdrawn" and before in ("candidate", "rejected", "withdrawn"):
+                fix = f"To say no to it: tensaku approve {ref} --reject --by NAME --note WHY"
+                what = f"release {ref} is {before}, so there is no approval to take back"
+                raise UsageError(what, where=self.where, fix=fix)
             if decision == "approved":
                 self._check_open(session, ref, bound)
             made = tables.Approval(

@@ -157,7 +157,7 @@ class Searcher:
         if snapshot.name != index or not 0 <= number < len(snapshot):
             return None
         document = int(snapshot.document_of[number])
-        if not self._rights.sees(person, [snapshot.documents[document]["path"]])[0]:
+        if not self._allowed(person, [snapshot.documents[document]])[0]:
             return None
         return _hit(snapshot, number, 0.0, 0.0, 0.0, {})
 
@@ -180,7 +180,7 @@ class Searcher:
     def sources(self, person: str) -> dict[str, int]:
         """Source -> how many of its documents `person` may see; sources of which none are not named."""
         snapshot, _ = self._current()
-        allowed = self._rights.sees(person, [d["path"] for d in snapshot.documents])
+        allowed = self._allowed(person, snapshot.documents)
         found: dict[str, set[str]] = {}
         for document, may in zip(snapshot.documents, allowed, strict=True):
             if may:
@@ -198,8 +198,17 @@ class Searcher:
                 self._open = snapshot, Near(snapshot.vectors, snapshot.vector_passages, len(snapshot))
             return self._open
 
+    def _allowed(self, person: str, documents: Sequence[dict[str, Any]]) -> NDArray[np.bool_]:
+        """Which documents the person may see: by the rules about their paths, and about the funds they speak of."""
+        allowed = self._rights.sees(person, [one["path"] for one in documents])
+        funds = {str(one["about"]["fund"]) for one in documents}
+        closed = {fund for fund in funds if not self._rights.opens(person, "fund", [fund])}
+        if not closed:
+            return allowed
+        return np.asarray(allowed & np.asarray([one["about"]["fund"] not in closed for one in documents], bool))
+
     def _visible(self, snapshot: Snapshot, person: str, filters: Filters) -> NDArray[np.bool_]:
-        allowed = self._rights.sees(person, [d["path"] for d in snapshot.documents])
+        allowed = self._allowed(person, snapshot.documents)
         day = int((filters.as_of or datetime.date.today()).strftime("%Y%m%d"))
         allowed = allowed & (snapshot.since <= day) & (day < snapshot.until)
         for name, wished in (("source", filters.sources), ("fund", filters.funds)):

@@ -30,7 +30,7 @@ class Retrieve(Section):
     documents: tuple[Documents, ...] = ()
     """Folders, as in [[retrieve.documents]] with path = "rules" and name = "rules"; none: nothing is searched."""
     rights: str = ""
-    """File that says who may see which document; empty: everybody sees everything."""
+    """File that says who may see which documents, files and funds, and so use which models; empty: everybody all."""
     terms: str = ""
     """File of words that mean the same, as in "受益者" = ["投資家"]; empty: the task's names alone."""
     embedding: dict[str, Any] = Field(default_factory=lambda: {"model": "local"})

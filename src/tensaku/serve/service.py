@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -18,11 +18,11 @@ from tensaku.serve.budget import Budgets
 from tensaku.serve.callers import Caller, Doorman
 from tensaku.serve.errors import WireError
 from tensaku.serve.metrics import Metrics
-from tensaku.serve.models import BASE, Lineup, Served, find, offered, provenance
+from tensaku.serve.models import BASE, SUM, Lineup, Served, find, offered, open_to_all, provenance
 from tensaku.serve.rules import Rules
 from tensaku.serve.turns import Turns
 
-__all__ = ["Cancels", "Service", "Ticket"]
+__all__ = ["Cancels", "Sees", "Service", "Ticket"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ DRAINING_AFTER = 5
 """Seconds after which a client that meets a closing server should try again."""
 FOLLOWED_WITHIN = 5.0
 """Seconds within which the list of models follows the ledger; it looks there every other second."""
+
+
+Sees = Callable[[str, Served], bool]
+"""Whether a person (empty: nobody) stands inside every barrier around a model."""
 
 
 class Cancels(Protocol):
@@ -49,13 +53,20 @@ class Service:
         base: whether `engine` without an adapter may be asked for.
         rules: the bounds.
         ledger: keys, and where answers are recorded; None: neither.
+        sees: who may know of which model; None: everybody of all. Asked at each request.
     """
 
     def __init__(
-        self, engine: Engine, models: Sequence[Served], base: bool, rules: Rules, ledger: Ledger | None
+        self,
+        engine: Engine,
+        models: Sequence[Served],
+        base: bool,
+        rules: Rules,
+        ledger: Ledger | None,
+        sees: Sees | None = None,
     ) -> None:
         self.models, self.rules, self.ledger = models, rules, ledger
-        self._engine, self._base = engine, base
+        self._engine, self._base, self._sees = engine, base, sees
         self.turns = Turns(rules.at_once, rules.waiting)
         self.metrics = Metrics(self.turns)
         self.doorman = Doorman(ledger, rules.keys)
@@ -91,26 +102,40 @@ class Service:
         """Who would answer for `name`: one that the caller may ask. Takes no turn of champion and challenger.
 
         Raises:
-            NotFound: there is no such model.
+            NotFound: there is no such model, or it is behind a barrier.
             WireError: 403.
         """
         named = dict(self.cards(caller))
-        model = named[name] if name in named else find(list(self.models), name, self.base)
+        model = named[name] if name in named else find(list(self.models), name, self.base, self._seen_by(caller))
         caller.check(name, model)
         return model, model.engine or self.engine
 
-    def choose(self, name: str) -> tuple[Served, Engine]:
-        """Who answers for `name` now.
+    def choose(self, caller: Caller, name: str) -> tuple[Served, Engine]:
+        """Who answers `caller` for `name` now.
 
         Raises:
             NotFound: there is no such model any more.
         """
-        model = find(self.models, name, self.base)
+        model = find(self.models, name, self.base, self._seen_by(caller))
         return model, model.engine or self.engine
 
     def cards(self, caller: Caller) -> list[tuple[str, Served]]:
         """The names that a caller may ask for, each with its model."""
-        return [(name, model) for name, model in offered(self.models, self.base) if caller.may_ask(name, model)]
+        sees = self._seen_by(caller)
+        seen = offered(filter(sees, self.models), self.base and sees(Served(BASE, "", None)))
+        return [(name, model) for name, model in seen if caller.may_ask(name, model)]
+
+    def counts(self, caller: Caller) -> bytes:
+        """The metrics, without those of models behind a barrier."""
+        sees = self._seen_by(caller)
+        every = all(map(sees, self.models))
+        return self.metrics.page(lambda model, release: every if model == SUM else sees(Served(model, release, None)))
+
+    def _seen_by(self, caller: Caller) -> Callable[[Served], bool]:
+        sees = self._sees
+        if sees is None:
+            return open_to_all
+        return lambda model: all(sees(caller.seen_as, part) for part in model.parts or (model,))
 
     async def admit(self, door: str, caller: Caller, name: str, *, tokens: int, weight: int = 1) -> Ticket:
         """Let a caller's request through to `weight` slots of the engine.
@@ -160,7 +185,7 @@ class Service:
         """
         end = time.monotonic() + FOLLOWED_WITHIN
         while True:
-            model, engine = self.choose(name)
+            model, engine = self.choose(caller, name)
             if not caller.may_ask(name, model):  # a challenger that the key does not open
                 model, engine = self.look_up(caller, name)
             try:
@@ -271,7 +296,7 @@ class Ticket:
         self.used += usage.prompt + usage.completion
         model, digest = self.model, made_by.get("adapter", "")[:12]
         known = (model.name, model.release, digest) if model.release else (BASE, "", digest)
-        which = ("sum", "", "") if model.parts else known  # clients choose weights: no label may grow by them
+        which = (SUM, "", "") if model.parts else known  # clients choose weights: no label may grow by them
         service.metrics.answered(which, self.model.arm, finish, usage, first, seconds)
         if service.ledger is None:
             return

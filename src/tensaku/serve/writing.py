@@ -144,7 +144,7 @@ def check_able(request: Asked, engine: Engine) -> None:
 def _known(engine: Engine, caller: Caller) -> Engine:
     """The engine, told who asks if it answers by that; a caller without a key is nobody."""
     if isinstance(engine, DocumentEngine):
-        return engine.asked_by(caller.person if caller.key is not None else "")
+        return engine.asked_by(caller.seen_as)
     return engine
 
 
