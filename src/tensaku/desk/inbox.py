@@ -37,8 +37,8 @@ _DOERS = {"writer", "admin"}
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, word: str) -> None:
-        self.status, self.word = status, word
+    def __init__(self, status: int, word: str, **values: str) -> None:
+        self.status, self.word, self.values = status, word, values
         super().__init__(word)
 
 
@@ -95,7 +95,8 @@ def _answering(
             name = (await asyncio.to_thread(_doer, road, request)).name
             return JSONResponse(await work(road, _Doer(name, house(name)), request))
         except _Refused as refused:
-            return JSONResponse({"error": words[refused.word]}, status_code=refused.status)
+            values = {name: value or words["no_heading"] for name, value in refused.values.items()}
+            return JSONResponse({"error": words[refused.word].format(**values)}, status_code=refused.status)
         except NotAllowed:
             return JSONResponse({"error": WORDS[_language(request)]["fault_right"]}, status_code=403)
         except UsageError as error:
@@ -187,10 +188,34 @@ async def _file(road: Road, doer: _Doer, request: Request) -> Any:
     report = await asyncio.to_thread(doer.own.report, id)
     theirs = {*(part["fund"] for part in report.parts if part.get("fund")), EVERY}  # of a part, one of this very file
     funds = {str(k): str(v) for k, v in dict(values.get("funds") or {}).items() if v in theirs and _is_part(k, report)}
+    _check_told(report, (manager, fund, month), chosen, funds)
     filed = await asyncio.to_thread(
         lambda: within.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=doer.name, funds=funds)
     )
     return {"id": filed.id, "state": filed.state}
+
+
+def _check_told(
+    report: ReportRow, labels: tuple[str, str, str], sections: dict[str, str], funds: dict[str, str]
+) -> None:
+    """Say in the page's language what is still to be said; the road refuses the same.
+
+    Raises:
+        _Refused: something is.
+    """
+    if report.state != "inbox":
+        raise _Refused(409, "decided")
+    several = any("fund" in part for part in report.parts)
+    if not all((labels[0], labels[1] or several, labels[2])):
+        raise _Refused(400, "label_open")
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", labels[2]):
+        raise _Refused(400, "month_open")
+    for n, part in enumerate(report.parts):
+        section = sections.get(str(n), part["section"])
+        if not section:
+            raise _Refused(400, "section_open", heading=part["heading"])
+        if several and section != NONE and not funds.get(str(n), part.get("fund", "")):
+            raise _Refused(400, "fund_open", heading=part["heading"])
 
 
 def _is_part(number: str, report: ReportRow) -> bool:
@@ -198,7 +223,11 @@ def _is_part(number: str, report: ReportRow) -> bool:
 
 
 async def _aside(road: Road, doer: _Doer, request: Request) -> Any:
-    note, id = str((await _json(request)).get("note", "")), _number(request)
+    note, id = str((await _json(request)).get("note", "")).strip(), _number(request)
+    if not note:
+        raise _Refused(400, "reason_open")
+    if (await asyncio.to_thread(doer.own.report, id)).state != "inbox":
+        raise _Refused(409, "decided")
     row = await asyncio.to_thread(lambda: doer.own.set_report_aside(id, note, by=doer.name))
     return {"id": row.id, "state": row.state}
 
