@@ -59,7 +59,8 @@ class BarredLedger(Ledger):
 
     def __init__(self, ledger: Ledger, person: str, barriers: Barriers | None) -> None:
         super().__init__(ledger._engine, ledger.where, ledger.names)
-        self.review, self._turn = ledger.review, ledger._turn  # threads of one process still queue in one line
+        # All that the house's ledger was opened with holds here; threads of one process still queue in one line.
+        vars(self).update(vars(ledger))
         self._house, self._asks = ledger, person
         self._barriers = barriers if barriers is not None and barriers.rights.given else None
 
