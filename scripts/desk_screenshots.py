@@ -70,7 +70,7 @@ def broken(page: Page) -> None:
 
 def merging(page: Page) -> None:
     """Somebody else has saved the same draft meanwhile."""
-    page.locator(".item:has(.state-todo)").nth(1).click()
+    page.locator(".item:has(.state-todo)").first.click()
     page.locator("#ask").click()
     page.locator("[data-row]").first.wait_for()
     text = page.locator("#editor").input_value()
@@ -93,7 +93,7 @@ def merging(page: Page) -> None:
 
 def candidates(page: Page) -> None:
     """Several comments to choose from."""
-    page.locator(".item:has(.state-todo)").nth(2).click()
+    page.locator(".item:has(.state-todo)").first.click()
     page.locator("#draft-text:not(:empty)").wait_for()
     page.locator("#several").click()
     page.locator(".candidate").nth(1).wait_for()
@@ -168,7 +168,7 @@ SHOTS = (
     Shot("page-ja", "/ja", written, whole=True),
     Shot("page-ja-dark", "/ja", written, colours="dark"),
     Shot("page-en-wide", "/en", written, 1920, 1080),
-    Shot("page-facts", "/ja", broken, whole=True),
+    Shot("page-facts", "/ja", broken, height=1480),
     Shot("merge", "/ja", merging),
     Shot("candidates", "/ja", candidates),
     Shot("help", "/ja", lambda page: page.locator("#help-open").dispatch_event("click")),
@@ -230,7 +230,8 @@ def enter(page: Page, person: str) -> None:
 def visit(browser: Browser, url: str, shot: Shot) -> Page:
     """The page as it is to be seen."""
     window = {"width": shot.width, "height": shot.height}
-    context = browser.new_context(viewport=window, color_scheme=shot.colours)  # type: ignore[arg-type]
+    spoken = "en-US" if shot.path.startswith("/en") else "ja-JP"
+    context = browser.new_context(viewport=window, color_scheme=shot.colours, locale=spoken)  # type: ignore[arg-type]
     page = context.new_page()
     page.set_default_timeout(15_000)
     if shot.person:
@@ -252,7 +253,9 @@ def compact(picture: bytes) -> bytes:
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     counted = sorted(image.getcolors(image.width * image.height) or [], key=lambda one: -one[0])
     flat = [colour for _, colour in counted[:160]]
-    edges = image.quantize(256 - len(flat), method=Image.Quantize.MEDIANCUT).getpalette() or []
+    rest = Image.new("RGB", (max(1, len(counted) - 160), 1))
+    rest.putdata([colour for _, colour in counted[160:]] or [(0, 0, 0)])  # each once: a small mark keeps its colour
+    edges = rest.quantize(256 - len(flat), method=Image.Quantize.MEDIANCUT).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([*(part for colour in flat for part in colour), *edges][:768])
     out = io.BytesIO()

@@ -124,7 +124,7 @@ def fill_months(ledger: Ledger, rows: list[dict[str, Any]]) -> None:
     """Saved comments of past months; of the newest month some in every state."""
     newest = rows[-1]["as_of"]
     today = datetime.now().astimezone().date()
-    states = itertools.cycle(("approved", "review", "revised", "todo", "returned", "todo", "approved", "todo"))
+    states = itertools.cycle(("approved", "todo", "review", "todo", "revised", "todo", "returned", "todo"))
     with history() as past:
         for number, row in enumerate(rows):
             writer = "sato" if number % 3 else "tanaka"

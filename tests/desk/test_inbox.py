@@ -187,7 +187,7 @@ def drop(page: Page, paths: list[Path], *, let_go: bool = True) -> None:
 def test_files_and_folders_dropped_on_the_page(page: Page, server, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "十月/下"
     folder.mkdir(parents=True)
-    head = HEAD.replace("国内株式0", "国内株式1")
+    head = HEAD.replace("国内株式0", "国内株式1").replace("青葉アセット", "北辰投資顧問")
     (folder / "明快.txt").write_text(head + BODY, encoding="utf-8")
     (folder / ".DS_Store").write_bytes(b"x")
     (tmp_path / "危険.pdf").write_bytes(b"MZ" + bytes(200))

@@ -71,6 +71,7 @@ def test_places_are_filled_and_all_else_stays(ledger: Ledger, tmp_path: Path) ->
     ]
     assert document.sections[0].header.paragraphs[0].text == "投資信託 月次報告　2026年10月"
     assert document.tables[0].rows[0].cells[1].text == "国内株式会社"
+    assert document.paragraphs[0].style is not None
     assert document.paragraphs[0].style.name == "Title"
     for paragraph in document.paragraphs[2:4]:  # each line of the text in the form of its place
         assert paragraph.runs[0].font.color.rgb == RGBColor(0x15, 0x30, 0x4F)
@@ -114,7 +115,9 @@ def test_a_template_without_places_lends_letterhead_and_styles(ledger: Ledger, t
     assert lines(made)[:4] == ["青空アセットマネジメント", "世界債券　2026年10月", "市場動向", "金利は低下した。"]
     opened = docx.Document(io.BytesIO(made))
     assert opened.sections[0].footer.paragraphs[0].text == "社外秘"
-    assert opened.paragraphs[2].style.font.color.rgb == RGBColor(0x15, 0x30, 0x4F)
+    style = opened.paragraphs[2].style
+    assert style is not None
+    assert style.font.color.rgb == RGBColor(0x15, 0x30, 0x4F)
 
 
 def test_a_fund_with_a_section_missing_says_so(ledger: Ledger, tmp_path: Path) -> None:

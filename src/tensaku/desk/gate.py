@@ -44,15 +44,31 @@ class Gate:
             return
         path = str(scope["path"])
         if path in _OPEN_EXACTLY or path.startswith(_OPEN):
-            await self._app(scope, receive, send)
+            await self._let_in(scope, receive, send)
             return
         opens = self._access.opens(scope.get("client"))
         signed = await asyncio.to_thread(self._access.signed, cookies_of(scope["headers"]), opens=opens)
         settled = signed is not None and (signed.person.credential != "once" or signed.how != "password")
         if settled or (signed is not None and path in _PASSWORD):
-            await self._app({**scope, SIGNED: signed}, receive, send)
+            await self._let_in({**scope, SIGNED: signed}, receive, send)
         else:
             await _turn_away(scope, receive, send, "/account" if signed is not None else "/signin")
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on. Who has left before the answer is no fault: the framework raises one, which ends here."""
+        gone = False
+
+        async def heard() -> MutableMapping[str, Any]:
+            nonlocal gone
+            message = await receive()
+            gone = gone or message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self._app(scope, heard, send)
+        except RuntimeError as error:
+            if not gone or str(error) != "No response returned.":
+                raise
 
 
 async def _turn_away(scope: Scope, receive: Receive, send: Send, to: str) -> None:

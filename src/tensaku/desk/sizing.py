@@ -37,6 +37,17 @@ _RANGES: dict[str, tuple[tuple[int, ...], int, str]] = {
 }
 """Slider -> the values it steps through, where it begins, which jobs have it."""
 
+METHODS_SAID = {
+    "load": "モデルを載せる",
+    "lora": "LoRA で学習",
+    "qlora": "QLoRA で学習",
+    "full": "全パラメータを学習",
+    "dpo": "DPO で学習",
+    "pretrain": "継続事前学習",
+    "serve": "回答する（推論）",
+}
+"""The jobs as the Japanese page names them."""
+
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("規模の見積もり", "Sizing"),
     "lead": (
@@ -79,9 +90,13 @@ def _say(language: Language) -> dict[str, str]:
 def body(language: Language, signed: Signed) -> Markup:
     """The page before the first answer."""
     selects = [
-        ("model", names(), "llama-3.1-8b"),
-        ("method", METHODS, "lora"),
-        ("hardware", list(gpus()), "h100-sxm"),
+        ("model", [(name, name) for name in names()], "llama-3.1-8b"),
+        (
+            "method",
+            [(name, METHODS_SAID.get(name, name)) if language == "ja" else (name, name) for name in METHODS],
+            "lora",
+        ),
+        ("hardware", [(name, name) for name in gpus()], "h100-sxm"),
     ]
     sliders = [(name, *row) for name, row in _RANGES.items()]
     other = "/en/plan" if language == "ja" else "/plan"
@@ -173,7 +188,7 @@ def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
         bars += [(KINDS[name] if ja else name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
         bars.append(("合計" if ja else "together", memory.total / 1e9, "sure"))
         ends = memory.low / 1e9, memory.high / 1e9
-    return _figure(say["memory"], bars, room, f"{say['room']} {room:g}", ends)
+    return _figure(say["memory"], bars, room, f"{say['room']} {room:g} GB", ends)
 
 
 def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
@@ -189,7 +204,7 @@ def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
 def _figure(
     title: str, bars: Sequence[tuple[str, float, str]], room: float, told: str, ends: tuple[float, float] | None
 ) -> Markup:
-    left, width, step = 170, 400, 26
+    left, width, step = 190, 500, 30
     top = max([size for _, size, _ in bars] + [room] + list(ends or ())) or 1.0
     height = step * len(bars) + 26
     drawn = []
@@ -201,9 +216,8 @@ def _figure(
                 y + 13, name, style, left, y, length
             )
         )
-        drawn.append(
-            Markup('<text class="told" x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size)
-        )
+        end = max(length, width * ends[1] / top) if ends and number == len(bars) - 1 else length  # clear of the band
+        drawn.append(Markup('<text class="size" x="{:.1f}" y="{}">{:,.2f}</text>').format(left + end + 8, y + 13, size))
     if room:
         x = left + width * room / top
         drawn.append(Markup('<line class="room" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/>').format(x, height - 18))
@@ -218,7 +232,7 @@ def _figure(
         drawn.append(Markup('<line class="band" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>').format(low, high, y))
     label = f"{title}: " + ", ".join(f"{name} {size:.2f}" for name, size, _ in bars)
     return Markup(
-        '<figure><figcaption>{}</figcaption><svg viewBox="0 0 660 {}" role="img" aria-label="{}">{}</svg></figure>'
+        '<figure><figcaption>{}</figcaption><svg viewBox="0 0 840 {}" role="img" aria-label="{}">{}</svg></figure>'
     ).format(title, height, label, Markup().join(drawn))
 
 
