@@ -58,7 +58,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
             [NewComparison(exam, "p0", FUND, "market", "2026-10", DRAFT, "a", TOLD, "b", "b")], "sato"
         )
         for fund, name in ((FUND, "甲.pdf"), ("", "不明.pdf")):
-            ledger.add_report(NewReport(name * 8, name, "inbox", "青葉", fund, "2026-10", (), (), None), by="sato")
+            ledger.add_report(NewReport(name * 8, name, "青葉", fund, "2026-10"), by="sato")
+        parts = ({"heading": "市況", "section": "market", "fund": FUND, "text": "市況"},)
+        ledger.add_report(NewReport("c" * 64, "混在.pdf", "青葉", "国内株式F", "2026-10", (), parts), by="sato")
     return made
 
 
@@ -199,7 +201,7 @@ def test_the_desks_pages_hold_nothing_from_behind(house: House, ledger: Ledger) 
     for person in ("sato", "tanaka"):
         walk(house, ledger, person, steps(person))
     for path, text in pages["tanaka"].items():
-        for word in (FUND, house.closed, TOLD, "秘密の確定稿", "甲.pdf", "不明.pdf"):
+        for word in (FUND, house.closed, TOLD, "秘密の確定稿", "甲.pdf", "不明.pdf", "混在.pdf"):
             assert word not in text, (path, word)
     for path in ("/month?month=all", "/inbox", "/read"):
         assert FUND in pages["sato"][path], path
@@ -271,7 +273,7 @@ def test_the_commands_hold_nothing_from_behind(cli: Cli, house: House, tmp_path:
     for words in lists:
         outside, inside = cli("--as", "tanaka", *words, *here), cli("--as", "sato", *words, *here)
         assert (outside.code, inside.code) == (0, 0), (words, outside.err, inside.err)
-        for word in (house.closed, FUND, "private.jsonl", "甲.pdf"):
+        for word in (house.closed, FUND, "private.jsonl", "甲.pdf", "混在.pdf"):
             assert word not in outside.out.replace("taught with private.jsonl:1", ""), (words, word)
     assert house.closed in cli("--as", "sato", "list", "--json", *here).out
     assert house.closed in cli("--as", "sato", "rollouts", "--json", *here).out

@@ -82,13 +82,14 @@ def test_without_rules_that_can_be_read_nothing_is_open(house: House) -> None:
 
 def test_a_lineage_that_is_not_whole_is_nobodys(house: House, tmp_path: Path) -> None:
     barriers = Workspace.read(house.folder).barriers()
-    pool = Store(barriers._store.root, SilentReporter()).list("ingest")[0]
-    aside = pool.path.rename(tmp_path / "aside")
+    whole = Store(Workspace.read(house.folder).root, SilentReporter()).lineage(house.closed)
+    read = next(one for one in whole if one.stage == "ingest")
+    aside = read.path.rename(tmp_path / "aside")
     try:
         assert not barriers.opens("sato", house.closed)
-        assert not barriers.opens("sato", house.open)
+        assert barriers.opens("sato", house.open), "which was made from another"
     finally:
-        aside.rename(pool.path)
+        aside.rename(read.path)
     assert not barriers.opens("sato", "release-000000000000")
     assert barriers.opens("sato", house.closed), "what was not found is looked for again"
 
@@ -123,7 +124,9 @@ def test_the_ledger_of_a_person_holds_nothing_from_behind(house: House) -> None:
         hidden = ledger.add_revision(free, _written(house.closed), "sato")
         shown = ledger.add_revision(free, _written(house.open), "sato")
         over = ledger.save_final(free, "市場は1.2％上昇しています。", "sato", revision_id=hidden.id)
-        new = NewAnswer("chat", "tiny", house.closed, "", {}, "問い", "秘密の答え", "stop", Usage(1, 1), 0.1)
+        new = NewAnswer(
+            "chat", "tiny", house.closed, "", {"trial": "yes"}, "問い", "秘密の答え", "stop", Usage(1, 1), 0.1
+        )
         ledger.add_answer(new, "full", by="sato")
         inside, outside = (BarredLedger(ledger, name, barriers) for name in ("sato", "tanaka"))
 
