@@ -394,12 +394,16 @@ def _of_anchors(workspace: Workspace, ledger: Ledger) -> list[str]:
     """What whoever starts the server should know of days that were missed."""
     from tensaku.govern.anchors import missed_days, read_anchors
 
-    missed = missed_days(ledger, read_anchors(workspace.anchors)) if workspace.spec.govern.anchors else []
-    today = datetime.now().astimezone().date()
-    missed = [day for day in missed if day < today]
-    return (
-        [f"Log       {len(missed)} days without an anchor, the last {missed[-1]}: tensaku log verify"] if missed else []
-    )
+    if not workspace.spec.govern.anchors:
+        return []
+    try:
+        missed = missed_days(ledger, read_anchors(workspace.anchors))
+    except UsageError as error:  # writers need not wait until it is put right
+        return [f"Log       the anchors cannot be read: {error}"]
+    before = [day for day in missed if day < datetime.now().astimezone().date()]
+    if not before:
+        return []
+    return [f"Log       {len(before)} days without an anchor, the last {before[-1]}: tensaku log verify"]
 
 
 def _tell(marked: bool, more: list[str]) -> Callable[[str], None]:

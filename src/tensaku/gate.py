@@ -39,7 +39,8 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
     rules = _settings(workspace.spec.promotion, sets)
     with workspace.open_ledger() as ledger:
         row = ledger.release(release.ref)
-        check_standard(ledger, release.ref, rules, probed, by, own=workspace.spec.promotion)
+        other = rules != workspace.spec.promotion or probed < Probe.model_fields["n"].default
+        check_standard(ledger, release.ref, other, by)
         match = _matched(store, ledger, release)
         base = store.get(release.inputs["base"])
         inputs: dict[str, Input] = {"challenger": release, "evaluation": match.ours}
@@ -195,19 +196,17 @@ def _read(workspace: Workspace, ledger: Ledger, release: Artifact, match: _Match
     return votes_file(workspace.root, votes)
 
 
-def check_standard(
-    ledger: Ledger, ref: str, cfg: Promotion, probed: int, by: str, own: Promotion | None = None
-) -> None:
-    """Let only the second line hold a release to another standard than `own` or the gate's: the newest result counts.
+def check_standard(ledger: Ledger, ref: str, other: bool, by: str) -> None:
+    """Let only the second line hold a release to `other` settings than the house's: the newest result counts.
 
     Raises:
         UsageError: nobody is named, or the person is not of the second line, or built it.
     """
-    if cfg == (own or Promotion()) and probed >= Probe.model_fields["n"].default:
+    if not other:
         return
     if not by:
         fix = "Name somebody of the second line who had no part in building it: --by NAME"
-        raise UsageError("another standard than the gate's own is the second line's to set", fix=fix)
+        raise UsageError("another standard than the house's is the second line's to set", fix=fix)
     ledger.check_validator(ref, by)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -36,10 +37,10 @@ def wheel_of_files(target: Path, files: Iterable[tuple[str, bytes]]) -> Path:
     return target
 
 
-@pytest.fixture
-def wheels(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of wheels with one small package in it, with a licence inside."""
-    folder = tmp_path / "wheels"
+    folder = tmp_path_factory.mktemp("bundle") / "wheels"
     folder.mkdir()
     info = "tiny_words-1.5.dist-info"
     files = {
@@ -76,13 +77,25 @@ def test_what_is_needed_is_read_from_what_stands_here() -> None:
     assert not [pin for pin in found.values() if not re.fullmatch(r"[a-z0-9-]+==[\w.!]+", pin.line)]
 
 
-def test_a_bundle_installs_from_itself_alone_and_damage_is_one_message(tmp_path: Path, wheels: Path) -> None:
-    made = packed(tmp_path / "out", wheels, key=tmp_path / "sign.key")
-    out = tmp_path / "out"
+@pytest.fixture(scope="module")
+def made(wheels: Path) -> Bundled:
+    """A bundle of that package, made once: building Tensaku's own wheel takes seconds."""
+    return packed(wheels.parent / "out", wheels, key=wheels.parent / "sign.key")
+
+
+@pytest.fixture
+def out(made: Bundled, tmp_path: Path) -> Path:
+    """A copy of it, to be harmed."""
+    return Path(shutil.copytree(made.folder, tmp_path / "copy"))
+
+
+def test_a_bundle_holds_what_it_names_and_nothing_else(made: Bundled) -> None:
+    out = Path(made.folder)
     sums = (out / "SHA256SUMS").read_bytes()
     assert made.sums_sha256 == hashlib.sha256(sums).hexdigest()
     listed = {line.split("  ")[1] for line in sums.decode().splitlines()}
     assert listed == {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} - {"SHA256SUMS"}
+    assert made.bytes == sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     assert {named(wheel) for wheel in (out / "wheels").iterdir()} == {("tiny-words", "1.5"), ("tensaku", "0.1.0")}
     assert (out / "licences/tiny-words-1.5/LICENSE").read_text(encoding="utf-8") == "許諾の文"
     table = list(csv.DictReader((out / "licences/packages.csv").read_text(encoding="utf-8-sig").splitlines()))
@@ -93,23 +106,23 @@ def test_a_bundle_installs_from_itself_alone_and_damage_is_one_message(tmp_path:
     assert held["tiny-words"]["hashes"][0]["content"] == hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert held["tiny-words"]["type"] == "data"
     assert check_signature(out / "bom.json")
+    own = zipfile.ZipFile(next((out / "wheels").glob("tensaku*"))).namelist()
+    for name in ("bundle/install.sh", "sampledesk/pairs.jsonl", "desk/static/desk.js", "engines/native/kernel"):
+        assert any(entry.startswith(f"tensaku/{name}") for entry in own), name
 
+
+def test_damage_is_one_message_and_nothing_is_installed(made: Bundled, out: Path, tmp_path: Path) -> None:
     checked = install(out, "--check")
     assert (checked.returncode, made.sums_sha256 in checked.stdout) == (0, True), checked.stderr
-    done = install(out, tmp_path / "here")
-    assert done.returncode == 1, "the tiny bundle lacks what tensaku needs to start"
-    assert "No module named" in done.stderr
-    inside = tmp_path / "here/venv/bin/python"
-    words = subprocess.run([inside, "-c", "import tiny_words; print(tiny_words.WORDS)"], capture_output=True, text=True)
-    assert words.stdout == "['haru']\n", "installed by hash, though the index it was told of is no index"
-
+    wheel, sums = next((out / "wheels").glob("tiny*")), (out / "SHA256SUMS").read_bytes()
     whole = wheel.read_bytes()
-    for harm, said in (
+    harms: list[tuple[Callable[[], object], str]] = [
         (lambda: wheel.write_bytes(whole[:-1] + b"x"), f"wheels/{wheel.name} is damaged (1 in all)"),
         (wheel.unlink, f"wheels/{wheel.name} is missing (1 in all)"),
         (lambda: (out / "SHA256SUMS").write_bytes(b""), "SHA256SUMS is missing"),
         (lambda: (out / "SHA256SUMS").write_bytes(b"\xff\x00"), "SHA256SUMS itself is damaged"),
-    ):
+    ]
+    for harm, said in harms:
         harm()
         refused = install(out, tmp_path / "there")
         assert (refused.returncode, refused.stdout) == (2, "")
@@ -121,16 +134,25 @@ def test_a_bundle_installs_from_itself_alone_and_damage_is_one_message(tmp_path:
         (out / "SHA256SUMS").write_bytes(sums)
 
 
-def test_the_script_says_what_is_wrong_with_the_machine_or_the_words(tmp_path: Path, wheels: Path) -> None:
-    packed(tmp_path / "out", wheels)
-    script = tmp_path / "out/install.sh"
+@pytest.mark.slow
+def test_it_installs_from_itself_alone_whatever_pip_is_told(out: Path, tmp_path: Path) -> None:
+    done = install(out, tmp_path / "here")
+    assert done.returncode == 1, "the tiny bundle lacks what tensaku needs to start"
+    assert "No module named" in done.stderr
+    inside = tmp_path / "here/venv/bin/python"
+    words = subprocess.run([inside, "-c", "import tiny_words; print(tiny_words.WORDS)"], capture_output=True, text=True)
+    assert words.stdout == "['haru']\n", "installed by hash, though the index it was told of is no index"
+
+
+def test_the_script_says_what_is_wrong_with_the_machine_or_the_words(out: Path, tmp_path: Path) -> None:
+    script = out / "install.sh"
     text = script.read_text(encoding="utf-8")
     for words, said in (
         ((), "where to?"),
         (("a", "b"), "these are two: a, b"),
         (("--dmeo", "a"), "there is no option --dmeo"),
     ):
-        refused = install(tmp_path / "out", *words)
+        refused = install(out, *words)
         assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
     wanted = f"{sys.version_info.major}.{sys.version_info.minor}"
     for old, new, said in (
@@ -138,8 +160,8 @@ def test_the_script_says_what_is_wrong_with_the_machine_or_the_words(tmp_path: P
         (f'"{os.uname().machine}"', '"riscv"', "Make one on a machine like this"),
     ):
         script.write_text(text.replace(old, new), encoding="utf-8")
-        _sums_again(tmp_path / "out")
-        refused = install(tmp_path / "out", tmp_path / "here")
+        _sums_again(out)
+        refused = install(out, tmp_path / "here")
         assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
         assert not (tmp_path / "here").exists()
 

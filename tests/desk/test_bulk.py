@@ -97,7 +97,7 @@ def test_nothing_is_asked_in_the_name_of_somebody_whose_right_was_taken_away(led
     else:
         ledger.set_active("sato", False)
     engine = ScriptedEngine(lambda _: pytest.fail("the model was asked"))
-    assert BulkWorker(ledger, lambda: (engine, JOB))._one()
+    assert BulkWorker(ledger, lambda by: (engine, JOB))._one()
     (held,) = ledger.bulks()
     assert (held.failed, held.ended is not None) == (1, True)
     assert "'sato'" in held.fault

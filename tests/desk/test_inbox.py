@@ -57,7 +57,15 @@ def test_what_is_clear_is_filed_and_what_is_not_waits_and_is_decided(client: Tes
     id, parts = road.ledger.reports("inbox")[0].id, road.ledger.reports("inbox")[0].parts
     labels = {"manager": "青葉アセット", "fund": "国内株式0", "as_of": "2026-12"}
     refused = client.post(f"/desk/reports/{id}/file", json=labels, headers=WHO)
-    assert (refused.status_code, "no section is named" in refused.json()["error"]) == (400, True)
+    assert (refused.status_code, refused.json()["error"]) == (400, "「■わたしの<b>一手</b>」の区分を選んでください。")
+    for wrong, said in (
+        ({"as_of": "12月"}, "2026-10 のように"),
+        ({"fund": " "}, "すべて入力"),
+        ({"manager": ""}, "すべて入力"),
+    ):
+        refused = client.post(f"/desk/reports/{id}/file", json={**labels, **wrong}, headers=WHO)
+        assert (refused.status_code, said in refused.json()["error"]) == (400, True)
+    assert "理由" in client.post(f"/desk/reports/{id}/aside", json={"note": " "}, headers=WHO).json()["error"]
     chosen = {str(len(parts) - 1): "outlook"}
     assert client.post(f"/desk/reports/{id}/file", json={**labels, "sections": chosen}, headers=WHO).json() == {
         "id": id,
@@ -65,7 +73,7 @@ def test_what_is_clear_is_filed_and_what_is_not_waits_and_is_decided(client: Tes
     }
     assert [(d.section, d.by) for d in road.ledger.drafts(as_of="2026-12")] == [("market", "sato"), ("outlook", "sato")]
     again = client.post(f"/desk/reports/{id}/aside", json={"note": "x"}, headers=WHO)
-    assert (again.status_code, "no longer waits" in again.json()["error"]) == (400, True)
+    assert (again.status_code, "すでにほかの人が処理" in again.json()["error"]) == (409, True)
 
 
 def test_a_zip_goes_up_and_each_file_of_it_is_told(client: TestClient, tmp_path: Path) -> None:
@@ -235,10 +243,10 @@ def test_a_report_of_several_funds_is_decided_part_by_part(client: TestClient, r
         labels = {"manager": "青葉アセット", "fund": "2ファンド（下で確認）", "as_of": "2026-11"}
         path = f"/desk/reports/{row.id}/file"
         refused = several.post(path, json=labels, headers=WHO)
-        assert "no fund is named" in refused.json()["error"]
+        assert "ファンドを選んでください" in refused.json()["error"]
         shared = next(str(n) for n, part in enumerate(row.parts) if part["section"] == "market")
         elsewhere = several.post(path, json={**labels, "funds": {shared: "よそのファンド", "99": "*"}}, headers=WHO)
-        assert "no fund is named" in elsewhere.json()["error"]  # a fund of no part of this file is no answer
+        assert "ファンドを選んでください" in elsewhere.json()["error"]  # a fund of no part of this file is no answer
         assert several.post(path, json={**labels, "funds": {shared: "*"}}, headers=WHO).json()["state"] == "filed"
     drafts = {(d.fund, d.section) for d in road.ledger.drafts(as_of="2026-11")}
     assert drafts == {(f, s) for f in ("国内株式0", "世界債券1") for s in ("market", "performance")}

@@ -14,7 +14,6 @@ from tensaku.gate import check_standard
 from tensaku.govern import approve, require_approved
 from tensaku.govern.findings import add_exception, add_finding, open_findings
 from tensaku.govern.inventory import enter, inventory, override_rating, retire
-from tensaku.govern.promotion import Promotion
 from tensaku.ledger import Conditions, Ledger, NewAnswer
 from tensaku.records import Usage
 
@@ -169,12 +168,11 @@ def test_findings_written_at_once_keep_their_own_numbers(ledger: Ledger) -> None
 
 
 def test_only_the_second_line_sets_another_standard_for_the_gate(ledger: Ledger) -> None:
-    check_standard(ledger, REF, Promotion(), 20, "")
-    for cfg, probed in ((Promotion(margin=99), 20), (Promotion(), 1)):
-        for by, why in (("", "second line's to set"), ("sato", "may not"), ("mori", "auditor")):
-            with pytest.raises(UsageError, match=why):
-                check_standard(ledger, REF, cfg, probed, by)
-        check_standard(ledger, REF, cfg, probed, "abe")
+    check_standard(ledger, REF, False, "")
+    for by, why in (("", "second line's to set"), ("sato", "may not"), ("mori", "auditor")):
+        with pytest.raises(UsageError, match=why):
+            check_standard(ledger, REF, True, by)
+    check_standard(ledger, REF, True, "abe")
 
 
 def test_a_gate_that_said_no_is_overridden_only_with_a_reason(ledger: Ledger) -> None:

@@ -260,7 +260,7 @@ def test_the_commands(cli: Callable[..., object], tmp_path: Path) -> None:
     line = noted.out.splitlines()[0]  # type: ignore[attr-defined]
     assert run_("user", "add", "sato", "-C", folder).code == 0  # type: ignore[attr-defined]
     held = run_("log", "verify", "--anchor", line, "--json", "-C", folder)
-    assert held.json == {"entries": 2, "anchors": 2, "holds": True}  # type: ignore[attr-defined]
+    assert held.json == {"entries": 2, "anchors": 2, "holds": True, "missed_days": []}  # type: ignore[attr-defined]
     shown = run_("log", "list", "-C", folder).out  # type: ignore[attr-defined]
     assert "person.added" in shown
     ledger_file = folder / ".tensaku" / "ledger.sqlite"

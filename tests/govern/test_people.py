@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from tensaku.ledger import Ledger
 def test_roles_bounds_and_standing_are_those_of_the_moment(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         moments = [datetime.now(UTC)]
-        for act in (
+        acts: list[Callable[[], object]] = [
             lambda: ledger.add_person("sato", "佐藤", ("engineer",), scopes=["fund:国内"]),
             lambda: ledger.set_roles("sato", ("approver",)),
             lambda: ledger.set_scopes("sato", ["task:monthly"]),
             lambda: ledger.set_active("sato", False),
             lambda: ledger.add_person("mori", "森", ("auditor",)),
-        ):
+        ]
+        for act in acts:
             act()
             moments.append(datetime.now(UTC))
         found = [[(p.name, p.roles, p.scopes, p.active) for p in people_at(ledger, moment)] for moment in moments]

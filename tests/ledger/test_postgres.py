@@ -52,7 +52,8 @@ def test_what_is_written_meanwhile_is_no_tampering(cluster: Any, monkeypatch: py
     with Ledger.open(cluster.new()) as ledger:
         ledger.add_person("sato", "佐藤", ("writer",))
         place, name = (chain, "hash_of") if what == "verify_log" else (audit, "entry_of")
-        before, written = getattr(place, name), []
+        before = getattr(place, name)
+        written: list[int] = []
 
         def reading(row: Any) -> Any:
             if not written:  # while the log is read, somebody goes on working

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from functools import partial
 
 from tensaku.desk.asking import covered
 from tensaku.desk.rights import PersonalLedger
@@ -31,7 +30,8 @@ class BulkWorker:
 
     A draft is struck off in the transaction that keeps its revision, so what was answered is never asked again, however
     the server ended; what was being written at that moment is. `answering` says who answers the next question of a
-    person, for `task`; `own` is the ledger as that person may see it: what they asked for may be out of reach by now.
+    person, for `task`; `own` is the ledger as that person may see and use it: what they asked for may be out of their
+    reach by now.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class BulkWorker:
         task: str = "",
     ) -> None:
         self._ledger, self._answering, self._task = ledger, answering, task
-        self._own = own or partial(PersonalLedger, ledger)
+        self._own = own or (lambda by: PersonalLedger(ledger, by))
         self._called, self._ended, self._claim = threading.Event(), threading.Event(), threading.Lock()
         self._busy: set[int] = set()
         self._running: set[Revising] = set()
@@ -97,12 +97,12 @@ class BulkWorker:
         return True
 
     def _ask(self, item: int, draft_id: int, by: str) -> None:
-        own = self._own(by)  # whose rights may have been taken away since
+        own = self._own(by)
         try:
             own.need("writer")
             draft = own.draft(draft_id)
-        except UsageError as error:
-            self._ledger.bulk_failed(item, str(error))
+        except UsageError as refused:
+            self._ledger.bulk_failed(item, str(refused))
             return
         if draft.revisions or draft.finals:
             self._ledger.bulk_skipped(item)  # somebody asked at the desk meanwhile

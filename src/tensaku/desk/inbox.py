@@ -6,9 +6,8 @@ import asyncio
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -22,8 +21,8 @@ from tensaku.desk.views import Views
 from tensaku.desk.words import WORDS, Language
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
-from tensaku.intake import EVERY, NONE, Arrival, Road, told
-from tensaku.ledger import Ledger, NotAllowed, PersonRow, ReportRow
+from tensaku.intake import NONE, Arrival, Road, told
+from tensaku.ledger import EVERY, NotAllowed, PersonRow, ReportRow
 from tensaku.revise import SECTIONS
 
 __all__ = ["add_inbox", "safe_name"]
@@ -38,8 +37,8 @@ _DOERS = {"writer", "admin"}
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, word: str) -> None:
-        self.status, self.word = status, word
+    def __init__(self, status: int, word: str, **values: str) -> None:
+        self.status, self.word, self.values = status, word, values
         super().__init__(word)
 
 
@@ -52,17 +51,16 @@ def safe_name(name: str) -> str:
 def add_inbox(app: FastAPI, road: Road, own: Callable[[str], PersonalLedger] | None = None) -> None:
     """Add `/inbox` and `/en/inbox` with what they call; before the framework takes all other paths.
 
-    `own` is the ledger as a person may see it; None: everybody sees the whole.
+    `own` is the ledger as a person may see it; None: without barriers.
     """
-    house = own or partial(PersonalLedger, road.ledger)
+    house = own or (lambda name: PersonalLedger(road.ledger, name))
 
     def page(language: Language) -> Callable[[Request], Any]:
         async def answered(request: Request) -> Response:
-            chosen = request.query_params.get("report", "")
-            html = await asyncio.to_thread(
-                _page, road, house, language, int(chosen) if chosen.isdecimal() else None, request
-            )
-            return _html(html)
+            chosen, signed = request.query_params.get("report", ""), request.scope.get(_SIGNED)
+            seen = house(signed.person.name) if signed is not None else None
+            number = int(chosen) if chosen.isdecimal() else None
+            return _html(await asyncio.to_thread(_page, road, seen, language, number, request))
 
         return answered
 
@@ -80,14 +78,10 @@ def add_inbox(app: FastAPI, road: Road, own: Callable[[str], PersonalLedger] | N
 
 @dataclass(frozen=True, slots=True)
 class _Doer:
-    """Who does something, and the ledger as that person may see it."""
+    """Who does something, and the ledger as that person may see and use it."""
 
-    person: PersonRow
+    name: str
     own: PersonalLedger
-
-    @property
-    def name(self) -> str:
-        return self.person.name
 
 
 def _answering(
@@ -98,10 +92,11 @@ def _answering(
     async def answered(request: Request) -> Response:
         words = INBOX_WORDS[_language(request)]
         try:
-            person = await asyncio.to_thread(_doer, road, request)
-            return JSONResponse(await work(road, _Doer(person, house(person.name)), request))
+            name = (await asyncio.to_thread(_doer, road, request)).name
+            return JSONResponse(await work(road, _Doer(name, house(name)), request))
         except _Refused as refused:
-            return JSONResponse({"error": words[refused.word]}, status_code=refused.status)
+            values = {name: value or words["no_heading"] for name, value in refused.values.items()}
+            return JSONResponse({"error": words[refused.word].format(**values)}, status_code=refused.status)
         except NotAllowed:
             return JSONResponse({"error": WORDS[_language(request)]["fault_right"]}, status_code=403)
         except UsageError as error:
@@ -128,7 +123,7 @@ def _language(request: Request) -> Language:
     return "en" if request.query_params.get("language") == "en" else "ja"
 
 
-async def _take(road: Road, person: _Doer, request: Request) -> Any:
+async def _take(road: Road, doer: _Doer, request: Request) -> Any:
     """Bring in one uploaded file, as it comes, never more than the limit."""
     name, size = safe_name(request.query_params.get("name", "")), 0
     with tempfile.TemporaryDirectory(prefix="tensaku-upload-") as folder:
@@ -140,12 +135,8 @@ async def _take(road: Road, person: _Doer, request: Request) -> Any:
                     raise _Refused(413, "too_large")
                 file.write(piece)
         # Known are all funds of the house, or a report would be taken for one of a fund of like name.
-        may = partial(PersonRow.may, person.person, "")
-        opens = person.own.opens_fund
-        arrivals = await asyncio.to_thread(
-            lambda: list(road.bring([path], by=person.name, may=lambda fund: may(fund) and opens(fund)))
-        )
-    return await asyncio.to_thread(lambda: [_told(one, person.own, _language(request)) for one in arrivals])
+        arrivals = await asyncio.to_thread(lambda: list(road.bring([path], by=doer.name, may=doer.own.may)))
+    return await asyncio.to_thread(lambda: [_told(one, doer.own, _language(request)) for one in arrivals])
 
 
 def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str, Any]:
@@ -164,11 +155,6 @@ def _told(arrival: Arrival, own: PersonalLedger, language: Language) -> dict[str
         "id": report.id,
         "detail": [told(reason, language) for reason in report.reasons] if waits else sections,
     }
-
-
-def _own(road: Road, own: Ledger) -> Road:
-    """The road within a person's rights."""
-    return replace(road, ledger=own)
 
 
 async def _json(request: Request) -> dict[str, Any]:
@@ -193,57 +179,82 @@ def _number(request: Request) -> int:
     return int(text)
 
 
-async def _file(road: Road, person: _Doer, request: Request) -> Any:
+async def _file(road: Road, doer: _Doer, request: Request) -> Any:
     values, id = await _json(request), _number(request)
     manager, fund, month = (" ".join(str(values.get(key, "")).split()) for key in ("manager", "fund", "as_of"))
     known = (*road.known_sections(), NONE)
     chosen = {str(k): str(v) for k, v in dict(values.get("sections") or {}).items() if v in known}
-    report = await asyncio.to_thread(person.own.report, id)
-    theirs = {EVERY, *(part["fund"] for part in report.parts if part.get("fund"))}  # of a part, only this very file's
+    within = replace(road, ledger=doer.own)
+    report = await asyncio.to_thread(doer.own.report, id)
+    theirs = {*(part["fund"] for part in report.parts if part.get("fund")), EVERY}  # of a part, one of this very file
     funds = {str(k): str(v) for k, v in dict(values.get("funds") or {}).items() if v in theirs and _is_part(k, report)}
+    _check_told(report, (manager, fund, month), chosen, funds)
     filed = await asyncio.to_thread(
-        lambda: _own(road, person.own).file(
-            id, manager=manager, fund=fund, as_of=month, sections=chosen, by=person.name, funds=funds
-        )
+        lambda: within.file(id, manager=manager, fund=fund, as_of=month, sections=chosen, by=doer.name, funds=funds)
     )
     return {"id": filed.id, "state": filed.state}
+
+
+def _check_told(
+    report: ReportRow, labels: tuple[str, str, str], sections: dict[str, str], funds: dict[str, str]
+) -> None:
+    """Say in the page's language what is still to be said; the road refuses the same.
+
+    Raises:
+        _Refused: something is.
+    """
+    if report.state != "inbox":
+        raise _Refused(409, "decided")
+    several = any("fund" in part for part in report.parts)
+    if not all((labels[0], labels[1] or several, labels[2])):
+        raise _Refused(400, "label_open")
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", labels[2]):
+        raise _Refused(400, "month_open")
+    for n, part in enumerate(report.parts):
+        section = sections.get(str(n), part["section"])
+        if not section:
+            raise _Refused(400, "section_open", heading=part["heading"])
+        if several and section != NONE and not funds.get(str(n), part.get("fund", "")):
+            raise _Refused(400, "fund_open", heading=part["heading"])
 
 
 def _is_part(number: str, report: ReportRow) -> bool:
     return number.isascii() and number.isdecimal() and len(number) < 6 and int(number) < len(report.parts)
 
 
-async def _aside(road: Road, person: _Doer, request: Request) -> Any:
-    note, id = str((await _json(request)).get("note", "")), _number(request)
-    row = await asyncio.to_thread(lambda: _own(road, person.own).ledger.set_report_aside(id, note, by=person.name))
+async def _aside(road: Road, doer: _Doer, request: Request) -> Any:
+    note, id = str((await _json(request)).get("note", "")).strip(), _number(request)
+    if not note:
+        raise _Refused(400, "reason_open")
+    if (await asyncio.to_thread(doer.own.report, id)).state != "inbox":
+        raise _Refused(409, "decided")
+    row = await asyncio.to_thread(lambda: doer.own.set_report_aside(id, note, by=doer.name))
     return {"id": row.id, "state": row.state}
 
 
-async def _learn(road: Road, person: _Doer, request: Request) -> Any:
+async def _learn(road: Road, doer: _Doer, request: Request) -> Any:
     values = await _json(request)
     manager, heading, section = (str(values.get(key, "")) for key in ("manager", "heading", "section"))
     if section not in (*road.known_sections(), NONE):
         raise _Refused(400, "broken")
     folded = str(values.get("folded", ""))[:200]
-    await asyncio.to_thread(lambda: road.correct(manager, heading, section, by=person.name, folded=folded))
+    await asyncio.to_thread(lambda: road.correct(manager, heading, section, by=doer.name, folded=folded))
     return {"message": INBOX_WORDS[_language(request)]["saved"]}
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-def _page(
-    road: Road, house: Callable[[str], PersonalLedger], language: Language, chosen: int | None, request: Request
-) -> str:
+def _page(road: Road, own: PersonalLedger | None, language: Language, chosen: int | None, request: Request) -> str:
     signed = request.scope.get(_SIGNED)
     person = signed.person if signed is not None else None
-    own: Ledger = house(person.name) if person is not None else road.ledger
-    every = own.reports()
+    road = road if own is None else replace(road, ledger=own)
+    every = road.ledger.reports()
     waiting = [row for row in every if row.state == "inbox"]
     report = next((row for row in every if row.id == chosen), None)
     if report is None and waiting and chosen is None:
         report = waiting[0]
-    drafts = own.drafts()
+    drafts = road.ledger.drafts()
     words = INBOX_WORDS[language]
     return str(
         Views(language).part(
@@ -262,7 +273,7 @@ def _page(
             aside=_aside_of(report) if report else [],
             sections={id: SECTIONS[language].get(id, id) for id in road.known_sections()} | {NONE: words["none"]},
             managers=sorted({*road.cfg.managers, *(draft.manager for draft in drafts)}),
-            funds=sorted({*_theirs(person, own, road.cfg.funds), *(draft.fund for draft in drafts)}),
+            funds=sorted({*filter(own.may if own else None, road.cfg.funds), *(draft.fund for draft in drafts)}),
             headings=road.ledger.headings(),
             people={p.name: p.display for p in road.ledger.people()},
             person=person.name if person else "",
@@ -270,12 +281,6 @@ def _page(
             client={key: words[key] for key in ("reading", "failed", "nobody", "broken", "too_large", "aside_why")},
         )
     )
-
-
-def _theirs(person: PersonRow | None, own: Ledger, funds: Iterable[str]) -> list[str]:
-    if person is None or not isinstance(own, PersonalLedger):
-        return list(funds)
-    return [fund for fund in funds if person.may(fund=fund) and own.opens_fund(fund)]
 
 
 def _parts(report: ReportRow, language: Language) -> list[dict[str, Any]]:

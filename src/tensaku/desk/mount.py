@@ -164,7 +164,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     if documents is not None:
         for asked_in, path in ASKING.items():
             add_chat(path, asked_in, documents, entry)
-    add_reading(app, entry.own)
+    add_reading(app, entry)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,9 +11,10 @@ from fastapi.responses import Response
 from markupsafe import Markup, escape
 
 from tensaku import text
+from tensaku.desk.access import Access
 from tensaku.desk.frame import Form, own_form, redirect, render, shown
 from tensaku.desk.gate import signed_of
-from tensaku.desk.rights import READERS, PersonalLedger
+from tensaku.desk.rights import READERS
 from tensaku.desk.words import Language
 from tensaku.errors import UsageError
 from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, VoteRow
@@ -69,25 +69,22 @@ class _Shown:
     reason: str = ""
 
 
-def add_reading(app: FastAPI, own: Callable[[str], PersonalLedger]) -> None:
-    """Add the pages `/read` (Japanese) and `/en/read` to `app`; who has signed in reads, within their rights.
-
-    Args:
-        own: what is laid out and what people say, as a person may see it.
-    """
+def add_reading(app: FastAPI, access: Access) -> None:
+    """Add the pages `/read` (Japanese) and `/en/read` to `app`; who has signed in reads, within their rights."""
     for path, language in PATHS:
-        _add(app, own, path, language)
+        _add(app, access, path, language)
 
 
-def _add(app: FastAPI, own: Callable[[str], PersonalLedger], path: str, language: Language) -> None:
+def _add(app: FastAPI, access: Access, path: str, language: Language) -> None:
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
     other = next(there for there, named in PATHS if named != language)
 
     def page(request: Request, fault: str = "") -> Response:
         signed = signed_of(request)
+        own, name = access.own(signed.person.name), signed.person.name
         values: dict[str, Any] = {"say": say, "path": path, "other_path": other, "fault": fault, "here": "read"}
         values |= {"token": signed.form_token, "votes": not set(signed.person.roles) <= READERS}
-        values |= _turn(own(signed.person.name), signed.person.name, back="back" in request.query_params)
+        values |= _turn(own, name, back="back" in request.query_params)
         return render("reading.html", language, status=400 if fault else 200, signed=signed, **values)
 
     async def read(request: Request) -> Response:
@@ -95,8 +92,9 @@ def _add(app: FastAPI, own: Callable[[str], PersonalLedger], path: str, language
 
     async def judged(request: Request) -> Response:
         signed, form = await own_form(request)
+        own = access.own(signed.person.name)
         try:
-            await asyncio.to_thread(_keep, own(signed.person.name), signed.person.name, form)
+            await asyncio.to_thread(_keep, own, signed.person.name, form)
         except NotAllowed:
             raise
         except UsageError as error:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from tensaku.govern.barred import BarredLedger, fund_of
 from tensaku.govern.barriers import Barriers
-from tensaku.intake import EVERY
 from tensaku.ledger import (
     SYSTEM,
     BulkRow,
@@ -26,6 +25,7 @@ from tensaku.ledger import (
     RulingRow,
     Standing,
     TopicRow,
+    funds_of,
     tables,
 )
 from tensaku.ledger.outcomes import OutcomeRow
@@ -47,8 +47,9 @@ class PersonalLedger(BarredLedger):
     """`ledger`, bounded to what the person `name` may see and do at this moment.
 
     Whatever is written is written in that person's name; a draft of a fund that is not theirs is not theirs to see, and
-    nor are its revisions and finals. What is behind a barrier is not there at all. Roles, funds and barriers are read
-    anew each time, so a right that is taken away is gone at once, also for pages that are open.
+    nor is what became of it, a report, a comparison or a bulk of that fund. What is behind a barrier is not there at
+    all. Roles, funds and barriers are read anew each time, so a right that is taken away is gone at once, also for
+    pages that are open.
     """
 
     def __init__(self, ledger: Ledger, name: str, barriers: Barriers | None = None) -> None:
@@ -72,14 +73,20 @@ class PersonalLedger(BarredLedger):
             if not _sees(self._me(session), found):
                 self._refuse(found.fund)
         elif isinstance(found, tables.Bulk):
-            for fund in sorted(_funds_of(session, found.id)):
+            for fund in sorted(_funds_in(session, found.id)):
                 self._check_fund(session, fund)
-        elif isinstance(found, tables.Draft | tables.Final | tables.Revised | tables.Comparison):
+        else:
             self._check_fund(session, fund_of(session, found))
         return found
 
     def _me(self, session: Session) -> PersonRow:
         return row_of(session.get_one(tables.Person, self._name))
+
+    def may(self, fund: str) -> bool:
+        """Whether their rights reach a fund, and no barrier stands before it."""
+        with self._read() as session:
+            me = self._me(session)
+        return me.may(fund=fund) and self.opens_fund(fund)
 
     def _check_fund(self, session: Session, fund: str) -> None:
         if not (self._me(session).may(fund=fund) and self.opens_fund(fund)):
@@ -129,6 +136,8 @@ class PersonalLedger(BarredLedger):
 
     def _enter_draft(self, session: Session, new: NewDraft, by: str) -> DraftRow:
         self._check_fund(session, new.fund)
+        if not self.opens_fund(new.fund):
+            self._refuse(new.fund)
         return super()._enter_draft(session, new, by)
 
     def reports(self, state: ReportState | None = None, *, limit: int | None = None) -> list[ReportRow]:
@@ -144,7 +153,7 @@ class PersonalLedger(BarredLedger):
         whoever brought it in.
         """
         with self._read() as session:
-            return _sees(self._me(session), report)
+            return _sees(self._me(session), report) and self._opens_report(report)
 
     def add_revision(self, draft_id: int, revision: Revision, by: str) -> RevisionRow:
         """As `Ledger.add_revision`; needs a writer."""
@@ -193,16 +202,15 @@ class PersonalLedger(BarredLedger):
         found = super().bulks(limit)
         with self._read() as session:
             me = self._me(session)
-            return [bulk for bulk in found if all(me.may(fund=fund) for fund in _funds_of(session, bulk.id))]
+            return [bulk for bulk in found if all(me.may(fund=fund) for fund in _funds_in(session, bulk.id))]
 
 
-def _funds_of(session: Session, bulk_id: int) -> set[str]:
+def _funds_in(session: Session, bulk_id: int) -> set[str]:
     item, draft = tables.BulkItem, tables.Draft
     query = select(draft.fund).join(item, item.draft_id == draft.id).where(item.bulk_id == bulk_id)
     return set(session.scalars(query))
 
 
 def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
-    own = {part["fund"] for part in report.parts if part.get("fund", EVERY) != EVERY} or {report.fund}
     bounded = any(scope.startswith("fund:") for scope in me.scopes)
-    return all(me.may(fund=fund) if fund else not bounded or report.by == me.name for fund in own)
+    return all(me.may(fund=fund) if fund else not bounded or report.by == me.name for fund in funds_of(report))

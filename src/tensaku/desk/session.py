@@ -466,7 +466,7 @@ class Session:
     # -- doing -----------------------------------------------------------------------------------------------------
 
     async def _write(self, asking: Asking, by: str) -> None:
-        draft, desk = asking.draft.id, self._desk
+        draft = asking.draft.id
         done: dict[str, Any] = {"draft": draft, "revision": None}
 
         def wrote(piece: str) -> None:
@@ -474,8 +474,7 @@ class Session:
                 self.send("append", {"draft": draft, "text": piece})
 
         try:
-            engine, job = await asyncio.to_thread(desk.answering, by)
-            counted = await self._covered(job)
+            engine, job, counted = await self._answers(by)
             revision = await asking.run(engine, job, None if counted else wrote)
             if not asking.stopped and revision.finish != "cancelled":
                 row = await self._kept(draft, revision, by)
@@ -490,8 +489,8 @@ class Session:
                 self.notice("notice_stopped")
             elif revision.finish == "length":
                 self.notice("notice_length")
-        except _NotKept as error:
-            self._fail("error_not_kept", error)
+        except _Withheld as error:
+            self.notice(error.word, kind="bad", detail=error.detail)
         except UsageError as error:
             self._fail("error_no_model" if isinstance(error, NoModel) else "error_too_long", error)
         except EngineError as error:
@@ -505,17 +504,22 @@ class Session:
             self._compare_soon()
         await self._refresh(draft)
 
-    async def _covered(self, job: Job) -> bool:
+    async def _answers(self, by: str) -> tuple[Engine, Job, bool]:
+        """Who answers, and whether each answer is counted against an approval."""
         try:
-            return await asyncio.to_thread(covered, self._desk.ledger, job, self._desk.task)
+            engine, job = await asyncio.to_thread(self._desk.answering, by)
+        except NoModel:
+            raise _Withheld("error_no_model") from None
+        try:
+            return engine, job, await asyncio.to_thread(covered, self._desk.ledger, job, self._desk.task)
         except UsageError as error:
-            raise _NotKept(str(error)) from error
+            raise _Withheld("error_not_kept", str(error)) from error
 
     async def _kept(self, draft: int, revision: Revision, by: str) -> RevisionRow:
         try:
             return await asyncio.to_thread(self._desk.ledger.add_revision, draft, revision, by)
         except UsageError as error:
-            raise _NotKept(str(error)) from error
+            raise _Withheld("error_not_kept", str(error)) from error
 
     async def _save(self, draft: DraftRow, text: str, values: Mapping[str, Any]) -> None:
         opened = self.opened
@@ -556,5 +560,9 @@ class Session:
         self.notice(word, kind="bad", detail=str(error))
 
 
-class _NotKept(Exception):
-    """A revision that may not be asked for, or that the ledger did not take."""
+class _Withheld(Exception):
+    """A revision that may not be asked for, or that the ledger did not take; `word` says so on the page."""
+
+    def __init__(self, word: str, detail: str = "") -> None:
+        self.word, self.detail = word, detail
+        super().__init__(word)

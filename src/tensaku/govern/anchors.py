@@ -186,10 +186,11 @@ def _held(file: Path, *, wait: bool) -> Iterator[BinaryIO | None]:
             yield None
             return
         out.seek(0)
-        yield out
-        empty = out.seek(0, os.SEEK_END) == 0
-    if empty:  # nothing was noted in a new file; an empty one would look like lost anchors
-        file.unlink(missing_ok=True)
+        try:
+            yield out
+        finally:
+            if os.fstat(out.fileno()).st_size == 0:  # nothing was noted in a new file: an empty one looks like a loss
+                file.unlink(missing_ok=True)
 
 
 def _note(ledger: Ledger, out: BinaryIO, command: Sequence[str]) -> Anchor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from tensaku.ledger import (
     RolloutRow,
     SeenPair,
     Stood,
+    funds_of,
     tables,
 )
 from tensaku.ledger.outcomes import OutcomeRow
@@ -58,8 +59,8 @@ class BarredLedger(Ledger):
 
     def __init__(self, ledger: Ledger, person: str, barriers: Barriers | None) -> None:
         super().__init__(ledger._engine, ledger.where, ledger.names)
-        self.review, self.needs = ledger.review, ledger.needs
-        self._turn = ledger._turn  # threads of one process still queue in one line
+        # All that the house's ledger was opened with holds here; threads of one process still queue in one line.
+        vars(self).update(vars(ledger))
         self._house, self._asks = ledger, person
         self._barriers = barriers if barriers is not None and barriers.rights.given else None
 
@@ -93,20 +94,20 @@ class BarredLedger(Ledger):
         if isinstance(row, tables.Comparison):
             return self._shows(row)
         if isinstance(row, tables.Report):
-            return self._opens_report(row.fund, row.parts)
+            return self._opens_report(row)
         if isinstance(row, tables.Revised) and not self.opens(row.release):
             return False
         return self.opens_fund(fund_of(session, row))
 
-    def _opens_report(self, fund: str, parts: Sequence[Mapping[str, str]]) -> bool:
-        """Whether every fund that a report speaks of is open.
+    def _opens_report(self, report: ReportRow | tables.Report) -> bool:
+        """A report of a fund that nobody has named yet may speak of any: it is for those alone who may see them all.
 
-        One of a fund that nobody has named yet may speak of any: it is for those alone who may see them all.
+        One of several funds is for those who may see each of them.
         """
-        if self._barriers is None:
-            return True
-        named = all(self.opens_fund(part.get("fund", "")) for part in parts) and self.opens_fund(fund)
-        return named and (bool(fund) or self._barriers.rights.within(self._asks))
+        barriers = self._barriers
+        return barriers is None or all(
+            self.opens_fund(fund) if fund else barriers.rights.within(self._asks) for fund in funds_of(report)
+        )
 
     def _shows(self, row: tables.Comparison) -> bool:
         barriers = self._barriers
@@ -154,7 +155,7 @@ class BarredLedger(Ledger):
 
     def reports(self, *wanted: Any, **more: Any) -> list[ReportRow]:
         """As `Ledger.reports`."""
-        return [row for row in super().reports(*wanted, **more) if self._opens_report(row.fund, row.parts)]
+        return [row for row in super().reports(*wanted, **more) if self._opens_report(row)]
 
     def outcomes(self) -> list[OutcomeRow]:
         """As `Ledger.outcomes`."""

@@ -4,9 +4,8 @@
 sections is learnt in the ledger, and can be seen and corrected there.
 """
 
-from tensaku.intake.funds import EVERY
 from tensaku.intake.road import Arrival, Road
 from tensaku.intake.section_words import NONE, Reports, fold_heading
 from tensaku.intake.sorting import WHY, told
 
-__all__ = ["EVERY", "NONE", "WHY", "Arrival", "Reports", "Road", "fold_heading", "told"]
+__all__ = ["NONE", "WHY", "Arrival", "Reports", "Road", "fold_heading", "told"]

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tensaku.documents import Block, Page, ReadDocument
 
-__all__ = ["EVERY", "FundText", "by_fund", "funds_told"]
+__all__ = ["FundText", "by_fund", "funds_told"]
 
 _BESIDE = re.compile(
     r"(?:\d{4}年度?\d{1,2}月|(?:令和|平成|r|h)\d{1,2}年\d{1,2}月|20\d{2}[/.-]?\d{1,2}|\d{1,2}月|末|現在|基準|度|分|号"
@@ -19,8 +19,6 @@ _BESIDE = re.compile(
 """What may stand in a line beside a fund's name without saying anything of its own."""
 _MARKS = re.compile(r"[\W_]+")
 _LONGEST = 100
-EVERY = "*"
-"""The fund of a part that belongs to every fund of its file."""
 _MOST = 200  # characters of a report's fund in the ledger
 
 

@@ -14,10 +14,9 @@ from typing import Literal
 
 from tensaku.documents import Found, Limits, Unreadable, gathered, read, to_values
 from tensaku.errors import UsageError
-from tensaku.intake.funds import EVERY
 from tensaku.intake.section_words import NONE, Reports, fold_heading
 from tensaku.intake.sorting import Known, Reason, Sorted, sort_report, texts_by_fund
-from tensaku.ledger import SYSTEM, Ledger, NewDraft, NewReport, ReportRow
+from tensaku.ledger import EVERY, SYSTEM, Ledger, NewDraft, NewReport, ReportRow
 
 __all__ = ["Arrival", "Road"]
 

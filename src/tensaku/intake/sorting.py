@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tensaku.documents import ReadDocument, is_prose, said
-from tensaku.intake.funds import EVERY, FundText, by_fund, funds_told
+from tensaku.intake.funds import FundText, by_fund, funds_told
 from tensaku.intake.labels import Label, find_month, find_name
 from tensaku.intake.outline import Part, outline
 from tensaku.intake.section_words import NONE, Meaning, Meanings, Reports, fold_heading
+from tensaku.ledger import EVERY
 
 __all__ = ["WHY", "Known", "Reason", "Sorted", "sort_report", "texts_by_fund", "told"]
 

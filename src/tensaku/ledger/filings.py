@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from tensaku.errors import NotFound, UsageError
 from tensaku.ledger import tables
@@ -128,12 +128,6 @@ class Filings(Lines):
     def standing(self, kind: str, *, at: datetime | None = None) -> dict[str, FilingRow]:
         """The filing that counts for each subject of a kind, now or at a moment."""
         return {row.subject: row for row in self.filings(kind, at=at)}
-
-    def subjects(self, kind: str) -> int:
-        """How many subjects filings of a kind have, whoever may see them: the next one's number."""
-        query = select(func.count(tables.Filed.subject.distinct())).filter_by(kind=kind)
-        with self._read() as session:
-            return session.scalar(query) or 0
 
     def delegate(self, to: str, role: str, until: datetime, reason: str, by: str) -> FilingRow:
         """Lend one's own role of the second line to somebody else until a moment.

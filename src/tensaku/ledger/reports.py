@@ -16,7 +16,15 @@ from tensaku.ledger.drafts import Drafts, checked
 from tensaku.ledger.rows import SYSTEM, HeadingRow, NewDraft, NewReport, ReportRow, ReportState
 from tensaku.ledger.transactions import clean, columns, storable
 
-__all__ = ["Reports"]
+__all__ = ["EVERY", "Reports", "funds_of"]
+
+EVERY = "*"
+"""Of a part of a report: it speaks of every fund of the file."""
+
+
+def funds_of(report: ReportRow | tables.Report) -> set[str]:
+    """The funds that a report speaks of; an empty one among them is not told yet."""
+    return {part["fund"] for part in report.parts if part.get("fund", EVERY) != EVERY} or {report.fund}
 
 
 class Reports(Drafts):
