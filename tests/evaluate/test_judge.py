@@ -185,7 +185,7 @@ def test_a_judge_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL
     before = said_so_far(tmp_path)
     assert 5 <= len(before) < 54
-    made, engine = run(tmp_path, fair)
+    made, engine = run(tmp_path, fair, at_once=1)
     torn = not before[-1].endswith(b"\n")
     assert len(engine.requests) == 54 - len(before) + torn
     (tmp_path / "whole").mkdir()
@@ -196,7 +196,8 @@ def test_a_judge_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def said_so_far(folder: Path) -> list[bytes]:
     """The lines that the judge has kept, in whatever scratch folder."""
-    return next((path.read_bytes().splitlines(keepends=True) for path in folder.rglob("judge.jsonl")), [])
+    found = folder.glob("work/scratch/judge-*.aside/judge.jsonl")
+    return next((path.read_bytes().splitlines(keepends=True) for path in found), [])
 
 
 def chosen(messages: tuple[Message, ...]) -> str:

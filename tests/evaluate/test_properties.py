@@ -33,12 +33,12 @@ SENTENCES = [
 LABELS = ["良い", "悪い", "中立"]
 some_texts = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4).map("".join)
 some_objects = st.dictionaries(st.sampled_from(["会社", "年", "値"]), st.integers(0, 3), max_size=3).map(json.dumps)
-KINDS: dict[str, Any] = {"text": some_texts, "label": st.sampled_from(LABELS), "json": some_objects}
+KINDS: dict[str, Any] = {"short": st.sampled_from(SENTENCES), "text": some_texts, "label": st.sampled_from(LABELS), "json": some_objects}
 USES = [
     ({"scorer": "bleu"}, "text"), ({"scorer": "bleu", "tokenize": "char", "smooth": "none"}, "text"),
     ({"scorer": "chrf"}, "text"), ({"scorer": "chrf", "beta": 1}, "text"),
     ({"scorer": "chrf", "smooth": "eps"}, "text"),
-    ({"scorer": "ter"}, "text"), ({"scorer": "edits"}, "text"), ({"scorer": "strokes"}, "text"),
+    ({"scorer": "ter"}, "short"), ({"scorer": "edits"}, "text"), ({"scorer": "strokes"}, "text"),
     ({"scorer": "exact"}, "text"), ({"scorer": "f1", "labels": LABELS}, "label"),
     ({"scorer": "f1", "labels": LABELS, "average": "micro"}, "label"), ({"scorer": "fields"}, "json"),
 ]  # fmt: skip
@@ -103,7 +103,7 @@ def test_fields_and_f1_are_symmetrical_too(objects: Triples, labels: Triples) ->
 @settings(max_examples=25, deadline=None)
 @given(some_texts, some_texts)
 def test_of_facts_and_sentences(draft: str, final: str) -> None:
-    pair = Pair(id="1", draft=draft, final=final, manager="m", fund="f", section="market", as_of="2026-01")
+    pair = Pair("1", draft, final, manager="m", fund="f", section="market", as_of="2026-01", family="1")
     itself = find(pair, final, text.compare(draft, final, {}, as_of="2026-01"))
     assert itself.exact
     assert itself.whole
