@@ -46,8 +46,8 @@ def enter(ledger: Ledger) -> Enter:
     return run
 
 
-def gated(ledger: Ledger, ref: str, passed: bool = True) -> None:
-    content = {"passed": passed, "failed": [] if passed else ["draft"], "artifact": "", "champion": ""}
+def gated(ledger: Ledger, ref: str, champion: str = "") -> None:
+    content = {"passed": True, "failed": [], "artifact": "", "champion": champion}
     ledger.file("gate", ref, content, "sato")
 
 
@@ -105,7 +105,12 @@ def test_what_is_the_same_keeps_its_validation(ledger: Ledger, enter: Enter) -> 
     with pytest.raises(UsageError, match="no promotion gate"):  # a gate is of one release
         ledger.approve(TWO, "kuroda", "approved")
     gated(ledger, TWO)
+    with pytest.raises(UsageError, match=f"against nothing, and {ONE} answers now"):  # nor against whom it likes
+        ledger.approve(TWO, "kuroda", "approved")
+    gated(ledger, TWO, ONE)
     ledger.approve(TWO, "kuroda", "approved")
+    ledger.approve(ONE, "kuroda", "rejected", "誤り")
+    ledger.approve(TWO, "kuroda", "approved", "それでも使う")  # it answers itself by now
     assert ledger.release(TWO).approvals[0].conditions.changed == ()
 
 
@@ -131,7 +136,7 @@ def test_a_material_change_takes_a_reason_and_a_validation_of_its_own(
     validated(ledger, ONE)
     ledger.approve(ONE, "kuroda", "approved")
     enter(TWO, **traits)
-    gated(ledger, TWO)
+    gated(ledger, TWO, ONE)
     with pytest.raises(UsageError, match="not validated"):
         ledger.approve(TWO, "kuroda", "approved", conditions=Conditions(change="基盤の更新"))
     validated(ledger, TWO)

@@ -171,6 +171,10 @@ class Releases(Rollouts):
         if needs.gate and not gates and not passed_by:
             fix = f'Run: tensaku gate {ref}; or approve with a reason: --override "WHY"'
             raise UsageError(f"release {ref} has no promotion gate ({needs.why})", where=self.where, fix=fix)
+        against, champion = gates[0].content.get("champion", "") if gates else "", self._champion(session)
+        if needs.gate and gates and not passed_by and champion not in (ref, against):
+            what = f"the promotion gate held {ref} against {against or 'nothing'}, and {champion} answers now"
+            raise UsageError(what, where=self.where, fix=f"Run it again: tensaku gate {ref}")
         tested = {row.content.get("about") for row in newest(session, "validation")}
         if needs.validation and "validation" not in excepted and not tested & {ref, needs.validated or ref}:
             fix = f"Have the second line run: tensaku validate {ref} --by NAME; or write an exception with an end"

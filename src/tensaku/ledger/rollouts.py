@@ -207,6 +207,11 @@ class Rollouts(Lines):
                 rollout_of(row) for row in session.scalars(select(tables.Rollout).order_by(tables.Rollout.id.desc()))
             ]
 
+    def _champion(self, session: Session) -> str:
+        """The release that answers now, or an empty text."""
+        row = _standing(session)
+        return row.champion if row is not None else ""
+
     def _deployer(self, session: Session, by: str) -> None:
         person = self._person(session, by)
         if "auditor" in person.roles or not set(person.roles) & set(MAY_DEPLOY):
