@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tensaku.engines.native.limits import Words
-from tensaku.text import facts
+from tensaku.text.extract import quantities
 from tensaku.text.numerals import RUN
 from tensaku.text.standing import Standing
 
@@ -113,10 +113,10 @@ class KnownNumbers:
         if settled and not _ANY.search(text, len(before)):
             return True
         looked_at = len(before) if settled else last - 1
-        for fact in reversed(_facts(text)):
+        for fact in reversed(_quantities(text)):
             if fact.end <= looked_at:
                 break
-            if fact.kind in ("name", "negation") or (cut and fact.start == 0):
+            if cut and fact.start == 0:
                 continue
             going_on = not ends and _OPEN.fullmatch(text, fact.end) is not None
             if not (self._standing.may_become(fact) if going_on else self._standing.holds(fact)):
@@ -124,7 +124,7 @@ class KnownNumbers:
         return True
 
 
-_facts = lru_cache(maxsize=2048)(facts)
+_quantities = lru_cache(maxsize=2048)(quantities)
 _standing = lru_cache(maxsize=64)(Standing)
 
 
