@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from tensaku.records import Fact, FactBreak, Verdict
 from tensaku.text.binding import Context, contexts, name_contexts, nearness, similarity
 from tensaku.text.dates import Date, parse_date
-from tensaku.text.extract import Names, facts
+from tensaku.text.extract import Names, facts, quantities
 from tensaku.text.split import Sentence, sentences
 from tensaku.text.standing import alike, plausible
 
@@ -88,7 +88,7 @@ def lost(draft: str, verdict: Verdict) -> list[Sentence]:
     missing = {(b.fact.start, b.fact.end) for b in verdict.breaks if b.what == "missing"}
     if not missing:
         return []
-    held = [(f.start, f.end) for f in facts(draft) if f.kind not in ("name", "negation")]
+    held = [(f.start, f.end) for f in quantities(draft)]
     found: list[Sentence] = []
     for sentence in sentences(draft):
         own = [span for span in held if sentence.start <= span[0] < sentence.end]

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from tensaku.records import Fact
 from tensaku.text.dates import Date, parse_date
-from tensaku.text.extract import facts
+from tensaku.text.extract import quantities
 from tensaku.text.figures import plain, quoted
 from tensaku.text.fold import fold
 from tensaku.text.numerals import RUN, spelled
@@ -52,7 +52,7 @@ class Standing:
     """
 
     def __init__(self, source: str) -> None:
-        found = facts(source)
+        found = quantities(source)
         figures = [f for f in found if f.kind in ("number", "percent", "unit")]
         self._values = {value for f in figures for value in alike(f.value.lstrip("-"))}
         text = fold(source).text

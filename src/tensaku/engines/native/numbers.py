@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tensaku.engines.native.limits import Words
-from tensaku.text import facts
+from tensaku.text.extract import quantities
 from tensaku.text.numerals import RUN
 from tensaku.text.standing import Standing
 
@@ -29,6 +29,7 @@ _NEAR = 8
 """Words behind a numeral that may still belong to it: its unit, and one more."""
 _TRIES = 64
 _SIGNS = "0-9〇一二三四五六七八九十百千万億兆"
+_BEGUN = "0123456789,.〇一二三四五六七八九十百千万億兆・"
 _ANY = re.compile("[0-9〇一二三四五六七八九十百千]+")
 _OPEN = re.compile(rf"[{_SIGNS},.・\s]*(?:ポ|ポイ|ポイン|p)?")
 """What may follow a fact at the end of a text without ending it: 150円20 becomes 150円20銭, 3%ポ 3%ポイント."""
@@ -77,7 +78,7 @@ class KnownNumbers:
             scores[best] = -torch.inf
         # Enough of trying. A number that has begun can go on in few ways: those are looked for first.
         likely = sorted(self._words.numerals | self._words.units, key=lambda word: -float(scores[word]))
-        going_on = next((word for word in likely if self.allows(word, written)), None)
+        going_on = next((word for word in likely if scores[word] > -torch.inf and self.allows(word, written)), None)
         if going_on is None:
             scores[sorted(self._words.numerals)] = -torch.inf
         else:
@@ -113,10 +114,11 @@ class KnownNumbers:
         if settled and not _ANY.search(text, len(before)):
             return True
         looked_at = len(before) if settled else last - 1
-        for fact in reversed(_facts(text)):
+        begin = len(text) - len(text.lstrip(_BEGUN)) if cut else -1
+        for fact in reversed(_quantities(text)):
             if fact.end <= looked_at:
                 break
-            if fact.kind in ("name", "negation") or (cut and fact.start == 0):
+            if fact.start <= begin:  # a part of one that begins out of sight
                 continue
             going_on = not ends and _OPEN.fullmatch(text, fact.end) is not None
             if not (self._standing.may_become(fact) if going_on else self._standing.holds(fact)):
@@ -124,7 +126,7 @@ class KnownNumbers:
         return True
 
 
-_facts = lru_cache(maxsize=2048)(facts)
+_quantities = lru_cache(maxsize=2048)(quantities)
 _standing = lru_cache(maxsize=64)(Standing)
 
 
