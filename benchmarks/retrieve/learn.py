@@ -61,22 +61,24 @@ class Asked:
 
 
 def ask(path: Path, work: Path, embedder: Embedder) -> Asked:
-    """Index a file's paragraphs, ask its questions. What was indexed before in `work` is taken from there."""
-    kept = work / f"{path.stem}.asked.npz"
+    """Index a file's paragraphs, ask its questions. A killed run goes on with what it left in `work`."""
+    kept, course = work / f"{path.stem}.asked.npz", read(path)
+    rows: dict[str, list[Any]] = {name: [] for name in Asked.__dataclass_fields__}
     if kept.is_file():
-        return Asked(**np.load(kept))
+        rows = {name: list(values) for name, values in np.load(kept).items()}
+    if len(rows["gold"]) == len(course.questions):
+        return Asked(**{name: np.asarray(values) for name, values in rows.items()})
     embedder = Remembering(embedder, work / f"{path.stem}.questions.npz")
-    course, folder = read(path), work / path.stem
+    folder = work / path.stem
     lay_out(course, folder / "docs")
     index([Collection("jsquad", folder / "docs")], folder / "index", embedder, size=10_000)
     paths = paths_of(course)
     embedder.learn(course.questions)
     hiding = Hiding(frozenset(paths))
     searcher = Searcher(folder / "index", embedder, Rights(None, {"jsquad": hiding}))
-    rows: dict[str, list[Any]] = {name: [] for name in ("known", "sizes", "gold", "hidden", "hidden_sizes")}
     snapshot = open_current(folder / "index")
     numbers = {snapshot.documents[int(d)]["path"]: number for number, d in enumerate(snapshot.document_of)}
-    for question, gold in zip(course.questions, course.gold, strict=True):
+    for question, gold in list(zip(course.questions, course.gold, strict=True))[len(rows["gold"]) :]:
         hiding.path = ""
         found = searcher.candidates(question)
         hiding.path = paths[gold]
@@ -88,9 +90,9 @@ def ask(path: Path, work: Path, embedder: Embedder) -> Asked:
             rows[name].append(_filled(one))
         rows["sizes"].append(len(at))
         rows["hidden_sizes"].append(min(len(hidden.at), DEEP))
-    made = {name: np.asarray(values) for name, values in rows.items()}
-    np.savez(kept, **made)
-    return Asked(**made)
+        if len(rows["gold"]) % 200 == 0 or len(rows["gold"]) == len(course.questions):
+            np.savez(kept, **{name: np.asarray(values) for name, values in rows.items()})  # type: ignore[arg-type]
+    return Asked(**{name: np.asarray(values) for name, values in rows.items()})
 
 
 def _filled(found: Candidates) -> NDArray[np.float32]:
