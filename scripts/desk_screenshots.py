@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
@@ -227,23 +228,38 @@ def enter(page: Page, person: str) -> None:
     page.locator("#who:not(.entry)").wait_for(state="attached")
 
 
-def visit(browser: Browser, url: str, shot: Shot) -> Page:
+def entered(browser: Browser, url: str, person: str) -> dict[str, Any]:
+    """What a browser keeps of somebody who has signed in."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(url + "/signin")
+    enter(page, person)
+    kept = context.storage_state()
+    context.close()
+    return {"cookies": kept["cookies"]}
+
+
+def visit(browser: Browser, url: str, shot: Shot, kept: dict[str, Any] | None) -> Page:
     """The page as it is to be seen."""
     window = {"width": shot.width, "height": shot.height}
     spoken = "en-US" if shot.path.startswith("/en") else "ja-JP"
-    context = browser.new_context(viewport=window, color_scheme=shot.colours, locale=spoken)  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport=window,  # type: ignore[arg-type]
+        color_scheme=shot.colours,  # type: ignore[arg-type]
+        locale=spoken,
+        storage_state=kept,  # type: ignore[arg-type]
+    )
     page = context.new_page()
     page.set_default_timeout(15_000)
-    if shot.person:
-        page.goto(url + "/signin")
-        enter(page, shot.person)
     path = shot.path
     if path.endswith("draft=first"):
         page.goto(url + "/review")
         path = page.locator(".list a").first.get_attribute("href") or path
     page.goto(url + path)
-    page.wait_for_load_state("networkidle")
+    if page.locator("#desk-root").count():
+        page.locator("#desk-root[data-person=yes]").wait_for()
     shot.do(page)
+    page.wait_for_timeout(150)
     return page
 
 
@@ -272,10 +288,13 @@ def main() -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         for kind in dict.fromkeys(shot.desk for shot in wanted):
+            kept: dict[str, dict[str, Any] | None] = {"": None}
             with desk(kind) as url:
                 for shot in (shot for shot in wanted if shot.desk == kind):
                     try:
-                        page = visit(browser, url, shot)
+                        if shot.person not in kept:
+                            kept[shot.person] = entered(browser, url, shot.person)
+                        page = visit(browser, url, shot, kept[shot.person])
                         (out / f"{shot.name}.png").write_bytes(compact(page.screenshot(full_page=shot.whole)))
                         print(out / f"{shot.name}.png", flush=True)
                     except Error as error:
