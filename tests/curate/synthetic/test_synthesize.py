@@ -96,7 +96,8 @@ def test_a_voice_is_what_the_house_changes_turned_round(real: list[Pair]) -> Non
     voices = mine(real)
     assert len(voices) == 10
     wordings = {(rule.old, rule.new) for voice in voices for rule in voice.rules}
-    assert ("した", "しました") in wordings
+    assert ("した。", "しました。") in wordings
+    assert ("した", "しました") not in wordings, "it would be said in the middle of a sentence too"
     dice = random.Random(1)
     final = "当月の国内株式市場は3.2%上昇した。日本銀行が利上げを見送ったことから、投資家心理が改善した。"
     drafts = {as_draft(final, voice, dice) for voice in voices for _ in range(5)}

@@ -95,8 +95,8 @@ def _plain(text: str) -> str:
 
 
 def _wordings(final: str, draft: str) -> Iterator[tuple[str, str, bool]]:
-    """What stands in `final` and what instead of it in `draft`, with figures taken out; one character on each side is
-    taken along where little stands."""
+    """What stands in `final` and what instead of it in `draft`, with figures taken out; where little stands, a character
+    on each side is taken along, and the mark after it."""
     for change in changes(final, draft):
         old, new = _with_surroundings(change, final)
         figures = _NUMBER.findall(old)
@@ -109,6 +109,8 @@ def _wordings(final: str, draft: str) -> Iterator[tuple[str, str, bool]]:
 def _with_surroundings(change: Change, final: str) -> tuple[str, str]:
     before = final[max(change.old_start - 1, 0) : change.old_start] if len(change.old) < 3 else ""
     after = final[change.old_end : change.old_end + 1] if len(change.old) < 3 else ""
+    if after and final[change.old_end + 1 : change.old_end + 2] in ("。", "、"):
+        after += final[change.old_end + 1]  # an ending is no ending in the middle of a sentence
     if _NUMBER.search(before + after):
         before = after = ""
     return before + change.old + after, before + change.new + after
