@@ -97,6 +97,11 @@ def test_a_right_that_is_taken_away_is_gone_for_pages_that_are_open(house: Ledge
         own.save_final(draft, FINAL + "。", "sato", based_on=final.id)
 
 
+def test_a_fund_that_is_not_told_may_be_any(house: Ledger) -> None:
+    assert [PersonalLedger(house, "sato").may(fund) for fund in ("国内", "海外", "")] == [True, False, False]
+    assert [PersonalLedger(house, "mori").may(fund) for fund in ("国内", "海外", "")] == [True, True, True]
+
+
 def test_a_bulk_of_another_fund_is_neither_seen_nor_ended(house: Ledger) -> None:
     own, (first, second) = PersonalLedger(house, "sato"), sorted(house.drafts(), key=lambda draft: draft.fund)
     house.add_person("abe", "阿部", ("writer",))

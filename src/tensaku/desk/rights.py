@@ -83,10 +83,13 @@ class PersonalLedger(BarredLedger):
         return row_of(session.get_one(tables.Person, self._name))
 
     def may(self, fund: str) -> bool:
-        """Whether their rights reach a fund, and no barrier stands before it."""
+        """Whether their rights reach a fund, and no barrier stands before it.
+
+        A fund that is not told may be any: it is for those whose rights are bounded to none.
+        """
         with self._read() as session:
             me = self._me(session)
-        return me.may(fund=fund) and self.opens_fund(fund)
+        return (me.may(fund=fund) if fund else not _bounded(me)) and self.opens_fund(fund)
 
     def _check_fund(self, session: Session, fund: str) -> None:
         if not (self._me(session).may(fund=fund) and self.opens_fund(fund)):
@@ -163,8 +166,8 @@ class PersonalLedger(BarredLedger):
     def add_ruling(self, new: NewRuling, *, by: str) -> RulingRow:
         """As `Ledger.add_ruling`; needs a developer or an administrator with a right to the fund."""
         self.need("developer", "admin")
-        with self._read() as session:
-            self._check_fund(session, new.fund)
+        if not self.may(new.fund):
+            self._refuse(new.fund)
         return super().add_ruling(new, by=by)
 
     def may_propose(self) -> bool:
@@ -212,5 +215,9 @@ def _funds_in(session: Session, bulk_id: int) -> set[str]:
 
 
 def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
-    bounded = any(scope.startswith("fund:") for scope in me.scopes)
-    return all(me.may(fund=fund) if fund else not bounded or report.by == me.name for fund in funds_of(report))
+    own = report.by == me.name
+    return all(me.may(fund=fund) if fund else own or not _bounded(me) for fund in funds_of(report))
+
+
+def _bounded(me: PersonRow) -> bool:
+    return any(scope.startswith("fund:") for scope in me.scopes)
