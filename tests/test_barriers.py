@@ -57,10 +57,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         ledger.add_comparisons(
             [NewComparison(exam, "p0", FUND, "market", "2026-10", DRAFT, "a", TOLD, "b", "b")], "sato"
         )
+        why = ({"code": "month-missing", "detail": ""},)
+        parts = ({"heading": "市況", "section": "market", "fund": FUND, "text": "市況", "place": "1: line 1"},)
+        ledger.add_report(NewReport("c" * 64, "混在.pdf", "青葉", "国内株式F", "2026-10", why, parts), by="sato")
         for fund, name in ((FUND, "甲.pdf"), ("", "不明.pdf")):
-            ledger.add_report(NewReport(name * 8, name, "青葉", fund, "2026-10"), by="sato")
-        parts = ({"heading": "市況", "section": "market", "fund": FUND, "text": "市況"},)
-        ledger.add_report(NewReport("c" * 64, "混在.pdf", "青葉", "国内株式F", "2026-10", (), parts), by="sato")
+            ledger.add_report(NewReport(name * 8, name, "青葉", fund, "2026-10", why), by="sato")
     return made
 
 

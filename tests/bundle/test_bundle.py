@@ -20,7 +20,7 @@ import pytest
 
 from tensaku.bundle.pack import Bundled, bundle
 from tensaku.bundle.pins import Pin, pins
-from tensaku.bundle.wheels import named, source_of
+from tensaku.bundle.wheels import fetch, named, source_of
 from tensaku.errors import StageError, UsageError
 from tensaku.govern.bom import check_signature
 from tensaku.store import SilentReporter
@@ -174,17 +174,20 @@ def _sums_again(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
-def test_a_bundle_is_never_written_over_and_never_half_there(cli: Cli, tmp_path: Path, wheels: Path) -> None:
-    out = tmp_path / "out"
+def test_a_bundle_is_never_written_over_and_never_half_there(
+    cli: Cli, tmp_path: Path, wheels: Path, made: Bundled
+) -> None:
+    out, part = tmp_path / "out", tmp_path / ".out.part/wheels"
     with pytest.raises(StageError, match=r"pip wheel failed.*lacking"):
         bundle(out, [TINY, Pin("lacking", "1.0", "code", "MIT")], reporter=SilentReporter(), wheels=wheels)
     assert not out.exists()
-    (tmp_path / ".out.part/wheels/old_words-1.0-py3-none-any.whl").write_bytes(b"of another try")
-    packed(out, wheels)
-    assert not (tmp_path / ".out.part").exists()
-    assert not list((out / "wheels").glob("old*"))
+    (part / "old_words-1.0-py3-none-any.whl").write_bytes(b"of another try")
+    (part / "tiny_words-1.5-py3-none-any.whl").write_bytes(b"cut short")
+    fetch([TINY], part, wheels)
+    assert [named(wheel) for wheel in part.iterdir()] == [("tiny-words", "1.5")]
+    assert zipfile.is_zipfile(next(part.iterdir()))
     with pytest.raises(UsageError, match="there already"):
-        packed(out, wheels)
+        packed(Path(made.folder), wheels)
     refused = cli("bundle", tmp_path / "other", "--wheels", tmp_path / "nowhere")
     assert (refused.code, "no such folder" in refused.err) == (2, True)
     with pytest.raises(UsageError, match="no source of Tensaku"):
