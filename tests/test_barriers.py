@@ -175,7 +175,7 @@ def walk(house: House, ledger: Ledger, person: str, steps: Callable[[httpx.Async
     add_review(app, access, house=Style(), text_language="ja")
     add_model_page(app, access, retrain_after=2, retrain_drift=0.05)
     add_inbox(app, Road(ledger), access.own)
-    add_reading(app, access.own, who=lambda request: signed_of(request).person.name)
+    add_reading(app, access)
     add_handout(app, lambda request: access.own(signed_of(request).person.name))
     as_person(app, ledger, person, steps)
 

@@ -212,7 +212,8 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     Raises:
         TypeError: a field without a default is not in `values`.
     """
-    names = _names(kind)
+    fields_of: Any = kind
+    names = _names(fields_of)
     return kind(**{k: v for k, v in values.items() if k in names})
 
 

@@ -180,7 +180,7 @@ def test_in_int8_the_lengths_of_rows_are_those_of_the_weights_as_multiplied(tiny
 
 def _by_blocks(x: torch.Tensor) -> torch.Tensor:
     """`x`, [rows, in], as the kernel's bytes say it: 63 steps either way of a block's largest number."""
-    blocks = torch.nn.functional.pad(x, (0, -x.shape[1] % 64)).unflatten(1, (-1, 64))
+    blocks = torch.nn.functional.pad(x, (0, -x.shape[1] % 64)).view(len(x), -1, 64)
     size = blocks.abs().amax(-1, keepdim=True).clamp_min(1e-12)
     return (torch.round(blocks * (63 / size)) * (size / 63)).flatten(1)[:, : x.shape[1]]
 

@@ -65,8 +65,8 @@ def excel(path: Path) -> None:
         sheet = book.create_sheet(f"{len(book.sheetnames) + 1}")
         for row in ([f"{MANAGER} マンスリーレポート"], ["ファンド名", fund], ["基準月", "2026年10月"]):
             sheet.append(row)
-        for row in texts(fund).items():
-            sheet.append(list(row))
+        for pair in texts(fund).items():
+            sheet.append(list(pair))
     book.save(path)
 
 
@@ -74,7 +74,7 @@ def pdf(path: Path) -> None:
     pdfmetrics.registerFont(UnicodeCIDFont("HeiseiMin-W3"))
     canvas = Canvas(str(path))
     for fund in FUNDS:
-        y = 780
+        y = 780.0
         for size, line in (
             (9, TITLE),
             (16, fund),
