@@ -33,7 +33,12 @@ SENTENCES = [
 LABELS = ["良い", "悪い", "中立"]
 some_texts = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4).map("".join)
 some_objects = st.dictionaries(st.sampled_from(["会社", "年", "値"]), st.integers(0, 3), max_size=3).map(json.dumps)
-KINDS: dict[str, Any] = {"short": st.sampled_from(SENTENCES), "text": some_texts, "label": st.sampled_from(LABELS), "json": some_objects}
+KINDS: dict[str, Any] = {
+    "short": st.sampled_from(SENTENCES),
+    "text": some_texts,
+    "label": st.sampled_from(LABELS),
+    "json": some_objects,
+}
 USES = [
     ({"scorer": "bleu"}, "text"), ({"scorer": "bleu", "tokenize": "char", "smooth": "none"}, "text"),
     ({"scorer": "chrf"}, "text"), ({"scorer": "chrf", "beta": 1}, "text"),
