@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tensaku.evaluate.votes import Vote, Winner
 from tensaku.records import Pair
@@ -20,6 +20,8 @@ from tensaku.revise import messages
 from tensaku.store import Bench, Journal
 
 __all__ = ["Reading", "likelier", "read_outputs"]
+
+_TURNED: Mapping[Winner, Winner] = {"left": "right", "right": "left", "tie": "tie"}
 
 
 class Reading(NamedTuple):
@@ -89,6 +91,5 @@ def likelier(
                 unusable["output longer than the context"] += 2
                 continue
             winner: Winner = "tie" if a == b else "left" if a > b else "right"
-            turned: Mapping[Winner, Literal["left", "right", "tie"]] = {"left": "right", "right": "left", "tie": "tie"}
-            votes += [Vote(one, two, winner, item, by), Vote(two, one, turned[winner], item, by)]
+            votes += [Vote(one, two, winner, item, by), Vote(two, one, _TURNED[winner], item, by)]
     return votes, unusable

@@ -110,7 +110,7 @@ def swaps(n: int, times: int, seed: int, families: Sequence[str] = ()) -> Floats
 def _places(n: int, families: Sequence[str]) -> NDArray[np.intp]:
     """The number of each output's family, by first appearance."""
     if not families:
-        return np.arange(n)
+        return np.arange(n, dtype=np.intp)
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(family, len(numbers)) for family in families], dtype=np.intp)
 
