@@ -38,6 +38,7 @@ GOVERN: Mapping[str, tuple[str, str]] = {
     "lineage_found": ("文が残っている場所", "Where the sentence stands"),
     "lineage_from": ("作られた元", "Made from"),
     "lineage_releases": ("学んだモデル", "Models that saw it"),
+    "lineage_places": ("ほか {n} か所", "and {n} more"),
     "lineage_more": ("ほか {n} モデル", "and {n} more"),
     "lineage_no_model": ("学んだモデルはありません。", "No model saw it."),
     "lineage_nothing_seen": (
