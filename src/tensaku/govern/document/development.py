@@ -30,8 +30,10 @@ __all__ = ["assumptions", "data", "limits", "method", "purpose"]
 _FEW = 5
 """Exam pairs of a manager or a section below which its figures say nothing."""
 
-_COURSE = ("lessons", "too_long", "duplicates", "steps", "first_loss", "last_loss", "validation_loss", "tune_seconds")
-_COURSE += ("trainable_parameters", "peak_memory_mb", "size_mb", "precision", "product", "threads")
+_COURSE: tuple[str, ...] = (
+    "lessons", "too_long", "duplicates", "steps", "first_loss", "last_loss", "validation_loss", "tune_seconds",
+    "trainable_parameters", "peak_memory_mb", "size_mb", "precision", "product", "threads",
+)  # fmt: skip
 
 
 def purpose(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[Block]:
