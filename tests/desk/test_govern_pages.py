@@ -151,4 +151,4 @@ def test_nothing_has_answered_yet(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         ledger.add_person("abe", "安倍", ("approver",))
         ((code, page),) = pages(ledger, "abe", "/watch")
-        assert (code, "まだどの公開物も応答していません" in page) == (200, True)
+        assert (code, "まだどのリリースも応答していません" in page) == (200, True)

@@ -16,7 +16,7 @@ GOVERN: Mapping[str, tuple[str, str]] = {
         "What models were made from, what they saw, when they answered and on whose word: from the ledger.",
     ),
     "lineage_made": ("この文を書いたモデルは、何から作られたか", "What made the model that wrote this sentence?"),
-    "lineage_made_hint": ("文の一部、または公開物の名前", "A part of the sentence, or the name of a release"),
+    "lineage_made_hint": ("文の一部、またはリリースの名前", "A part of the sentence, or the name of a release"),
     "lineage_saw": (
         "どのモデルが、この文書や人の文を学んだか",
         "Which models saw this document, or what this person wrote?",
@@ -58,7 +58,7 @@ GOVERN: Mapping[str, tuple[str, str]] = {
     "pair": ("対", "Pair"),
     "document": ("文書", "Document"),
     "person": ("人", "Person"),
-    "release_name": ("公開物", "Release"),
+    "release_name": ("リリース", "Release"),
     "decided": ("判断", "Decision"),
     "decided_by": ("担当", "By"),
     "decided_at": ("日時", "At"),
@@ -72,11 +72,11 @@ GOVERN: Mapping[str, tuple[str, str]] = {
     # monitoring
     "watch_title": ("モニタリング", "Monitoring"),
     "watch_text": (
-        "公開物ごとの月次の値。管理限界はそれまでの月の平均 ± 2.66 × 平均移動範囲（3 か月から）。",
+        "リリースごとの月次の値。管理限界はそれまでの月の平均 ± 2.66 × 平均移動範囲（3 か月から）。",
         "Each release month by month. Limits: the mean of the months before, plus and minus 2.66 mean moving ranges.",
     ),
-    "watch_empty": ("まだどの公開物も応答していません。", "No release has answered yet."),
-    "watch_release": ("公開物", "Release"),
+    "watch_empty": ("まだどのリリースも応答していません。", "No release has answered yet."),
+    "watch_release": ("リリース", "Release"),
     "watch_show": ("表示", "Show"),
     "watch_alerts": ("警告", "Alerts"),
     "watch_no_alerts": ("管理限界を外れた値はありません。", "Nothing is outside its limits."),

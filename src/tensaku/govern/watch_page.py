@@ -63,7 +63,7 @@ def watch_page(
     top = cards(
         (
             Figure("応答 Answers", count(sum(line["n"] for line in shown)), month or "全期間", "answers"),
-            Figure("公開物 Releases", str(len({line["release"] for line in shown})), "応答したもの", "that answered"),
+            Figure("リリース Releases", str(len({line["release"] for line in shown})), "応答したもの", "that answered"),
             Figure("警告 Alerts", str(len(alerts)), "管理限界の外", "outside the limits"),
             Figure(
                 "判断 Decisions",
@@ -99,7 +99,7 @@ def _alerts(alerts: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Ma
         )
         for line, alert in alerts
     ]
-    heads = ("月 Month", "指標 Figure", "公開物 Release", "値 Value", "限界 Limits")
+    heads = ("月 Month", "指標 Figure", "リリース Release", "値 Value", "限界 Limits")
     return grid(heads, rows, 3)
 
 
@@ -128,5 +128,5 @@ def _recorded(filings: Sequence[FilingRow]) -> Markup:
         rows.append(
             (f"{row.at.astimezone():%Y-%m-%d}", names[row.kind], held.get("month", "—"), row.subject, row.by, told)
         )
-    heads = ("日付 Date", "種類 Kind", "月 Month", "公開物 Release", "担当 By", "内容 What")
+    heads = ("日付 Date", "種類 Kind", "月 Month", "リリース Release", "担当 By", "内容 What")
     return grid(heads, rows, 9)

@@ -31,9 +31,16 @@ _FEW = 5
 """Exam pairs of a manager or a section below which its figures say nothing."""
 
 _COURSE: tuple[str, ...] = (
-    "lessons", "too_long", "duplicates", "steps", "first_loss", "last_loss", "validation_loss", "tune_seconds",
-    "trainable_parameters", "peak_memory_mb", "size_mb", "precision", "product", "threads",
-)  # fmt: skip
+    "lessons",
+    "too_long",
+    "duplicates",
+    "steps",
+    "first_loss",
+    "last_loss",
+    "validation_loss",
+    "tune_seconds",
+)
+_COURSE += ("trainable_parameters", "peak_memory_mb", "size_mb", "precision", "product", "threads")
 
 
 def purpose(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[Block]:

@@ -41,7 +41,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "materiality": ("重要性 {a} × 複雑性 {b}", "materiality {a} x complexity {b}"),
     "first": ("主指標", "First measure"),
     "task": ("業務", "Task"),
-    "release": ("公開物", "Release"),
+    "release": ("リリース", "Release"),
     "owner": ("責任者", "Owner"),
     "builder": ("調整者", "Tuned by"),
     "use": ("用途", "Use"),
@@ -184,7 +184,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "watched": (
         (
-            "月次で次の値を公開物ごとに求める。管理限界は過去の月の平均 ± 2.66 × 平均移動範囲"
+            "月次で次の値をリリースごとに求める。管理限界は過去の月の平均 ± 2.66 × 平均移動範囲"
             "（3 か月以上の実績がある場合）。限界を超えた値はデスクと月次報告で警告する。"
         ),
         (
@@ -208,7 +208,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "nobody": ("責任者（未定）", "The owner (not named yet)"),
     "alerts": ("警告", "Alerts"),
     "month": ("月", "Month"),
-    "no_answers": ("この公開物はまだ応答していない。", "This release has not answered yet."),
+    "no_answers": ("このリリースはまだ応答していない。", "This release has not answered yet."),
     "reports": ("モニタリング報告", "Monitoring reports"),
     "decisions": ("再調整の判断", "Decisions to retrain or keep"),
     "retrain": ("再調整する", "retrain"),
