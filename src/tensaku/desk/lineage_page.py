@@ -21,6 +21,8 @@ __all__ = ["add_lineage"]
 
 SHOWN = 20
 """Pairs shown of a model, and models of a document; all of them: `tensaku lineage`."""
+PLACES = 5
+"""Places shown where a sentence stands."""
 _LONGEST = 500
 
 
@@ -41,6 +43,7 @@ def add_lineage(app: FastAPI, access: Access) -> None:
             here="lineage",
             asked=asked,
             most=SHOWN,
+            places=PLACES,
             took=f"{time.perf_counter() - began:.2f}",
             **found,
         )

@@ -34,10 +34,12 @@ GOVERN: Mapping[str, tuple[str, str]] = {
     "lineage_took": ("{n} 秒で回答", "answered in {n} s"),
     "lineage_pairs": ("学んだ対", "Pairs that taught it"),
     "lineage_pairs_n": ("{n} 対", "{n} pairs"),
+    "lineage_pairs_n_one": ("1 対", "1 pair"),
     "lineage_first": ("はじめの {n} 対", "the first {n}"),
     "lineage_found": ("文が残っている場所", "Where the sentence stands"),
     "lineage_from": ("作られた元", "Made from"),
     "lineage_releases": ("学んだモデル", "Models that saw it"),
+    "lineage_places": ("ほか {n} か所", "and {n} more"),
     "lineage_more": ("ほか {n} モデル", "and {n} more"),
     "lineage_no_model": ("学んだモデルはありません。", "No model saw it."),
     "lineage_nothing_seen": (
