@@ -55,7 +55,7 @@ def test_what_stands_in_the_text_may_be_written_in_any_way(tokenizer: Tokenizer,
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        *_cases(RATE, "1ドル=145円|2ドル|1ユーロ"),
+        *_cases(RATE, "1ドル=145円|2ドル|1ユーロ|1, 144円"),
         *_cases(
             MONTH, "4,850円|4850円|48,501|0.6|2027年|1月|22月|485 |8年|3%|三割|48,500ドル|八%|五千円|2社|0.5ポイントの"
         ),
