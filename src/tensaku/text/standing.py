@@ -47,15 +47,16 @@ def plausible(date: Date, source: Date, given: Sequence[Date]) -> bool:
 class Standing:
     """The figures and dates that stand in `source`, whatever their sign: whether something fell is said in many ways.
 
-    `digits` and `kanji` are the numerals that another text may be written with; a numeral of them may still say
-    something else with its unit, which `holds` tells.
+    `digits` and `kanji` are the numerals that another text may be written with, `rests` those of them that stand
+    behind a 万 or 億 alone (8500 of 4万8500). A numeral of them may still say something else with its unit, which
+    `holds` tells.
     """
 
     def __init__(self, source: str) -> None:
-        found = quantities(source)
+        text = fold(source).text
+        found = quantities(text)
         figures = [f for f in found if f.kind in ("number", "percent", "unit")]
         self._values = {value for f in figures for value in alike(f.value.lstrip("-"))}
-        text = fold(source).text
         self._values |= {f"1{unit}" for unit in quoted(text)}
         parts = [(Decimal(m["amount"]), m["unit"]) for value in self._values if (m := _VALUE.fullmatch(value))]
         self._amounts: dict[str, set[Decimal]] = {}
@@ -66,7 +67,12 @@ class Standing:
         begins = [replace(d, month_end=None) for d in dates if d.month_end is not None]
         self._dates = [*dates, *begins, *ends]
         self._given = [d for d in dates if d.year is not None]
-        self._written = {number.replace(",", "") for number in _WRITTEN.findall(text)}
+        written = [(m.span(), m[0].replace(",", "")) for m in _WRITTEN.finditer(text)]
+        spans = [(f.start, f.end) for f in found]
+        # 500 of S&P500: a numeral that is no fact, and may be written again
+        self._bare = {number for (at, _), number in written if not any(start <= at < end for start, end in spans)}
+        self._written = {number for _, number in written}
+        self.rests = frozenset(plain(rest) for rest in self._rests())
         self.digits = frozenset(self._all_digits(found))
         self.kanji = frozenset(self._all_kanji()) | set(RUN.findall(text))
 
@@ -78,10 +84,7 @@ class Standing:
         value = fact.value.lstrip("-")
         if alike(value) & self._values:
             return True
-        if fact.kind != "number":
-            return False
-        # A bare number is one that stands there with any unit: 3 in 3〜5%.
-        return all(self._has_number(part) for part in value.split("/"))
+        return fact.kind == "number" and value in self._bare
 
     def may_become(self, fact: Fact) -> bool:
         """The same of a fact at the end of a text that goes on: 3% may become 3%ポイント, 26年 26年3月."""
@@ -105,9 +108,6 @@ class Standing:
             return bool(self._amounts.get("割")) or any(value.endswith(f"/{amount}") for value in self._values)
         return False
 
-    def _has_number(self, number: str) -> bool:
-        return number in self._written or any(Decimal(number) in amounts for amounts in self._amounts.values())
-
     def _date_may_become(self, date: Date | None) -> bool:
         if date is None:
             return True
@@ -126,7 +126,6 @@ class Standing:
                 for scale in _SCALES:
                     if amount >= scale:
                         yield amount / scale
-                        yield amount % scale
                         yield Decimal(int(amount / scale))
         for date in self._dates:
             for part in (date.year, date.month, date.month_end, date.day, date.quarter):
@@ -136,6 +135,11 @@ class Standing:
                 yield Decimal(date.year % 100)
                 if date.year > _REIWA:
                     yield Decimal(date.year - _REIWA)
+
+    def _rests(self) -> Iterator[Decimal]:
+        for amounts in self._amounts.values():
+            for amount in amounts:
+                yield from (amount % scale for scale in _SCALES if amount >= scale)
 
     def _all_digits(self, found: Sequence[Fact]) -> Iterator[str]:
         for number in self._numbers():

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tensaku.engines.native.limits import Words
+from tensaku.records import Fact
 from tensaku.text.extract import quantities
 from tensaku.text.numerals import RUN
 from tensaku.text.standing import Standing
@@ -31,8 +32,41 @@ _TRIES = 64
 _SIGNS = "0-9〇一二三四五六七八九十百千万億兆"
 _BEGUN = "0123456789,.〇一二三四五六七八九十百千万億兆・"
 _ANY = re.compile("[0-9〇一二三四五六七八九十百千]+")
-_OPEN = re.compile(rf"[{_SIGNS},.・\s]*(?:ポ|ポイ|ポイン|p)?")
-"""What may follow a fact at the end of a text without ending it: 150円20 becomes 150円20銭, 3%ポ 3%ポイント."""
+_UNITS = (
+    *(
+        "パーセント",
+        "ポイント",
+        "ベーシスポイント",
+        "ベーシス・ポイント",
+        "米ドル",
+        "豪ドル",
+        "ドル",
+        "ユーロ",
+        "英ポンド",
+    ),
+    *(
+        "ポンド",
+        "人民元",
+        "ウォン",
+        "ルピー",
+        "レアル",
+        "か月",
+        "カ月",
+        "箇月",
+        "四半期",
+        "営業日",
+        "取引日",
+        "時間",
+        "か所",
+    ),
+    *("カ所", "箇所", "種類", "銘柄", "業種", "か国", "カ国", "物件", "バレル", "オンス", "トン", "から", "より"),
+    *(" percentage points", " percent", " basis points", "bps", " points", " pts", " dollars", " yen", " euros"),
+    *(" times", " months", " quarters", " weeks", " days", " years", " hours", " billion", " million"),
+)
+_BEGUN_UNIT = "|".join(sorted({re.escape(u[:n]) for u in _UNITS for n in range(1, len(u))}, key=len, reverse=True))
+_OPEN = re.compile(rf"[{_SIGNS}・\s]*(?:[~〜-][{_SIGNS},.]*|から[{_SIGNS},.]*|{_BEGUN_UNIT})?")
+"""What may follow a fact at the end of a text without ending it: 150円20 may become 150円20銭, 3〜 3〜5%, 3%ポ
+3%ポイント."""
 _SETTLED = re.compile(rf"[^{_SIGNS}]*[、。,.!?「」()\nぁ-おがき-ちっづて-ん][^{_SIGNS}]*")
 """Behind a numeral: its unit is over, and was looked at."""
 
@@ -46,6 +80,8 @@ class KnownNumbers:
         self._digits = {form for number in self._standing.digits for form in _forms(number)}
         self._digits |= set(_numbers(words.fold(source)))
         self._digits_begun = _beginnings(self._digits)
+        self._rests = {form for number in self._standing.rests for form in _forms(number)}
+        self._rests_begun = _beginnings(self._rests)
         self._kanji = self._standing.kanji
         self._kanji_begun = _beginnings(self._kanji)
 
@@ -90,9 +126,11 @@ class KnownNumbers:
         # The rest of a number whose beginning is out of sight (".8" of 10.8) was checked when it was written.
         begin = len(text) - len(text.lstrip(_REST)) if cut else 0
         for found in _NUMBER.finditer(text, begin):
-            number = found[0]
+            known, begun = self._digits, self._digits_begun
+            if text[found.start() - 1 : found.start()] in tuple("千万億兆"):
+                known, begun = known | self._rests, begun | self._rests_begun
             going_on = found.end() == len(text) and not ends
-            if not (going_on and number in self._digits_begun) and number.rstrip(".,") not in self._digits:
+            if not (going_on and found[0] in begun) and found[0].rstrip(".,") not in known:
                 return False
         return True
 
@@ -120,10 +158,17 @@ class KnownNumbers:
                 break
             if fact.start <= begin:  # a part of one that begins out of sight
                 continue
-            going_on = not ends and _OPEN.fullmatch(text, fact.end) is not None
+            going_on = not ends and self._goes_on(text, fact)
             if not (self._standing.may_become(fact) if going_on else self._standing.holds(fact)):
                 return False
         return True
+
+    def _goes_on(self, text: str, fact: Fact) -> bool:
+        """Whether what stands behind `fact` at the end of `text` leaves open what it will be."""
+        if text[fact.end :] in (",", "."):  # a separator within a number, or the end of a sentence
+            *_, last = _NUMBER.finditer(text)
+            return last[0] in self._digits_begun | self._rests_begun
+        return _OPEN.fullmatch(text, fact.end) is not None
 
 
 _quantities = lru_cache(maxsize=2048)(quantities)

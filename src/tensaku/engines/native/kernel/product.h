@@ -1,4 +1,4 @@
-// y = x W' with W in int8 per output and x in 7 bits by blocks of a row, and a thin fp32 product beside it (LoRA).
+// y = x W' with W in int8 per output and x in 8 bits by blocks of a row, and a thin fp32 product beside it (LoRA).
 #pragma once
 #include <algorithm>
 #include <cstdlib>
@@ -24,9 +24,9 @@ Block<T> block(size_t n) {
 }
 inline int up(int n, int step) { return (n + step - 1) / step * step; }
 
-// A row in 7 bits, each block of it by its own largest number: x = size byte, stored plus 64.
-constexpr float STEPS = 63.0f;
-constexpr int ZERO = 64, BLOCK = 64;
+// A row in 8 bits, each block of it by its own largest number: x = size byte, stored plus ZERO.
+constexpr float STEPS = 127.0f;
+constexpr int BLOCK = 64;
 inline int blocks_of(int n) { return (n + BLOCK - 1) / BLOCK; }
 
 inline void quantise(const float* x, int n, uint8_t* bytes, float* sizes) {
@@ -52,7 +52,7 @@ struct Matrix {
     Block<int8_t> bytes;
     Block<float> scale;
     int blocks = 0;
-    Block<int32_t> zero;  // [tile][block][16]: 64 times the sum of a block's weights: what the stored 64 adds
+    Block<int32_t> zero;  // [tile][block][16]: ZERO times the sum of a block's weights: what it adds
 
     void set(int out_, int in_, const int8_t* weights, const float* scales) {
         in = in_, out = out_, tiles = (out + LANES - 1) / LANES, stride = up(in, LANES);
