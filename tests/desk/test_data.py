@@ -59,7 +59,7 @@ def test_a_developer_takes_a_pair_back_and_leaves_it_out_again(ledger: Ledger, p
     async def steps(client: httpx.AsyncClient) -> None:
         listed = (await client.get("/data?reason=contradictory-twin&page=2")).text
         assert "2 / 2" in listed
-        assert "同じ原稿に別の公表文がある 35" in listed
+        assert "同じ原稿に別の公表文がある 36" in listed
         page = (await client.get("/data?drop=3")).text
         assert "<script>alert" not in page
         assert "代わりに残した組" in page
