@@ -17,6 +17,7 @@ from rapidfuzz.distance import Indel
 from tensaku.records import Change, Pair
 from tensaku.text import changes, sentences
 from tensaku.text.align import aligned
+from tensaku.text.figures import direction_words
 
 __all__ = ["Rule", "Voice", "as_draft", "mine"]
 
@@ -123,11 +124,17 @@ def _slotted(text: str) -> str:
     return re.sub(r"[\d０-９]+(?:[.,．，][\d０-９]+)*", _SLOT, text)
 
 
+def _turns(old: str, new: str) -> bool:
+    """Whether one says up and the other down: two sentences were told apart wrongly."""
+    ways = [direction_words(_plain(text)) for text in (old, new)]
+    return all(map(any, ways)) and ways[0] != ways[1]
+
+
 def _rules(met: Mapping[tuple[str, str, bool], int], read: Sequence[str]) -> tuple[Rule, ...]:
     """Wordings of two characters or more, with how often they come where they could; the longest first."""
     found = []
     for (old, new, wide), n in sorted(met.items()):
-        if len(old) < 2 or old == new or not new.strip():
+        if len(old) < 2 or old == new or not new.strip() or _turns(old, new):
             continue
         rule = Rule(old, new, wide, 0.0)
         chances = sum(len(rule.found().findall(sentence)) for sentence in read)
