@@ -127,10 +127,10 @@ def test_the_page(chromium: Browser, address: str) -> None:
     page.locator("#desk-root").wait_for()
     for path in ("/month", "/review", "/model", "/inbox", "/read", "/plan", "/ja"):
         page.goto(f"{address}{path}")
-        expect(page.locator(".nav a[href='/ask']"), path).to_have_text("文書")
+        expect(page.locator(".nav a[href='/ask']"), path).to_have_text("質問")
     page.locator(".nav a[href='/ask']").click()
     page.wait_for_url("**/ask")
-    expect(page.locator(".nav a[aria-current]")).to_have_text("文書")
+    expect(page.locator(".nav a[aria-current]")).to_have_text("質問")
     page.wait_for_function("window.socket && window.socket.connected")
     page.fill("#question", "解約の申込みは何時まで受け付けますか")
     page.keyboard.press("Control+Enter")
