@@ -204,8 +204,8 @@ def test_the_desks_pages_hold_nothing_from_behind(house: House, ledger: Ledger) 
     for path, text in pages["tanaka"].items():
         for word in (FUND, house.closed, TOLD, "秘密の確定稿", "甲.pdf", "不明.pdf", "混在.pdf"):
             assert word not in text, (path, word)
-    for path in ("/month?month=all", "/inbox", "/read"):
-        assert FUND in pages["sato"][path], path
+    for path, word in (("/month?month=all", FUND), ("/inbox", "甲.pdf"), ("/read", FUND)):
+        assert word in pages["sato"][path], path
     out = {fund: f"/desk/export?draft={id}&form=json&history=yes {fund}" for fund, id in drafts.items()}
     assert "秘密の確定稿" in pages["sato"][out[FUND]]
     assert pages["tanaka"][out[FUND]].startswith("404")
