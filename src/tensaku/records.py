@@ -22,6 +22,7 @@ __all__ = [
     "Verdict",
     "from_dict",
     "to_dict",
+    "unsaid",
 ]
 
 FactKind = Literal["number", "percent", "date", "unit", "name", "negation"]
@@ -202,8 +203,14 @@ T = TypeVar("T")
 
 def to_dict(record: Any) -> dict[str, Any]:
     """A record as plain values, for JSON; a field that is marked `unsaid` is left out where it has its default."""
-    usual = {f.name: f.default for f in fields(record) if f.metadata.get("unsaid")}
+    usual = unsaid(type(record))
     return {name: value for name, value in asdict(record).items() if name not in usual or value != usual[name]}
+
+
+@cache
+def unsaid(kind: Any) -> dict[str, Any]:
+    """The fields of a kind of record that are not written while they hold their usual value, with that value."""
+    return {f.name: f.default for f in fields(kind) if f.metadata.get("unsaid")}
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
