@@ -203,7 +203,8 @@ T = TypeVar("T")
 
 def to_dict(record: Any) -> dict[str, Any]:
     """A record as plain values, for JSON; a field that is marked `unsaid` is left out where it has its default."""
-    usual = unsaid(type(record))
+    kind: Any = type(record)
+    usual = unsaid(kind)
     return {name: value for name, value in asdict(record).items() if name not in usual or value != usual[name]}
 
 
