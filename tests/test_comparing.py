@@ -146,7 +146,7 @@ def test_a_judge_that_fails_keeps_the_leaderboard(cli: Cli, folder: Path, first:
     first.fails = False
     assert run(cli, folder, *JUDGE).code == 0
     board = store.list("leaderboard")[-1]
-    assert json.loads(board.file("leaderboard.json").read_text(encoding="utf-8"))["panel"]["judge"]["voters"]
+    assert json.loads(board.file("leaderboard.json").read_text(encoding="utf-8"))["panel"]["judge"]["sealed"]["verdicts"]
 
 
 def test_votes_on_former_outputs_are_left_out_of_the_ranking(cli: Cli, folder: Path) -> None:
