@@ -70,7 +70,7 @@ def newest(folder: Path) -> Any:
 
 
 def vote_on_everything(folder: Path, *people: str) -> int:
-    """Everybody prefers the draft to whatever stands beside it; how many comparisons there are (blanks are not read)."""
+    """Everybody prefers the draft to what stands beside it; how many comparisons there are (none with a blank)."""
     with Ledger.open(folder / ".tensaku" / "ledger.sqlite") as ledger:
         for person in people:
             while (seen := ledger.reading(person)).next is not None:
