@@ -15,7 +15,8 @@ import json
 import random
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,30 @@ def economy_watchers(folder: Path) -> Iterator[Row]:
                 yield Row(row["地域"], row["id"], draft, JUDGEMENT[row["景気の現状判断"]])
 
 
+def translation() -> dict[str, list[Row]]:
+    """Month -> comments in Japanese and English: twelve months of lessons, and an exam that repeats none of them."""
+    moulds = tomllib.loads((HERE / "translation" / "sentences.toml").read_text(encoding="utf-8"))
+    dice, seen = random.Random(7), set[str]()
+    found: dict[str, list[Row]] = {}
+    for month, size in [*((f"2025-{n:02d}", LESSONS // 12) for n in range(1, 13)), ("2026-06", EXAM)]:
+        rows = found.setdefault(month, [])
+        while len(rows) < size:
+            japanese, english = comment(dice, moulds)
+            if japanese not in seen:
+                seen.add(japanese)
+                rows.append(Row(month, f"{month}-{len(rows):03d}", japanese, english))
+    return found
+
+
+def comment(dice: random.Random, moulds: Mapping[str, Sequence[tuple[str, str]]]) -> tuple[str, str]:
+    """One invented comment in both languages."""
+    market, move, cause, outlook = (dice.choice(moulds[name]) for name in ("markets", "moves", "causes", "outlooks"))
+    figure = f"{dice.randrange(1, 90) / 10:.1f}"
+    moved = move[1].replace("was", "were") if market[1].endswith("s") else move[1]
+    japanese = f"{market[0]}は、{cause[0]}、{move[0].format(x=figure)}。{outlook[0]}"
+    return japanese, f"{market[1]} {moved.format(x=figure)} {cause[1]}. {outlook[1]}"
+
+
 def spread(rows: Sequence[Row], wanted: int) -> list[Row]:
     """`wanted` of the rows, or all, at even distances."""
     n = min(wanted, len(rows))
@@ -100,9 +125,7 @@ def write(out: Path, task: str, sides: dict[str, list[Row]]) -> None:
 def main(task: str, out: Path, data: Path | None = None) -> None:
     """Make the pairs of a task and write its workspace."""
     if task == "translation":
-        from translation.sentences import months
-
-        write(out, task, {month: [Row(month, *sides) for sides in rows] for month, rows in months(LESSONS, EXAM)})
+        write(out, task, translation())
         return
     if data is None or not data.is_dir():
         sys.exit(f"There is no folder of the data: {data}. Name it after the new folder.")
