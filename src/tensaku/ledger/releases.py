@@ -168,21 +168,28 @@ class Releases(Rollouts):
             why = ", ".join(failed[0].content.get("failed", []))
             fix = 'Overriding it is an approval with a reason: --override "WHY"'
             raise UsageError(f"the promotion gate said no to {ref} ({why})", where=self.where, fix=fix)
-        if needs.gate and not gates and not passed_by:
-            fix = f'Run: tensaku gate {ref}; or approve with a reason: --override "WHY"'
-            raise UsageError(f"release {ref} has no promotion gate ({needs.why})", where=self.where, fix=fix)
-        against, champion = gates[0].content.get("champion", "") if gates else "", self._champion(session)
-        if needs.gate and gates and not passed_by and champion not in (ref, against):
-            what = f"the promotion gate held {ref} against {against or 'nothing'}, and {champion} answers now"
-            raise UsageError(what, where=self.where, fix=f"Run it again: tensaku gate {ref}")
-        tested = {row.content.get("about") for row in newest(session, "validation")}
-        if needs.validation and "validation" not in excepted and not tested & {ref, needs.validated or ref}:
-            fix = f"Have the second line run: tensaku validate {ref} --by NAME; or write an exception with an end"
-            raise UsageError(f"the second line has not validated {ref} ({needs.why})", where=self.where, fix=fix)
+        excused = excepted | ({"gate"} if passed_by else set())
+        self._check_needs(session, ref, needs, gates[0].content if gates else None, excused)
         if needs.changed and not conditions.change.strip():
             what = f"release {ref} is materially changed since {needs.since}: {'; '.join(needs.changed)}"
             fix = f'Say why it is approved: --change "WHY"; the changes in full: tensaku card changes {ref}'
             raise UsageError(what, where=self.where, fix=fix)
+
+    def _check_needs(
+        self, session: Session, ref: str, needs: Needs, gate: Mapping[str, Any] | None, excused: set[str]
+    ) -> None:
+        """Refuse an approval without the gate and the validation that the house asks for."""
+        if needs.gate and gate is None and "gate" not in excused:
+            fix = f'Run: tensaku gate {ref}; or approve with a reason: --override "WHY"'
+            raise UsageError(f"release {ref} has no promotion gate ({needs.why})", where=self.where, fix=fix)
+        against, champion = str((gate or {}).get("champion", "")), self._champion(session)
+        if needs.gate and "gate" not in excused and champion and champion not in (ref, against):
+            what = f"the promotion gate held {ref} against {against or 'nothing'}, and {champion} answers now"
+            raise UsageError(what, where=self.where, fix=f"Run it again: tensaku gate {ref}")
+        tested = {row.content.get("about") for row in newest(session, "validation")}
+        if needs.validation and "validation" not in excused and not tested & {ref, needs.validated or ref}:
+            fix = f"Have the second line run: tensaku validate {ref} --by NAME; or write an exception with an end"
+            raise UsageError(f"the second line has not validated {ref} ({needs.why})", where=self.where, fix=fix)
 
     def add_deployment(
         self, ref: str, by: str, *, place: str, trial: bool, event: Literal["started", "stopped"] = "started"
