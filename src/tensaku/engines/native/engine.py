@@ -50,7 +50,7 @@ class NativeEngine:
 
     Args:
         base: folder with config.json, safetensors and tokenizer.json.
-        precision: "int8" (weights 8 bits per output channel, activations 7 bits by blocks of 64), "fp32", or "auto":
+        precision: "int8" (weights 8 bits per output channel, activations 8 bits by blocks of 64), "fp32", or "auto":
             the faster of the two here, as `probe` measures it.
         context: most tokens that prompt and answer may have together; None: 2,048, or the base's own if that is less.
         slots: answers that run at once; more wait in the order in which they came.

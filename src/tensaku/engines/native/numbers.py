@@ -88,7 +88,7 @@ class KnownNumbers:
     def allows(self, word: int, written: Sequence[int]) -> bool:
         """Whether `word` may follow the answer's tokens `written`."""
         numerals = self._words.numerals
-        if word not in numerals and numerals.isdisjoint(written[-_NEAR:]):
+        if word not in numerals and (numerals.isdisjoint(written[-_NEAR:]) or self._over(written[-_NEAR:])):
             return True
         tail = written[-_TAIL:]
         ends = word in self._words.eos
@@ -100,6 +100,13 @@ class KnownNumbers:
             and self._kanji_known(text, cut=cut, ends=ends)
             and self._said(before, text, cut=cut, ends=ends)
         )
+
+    def _over(self, written: Sequence[int]) -> bool:
+        """Whether the last number of `written` was looked at with its unit: nothing that is no number can alter it."""
+        texts = self._words.texts
+        text = "".join(texts[word] for word in written if word < len(texts))
+        last = max((found.end() for found in _ANY.finditer(text)), default=0)
+        return _SETTLED.fullmatch(text, last) is not None
 
     def _read(self, words: Sequence[int]) -> str:
         """The text of words, without a last character that is unfinished: it is looked at when it is whole."""
