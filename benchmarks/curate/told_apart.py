@@ -2,8 +2,8 @@
 
     python -m benchmarks.curate.told_apart [--pairs 90]
 
-The classifier is asked about families that it has not seen, in three parts. The model of meaning is asked about the first
-pairs whose family has more than one: a couple of one family says the same, any other does not.
+The classifier is asked about families that it has not seen, in three parts. The model of meaning is asked about the
+first pairs whose family has more than one: a couple of one family says the same, any other does not.
 """
 
 from __future__ import annotations
