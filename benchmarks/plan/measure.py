@@ -1,8 +1,9 @@
 """Measure every configuration, each in a process of its own, and keep what came of it in results/plan-runs.json.
 
-    python -m benchmarks.plan.measure --smol SmolLM2-135M.gguf [--only NAME ...]
+    python -m benchmarks.plan.measure --smol SmolLM2-135M.gguf [--only NAME ...] [--fresh]
 
 `python -m benchmarks.plan.run` then compares. A configuration that is measured already is left out unless it is named.
+With --fresh they are kept in results/plan-fresh.json: runs of a later day, which no constant was fitted to.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tensaku.plan.headers import describe
 HERE = Path(__file__).parents[1]
 WORK = HERE / ".work" / "plan"
 RUNS = HERE / "results" / "plan-runs.json"
+FRESH = HERE / "results" / "plan-fresh.json"
 
 
 def model(name: str, smol: Path | None) -> Path:
@@ -43,14 +45,14 @@ def described(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def read() -> dict[str, Any]:
+def read(kept: Path = RUNS) -> dict[str, Any]:
     """What was measured so far, by name."""
-    return json.loads(RUNS.read_text(encoding="utf-8")) if RUNS.exists() else {}  # type: ignore[no-any-return]
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}  # type: ignore[no-any-return]
 
 
-def missing() -> list[dict[str, Any]]:
+def missing(kept: Path = RUNS) -> list[dict[str, Any]]:
     """The configurations that were not measured yet."""
-    done = read()
+    done = read(kept)
     return [case for case in CASES if case["name"] not in done]
 
 
@@ -59,14 +61,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smol", type=Path, help="SmolLM2-135M-Instruct as a GGUF file")
     parser.add_argument("--only", nargs="*", default=[], help="configurations by name, measured again")
+    parser.add_argument("--fresh", action="store_true", help="as runs of a later day")
     options = parser.parse_args()
+    kept = FRESH if options.fresh else RUNS
     named = [case for case in CASES if case["name"] in options.only]
-    return measure(named if options.only else missing(), options.smol)
+    return measure(named if options.only else missing(kept), options.smol, kept)
 
 
-def measure(cases: list[dict[str, Any]], smol: Path | None) -> int:
+def measure(cases: list[dict[str, Any]], smol: Path | None, kept: Path = RUNS) -> int:
     """Measure `cases` one after the other and keep each at once; returns the exit code. `smol`: as `--smol`."""
-    done = read()
+    done = read(kept)
     for case in cases:
         folder = model(case["model"], smol)
         asked = case | {"model": str(folder)}
@@ -78,7 +82,7 @@ def measure(cases: list[dict[str, Any]], smol: Path | None) -> int:
         found = json.loads(ended.stdout.splitlines()[-1])
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         done[case["name"]] = {"case": case, "measured": found, "date": today, **described(folder, case)}
-        RUNS.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+        kept.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
         print(f"{case['name']:22} {found['seconds']:7.3f} s  {found['peak_mb']:7.0f} MB", flush=True)
     return 0
 

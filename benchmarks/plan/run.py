@@ -3,8 +3,9 @@
     make bench-plan                      compare; measure first what results/plan-runs.json has not
     make bench-plan ARGS="--smol FILE"   with SmolLM2-135M-Instruct as a GGUF file, for runs that are missing
 
-Errors are of runs left out of the fit. Against `accelerate estimate-memory` and `llm-resource-planner`, on the same ten
-models, counts the size of the weights in 16 bit, which all three state.
+Errors are of runs left out of the fit; and, where results/plan-fresh.json has runs of a later day (`python -m
+benchmarks.plan.measure --fresh`), of those, by constants that know none of them. Against `accelerate estimate-memory`
+and `llm-resource-planner`, on the same ten models, counts the size of the weights in 16 bit, which all three state.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan.measure import RUNS, measure, missing, read
+from benchmarks.plan.measure import FRESH, RUNS, measure, missing, read
 
 from tensaku.errors import TensakuError
 from tensaku.machine import processor
 from tensaku.plan.anatomy import Anatomy
-from tensaku.plan.calibrate import Constants, calibrate
+from tensaku.plan.calibrate import Constants, Error, calibrate, error_of
 from tensaku.plan.counted import as_resource_planner
 from tensaku.plan.headers import built_in
 from tensaku.plan.runs import read_runs
@@ -99,6 +100,23 @@ def write_shipped(constants: dict[str, Constants], measured: str) -> None:
     SHIPPED.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def worst(errors: list[Error]) -> dict[str, Any]:
+    """The largest errors, and how many runs."""
+    memory = [abs(e.memory_error) for e in errors if e.memory_error is not None]
+    time = [abs(e.time_error) for e in errors if e.time_error is not None]
+    return {"memory_error_max": max(memory), "time_error_max": max(time), "configurations": len(errors)}
+
+
+def later(constants: dict[str, Constants]) -> dict[str, Any]:
+    """Errors of the runs of a later day; empty if there are none."""
+    if not FRESH.exists():
+        return {}
+    errors = [error_of(run, constants[run.kind]) for run in read_runs(FRESH)]
+    print("\n".join(["", "A later day, by the constants of the earlier one:", *error_lines(errors)]))
+    measured = max(row["date"] for row in read(FRESH).values())
+    return {**worst(errors), "measured": measured, "errors": [e._asdict() for e in errors]}
+
+
 def main() -> int:
     """Measure what is missing, fit, compare, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,16 +134,13 @@ def main() -> int:
     print("\n".join(error_lines(errors)))
     rows = compared()
     print("\n".join(["", *comparison_lines(rows)]))
-    memory = [abs(e.memory_error) for e in errors if e.memory_error is not None]
-    time = [abs(e.time_error) for e in errors if e.time_error is not None]
     dates = [row["date"] for row in read().values()]
     kept = {
-        "memory_error_max": max(memory),
-        "time_error_max": max(time),
-        "configurations": len(errors),
+        **worst(errors),
         "how": "each configuration predicted from constants fitted to all the others of its kind",
         "measured": max(dates),
         "errors": [e._asdict() for e in errors],
+        "later_day": later(constants),
         "against": rows,
     }
     RESULT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

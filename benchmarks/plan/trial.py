@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from tensaku.machine import peak_memory_mb
 
 __all__ = ["serve", "tune"]
 
@@ -129,7 +130,7 @@ def main() -> None:
     case = json.loads(sys.argv[1])
     found = {"tune": tune, "serve": serve}[case["what"]](case)
     found |= {
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": float(peak_memory_mb()),
         "threads": torch.get_num_threads(),
         "processors": len(os.sched_getaffinity(0)),
     }

@@ -10,10 +10,12 @@ import os
 import re
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "cores", "peak_memory_mb", "processor"]
+__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "cores", "forget_peak_memory", "peak_memory_mb",
+           "processor"]  # fmt: skip
 
 _MB = 1 << 20
 
@@ -187,8 +189,20 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def forget_peak_memory() -> None:
+    """Let `peak_memory_mb` count from now on (`man 5 proc`, clear_refs).
+
+    Where the kernel refuses, it counts as before.
+    """
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory_mb() -> int:
-    """The most that this process has held. Not what the system's call says, which starts at the peak of the parent."""
+    """The most that this process has held since it began or `forget_peak_memory`.
+
+    Not what the system's call says, which starts at the peak of the parent.
+    """
     try:
         told = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return next(int(line.split()[1]) for line in told.splitlines() if line.startswith("VmHWM:")) // 1024

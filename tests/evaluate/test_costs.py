@@ -53,8 +53,13 @@ def test_a_server_on_this_machine_is_not_elsewhere(tmp_path: Path) -> None:
     told = {}
     for place in ("here", "beside", "elsewhere"):
         with metered(tmp_path / f"{place}.jsonl", "row", place) as meter:
-            meter.answered()
+            meter.answered(Usage(10, 4, 2, 1), 0.5)
+            meter.answered(Usage(20, 5, 3, 0), 0.25)
         [told[place]] = Journal(tmp_path / f"{place}.jsonl").read()
     assert told["here"]["memory_mb"] > 0
+    assert told["here"]["peak_mb"] >= told["here"]["memory_mb"]
+    counted = [told["here"][name] for name in ("answered", "seconds", "prompt", "completion", "accepted", "rejected")]
+    assert counted == [2, 0.75, 30, 9, 5, 1]
+    assert told["beside"]["peak_mb"] is told["elsewhere"]["peak_mb"] is None
     assert told["beside"]["memory_mb"] is told["elsewhere"]["memory_mb"] is told["elsewhere"]["joules"] is None
     assert (told["beside"]["joules"] is None) == (told["here"]["joules"] is None)  # the same machine's processors

@@ -179,12 +179,14 @@ def gemma_cut(gemma: dict[str, Any]) -> Cut:
     return cut(gemma, "ja", [(sampledesk.folder() / "instruction.md").read_text(encoding="utf-8")])
 
 
+@pytest.mark.slow
 @pytest.mark.model
 @given(UNICODE)
 def test_any_string_survives_in_gemma(gemma_cut: Cut, text: str) -> None:
     gemma_cut.check(text)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_desk_s_text_is_cut_as_before_in_gemma(gemma_cut: Cut, gemma: dict[str, Any]) -> None:
     """By rule alone all but those with "Fed", "FOMC" and "CPI"; with the lessons, as the stage has them, every one."""
@@ -196,6 +198,7 @@ def test_the_desk_s_text_is_cut_as_before_in_gemma(gemma_cut: Cut, gemma: dict[s
 
 
 @pytest.mark.skipif(not _SMOLLM2, reason="TENSAKU_SMOLLM2_GGUF names no file")
+@pytest.mark.slow
 @pytest.mark.model
 @given(text=UNICODE)
 def test_any_string_survives_in_smollm2(smollm2: Cut, text: str) -> None:
@@ -208,6 +211,7 @@ def smollm2() -> Cut:
 
 
 @pytest.mark.skipif(not _SMOLLM2, reason="TENSAKU_SMOLLM2_GGUF names no file")
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_desk_s_text_is_cut_as_before_in_smollm2(smollm2: Cut) -> None:
     assert len(smollm2.keep) < 4000

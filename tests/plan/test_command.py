@@ -132,9 +132,11 @@ def test_this_machine(cli: Cli) -> None:
 
 def test_each_run_leaves_its_error_and_too_few_runs_are_not_fitted(cli: Cli, desk: Path) -> None:
     rows = cli("plan", "--list", "errors", "-C", desk, "--json").json
-    assert [row["kind"] for row in rows] == ["tune"]
-    assert rows[0]["name"].startswith("tune-")
-    assert rows[0]["peak_mb"] > 50
+    assert [row["kind"] for row in rows] == ["tune", "serve", "serve"]
+    names = [row["name"].rpartition("-")[0] for row in rows]
+    assert names == ["tune", "answers", "answers"]
+    assert [row["name"].partition(" ")[2] for row in rows] == ["", "base", "tuned"]
+    assert all(row["peak_mb"] > 50 and row["seconds"] > 0 for row in rows)
     again = cli("plan", "--list", "errors", "-C", desk, "--json").json
     assert again == rows  # nothing is noted twice
     page = desk / "errors.html"
@@ -148,8 +150,8 @@ def test_each_run_leaves_its_error_and_too_few_runs_are_not_fitted(cli: Cli, des
 def test_a_run_notes_itself(road: Path) -> None:
     """The workspace that `tensaku run` walked has its prediction beside what was measured."""
     notes = (road / ".tensaku" / "plan-errors.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(notes) == 1
-    assert json.loads(notes[0])["seconds_predicted"] > 0
+    assert len(notes) == 3  # the training, and the exam answered by the base and by the tuned model
+    assert all(json.loads(note)["seconds_predicted"] > 0 for note in notes)
 
 
 def test_cost_ratios_against_a_larger_model(cli: Cli) -> None:

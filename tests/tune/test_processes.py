@@ -113,7 +113,7 @@ def test_more_processes_than_lessons_in_a_step(workspace: Path, gemma: Path, inp
     assert [row["loss"] for row in rows(three)] == pytest.approx([row["loss"] for row in rows(one)], rel=1e-5)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_killed_worker_ends_the_run_which_goes_on_later(
     tmp_path: Path, gemma: Path, inputs_of: Inputs, workers_of: Workers, monkeypatch: pytest.MonkeyPatch, rank: int
 ) -> None:
@@ -262,9 +262,8 @@ def test_shared_out_learns_as_whole(
         assert configs[0] == configs[1]
 
 
-@pytest.mark.parametrize(
-    "settings", [{"method": "lora", "patience": 9}, pytest.param({"method": "full"}, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{"method": "lora", "patience": 9}, {"method": "full"}])
 def test_killed_it_goes_on_to_the_same_bytes(
     tmp_path: Path,
     gemma: Path,

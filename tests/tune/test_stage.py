@@ -13,6 +13,7 @@ import torch
 
 from tensaku.config import Section
 from tensaku.errors import UsageError
+from tensaku.machine import peak_memory_mb
 from tensaku.models.base import Base, base, source_files
 from tensaku.models.decoder import Decoder
 from tensaku.models.tokenizer import Tokenizer
@@ -65,6 +66,39 @@ def test_what_it_says_and_leaves(store: Store, gemma: Path) -> None:
     rows = [json.loads(line) for line in made.file("loss.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[0]["loss"] == facts["first_loss"]
+
+
+def test_a_sealed_run_tells_the_plan_how_long_its_lessons_were(
+    store: Store, gemma: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensaku.plan import runs
+    from tensaku.tune import loop
+
+    seen: list[Any] = []
+    train = loop.train
+
+    def spy(*args: Any, **more: Any) -> Any:
+        seen.extend(args[1])
+        return train(*args, **more)
+
+    monkeypatch.setattr(loop, "train", spy)
+    ballast = torch.zeros(300 << 18)  # what was held before a training is none of its own
+    held = ballast.numel() * 4 >> 20
+    del ballast
+    before = peak_memory_mb()
+    made = store.run(tune, Tune(epochs=2, rank=4, batch=4), **given(store, gemma, tiny_pairs(12)))
+    facts, prefix = made.facts, made.facts["prefix_tokens"]
+    assert all(lesson.prompt[:prefix] == seen[0].prompt[:prefix] for lesson in seen)
+    own = [len(lesson.prompt) + len(lesson.completion) - 1 - prefix for lesson in seen]
+    assert facts["lesson_tokens"] == pytest.approx(sum(own) / 12)  # two whole passes over twelve
+    assert facts["scored_tokens"] == pytest.approx(sum(len(lesson.completion) for lesson in seen) / 12)
+    rows = [json.loads(line)["tokens"] for line in made.file("loss.jsonl").read_text().splitlines()]
+    assert facts["largest_step"][0] == max(rows) - prefix
+    assert facts["peak_memory_mb"] < before - held / 2
+
+    [run] = runs.sealed_runs(store.root)
+    assert (run.name, run.kind, run.peak_mb) == (made.ref, "tune", facts["peak_memory_mb"])
+    assert run.seconds == facts["tune_seconds"] / 6
 
 
 def test_the_words_taught_are_the_words_served(store: Store, gemma: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from tensaku.evaluate.costs import place_of
 from tensaku.evaluate.decoding import Log, decode, opener, read_answers
 from tensaku.evaluate.inputs import exam_pairs, names_in
 from tensaku.evaluate.results import Row
+from tensaku.machine import forget_peak_memory
 from tensaku.records import Pair
 from tensaku.revise import Job, Tuned
 from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
@@ -109,6 +110,7 @@ class _Opened:
 
     def __call__(self) -> Engine:
         if self.engine is None:
+            forget_peak_memory()
             self.engine = opener()(self.spec, self.folder)
             self.tuned.load(self.engine, TUNED, self.job.instruction)
         return self.engine

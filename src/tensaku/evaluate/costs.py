@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from tensaku.engines import Engine
 from tensaku.engines.consent import leaves_the_house
-from tensaku.machine import Energy, Processes
+from tensaku.machine import Energy, Processes, peak_memory_mb
 from tensaku.records import Usage
 from tensaku.revise import DraftText, Job, start
 from tensaku.store import Journal
@@ -62,12 +62,15 @@ class Meter:
 
     def __init__(self, place: Place) -> None:
         self._place, self._energy = place, Energy()
-        self._answered = 0
+        self._answered, self._seconds = 0, 0.0
+        self._usage = Usage(0, 0)
         self.first_token: float | None = None
 
-    def answered(self) -> None:
-        """One more answer is there."""
+    def answered(self, usage: Usage, seconds: float) -> None:
+        """One more answer is there, `seconds` after the one before it."""
         self._answered += 1
+        self._seconds += seconds
+        self._usage = self._usage + usage
         self._energy.joules()  # its counter runs over if it is not asked now and then
 
     def told(self, row: str) -> dict[str, Any]:
@@ -80,6 +83,9 @@ class Meter:
             "first_token": self.first_token,
             "memory_mb": memory,
             "joules": joules,
+            "peak_mb": peak_memory_mb() if self._place == "here" else None,
+            "seconds": self._seconds,
+            **asdict(self._usage),
         }
 
 

@@ -117,7 +117,7 @@ def decode(
                 journal.append(asdict(answer))
                 done[number] = answer
                 before = now
-                meter.answered()
+                meter.answered(revision.usage, answer.seconds)
                 advance(1, "")
     return [done[number] for number in asked]
 

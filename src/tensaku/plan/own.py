@@ -48,7 +48,8 @@ class OwnTraining:
 
 class OwnServing(NamedTuple):
     """An engine with `slots` places of `context` tokens, `users` of them writing after prompts of `prompt` tokens
-    answers of `answer`; `precision` of the weights; `adapters` of `rank` loaded."""
+    answers of `answer`; `precision` of the weights; `adapters` of `rank` loaded. Of an answer's tokens `accepted` came
+    from its draft, and `rejected` more were tried (`docs/engines.md`)."""
 
     precision: str
     slots: int
@@ -58,6 +59,8 @@ class OwnServing(NamedTuple):
     answer: int
     adapters: int = 0
     rank: int = 16
+    accepted: float = 0.0
+    rejected: float = 0.0
 
 
 def _check(anatomy: Anatomy) -> None:
@@ -210,17 +213,20 @@ def serving_work(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
     """
     _check(anatomy)
     matrices, head = _matrices(anatomy), anatomy.vocabulary * anatomy.hidden
-    users, passes = asked.users, max(0, asked.answer - 1)
+    users, passes = asked.users, max(0.0, asked.answer - 1 - asked.accepted)
+    rows = passes + asked.accepted + asked.rejected  # that an answer sends through the model
     reading = 2.0 * users * matrices * asked.prompt
-    writing = 2.0 * users * passes * (matrices + head)
+    writing = 2.0 * users * rows * (matrices + head)
     if asked.precision != "int8":
         return {"fp32": reading + writing + users * attention_operations(anatomy, asked.prompt)}
     middle = asked.prompt + asked.answer // 2
-    looking = attention_operations(anatomy, asked.prompt) + passes * attention_operations(anatomy, 1, middle)
+    looking = attention_operations(anatomy, asked.prompt) + rows * attention_operations(anatomy, 1, middle)
+    if asked.adapters:  # in fp32 too, beside the products of the base
+        looking += 2.0 * thin_parameters(anatomy, asked.rank) * (rows + asked.prompt)
     return {
         "int8": 2 * (reading + writing),
         "attention": users * looking,
         "weights": float(passes * (matrices + head)),
-        "rows": float(anatomy.layers * users * (passes + asked.prompt)),
+        "rows": float(anatomy.layers * users * (rows + asked.prompt)),
         "passes": float(anatomy.layers * passes),
     }

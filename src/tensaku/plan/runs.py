@@ -29,8 +29,6 @@ from tensaku.store import Artifact, Store
 __all__ = ["constants_of", "measured_case", "note_runs", "noted", "read_runs", "sealed_runs", "write_constants"]
 
 CONSTANTS, NOTES = "machine.json", "plan-errors.jsonl"
-_SCORED = 0.45
-"""Share of a lesson's own tokens that is learnt, where a sealed run does not say: a final is as long as its draft."""
 
 
 def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
@@ -98,20 +96,63 @@ def read_runs(path: Path) -> list[Measured]:
 
 
 def sealed_runs(root: Path, *, but: Collection[str] = ()) -> list[Measured]:
-    """The trainings that are sealed below `root` and that the own core did, as far as they say enough of themselves and
-    their base is still there; those whose references are in `but` are not even looked at."""
+    """The runs sealed below `root`: trainings, memory by their largest step, time by their usual one; and exams that
+    our engine answered, a row of answers each, with what its drafting was found to save.
+
+    Only those of the own core and engine that say enough of themselves, whose base is still there. Those
+    whose names are in `but` are not even looked at.
+    """
     store, found = Store(root), []
     for artifact in store.list("tune"):
-        if artifact.ref in but:
-            continue
         with suppress(KeyError, UsageError):
-            run = _sealed(store, artifact)
-            if run is not None:
+            if artifact.ref not in but and (run := _training(store, artifact)) is not None:
                 found.append(run)
+    for artifact in store.list("answers"):
+        with suppress(KeyError, UsageError):
+            found += _answering(store, artifact, but)
     return found
 
 
-def _sealed(store: Store, artifact: Artifact) -> Measured | None:
+def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[Measured]:
+    facts, cfg = artifact.facts, artifact.config
+    told = {record["row"]: record for record in map(json.loads, artifact.file("costs.jsonl").read_text().splitlines())}
+    named = {row: f"{artifact.ref} {row}" for row in ("base", "tuned")}
+    adapter, base = (store.get(artifact.manifest["inputs"][name]["ref"]) for name in ("adapter", "base"))
+    anatomy = describe(str(base.path))
+    engine = dict(cfg["engine"])
+    if engine.pop("engine") != "native" or anatomy.family not in KNOWN:
+        return []
+    slots, context = engine.get("slots", 8), min(engine.get("context") or 2048, anatomy.context)
+    gflops, found = _gflops(adapter), []
+    for row, name in named.items():
+        record = told.get(row)
+        whole = record is not None and record["answered"] == facts["answers"][row] and record["peak_mb"] is not None
+        if name in but or record is None or not whole or (row == "tuned" and adapter.facts["form"] != "adapter"):
+            continue
+        count = record["answered"]
+        mean = {key: record[key] / count for key in ("prompt", "completion", "accepted", "rejected")}
+        asked = OwnServing(
+            engine.get("precision", "int8"), slots, context, min(cfg["at_once"], slots, count),
+            round(mean["prompt"]), round(mean["completion"]), int(row == "tuned"), adapter.config["rank"],
+            mean["accepted"], mean["rejected"],
+        )  # fmt: skip
+        rounds = count / asked.users
+        work = {kind: rounds * value for kind, value in serving_work(anatomy, asked).items()}
+        found.append(
+            Measured(
+                name, "serve", serving_sizes(anatomy, asked), work, gflops, anatomy.vocabulary, record["seconds"],
+                float(record["peak_mb"]), str(artifact.manifest["ended"])[:10],
+            )
+        )  # fmt: skip
+    return found
+
+
+def _gflops(tuned: Artifact) -> float:
+    """The speed of a plain product that a training found on its machine."""
+    return float(max(value for name, value in tuned.facts["matrix_gflops_by"].items() if name != "bf16"))
+
+
+def _training(store: Store, artifact: Artifact) -> Measured | None:
     facts, cfg = artifact.facts, artifact.config
     if (
         facts.get("core") != "own"
@@ -122,17 +163,17 @@ def _sealed(store: Store, artifact: Artifact) -> Measured | None:
     anatomy = describe(str(store.get(facts["base"]).path))
     if anatomy.family not in KNOWN:
         return None
-    rows = facts["tokens_per_second"] * facts["tune_seconds"] / facts["steps"]
-    each = max(1, round(rows / cfg["batch"]))
-    scored = max(1, round(_SCORED * each))
-    run = OwnTraining(facts["method"], cfg["batch"], 0, each, scored, cfg["rank"], cfg["layers"])
-    gflops = max(value for name, value in facts["matrix_gflops_by"].items() if name != "bf16")
+    batch, (tokens, scored) = cfg["batch"], facts["largest_step"]
+    shape = (facts["method"], batch, facts["prefix_tokens"])
+    more = (cfg["rank"], cfg["layers"])
+    usual = OwnTraining(*shape, max(1, round(facts["lesson_tokens"])), max(1, round(facts["scored_tokens"])), *more)
+    largest = OwnTraining(*shape, max(1, -(-tokens // batch)), max(1, -(-scored // batch)), *more)
     return Measured(
         artifact.ref,
         "tune",
-        training_sizes(anatomy, run),
-        training_work(anatomy, run),
-        gflops,
+        training_sizes(anatomy, largest),
+        training_work(anatomy, usual),
+        _gflops(artifact),
         anatomy.vocabulary,
         facts["tune_seconds"] / facts["steps"],
         float(facts["peak_memory_mb"]),

@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -274,12 +275,7 @@ class Answering:
     def _usage(self) -> Usage:
         """The counts of all answers together; their prompt is one."""
         found = [writing.usage for writing in self._writings]
-        return Usage(
-            found[0].prompt,
-            sum(usage.completion for usage in found),
-            sum(usage.accepted for usage in found),
-            sum(usage.rejected for usage in found),
-        )
+        return replace(sum(found, Usage(0, 0)), prompt=found[0].prompt)
 
 
 class _Events(Response):

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -89,8 +90,9 @@ def order(count: int, batch: int, step: int, seed: int) -> list[int]:
     return picked
 
 
-def _shuffle(count: int, seed: int) -> list[int]:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+@lru_cache(maxsize=4)
+def _shuffle(count: int, seed: int) -> tuple[int, ...]:
+    return tuple(torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist())
 
 
 def train(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tensaku.errors import UsageError
+from tensaku.machine import forget_peak_memory
 from tensaku.store import Artifact, Bench, SourceFile, stage
 from tensaku.tune.group import current
 from tensaku.tune.processes import share
@@ -38,7 +39,9 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
     Facts: `form` ("adapter", "weights", "prompt"), `method`, `lessons`, `validation_lessons`, `too_long` (ids of those
     set aside), `duplicates` (answers that repeat another), `steps`, `tune_seconds`, `first_loss`, `last_loss` (mean of
     the last tenth), `validation_loss`, `tokens_per_second`, `peak_memory_mb`, `size_mb`, `trainable_parameters`,
-    `precision`, `product`, `threads`, `matrix_gflops`, and what the machine was used for (`watch.usage_facts`).
+    `precision`, `product`, `threads`, `matrix_gflops`, `prefix_tokens` (that all lessons share), `lesson_tokens` and
+    `scored_tokens` (means of a lesson, beside the prefix), `largest_step` (tokens and scored tokens of it), and what
+    the machine was used for (`watch.usage_facts`).
 
     Raises:
         UsageError: there is nothing to learn from, or a setting does not fit the model.
@@ -47,6 +50,7 @@ def tune(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instruct
     from tensaku.tune.told import finish, watched
 
     _check(cfg)
+    forget_peak_memory()
     if cfg.method == "prompt":
         from tensaku.tune.prompt import search
 
@@ -104,7 +108,7 @@ class _Run:
         from tensaku.tune.transformers_learner import fallback_reason
         from tensaku.tune.transformers_learner import open_learner as open_fallback
 
-        prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
+        self.prefix = prefix = shared_prefix([*self.taught.learn, *self.taught.validation])
         if why := fallback_reason(self.cfg, self.base.path, self.place):
             how, place = self.how, self.place
             fallback = open_fallback(self.cfg, self.base.path, prefix, how.multiply, place, bf16=how.bf16)
@@ -144,6 +148,23 @@ class _Run:
         every = max(1, math.ceil(steps / _LOOKS)) if self.taught.validation else 0
         return Course(steps, cfg.batch, cfg.rate, max(1, min(20, steps // 10)), cfg.seed, every, cfg.patience)
 
+    def _lengths(self, steps: int) -> dict[str, Any]:
+        """How long the lessons were, as the plan asks (`plan.runs`)."""
+        from tensaku.tune.loop import order
+
+        learn, cfg = self.taught.learn, self.cfg
+        own = [len(lesson.prompt) + len(lesson.completion) - 1 - self.prefix for lesson in learn]
+        scored = [len(lesson.completion) for lesson in learn]
+        picked = [order(len(learn), cfg.batch, step, cfg.seed) for step in range(steps)]
+        largest = max(picked, key=lambda batch: sum(own[i] for i in batch))
+        taken = [i for batch in picked for i in batch]
+        return {
+            "prefix_tokens": self.prefix,
+            "lesson_tokens": _mean([own[i] for i in taken]),
+            "scored_tokens": _mean([scored[i] for i in taken]),
+            "largest_step": [sum(own[i] for i in largest), sum(scored[i] for i in largest)],
+        }
+
     def facts(self, outcome: Outcome) -> dict[str, Any]:
         """What the manifest keeps."""
         return {
@@ -158,6 +179,7 @@ class _Run:
             "trainable_parameters": sum(p.numel() for _, p in self.learner.named_parameters()),
             "size_mb": size_mb(self.bench.path),
             **trained(outcome),
+            **self._lengths(len(outcome.log)),
             **self.how.facts,
         }
 
