@@ -40,7 +40,7 @@ def fill(ledger: Ledger) -> None:
         )
         ledger.save_final(draft.id, text, "sato", revision_id=revision.id)
     ledger.add_review(ledger.finals(1)[0].id, "approved", "mori", note="確認しました。")
-    other = ledger.add_revision(1, Revision("x", "別案。", Verdict(), "stop", Usage(1, 1), {}), "sato")
+    other = ledger.add_revision(1, Revision("市場は上昇した。", "別案。", Verdict(), "stop", Usage(1, 1), {}), "sato")
     ledger.add_choice(1, [1, other.id], other.id, "sato")
 
 
