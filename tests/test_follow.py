@@ -53,6 +53,8 @@ def ask(url: str, n: int = 1) -> Counter[tuple[str, str]]:
     for _ in range(n):
         body = {"model": "tiny", "messages": [{"role": "user", "content": "市場"}], "max_tokens": 2}
         answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60)
+        if answer.status_code == 503 and answer.json()["error"]["code"] == "not_recorded":
+            continue  # withheld: its release lost its approval while it was being written
         made_by = answer.raise_for_status().json()["tensaku"]
         found[made_by["release"], made_by["arm"]] += 1
     return found
@@ -70,13 +72,6 @@ def until(url: str, release: str) -> None:
     while set(ask(url)) != {(release, "champion")}:
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-def _withheld(error: Exception) -> bool:
-    """Whether an answer was not given because its release lost its approval while it was being written."""
-    if not isinstance(error, httpx.HTTPStatusError) or error.response.status_code != 503:
-        return False
-    return bool(error.response.json()["error"]["code"] == "not_recorded")
 
 
 def test_a_server_follows_the_ledger(folder: Path, ledger: Ledger) -> None:
@@ -97,8 +92,7 @@ def test_a_server_follows_the_ledger(folder: Path, ledger: Ledger) -> None:
                 try:
                     ask(url)
                 except Exception as error:  # told below
-                    if not _withheld(error):
-                        faults.append(error)
+                    faults.append(error)
 
         with serving(app) as url, follower:
             asking = threading.Thread(target=keep_asking, args=(url,))
