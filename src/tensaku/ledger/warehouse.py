@@ -183,7 +183,7 @@ def copy_out(ledger: Ledger, engine: Engine) -> Copied:
 def _bring(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
     """Rows that were not there, and rows that were put anew."""
     key = next(iter(table.primary_key.columns))
-    there = dict(connection.execute(select(key, table.c.digest)).tuples().all())
+    there = {row[0]: row[1] for row in connection.execute(select(key, table.c.digest))}
     other = [row for row in rows if row[key.name] in there and there[row[key.name]] != row["digest"]]
     fresh = [row for row in rows if row[key.name] not in there]
     for start in range(0, len(other), BATCH):
