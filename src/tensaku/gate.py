@@ -176,10 +176,7 @@ def lay_out_gate(folder: Path, ref: str, n: int, by: str, reporter: Reporter) ->
 
 
 def _read(workspace: Workspace, ledger: Ledger, release: Artifact, match: _Match) -> SourceFile | None:
-    """The votes of people who did not build the challenger, on just these outputs; a file named by its content.
-
-    A draft for which both wrote the same needs no reader: it is a tie of all.
-    """
+    """The votes of people who did not build the challenger, on just these outputs; a file named by its content."""
     builder = ledger.release(release.ref).tuned_by
     _, ours, theirs = _outputs(Store(workspace.root).get(match.ours.inputs["exam"]), match)
     texts = {release.ref: ours, match.other: theirs}

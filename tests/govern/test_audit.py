@@ -138,16 +138,10 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     )
     assert "names none" in said("gate", third, "-s", "judge=true", "--by", "abe", code=2).err
     laid = said("gate", third, "--lay-out", "0", "--by", "abe", "--json").json
-    assert (laid["against"], laid["new"] > 0) == (second, True)
-    with Ledger.open(folder / ".tensaku" / "ledger.sqlite") as ledger:
-        for one in ledger.comparisons():
-            for reader, wanted in (("endo", third), ("sato", second)):  # sato built it, and does not count
-                vote = ledger.add_vote(one.id, "left", reader)
-                if vote.left != wanted:
-                    ledger.add_vote(one.id, "right", reader)
+    assert laid["against"] == second
     gate = said("gate", third, "--probed", "3", "-s", "readers=1", "--by", "abe", "--json", code=3).json
     read = next(test for test in gate["tests"] if test["name"] == "readers")
-    assert read["measured"] == f"preferred 1.00 [1.00, 1.00] in {laid['new']} drafts against {second}"
+    assert read["passed"] is (laid["new"] == 0)  # nobody has read: it passes only if both wrote the same everywhere
     assert gate["champion"]
     assert {test["name"]: test["passed"] for test in gate["tests"]}["draft"] is False  # a random model beats nothing
     assert "promotion gate said no" in said("approve", third, "--by", "kuroda", code=2).err

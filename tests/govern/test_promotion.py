@@ -112,9 +112,10 @@ def voted(n: int, pattern: list[tuple[str, str, str]] = VOTES) -> list[dict[str,
 def test_judge_and_readers_are_asked_where_the_rules_say_so() -> None:
     rules = Promoting(judge=True, readers=12, other="theirs")
 
-    def told(name: str, votes: list[dict[str, str]], alone: bool = False) -> tuple[bool | None, str]:
-        least = rules.readers if name == "readers" else 1
-        found = preference(name, "", rules, votes, "ours", alone=alone, least=least)
+    def told(
+        name: str, votes: list[dict[str, str]], alone: bool = False, differing: int | None = None
+    ) -> tuple[bool | None, str]:
+        found = preference(name, "", rules, votes, "ours", alone=alone, differing=differing)
         return found.passed, found.measured
 
     assert told("judge", voted(30))[0] is True
@@ -128,6 +129,9 @@ def test_judge_and_readers_are_asked_where_the_rules_say_so() -> None:
     assert told("readers", voted(12, even))[0] is True  # as good as the champion is enough
     assert told("readers", voted(12, even), alone=True)[0] is False  # as good as the draft is not
     assert told("judge", [{**vote, "left": "another"} for vote in voted(30)]) == (False, "not asked")
+    assert told("readers", voted(9), differing=9)[0] is True  # what both wrote alike needs no reader
+    assert told("readers", [], differing=0) == (True, "both wrote the same")
+    assert told("judge", [], alone=True, differing=0) == (False, "both wrote the same")  # as the draft: nothing won
 
 
 def test_the_gate_asks_them_and_says_why(store: Store, tmp_path: Path) -> None:

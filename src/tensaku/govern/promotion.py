@@ -78,14 +78,17 @@ def promotion(
         raise UsageError(f"{champion.ref} and {evaluation.ref} are of different exams", fix=fix)
     ours, theirs = _rows(evaluation), _rows(champion) if champion else None
     tests = [_beats_draft(evaluation), *_against(cfg, evaluation, ours, theirs), _probed(cfg, probe)]
-    alone = champion is None
+    alone, differing = champion is None, _differing(evaluation, champion)
     if cfg.judge:
         votes = _votes(judged.file("votes.jsonl")) if judged is not None else []
-        tests.append(preference("judge", "判定モデルの選好", cfg, votes, challenger.ref, alone=alone, least=1))
+        tests.append(
+            preference("judge", "判定モデルの選好", cfg, votes, challenger.ref, alone=alone, differing=differing)
+        )
     if cfg.readers:
         votes = _votes(read.path) if read is not None else []
-        least = cfg.readers
-        tests.append(preference("readers", "目隠しの読み手", cfg, votes, challenger.ref, alone=alone, least=least))
+        tests.append(
+            preference("readers", "目隠しの読み手", cfg, votes, challenger.ref, alone=alone, differing=differing)
+        )
     failed = [test.name for test in tests if test.passed is False]
     _write(bench, cfg, challenger, champion, tests)
     bench.facts.update(
@@ -96,10 +99,13 @@ def promotion(
         bench.say(f"{test.name}: {word} ({test.measured}; wanted {test.wanted})")
 
 
-def _rows(evaluation: Artifact) -> list[dict[str, Any]]:
+def _lines(evaluation: Artifact) -> list[dict[str, Any]]:
     with evaluation.file("outputs.jsonl").open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [row["rows"]["tuned"] for row in sorted(rows, key=lambda row: row["id"])]
+        return sorted((json.loads(line) for line in lines), key=lambda row: str(row["id"]))
+
+
+def _rows(evaluation: Artifact) -> list[dict[str, Any]]:
+    return [row["rows"]["tuned"] for row in _lines(evaluation)]
 
 
 def _beats_draft(evaluation: Artifact) -> Test:
@@ -175,6 +181,16 @@ def _against(
     return [*tests, facts, lost, style, latency]
 
 
+def _differing(evaluation: Artifact, champion: Artifact | None) -> int | None:
+    """For how many drafts challenger and rival wrote other texts; None where the texts are not kept."""
+    rivals = _lines(champion if champion is not None else evaluation)
+    pairs = [
+        (ours["rows"]["tuned"].get("text"), theirs["rows"]["tuned"].get("text") if champion else theirs.get("draft"))
+        for ours, theirs in zip(_lines(evaluation), rivals, strict=True)
+    ]
+    return None if any(text is None for pair in pairs for text in pair) else sum(one != two for one, two in pairs)
+
+
 def _votes(path: Path) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
@@ -188,7 +204,7 @@ def preference(
     ours: str,
     *,
     alone: bool,
-    least: int,
+    differing: int | None = None,
 ) -> Test:
     """Whether the challenger is preferred, or nearly as often as not.
 
@@ -202,17 +218,21 @@ def preference(
         votes: with `left`, `right`, `winner` (left, right, tie) and `item`.
         ours: the challenger's name in them.
         alone: there is no champion: what it was held against is the untouched draft, and it must be better.
-        least: the fewest drafts that must have been voted on.
+        differing: for how many drafts the two wrote other texts, if that is known: nobody has to vote on the others.
     """
     drafts: dict[str, list[float]] = {}
     for vote in votes:
         if {vote["left"], vote["right"]} == {ours, cfg.other}:
             side = "left" if vote["left"] == ours else "right"
             drafts.setdefault(vote["item"], []).append({side: 1.0, "tie": 0.5}.get(vote["winner"], 0.0))
+    least = cfg.readers if name == "readers" else 1
+    least = min(least, differing) if differing else least
     bound = 0.5 if alone else 0.5 - cfg.preferred
     wanted = f"lower end {'above' if alone else 'at least'} {bound:.2f}"
     if name == "readers":
         wanted = f"{least} drafts read, {wanted}"
+    if differing == 0:
+        return Test(name, japanese, not alone, "both wrote the same", wanted)
     if len(drafts) < least:
         told = f"read {len(drafts)} drafts of {least}" if name == "readers" else "not asked"
         return Test(name, japanese, False, told, wanted)

@@ -43,6 +43,7 @@ _PATTERNS = (
     (rf"^preferred (.+) in ({_N}) drafts against draft$", r"原稿のままに対し選ばれた割合 \1（\2 件）"),
     (rf"^preferred (.+) in ({_N}) drafts against (.+)$", r"\3 に対し選ばれた割合 \1（\2 件）"),
     (r"^not asked$", "尋ねていない"),
+    (r"^both wrote the same$", "どの原稿でも同じ文になった"),
     (rf"^read ({_N}) drafts of ({_N})$", r"\2 件のうち \1 件しか読まれていない"),
     (rf"^({_N}) drafts read, lower end (at least|above) ({_N})$", r"\1 件以上を読み、区間の下端が \3 以上"),
 )
