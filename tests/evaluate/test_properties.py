@@ -39,7 +39,7 @@ KINDS: dict[str, Any] = {
     "label": st.sampled_from(LABELS),
     "json": some_objects,
 }
-USES = [
+USES: list[tuple[dict[str, Any], str]] = [
     ({"scorer": "bleu"}, "text"), ({"scorer": "bleu", "tokenize": "char", "smooth": "none"}, "text"),
     ({"scorer": "chrf"}, "text"), ({"scorer": "chrf", "beta": 1}, "text"),
     ({"scorer": "chrf", "smooth": "eps"}, "text"),
