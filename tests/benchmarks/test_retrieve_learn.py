@@ -30,10 +30,10 @@ def test_gradients_are_those_of_the_scores(units: int) -> None:
     rows = np.random.default_rng(1).random((20, N))
     net = Net(rows, units, 0, np.ones(N, bool))
 
-    def value(w: np.ndarray) -> float:  # type: ignore[type-arg]
+    def value(w: np.ndarray) -> float:
         return float((net.run(w, rows)[0] ** 2).sum())
 
-    def grad(w: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def grad(w: np.ndarray) -> np.ndarray:
         scores, hidden, x = net.run(w, rows)
         return net.back(w, 2 * scores, hidden, x)
 

@@ -13,7 +13,7 @@ from tensaku.retrieve.postings import Rows, write_postings
 NAMES = ("terms", "starts", "holders", "counts")
 
 
-def made(folder: Path, passages: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def made(folder: Path, passages: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
     folder.mkdir()
     terms, counts = Rows(folder / "t.part", np.uint64), Rows(folder / "c.part", np.uint8)
     with terms, counts:
