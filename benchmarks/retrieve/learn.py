@@ -34,7 +34,7 @@ from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Candidates, Searcher
 from tensaku.retrieve.snapshot import open_current
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 WEIGHTS = Path(tensaku.retrieve.__file__).parent / "weights.json"
 VECTORS = ("near", "about", "second", "by_vectors")
 RELATIVE = ("words", "pairs", "phrases", "by_words", "by_vectors")
