@@ -19,7 +19,7 @@ MINUTES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan bench-curate bench-retrieve setup clean
+.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan bench-curate bench-retrieve bench-desk pictures setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
@@ -33,6 +33,8 @@ help:
 	@echo "make bench-plan how wrong the plan is, and what other planners say"
 	@echo "make bench-curate near-duplicates beside rensa, datasketch, datatrove (QUICK=1: ten minutes)"
 	@echo "make bench-retrieve search on JSQuAD and at size (DATA=FILE, QUICK=1: ten minutes)"
+	@echo "make bench-desk fifty people typing at the desk, first paint, the difference in a browser"
+	@echo "make pictures   every page of the desk into docs/pictures"
 	@echo "make bench      tokens a second of the engine (ARGS=\"BASE-FOLDER ADAPTER-FOLDER\")"
 	@echo "make setup      the set-up alone"
 
@@ -105,7 +107,7 @@ bench-tune: $(STAMP) $(PEERS)/.set-up
 
 bench-serve: $(STAMP) $(COMPILER) $(PEERS)/.set-up
 	@test -n "$(DESK)" || { echo 'Name a workspace where "tensaku demo DIR --no-serve" was run: make bench-serve DESK=DIR'; exit 2; }
-	@$(BIN)/python -m benchmarks.serve.run --desk $(DESK) --peers $(PEERS)/bin/python $(if $(VLLM),--vllm $(VLLM)) $(if $(QUICK),--quick)
+	@$(BIN)/python -m benchmarks.serve.run --desk $(DESK) --peers $(PEERS)/bin/python $(if $(VLLM),--vllm $(VLLM)) $(if $(QUICK),--quick) $(if $(PARTS),--parts $(PARTS))
 
 bench-soak: $(STAMP) $(COMPILER)
 	@test -n "$(DESK)" || { echo 'Name a workspace where "tensaku demo DIR --no-serve" was run: make bench-soak DESK=DIR'; exit 2; }
@@ -123,8 +125,20 @@ bench-plan: $(STAMP)
 bench-curate: $(STAMP) .venv-curate/.set-up
 	@$(BIN)/python -m benchmarks.curate.run --peers .venv-curate/bin/python $(if $(QUICK),--quick)
 
-bench-retrieve: $(STAMP)
-	@$(BIN)/python -m benchmarks.retrieve.run $(if $(DATA),--data $(DATA)) $(if $(QUICK),--quick) $(ARGS)
+# Haystack, beside which search is measured, has packages of its own.
+.venv-retrieve/.set-up: benchmarks/retrieve/requirements.txt | $(STAMP)
+	@$(BIN)/python -m venv --clear .venv-retrieve
+	@.venv-retrieve/bin/python -m pip install -q -r benchmarks/retrieve/requirements.txt
+	@touch $@
+
+bench-retrieve: $(STAMP) .venv-retrieve/.set-up
+	@$(BIN)/python -m benchmarks.retrieve.run --peer .venv-retrieve/bin/python $(if $(DATA),--data $(DATA)) $(if $(QUICK),--quick) $(ARGS)
+
+bench-desk: $(STAMP) $(BROWSER)
+	@$(BIN)/python -m benchmarks.desk.load $(ARGS)
+
+pictures: $(STAMP) $(BROWSER)
+	@$(BIN)/python scripts/desk_screenshots.py docs/pictures $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) .venv-curate build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(PEERS) .venv-curate .venv-retrieve build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

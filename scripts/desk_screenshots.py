@@ -1,95 +1,48 @@
-"""Pictures of the comment page into docs/pictures: `python scripts/desk_screenshots.py [FOLDER]`.
+"""Pictures of every page of the desk into docs/pictures: `python scripts/desk_screenshots.py [FOLDER] [NAME ...]`.
 
-A desk with the sample desk's own drafts and a scripted engine that writes the published comment, so the pictures show
-what a writer sees without a model being loaded. Needs Playwright and Debian's Chromium (scripts/debian-packages).
+With names, only those pictures. The desks are those of `desk_show.py`. Needs Playwright, Pillow and Debian's Chromium
+(scripts/debian-packages).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import io
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
-
-from tensaku.ledger import Ledger, NewDraft, ReasonsMissing
-from tensaku.records import Message, Revision, Usage, Verdict
-from tensaku.sampledesk import folder as sample
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"]
-MONTHS = ("2026-09", "2026-10")
-SHOTS: tuple[tuple[str, str, int, int, str], ...] = (
-    ("page-ja", "/ja", 1280, 900, "light"),
-    ("page-ja-dark", "/ja", 1280, 900, "dark"),
-    ("page-en-wide", "/en", 1920, 1080, "light"),
-)
-"""Name, path, width, height, colours."""
+PASSWORD = "correct-horse-1"  # noqa: S105  as in desk_show.py
 
 
-def pairs() -> list[dict[str, Any]]:
-    """The sample desk's pairs of the two newest months that it has, moved to `MONTHS`."""
-    lines = (sample() / "pairs.jsonl").read_text(encoding="utf-8").split("\n")
-    rows = [json.loads(line) for line in lines if line]
-    newest = sorted({row["as_of"] for row in rows})[-2:]
-    return [{**row, "to": MONTHS[newest.index(row["as_of"])]} for row in rows if row["as_of"] in newest]
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture: where it is taken, what is done before, and how large and in which colours the window is."""
+
+    name: str
+    path: str
+    do: Callable[[Page], None] = lambda page: None
+    width: int = 1280
+    height: int = 860
+    colours: str = "light"
+    desk: str = "full"
+    person: str = "sato"
+    whole: bool = False
+    """The page to its end, not only what the window shows."""
 
 
-def fill(path: Path, rows: list[dict[str, Any]]) -> None:
-    """A ledger with last month's comments saved and this month's drafts waiting."""
-    with Ledger.open(path) as ledger:
-        for name, display in (("sato", "佐藤 美咲"), ("tanaka", "田中 健一")):
-            ledger.add_person(name, display, ("writer",))
-        for number, row in enumerate(rows[:24]):
-            about = (row["manager"], row["fund"], row["section"], row["as_of"])
-            draft = ledger.add_draft(NewDraft(row["draft"], *about, "sample", str(number)))
-            if row["to"] == MONTHS[0]:
-                made = Revision(row["draft"], row["final"], Verdict(), "stop", Usage(1, 1), {"release": "release-demo"})
-                revision = ledger.add_revision(draft.id, made, "tanaka")
-                with contextlib.suppress(ReasonsMissing):  # the sample has finals that add a fact
-                    ledger.save_final(draft.id, row["final"], "tanaka", revision_id=revision.id)
-
-
-def serve(folder: Path) -> None:
-    """The desk over `folder`, until it is stopped; prints its address."""
-    from tensaku.desk import mount
-    from tensaku.revise import Job
-    from tensaku.serve import Served, build_app, run
-    from tensaku.testing import ScriptedEngine
-    from tensaku.text import names_from, required_from, style_from
-
-    rows = pairs()
-    fill(folder / "ledger.sqlite", rows)
-
-    def answer(messages: tuple[Message, ...]) -> str:
-        asked = messages[-1].content
-        return next((row["final"] for row in rows if row["draft"] in asked), asked)
-
-    style = (sample() / "style.toml").read_text(encoding="utf-8")
-    names = names_from((sample() / "names.toml").read_text(encoding="utf-8"))
-    engine = ScriptedEngine(answer, delay=0.0, piece=8, context=8000)
-    about = {"release": "release-3fa9c1d2b0aa", "trial": "no"}
-    rules = style_from(style, "style.toml"), required_from(style, "style.toml")
-    job = Job("添削してください。", None, names, provenance=about, style=rules[0], required=rules[1])
-    app = build_app(engine=engine, models=[Served("comment", about["release"], None)])
-    mount(app, ledger=Ledger.open(folder / "ledger.sqlite", names=names), engine=engine, job=job, title="月次コメント")
-    run(app, port=0, ready=lambda url: print(url, flush=True))
-
-
-def visit(browser: Browser, url: str, shot: tuple[str, str, int, int, str]) -> Page:
-    """A page on which a comment has been written and two changes decided."""
-    _, path, width, height, colours = shot
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=colours)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    page.goto(url + path)
-    if page.locator("[data-person=sato]").count():
-        page.locator("[data-person=sato]").click()
+def written(page: Page) -> None:
+    """A comment has been written and two changes decided."""
     page.locator(".item:has(.state-todo)").first.click()
     page.locator("#ask").click()
     page.locator("[data-row]").first.wait_for()
@@ -100,38 +53,258 @@ def visit(browser: Browser, url: str, shot: tuple[str, str, int, int, str]) -> P
     page.locator("[data-beside=similar]").click()
     page.locator("#beside .past, #beside .quiet-text").first.wait_for()
     page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(1500)
-    return page
+    page.wait_for_timeout(1200)
 
 
-def main() -> None:
-    """Start the desk in a process of its own and take every picture."""
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures")
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        desk = subprocess.Popen(
-            [sys.executable, __file__, "--serve", folder],
+def broken(page: Page) -> None:
+    """A figure differs from the draft's, and saving asks for a reason."""
+    written(page)
+    page.locator("#editor").evaluate(
+        "e => { e.value = e.value.replace(/\\d\\.\\d%/, '9.9%');"
+        " e.dispatchEvent(new Event('input', { bubbles: true })); }"
+    )
+    page.locator("#facts-badge:visible").wait_for()
+    page.locator("#save").click()
+    page.locator("#notice:visible").wait_for()
+    page.wait_for_timeout(600)
+
+
+def merging(page: Page) -> None:
+    """Somebody else has saved the same draft meanwhile."""
+    page.locator(".item:has(.state-todo)").first.click()
+    page.locator("#ask").click()
+    page.locator("[data-row]").first.wait_for()
+    text = page.locator("#editor").input_value()
+    other = page.context.browser.new_context()  # type: ignore[union-attr]
+    second = other.new_page()
+    second.goto(page.url)
+    enter(second, "tanaka")
+    second.goto(page.url)
+    second.locator("#draft-text:not(:empty)").wait_for()
+    second.locator("#editor").fill(text.replace("。", "、堅調だった。", 1))
+    second.locator("#save").click()
+    second.locator("#desk-root[data-unsaved=no]").wait_for()
+    page.locator("#editor").fill("なお、" + text.replace("。", "と考えられる。", 1))
+    page.locator("#difference ins").first.wait_for()
+    page.locator("#save").click()
+    page.locator("#merge[open]").wait_for()
+    page.wait_for_timeout(400)
+    other.close()
+
+
+def candidates(page: Page) -> None:
+    """Several comments to choose from."""
+    page.locator(".item:has(.state-todo)").first.click()
+    page.locator("#draft-text:not(:empty)").wait_for()
+    page.locator("#several").click()
+    page.locator(".candidate").nth(1).wait_for()
+    page.wait_for_timeout(300)
+
+
+def reported(page: Page) -> None:
+    """A report that waits, on the page of reports."""
+    page.locator(".reports .item").first.click()
+    page.locator("#report-title").wait_for()
+
+
+def asked(page: Page) -> None:
+    """A question, its answer, and the source opened."""
+    page.wait_for_function("window.socket && window.socket.connected")
+    for question in ("公表文の案はいつまでに提出しますか", "公表文は誰が確認しますか"):
+        before = page.locator(".opinion").count()
+        page.fill("#question", question)
+        page.keyboard.press("Control+Enter")
+        page.locator(".opinion").nth(before).wait_for()
+    page.locator("button.cite").last.click()
+    page.locator("mark.cited").first.wait_for()
+
+
+def sized(page: Page) -> None:
+    """The first answer of sizing has come."""
+    page.locator("#sizing-answer figure").first.wait_for()
+
+
+def serving(page: Page) -> None:
+    """What serving takes."""
+    sized(page)
+    page.locator("#sizing-form [name=method]").select_option("serve")
+    page.locator("#sizing-form[data-method=serve]").wait_for()
+    page.wait_for_timeout(400)
+
+
+def refused(page: Page) -> None:
+    """A sign-in with a wrong password."""
+    page.fill("[name=name]", "sato")
+    page.fill("[name=password]", "not-the-password")
+    page.locator(".entry-form button").click()
+    page.locator(".fault").wait_for()
+
+
+def bulk(page: Page) -> None:
+    """The model is asked about everything that waits."""
+    page.locator("button[name=which][value=all]").click()
+    page.locator("#bulk").wait_for()
+    page.wait_for_timeout(500)
+
+
+def ticked(page: Page) -> None:
+    """Two drafts of the month are ticked."""
+    for number in range(2):
+        page.locator("input[name=draft]").nth(number).check()
+
+
+def all_read(page: Page) -> None:
+    """Everything has been compared."""
+    while page.locator("[data-key='1']").count():
+        page.locator("[data-key='1']").click()
+        page.wait_for_load_state()
+
+
+SHOTS = (
+    Shot("signin", "/signin", desk="empty", person=""),
+    Shot("signin-refused", "/en/signin", refused, desk="empty", person=""),
+    Shot("signin-open", "/signin", person=""),
+    Shot("account", "/account", desk="empty"),
+    Shot("desk-start", "/ja"),
+    Shot("page-ja", "/ja", written, whole=True),
+    Shot("page-ja-dark", "/ja", written, colours="dark"),
+    Shot("page-en-wide", "/en", written, 1920, 1080),
+    Shot("page-facts", "/ja", broken, height=1480),
+    Shot("merge", "/ja", merging),
+    Shot("candidates", "/ja", candidates),
+    Shot("help", "/ja", lambda page: page.locator("#help-open").dispatch_event("click")),
+    Shot("new-draft", "/ja", lambda page: page.locator("#new-draft").click()),
+    Shot("month", "/month", ticked),
+    Shot("month-bulk-dark", "/month", bulk, colours="dark"),
+    Shot("review", "/review?draft=first", person="mori", whole=True),
+    Shot("model", "/model", whole=True),
+    Shot("model-dark", "/en/model", colours="dark"),
+    Shot("inbox", "/inbox", reported),
+    Shot("inbox-dark", "/inbox", reported, colours="dark"),
+    Shot("read", "/read"),
+    Shot("read-dark", "/read", colours="dark"),
+    Shot("read-done", "/read", all_read, person="tanaka"),
+    Shot("plan", "/plan", sized),
+    Shot("plan-dark", "/plan", serving, colours="dark"),
+    Shot("ask", "/ask", asked),
+    Shot("ask-dark", "/ask", asked, colours="dark"),
+    Shot("empty-desk", "/ja", desk="empty"),
+    Shot("empty-month", "/month", desk="empty"),
+    Shot("empty-review", "/review", desk="empty"),
+    Shot("empty-model", "/model", desk="empty"),
+    Shot("empty-inbox", "/inbox", desk="empty"),
+    Shot("empty-read", "/read", desk="empty"),
+    Shot("not-found", "/review?draft=999999", desk="empty"),
+)
+
+
+@contextlib.contextmanager
+def desk(kind: str) -> Iterator[str]:
+    """The address of a desk in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        show = Path(__file__).with_name("desk_show.py")
+        running = subprocess.Popen(
+            [sys.executable, str(show), folder, "0", kind],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "TZ": "Asia/Tokyo"},
         )
         try:
-            assert desk.stdout is not None
-            url = desk.stdout.readline().strip()
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-            for shot in SHOTS:
-                page = visit(browser, url, shot)
-                page.screenshot(path=str(out / f"{shot[0]}.png"), full_page=shot[0] != "page-ja-dark")
-                print(out / f"{shot[0]}.png")
-                page.context.close()
-            browser.close()
+            assert running.stdout is not None
+            yield running.stdout.readline().strip()
         finally:
-            desk.terminate()
-            desk.wait(timeout=20)
+            running.terminate()
+            running.wait(timeout=20)
+
+
+def enter(page: Page, person: str) -> None:
+    """Sign in, by name where that suffices."""
+    if page.locator(f"[data-person={person}]").count():
+        page.locator(f"[data-person={person}]").click()
+    elif page.locator("[name=password]").count():
+        page.fill("[name=name]", person)
+        page.fill("[name=password]", PASSWORD)
+        page.locator(".entry-form button").click()
+    page.locator("#who:not(.entry)").wait_for(state="attached")
+
+
+def entered(browser: Browser, url: str, person: str) -> dict[str, Any]:
+    """What a browser keeps of somebody who has signed in."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(url + "/signin")
+    enter(page, person)
+    kept = context.storage_state()
+    context.close()
+    return {"cookies": kept["cookies"]}
+
+
+def visit(browser: Browser, url: str, shot: Shot, kept: dict[str, Any] | None) -> Page:
+    """The page as it is to be seen."""
+    window = {"width": shot.width, "height": shot.height}
+    spoken = "en-US" if shot.path.startswith("/en") else "ja-JP"
+    context = browser.new_context(
+        viewport=window,  # type: ignore[arg-type]
+        color_scheme=shot.colours,  # type: ignore[arg-type]
+        locale=spoken,
+        storage_state=kept,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    path = shot.path
+    if path.endswith("draft=first"):
+        page.goto(url + "/review")
+        path = page.locator(".list a").first.get_attribute("href") or path
+    page.goto(url + path)
+    if page.locator("#desk-root").count():
+        page.locator("#desk-root[data-person=yes]").wait_for()
+    shot.do(page)
+    page.wait_for_timeout(150)
+    return page
+
+
+def compact(picture: bytes) -> bytes:
+    """The same picture in 256 colours, a fourth of the bytes: a page is a few flat colours, which stay as they are, and
+    the edges of its letters, which take the nearest."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    counted = sorted(image.getcolors(image.width * image.height) or [], key=lambda one: -one[0])
+    flat = [colour for _, colour in counted[:160]]
+    rest = Image.new("RGB", (max(1, len(counted) - 160), 1))
+    rest.putdata([colour for _, colour in counted[160:]] or [(0, 0, 0)])  # each once: a small mark keeps its colour
+    edges = rest.quantize(256 - len(flat), method=Image.Quantize.MEDIANCUT).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(part for colour in flat for part in colour), *edges][:768])
+    out = io.BytesIO()
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def main() -> int:
+    """Take the pictures, desk by desk; one that fails is named, and the others are taken. Returns the exit code."""
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures")
+    wanted = [shot for shot in SHOTS if not sys.argv[2:] or shot.name in sys.argv[2:]]
+    out.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        for kind in dict.fromkeys(shot.desk for shot in wanted):
+            kept: dict[str, dict[str, Any] | None] = {"": None}
+            with desk(kind) as url:
+                for shot in (shot for shot in wanted if shot.desk == kind):
+                    try:
+                        if shot.person not in kept:
+                            kept[shot.person] = entered(browser, url, shot.person)
+                        page = visit(browser, url, shot, kept[shot.person])
+                        (out / f"{shot.name}.png").write_bytes(compact(page.screenshot(full_page=shot.whole)))
+                        print(out / f"{shot.name}.png", flush=True)
+                    except Error as error:
+                        print(f"{shot.name}: {error.message}", file=sys.stderr, flush=True)
+                        failed += 1
+                    for context in browser.contexts:
+                        context.close()
+        browser.close()
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--serve"]:
-        serve(Path(sys.argv[2]))
-    else:
-        main()
+    sys.exit(main())

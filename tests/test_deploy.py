@@ -85,7 +85,7 @@ def test_a_draft_is_revised_and_says_by_what(walk: Walk, form: str) -> None:
     release, base = built["release"], built["trim"]
     with pytest.raises(UsageError, match="not approved"), opened(workspace, release.ref, trial=False):
         pass
-    with opened(workspace, release.ref, trial=True) as (engine, job):
+    with opened(workspace, release.ref, trial=True) as (engine, job, _):
         made_by = start(engine, job, DRAFT).result().provenance
     assert made_by["release"] == release.ref
     assert made_by["trial"] == "yes"
@@ -104,7 +104,7 @@ def test_a_release_stands_without_what_it_was_made_from(walk: Walk, tmp_path: Pa
     for stage in ("tune", "evaluate"):
         shutil.rmtree(copy / ".tensaku" / "artifacts" / built[stage].ref)
     elsewhere = Workspace.open(copy)
-    with opened(elsewhere, built["release"].ref, trial=True) as (engine, job):
+    with opened(elsewhere, built["release"].ref, trial=True) as (engine, job, _):
         assert start(engine, job, DRAFT).result().usage.prompt > 0
 
 

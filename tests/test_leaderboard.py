@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from tensaku import plugins
+from tensaku.config import load as load_config
 from tensaku.errors import ConfigError, EngineError, UsageError
 from tensaku.evaluate.entries import Entry, entry_costs, read_row
 from tensaku.ledger import Ledger
-from tensaku.pipeline import Workspace, build
+from tensaku.pipeline import Spec, Workspace, build
 from tensaku.records import Message, Pair, from_dict
 from tensaku.serve import Served, build_app
 from tensaku.store import SilentReporter, Store
@@ -107,6 +108,8 @@ def test_one_file_puts_them_side_by_side(cli: Cli, folder: Path, far: Far) -> No
         score = row["scores"]["chrf"]
         assert score["low"] <= score["value"] <= score["high"]
         assert score["n"] == 5
+    assert found["clean"]["n"] + found["clean"]["caught"] == 5
+    assert sorted(found["clean"]["order"]) == (sorted(found["order"]) if found["clean"]["n"] else [])
     assert set(found["by"]) == {"manager", "section", "month", "length"}
     assert sum(part["n"] for part in found["by"]["month"] if part["row"] == "api") == 5
     assert len(found["apart"]) == 10
@@ -221,68 +224,59 @@ def test_two_candidates_with_one_name(folder: Path) -> None:
         Workspace.open(folder)
 
 
-DESK = """
-[leaderboard.candidates.first]
-method = "lora"
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "desk-table" / "tensaku.toml"
+TABLE = ("gemma-lora", "smollm2-lora", "third-lora", "fourth-lora")
+LOCAL = {"demo:gemma-3-270m": "path:model", "gguf:models/smollm2.gguf": "path:second"}
 
-[leaderboard.candidates.second]
-base = "path:second"
-method = "lora"
 
-[leaderboard.candidates.third]
-base = "path:third"
-method = "lora"
-
-[leaderboard.candidates.fourth]
-base = "path:fourth"
-method = "lora"
-
-[leaderboard.candidates.api]
-engine = {{ engine = "openai", url = "{url}/v1", model = "large" }}
-yen_read = 100.0
-yen_written = 400.0
-
-[judge]
-engine = {{ engine = "openai", url = "{url}/v1", model = "judge" }}
-sample = 2
-rubric = false
-"""
+def test_the_example_of_a_desks_table_is_in_order() -> None:
+    spec = load_config(EXAMPLE, Spec)
+    candidates = spec.leaderboard.candidates
+    assert [one.method for one in candidates.values()] == ["lora"] * 4 + [""]
+    assert len({one.base for one in candidates.values() if one.method}) == 4
+    assert spec.judge.engine["url"] == candidates["api"].engine["url"]
 
 
 @pytest.mark.slow
 def test_four_models_with_lora_and_one_behind_the_real_wire_from_one_file(cli: Cli, tmp_path: Path) -> None:
-    """The table of a real desk: the API model is asked through `engines/openai`, of a server of our own on loopback."""
+    """The example file as it stands but for the sizes of its models and the address, which is our own server's."""
     folder = tiny_desk(tmp_path / "desk", lessons=16, exam=5)
-    for seed, name in enumerate(("second", "third", "fourth"), start=1):
+    for seed, name in enumerate(("second", "models/third", "models/fourth"), start=1):
         tiny_model(folder / name, seed=seed)
     answers = Far(folder)
 
     def answer(messages: tuple[Message, ...]) -> str:
         if "案A" in messages[-1].content:
             left = re.findall("<案A>\n(.*)\n</案A>", messages[-1].content, re.DOTALL)[0]
-            return "判定: A" if left in answers.finals else "分からない"
-        return answers(messages)
+            return '{"verdict": "A"}' if left in answers.finals else "分からない"
+        return answers(messages) if "5 段階" not in messages[-1].content else '{"grade": "4"}'
 
-    engine = ScriptedEngine(answer)
-    app = build_app(engine=engine, models=[Served("large", "release-1", None), Served("judge", "release-2", None)])
-    with serving(app) as url:
-        with (folder / "tensaku.toml").open("a", encoding="utf-8") as file:
-            file.write(DESK.format(url=url))
+    engine = ScriptedEngine(answer, can=("json",))
+    models = [Served("monthly-comment", "release-1", None), Served("base", "release-2", None)]
+    with serving(build_app(engine=engine, models=models)) as url:
+        words = EXAMPLE.read_text(encoding="utf-8").replace("http://127.0.0.1:8090", url)
+        for model, small in LOCAL.items():
+            assert model in words
+            words = words.replace(model, small)
+        (folder / "tensaku.toml").write_text(words + '\n[trim]\nkeep = "all"\n', encoding="utf-8")
         result = run(cli, folder)
         assert result.code == 0, result.err
         asked = len(engine.requests)
         assert run(cli, folder).code == 0
         assert len(engine.requests) == asked  # nothing is asked twice
     artifact, found = board_of(folder)
-    assert {row["name"] for row in found["rows"]} == {"draft", "rules", "first", "second", "third", "fourth", "api"}
+    assert {row["name"] for row in found["rows"]} == {"draft", "rules", *TABLE, "api"}
     assert found["order"][0] == "api"
     held = {row["name"]: row for row in found["rows"]}
     assert held["api"]["costs"]["yen_per_thousand"] > 0
-    bases = ["path:model", "path:second", "path:third", "path:fourth"]
-    assert [held[name]["about"] for name in ("first", "second", "third", "fourth")] == [f"{b}, lora" for b in bases]
+    bases = ["path:model", "path:second", "path:models/third", "path:models/fourth"]
+    assert [held[name]["about"] for name in TABLE] == [f"{base}, lora" for base in bases]
     judged = found["panel"]["judge"]["sealed"]
-    assert set(judged["contestants"]) == {"draft", "first", "second", "third", "fourth", "api"}
-    assert judged["verdicts"] + sum(judged["unusable"].values()) == judged["questions"] > 0
+    assert set(judged["contestants"]) == {"draft", *TABLE, "api"}
+    graded = sum(sum(one["given"]) for one in judged["grades"].values()) + sum(judged["ungraded"].values())
+    assert judged["verdicts"] + sum(judged["unusable"].values()) + graded == judged["questions"] > 0
+    assert judged["unusable"]["no plain verdict"] > 0  # a server that holds to no schema is not helped out
+    assert judged["grades"]["api"]["mean"] == 4
     page = artifact.file("leaderboard.html").read_text(encoding="utf-8")
     for words in ("読み比べと判定", "すべての出力", "公表文"):
         assert words in page, words

@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 from tensaku.cli import main
+from tensaku.errors import UsageError
+from tensaku.library import answerer, writing
+from tensaku.pipeline import Workspace
+from tensaku.records import Message
+from tensaku.serve import Served, build_app
+from tensaku.testing import ScriptedEngine, serving
 
 RULE = "# 運用規程\n\n第3条（解約の受付） 解約の申込みは、毎営業日の午後3時までに受け付ける。\n"
 SECRET = "# 監査手帳\n\n内部監査の暗号名は紅葉作戦である。\n"
@@ -88,3 +94,47 @@ def test_a_task_without_documents(
     lay_out(tmp_path / "desk")
     code, _, err = run(capsys, monkeypatch, "index", "-C", str(tmp_path / "desk"))
     assert (code, "names no documents" in err) == (2, True)
+
+
+def worded(messages: tuple[Message, ...]) -> str:
+    """A model that says one thing that its sources bear out, and one that they do not."""
+    assert "第3条" in messages[-1].content
+    return "解約の申込みは午後4時までに受け付ける。[1]解約の手数料は9%である。[1]"
+
+
+def test_a_configured_engine_words_answers_and_each_sentence_is_checked(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(capsys, monkeypatch, "index", "-C", str(desk))
+    served = Served(name="base", release="", adapter=None, engine=ScriptedEngine(worded))
+    with serving(build_app(engine=ScriptedEngine(worded), models=[served])) as url:
+        engine = f'retrieve.engine={{ engine = "openai", url = "{url}/v1", model = "base" }}'
+        words = ("search", "解約の申込みは何時まで", "--answer", "-s", 'retrieve.answers="model"', "-s", engine)
+        code, out, err = run(capsys, monkeypatch, *words, "--json", "-C", str(desk))
+        assert code == 0, err
+        told = json.loads(out)
+        assert (told["by"], told["found"]) == ("model", True)
+        assert told["said"] == [{"text": "解約の申込みは午後4時までに受け付ける。", "cites": [1], "borne": True}]
+        assert told["dropped"] == ["解約の手数料は9%である。"]
+        code, out, _ = run(capsys, monkeypatch, *words, "-s", 'retrieve.unsupported="mark"', "-C", str(desk))
+        assert "解約の手数料は9%である。（根拠なし）" in out
+    code, _, err = run(capsys, monkeypatch, *words, "-C", str(desk))
+    assert (code, "Traceback" in err) == (1, False), "a model that does not answer is told"
+
+
+def test_who_words_the_answers(desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    run(capsys, monkeypatch, "index", "-C", str(desk))
+    with writing(Workspace.open(desk), lambda: ScriptedEngine(worded)) as write:
+        assert write is None, "quotations need no model"
+    workspace = Workspace.open(desk, ['retrieve.answers="model"'])
+    with pytest.raises(UsageError, match="there is no model yet"), writing(workspace):
+        pass
+    question = "解約の申込みは何時まで"
+    with workspace.open_ledger() as ledger:
+        for context, by in ((2000, "model"), (400, "extract")):
+            champion = ScriptedEngine(worded, context=context)
+            with writing(workspace, lambda champion=champion: champion) as write:  # type: ignore[misc]
+                told = answerer(workspace, ledger, write).answer(question)
+                assert (told.by, "午後4時" in told.text) == (by, True), context
+        (request,) = champion.requests or (None,)
+        assert request is None, "what does not fit is not asked"

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.plan.cases import CASES
 
+from tensaku.models.block_files import FILE
 from tensaku.plan.headers import describe
 
 HERE = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def described(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
     """The model's configuration, and for blocks the bits of a number, so that the file can be read by itself."""
     found: dict[str, Any] = {"config": json.loads((folder / "config.json").read_text(encoding="utf-8"))}
     if case.get("method") == "qlora":
-        blocks = folder / "quantised.safetensors"
+        blocks = folder / FILE
         numbers = describe(str(folder)).parameters
         found["stored_bits"] = round(8 * blocks.stat().st_size / numbers, 4)
     return found

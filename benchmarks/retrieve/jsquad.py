@@ -11,7 +11,7 @@ import numpy as np
 
 from tensaku.retrieve.similar import Index, terms
 
-__all__ = ["Course", "bigram_bm25", "lay_out", "measured", "read"]
+__all__ = ["Course", "Hiding", "bigram_bm25", "lay_out", "measured", "paths_of", "read"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,22 @@ def lay_out(course: Course, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, (title, text) in enumerate(course.passages):
         (folder / f"p{number:05d}.md").write_text(f"# {title}\n\n{text}\n", encoding="utf-8")
+
+
+def paths_of(course: Course) -> list[str]:
+    """The paths of the paragraphs in an index whose source is called jsquad."""
+    return [f"jsquad/p{number:05d}.md" for number in range(len(course.passages))]
+
+
+class Hiding:
+    """Who may see what: everybody everything but one paragraph."""
+
+    def __init__(self, every: frozenset[str]) -> None:
+        self.every, self.path = every, ""
+
+    def __call__(self, person: str) -> frozenset[str]:
+        """The paths that may be seen."""
+        return self.every - {self.path}
 
 
 def bigram_bm25(course: Course) -> Callable[[str], list[int]]:

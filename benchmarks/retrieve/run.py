@@ -1,11 +1,11 @@
 """Search on JSQuAD and at size: one command, tables, one JSON.
 
-    make bench-retrieve DATA=jsquad.json            everything; with QUICK=1 every fourth question and no million
+    make bench-retrieve DATA=jsquad.json            everything; with QUICK=1 every fourth question, 20 thousand at most
     make bench-retrieve ARGS="--sizes 1000000"      growth alone, at these sizes
 
 Recall counts a question as answered by the paragraph that it was written for, among all paragraphs of all articles.
 The bigram BM25 (k1 1.2, b 0.75) is computed in the same run over the same texts. A question whose paragraph is left out
-counts as one that cannot be answered. No weight is learnt from any question.
+counts as one that cannot be answered. No weight is learnt from any of these questions (`learn.py` says from which).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,51 +24,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.retrieve.grown import grow
-from benchmarks.retrieve.jsquad import Course, bigram_bm25, lay_out, measured, read
+from benchmarks.retrieve.grown import fill, grow
+from benchmarks.retrieve.jsquad import Course, Hiding, bigram_bm25, lay_out, measured, paths_of, read
+from benchmarks.retrieve.remembering import Remembering
 
 from tensaku.errors import TensakuError, UsageError
 from tensaku.machine import processor
-from tensaku.models.embed import Embedder, Local
-from tensaku.retrieve.answer import confidence
+from tensaku.models.embed import Local
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Hit, Searcher, Steps
 
 HERE = Path(__file__).parents[1]
 RESULT = HERE / "results" / "retrieve.json"
+PEER_MOST = 100_000
+"""Passages beyond which the peer is not asked: it scores every one of them in Python, question by question."""
 KINDS = {
     "words": Steps(vectors=False, rerank=False),
     "vectors": Steps(words=False, rerank=False),
     "fused": Steps(rerank=False),
     "reranked": Steps(),
 }
-
-
-class Remembering:
-    """An embedder that keeps the vectors of questions, since each is asked several times here."""
-
-    def __init__(self, inner: Embedder) -> None:
-        self.name, self._inner = inner.name, inner
-        self._kept: dict[str, Any] = {}
-        self.seconds = 0.0
-
-    def passages(self, texts: Sequence[str]) -> Any:
-        """As the inner one."""
-        return self._inner.passages(texts)
-
-    def question(self, text: str) -> Any:
-        """As the inner one, once."""
-        if text not in self._kept:
-            began = time.perf_counter()
-            self._kept[text] = self._inner.question(text)
-            self.seconds += time.perf_counter() - began
-        return self._kept[text]
-
-    @property
-    def each_ms(self) -> float:
-        """Mean time of a question's vector, in milliseconds."""
-        return 1000 * self.seconds / max(len(self._kept), 1)
 
 
 def _number(hit: Hit) -> int:
@@ -77,14 +54,16 @@ def _number(hit: Hit) -> int:
 def quality(course: Course, folder: Path) -> dict[str, Any]:
     """Recall, MRR and "not found" on JSQuAD."""
     lay_out(course, folder / "docs")
-    embedder = Remembering(Local())
+    embedder = Remembering(Local(), folder / "questions.npz")
     began = time.perf_counter()
     done = index([Collection("jsquad", folder / "docs")], folder / "index", embedder, size=10_000)
     seconds = time.perf_counter() - began
     print(f"{done.passages} passages in {seconds:.0f} s", flush=True)
+    embedder.learn(course.questions)
     peer = bigram_bm25(course)
     table = {"bigram_bm25": measured([peer(question) for question in course.questions], course.gold)}
-    searcher = Searcher(folder / "index", embedder, Rights(None))
+    hiding = Hiding(frozenset(paths_of(course)))
+    searcher = Searcher(folder / "index", embedder, Rights(None, {"jsquad": hiding}))
     for name, steps in KINDS.items():
         orders = [[_number(hit) for hit in searcher.search(q, k=30, steps=steps)] for q in course.questions]
         table[name] = measured(orders, course.gold)
@@ -92,37 +71,78 @@ def quality(course: Course, folder: Path) -> dict[str, Any]:
     out: dict[str, Any] = {
         key: {name: row[key] for name, row in table.items()} for key in ("recall1", "recall5", "mrr")
     }
-    out["vs_peer"] = round(table["reranked"]["recall1"] - table["bigram_bm25"]["recall1"], 2)
+    out["over_bigram_bm25"] = round(table["reranked"]["recall1"] - table["bigram_bm25"]["recall1"], 2)
     out["questions"], out["passages"] = len(course.questions), done.passages
     if done.read == done.documents:
         out["index_passages_per_s"] = round(done.passages / seconds, 2)
     out["question_vector_ms"] = round(embedder.each_ms, 1)
-    out["not_found"] = not_found(course, searcher)
+    out["not_found"] = not_found(course, searcher, hiding)
     return out
 
 
-def not_found(course: Course, searcher: Searcher) -> dict[str, Any]:
-    """Precision and recall of "not found": each question once with its paragraph, once without; and of the answers."""
-    kept: list[tuple[bool, float, bool]] = []
+def not_found(course: Course, searcher: Searcher, hiding: Hiding) -> dict[str, Any]:
+    """Precision and recall of "not found": each fourth question once with its paragraph, once with it hidden."""
+    kept: list[tuple[bool, float]] = []
     for question, gold in list(zip(course.questions, course.gold, strict=True))[::4]:
-        hits = searcher.search(question, k=2)
-        right = _number(hits[0]) == gold
-        kept.append((True, confidence(hits[0]), right))
-        hidden = [hit for hit in searcher.search(question, k=5) if _number(hit) != gold]
-        if hidden:
-            kept.append((False, confidence(hidden[0]), False))
+        for path in ("", paths_of(course)[gold]):
+            hiding.path = path
+            kept.append((not path, searcher.search(question, k=1)[0].sure))
+    hiding.path = ""
     rows = {}
-    for sure in (0.4, 0.5, 0.55, 0.6, 0.65, 0.7):
-        said = [answerable for answerable, sureness, _ in kept if sureness < sure]
-        unanswerable = sum(not answerable for answerable, *_ in kept)
-        told = sum(not answerable for answerable in said)
+    for sure in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6):
+        said = [answerable for answerable, sureness in kept if sureness < sure]
+        told, every = sum(not answerable for answerable in said), len(kept) // 2
         rows[str(sure)] = {
             "precision": round(told / len(said), 3) if said else None,
-            "recall": round(told / unanswerable, 3),
-            "answerable_answered": round(sum(a and s >= sure for a, s, _ in kept) / sum(a for a, *_ in kept), 3),
+            "recall": round(told / every, 3),
+            "answerable_answered": round(sum(a and s >= sure for a, s in kept) / every, 3),
         }
         print(f"  not found, sure {sure}: {rows[str(sure)]}", flush=True)
     return rows
+
+
+def beside(peer: Path, texts: list[str], course: Course, vectors: dict[str, Any], scratch: Path) -> dict[str, Any]:
+    """Haystack on the same passages and vectors: as it comes, and told that every character is a word."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    np.savez(scratch / "vectors.npz", **vectors)
+    out = {}
+    for name, pattern in (("default", ""), ("characters", r"(?u)\w")):
+        job = {"passages": texts, "questions": course.questions, "gold": course.gold, "pattern": pattern}
+        (scratch / "job.json").write_text(
+            json.dumps({**job, "vectors": str(scratch / "vectors.npz")}), encoding="utf-8"
+        )
+        script = Path(__file__).with_name("haystack_peer.py")
+        told = [str(peer), str(script), str(scratch / "job.json"), str(scratch / "out.json")]
+        subprocess.run(told, check=True)
+        out[name] = json.loads((scratch / "out.json").read_text(encoding="utf-8"))
+        print(f"  Haystack, {name}: {out[name]}", flush=True)
+    return out
+
+
+def beside_quality(peer: Path, course: Course, folder: Path) -> dict[str, Any]:
+    """Haystack on JSQuAD, each paragraph with one vector of the same model, as it embeds documents."""
+    embedder = Remembering(Local(), folder / "questions.npz")
+    texts = [f"{title}\n{text}" for title, text in course.passages]
+    kept = folder / "paragraphs.npy"
+    if not kept.is_file():
+        np.save(kept, embedder.passages(texts))
+    questions = np.stack([embedder.question(question) for question in course.questions])
+    return beside(peer, texts, course, {"passages": np.load(kept), "questions": questions}, folder / "haystack")
+
+
+def beside_size(peer: Path, course: Course, passages: int, folder: Path) -> dict[str, Any]:
+    """Haystack at so many passages, with vectors drawn by lot, thirty questions."""
+    texts = [
+        part for path in sorted((folder / "docs").glob("*.md")) for part in path.read_text(encoding="utf-8").split("# ")
+    ]
+    texts = [text for text in texts if text]
+    few = Course([], course.questions[:: max(1, len(course.questions) // 30)][:30], [], [])
+    vectors = {"passages": Drawn().passages(texts), "questions": Drawn().passages(few.questions)}
+    return beside(peer, texts, few, vectors, folder / "haystack")
+
+
+def _unit(rows: Any) -> Any:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 class Drawn:
@@ -132,8 +152,9 @@ class Drawn:
 
     def passages(self, texts: Sequence[str]) -> Any:
         """One row a text."""
-        rows = np.stack([np.random.default_rng(len(t) * 7919 + hash(t) % 2**31).standard_normal(384) for t in texts])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        seed = sum(map(len, texts)) * 7919 + hash(texts[0]) % 2**31
+        rows = np.random.default_rng(seed).standard_normal((len(texts), 384), np.float32)
+        return _unit(rows)
 
     def question(self, text: str) -> Any:
         """One vector."""
@@ -141,12 +162,17 @@ class Drawn:
 
 
 def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[str, Any]:
-    """Speed of indexing and search, and memory, at so many passages."""
+    """Speed of indexing and search, and memory, at so many passages; a million are put together by `fill`."""
     began = time.perf_counter()
-    grow(course, passages, folder / "docs")
-    laid = time.perf_counter()
-    done = index([Collection("grown", folder / "docs")], folder / "index", Drawn(), size=4000)
-    seconds = time.perf_counter() - laid
+    if passages <= PEER_MOST:
+        grow(course, passages, folder / "docs")
+        began = time.perf_counter()
+        read = index([Collection("grown", folder / "docs")], folder / "index", Drawn(), size=4000).read
+    else:
+        drawn, read = np.random.default_rng(1), 0
+        fill(course, passages, folder / "index", lambda n: _unit(drawn.standard_normal((n, 384), np.float32)))
+    seconds = time.perf_counter() - began
+    indexing_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
     searcher = Searcher(folder / "index", Drawn(), Rights(None))
     times = []
     for question in course.questions[:5]:
@@ -157,14 +183,14 @@ def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[
         times.append(1000 * (time.perf_counter() - at))
     disk = sum(path.stat().st_size for path in (folder / "index" / "snapshots").rglob("*") if path.is_file())
     row = {
-        "passages": done.passages,
-        "laid_out_s": round(laid - began, 1),
+        "passages": passages,
         "index_s": round(seconds, 1),
-        "passages_per_s": None if done.unchanged else round(done.passages / seconds),
+        "passages_per_s": round(passages / seconds) if read else None,
         "p50_ms": round(float(np.percentile(times, 50)), 1),
         "p99_ms": round(float(np.percentile(times, 99)), 1),
         "p99_with_question_vector_ms": round(float(np.percentile(times, 99)) + vector_ms, 1),
         "index_mb": round(disk / 1e6),
+        "peak_rss_indexing_mb": indexing_mb,
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
     }
     print(f"  {passages:>9,} passages: {row}", flush=True)
@@ -178,6 +204,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="every fourth question; 1 thousand and 20 thousand")
     parser.add_argument("--sizes", type=int, nargs="*", help="passages; numbers: growth alone; none: recall alone")
     parser.add_argument("--work", type=Path, help="keep the documents and the index here; a second run reads them")
+    parser.add_argument("--peer", type=Path, help="the Python that has Haystack")
     parser.add_argument("--out", type=Path, default=RESULT)
     told = parser.parse_args(argv)
     if not told.data.is_file():
@@ -188,9 +215,16 @@ def main(argv: list[str] | None = None) -> int:
         scratch = told.work or Path(temporary)
         if told.sizes is None or not told.sizes:
             out = {**out, **quality(course, scratch / "js")}
+            if told.peer:
+                out["vs_peer"] = {"jsquad": beside_quality(told.peer, course, scratch / "js")}
         rows = out.get("growth", {})
-        for number in ([1000, 20_000] if told.quick else [1000, 100_000]) if told.sizes is None else told.sizes:
+        for number in (
+            ([1000, 20_000] if told.quick else [1000, 100_000, 1_000_000]) if told.sizes is None else told.sizes
+        ):
             rows[str(number)] = size(course, number, scratch / f"n{number}", out.get("question_vector_ms", 0.0))
+            if told.peer and number <= PEER_MOST:
+                found = beside_size(told.peer, course, number, scratch / f"n{number}")
+                out.setdefault("vs_peer", {})[str(number)] = found
     out["growth"] = rows
     out["p99_ms"] = {number: row["p99_ms"] for number, row in rows.items()}
     out["machine"] = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}

@@ -2,6 +2,7 @@
 
     make bench-serve DESK=DIR            over the workspace DIR where `tensaku demo DIR --no-serve` was run
     make bench-serve DESK=DIR QUICK=1    fewer drafts, within ten minutes
+    make bench-serve DESK=DIR PARTS="facts eviction formats profiles"    what parts.py says of them
 
 Each engine runs in a process of its own, one after the other, on the same token ids with the same trained adapter, two
 threads at most. llama.cpp reads the same weights in 4 bits. `benchmarks/results/serve.json` holds the ratios.
@@ -12,120 +13,17 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serve.desk import RESULT, WORK, Desk, run
 from benchmarks.serve.gguf_lora import write_lora
+from benchmarks.serve.parts import PARTS, measure
 from benchmarks.tune.machine import machine
-from safetensors.torch import load_file, save_file
 
 from tensaku.errors import TensakuError
 from tensaku.models.gguf_write import write_gguf
-from tensaku.models.tokenizer import Tokenizer
-from tensaku.revise.question import messages
-
-HERE = Path(__file__).parent
-WORK = HERE.parent / ".work" / "serve"
-RESULT = HERE.parent / "results" / "serve.json"
-_ADAPTERS = 8
-
-
-class Desk:
-    """A workspace with a tuned adapter: its newest artifacts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.instruction = (folder / "instruction.md").read_text(encoding="utf-8")
-        self.adapter = self._newest("tune") / "adapter"
-        self.lessons = self._newest("lessons") / "lessons.jsonl"
-        self.models = {"trimmed": self._newest("trim"), "whole": self._newest("base")}
-        exam = self._newest("exam") / "exam.jsonl"
-        rows = [json.loads(line) for line in exam.read_text(encoding="utf-8").splitlines()]
-        self.exam = [row.get("pair", row) for row in rows]
-
-    def _newest(self, stage: str) -> Path:
-        found = sorted((self.folder / ".tensaku" / "artifacts").glob(f"{stage}-*/manifest.json"), key=os.path.getmtime)
-        if not found:
-            sys.exit(f"{self.folder} holds no {stage}: run `tensaku demo {self.folder} --no-serve` first")
-        return found[-1].parent
-
-    def order(self, which: str, count: int) -> dict[str, Any]:
-        """What every engine is asked."""
-        model = self.models[which]
-        tokenizer = Tokenizer.load(model)
-        rows = self.exam[:count]
-        asked = [
-            messages(self.instruction, row["draft"], fund=row["fund"], section=row["section"], as_of=row["as_of"])
-            for row in rows
-        ]
-        known = [turns[-1].content for turns in asked]
-        return {
-            "model": str(model),
-            "adapters": [str(folder) for folder in self._adapters()],
-            "lessons": str(self.lessons),
-            "messages": [[[turn.role, turn.content] for turn in turns] for turns in asked],
-            "known": known,
-            "predictions": [row["draft"] for row in rows],
-            "prompts": [tokenizer.chat(turns) for turns in asked],
-            "eos": sorted(tokenizer.eos)[0],
-            "max_tokens": 400,
-            "context": 1024,
-            "threads": min(2, len(os.sched_getaffinity(0))),
-            "precision": "int8",
-            "hf_prompts": 8,
-        }
-
-    def examples(self, count: int) -> list[list[str]]:
-        """The first lessons as turns before the question: an instruction that shows what it means."""
-        rows = [json.loads(line) for line in self.lessons.read_text(encoding="utf-8").splitlines()[:count]]
-        turns = [(("user", row["draft"]), ("assistant", row["final"])) for row in rows]
-        return [list(turn) for pair in turns for turn in pair]
-
-    def _adapters(self) -> list[Path]:
-        """The adapter, and seven that differ from it a little: other content, other hash, much the same work."""
-        made = [self.adapter]
-        for i in range(1, _ADAPTERS):
-            folder = WORK / f"adapter-{i}"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            shutil.copy(self.adapter / "adapter_config.json", folder)
-            tensors = load_file(self.adapter / "adapter_model.safetensors")
-            save_file(
-                {n: t * (1 - 0.002 * i) if "lora_B" in n else t for n, t in tensors.items()},
-                folder / "adapter_model.safetensors",
-            )
-            made.append(folder)
-        return made
-
-
-def run(name: str, python: str, script: str, order: dict[str, Any], seconds: float) -> dict[str, Any] | None:
-    """One engine in a process of its own; None, with a line that says why, where it could not."""
-    asked, told = WORK / f"{name}.order.json", WORK / f"{name}.json"
-    asked.write_text(json.dumps(order, ensure_ascii=False), encoding="utf-8")
-    told.unlink(missing_ok=True)
-    env = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
-    }
-    env |= {"OMP_NUM_THREADS": str(order["threads"]), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
-    try:
-        with (WORK / f"{name}.log").open("wb") as log:
-            command = [python, str(HERE / script), str(asked), str(told)]
-            subprocess.run(command, env=env, stdout=log, stderr=log, check=True, timeout=seconds)
-    except (OSError, subprocess.SubprocessError) as error:
-        print(f"{name}: not measured ({error}); see {WORK / name}.log", flush=True)
-        return None
-    found: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
-    print(f"{name}: " + _line(found), flush=True)
-    return found
-
-
-def _line(found: dict[str, Any]) -> str:
-    speeds = [f"{k} {v['tokens_per_second']:g}" for k, v in found.items() if isinstance(v, dict)]
-    return f"{', '.join(speeds)} tokens/s; {found['memory_mb']} MB"
 
 
 def ratios(found: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
@@ -195,10 +93,21 @@ def main() -> None:
     asked.add_argument("--vllm", default="", help="a Python with vllm-cpu")
     asked.add_argument("--gguf", type=Path, help="the 4-bit file of the base; by default the demonstration's")
     asked.add_argument("--quick", action="store_true")
+    asked.add_argument("--parts", nargs="*", choices=("speed", *PARTS), help="only these; quick: speed alone")
     asked.add_argument("--ours", action="store_true", help="measure ours alone; the peers' rows stay as they were")
     args = asked.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     desk, count = Desk(args.desk), 16 if args.quick else 100
+    parts = args.parts or (("speed",) if args.quick else ("speed", *PARTS))
+    if "speed" in parts:
+        _speed(args, desk, count)
+    for part in parts:
+        if part != "speed" and (found := measure(part, desk, count)) is not None:
+            _keep({part: found})
+
+
+def _speed(args: argparse.Namespace, desk: Desk, count: int) -> None:
+    """Ours beside its peers."""
     order = desk.order("trimmed", count) | {"facts": True, "examples": desk.examples(6)}
     found: dict[str, dict[str, Any] | None] = {
         "ours trimmed": run("ours-trimmed", sys.executable, "ours.py", order, 600)
@@ -207,11 +116,21 @@ def main() -> None:
         print(outside_products(found["ours trimmed"]), flush=True)
     found["ours whole"] = run("ours-whole", sys.executable, "ours.py", desk.order("whole", count), 600)
     if args.ours:
-        before = json.loads(RESULT.read_text(encoding="utf-8"))["rows"] if RESULT.exists() else {}
-        found = before | found
+        found = _kept().get("rows", {}) | found
     else:
         _peers(args, desk, order, found)
-    _keep(found, quick=args.quick)
+    result = ratios(found)
+    _keep(result | {"quick": args.quick, "rows": {name: _without_texts(row) for name, row in found.items()}})
+    print(table(found))
+    print(never_slower(result["never_slower_than_plain"]))
+    print(json.dumps({k: v for k, v in result.items() if k != "rows"}, ensure_ascii=False))
+
+
+def never_slower(found: dict[str, float | None]) -> str:
+    """Drafted over plain at each level, and whether it is slower anywhere."""
+    said = ", ".join(f"{level.replace('x', ' with adapters ')}: {ratio}" for level, ratio in found.items())
+    slower = [level for level, ratio in found.items() if ratio is not None and ratio < 1]
+    return f"Drafted over plain, at once: {said}. " + (f"SLOWER at {', '.join(slower)}" if slower else "Never slower.")
 
 
 def _peers(
@@ -230,17 +149,16 @@ def _peers(
         found[f"vllm {kind}"] = run(f"vllm-{kind}", args.vllm, "vllm_peer.py", theirs, 300)
 
 
-def _keep(found: dict[str, dict[str, Any] | None], *, quick: bool) -> None:
-    result = ratios(found) | {
-        "machine": machine(),
-        "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "quick": quick,
-        "rows": {name: _without_texts(row) for name, row in found.items()},
-    }
+def _kept() -> dict[str, Any]:
+    return dict(json.loads(RESULT.read_text(encoding="utf-8"))) if RESULT.exists() else {}
+
+
+def _keep(found: dict[str, Any]) -> None:
+    """Write what was measured into the result's file, beside what stands there of other parts."""
+    result = _kept() | found
+    result |= {"machine": machine(), "measured": datetime.datetime.now(datetime.UTC).date().isoformat()}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(table(found))
-    print(json.dumps({k: v for k, v in result.items() if k != "rows"}, ensure_ascii=False))
 
 
 def _without_texts(row: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -25,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from benchmarks.serve.run import RESULT, WORK, Desk
+from benchmarks.serve.desk import RESULT, WORK, Desk, tuned_copy
 from benchmarks.tune.machine import machine
-from safetensors.torch import load_file, save_file
 
 _MB_FLAT = 1.05
 _FIRST_MINUTE = 60.0
@@ -36,17 +34,7 @@ _FIRST_MINUTE = 60.0
 
 def adapters(desk: Desk, count: int) -> list[Path]:
     """The trained adapter, and `count` - 1 that differ from it: other content, other answers here and there."""
-    made = [desk.adapter]
-    tensors = load_file(desk.adapter / "adapter_model.safetensors")
-    for i in range(1, count):
-        folder = WORK / f"soak-{i}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        shutil.copy(desk.adapter / "adapter_config.json", folder)
-        scaled = {name: t * (1 - 0.01 * i) if "lora_B" in name else t for name, t in tensors.items()}
-        save_file(scaled, folder / "adapter_model.safetensors")
-        made.append(folder)
-    return made
+    return [desk.adapter, *(tuned_copy(desk.adapter, f"soak-{i}", 1 - 0.01 * i) for i in range(1, count))]
 
 
 def serve(order: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ class Desk:
         """Every lesson as the stage `tune` would learn it."""
         tokenizer = Tokenizer.load(self.model(trimmed))
         instruction = self.workspace.instruction()
-        return [Lesson(*to_example(tokenizer, pair, instruction)) for pair in read_pairs(self.built["lessons"])]
+        return [Lesson(*to_example(tokenizer, pair, instruction)[:2]) for pair in read_pairs(self.built["lessons"])]
 
     def exam(self, n: int) -> list[Pair]:
         """`n` pairs of the exam at even distances."""

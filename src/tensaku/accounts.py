@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, Folder, ledger_of
+from tensaku.options import HERE, ByOr, Folder, Json, ledger_of
 
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger, PersonRow
@@ -18,8 +18,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The people who write, tune and approve.", no_args_is_help=True, rich_markup_mode=None)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-By = Annotated[str, typer.Option("--by", help="Who does this; by default the person of this ledger called system.")]
 Name = Annotated[str, typer.Argument(help="The short name.")]
 Roles = Annotated[
     list[str] | None,
@@ -39,7 +37,7 @@ def add(
     fund: Funds = None,
     task: Tasks = None,
     password: Annotated[bool, typer.Option("--password", help="Print a password that works once.")] = False,
-    by: By = "",
+    by: ByOr = "",
     folder: Folder = HERE,
 ) -> None:
     """Add a person to the ledger."""
@@ -58,7 +56,7 @@ def set_(
     fund: Funds = None,
     task: Tasks = None,
     all_: Annotated[bool, typer.Option("--all", help="Every task and fund.")] = False,
-    by: By = "",
+    by: ByOr = "",
     folder: Folder = HERE,
 ) -> None:
     """Change what a person may do: these roles and no others, these tasks and funds and no others."""
@@ -77,7 +75,7 @@ def set_(
 def password(
     name: Name,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read it from standard input; it then stays.")] = False,
-    by: By = "",
+    by: ByOr = "",
     folder: Folder = HERE,
 ) -> None:
     """Give a person a new password, printed here and good for one sign-in. It also lifts a lock."""
@@ -91,21 +89,21 @@ def password(
 
 
 @app.command("disable")
-def disable(name: Name, by: By = "", folder: Folder = HERE) -> None:
+def disable(name: Name, by: ByOr = "", folder: Folder = HERE) -> None:
     """Let a person in no more; what they signed stays, and they are signed out at once."""
     with ledger_of(folder) as ledger:
         print(_line(ledger.set_active(name, False, by=_by(by))))
 
 
 @app.command("enable")
-def enable(name: Name, by: By = "", folder: Folder = HERE) -> None:
+def enable(name: Name, by: ByOr = "", folder: Folder = HERE) -> None:
     """Let a person in again."""
     with ledger_of(folder) as ledger:
         print(_line(ledger.set_active(name, True, by=_by(by))))
 
 
 @app.command("signout")
-def signout(name: Name, by: By = "", folder: Folder = HERE) -> None:
+def signout(name: Name, by: ByOr = "", folder: Folder = HERE) -> None:
     """End every sign-in of a person, on whatever machine."""
     with ledger_of(folder) as ledger:
         ledger.end_sessions(name, by=_by(by))

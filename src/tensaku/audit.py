@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, By, Folder, Json, ledger_of
+from tensaku.options import HERE, By, Folder, Json, acting, artifact_of, ledger_of
 
 if TYPE_CHECKING:
     pass
@@ -30,8 +30,7 @@ lineage = typer.Typer(
 )
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; stands in the log.")]
-AnchorFile = Annotated[Path | None, typer.Option("--to", help="The file; by default anchors.jsonl in the workspace.")]
-ANCHORS = "anchors.jsonl"
+AnchorFile = Annotated[Path | None, typer.Option("--to", help="The file; by default that of [govern] anchors.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,37 +61,46 @@ def log_list(
 
 @log.command("verify")
 def log_verify(
-    anchors: Annotated[Path | None, typer.Option(help="A file of anchors; by default anchors.jsonl here.")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="A file of anchors; by default that of [govern] anchors.")
+    ] = None,
     anchor: Annotated[list[str] | None, typer.Option(help="One from paper, as NUMBER:HASH; may be repeated.")] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """Check the whole chain, every row against it, and both against the anchors; exit code 3 if it does not hold."""
-    from tensaku.govern.anchors import check_log, parse_anchor, read_anchors
+    from tensaku.govern.anchors import check_log, missed_days, parse_anchor, read_anchors
+    from tensaku.pipeline import Workspace
 
     if anchors is not None and not anchors.is_file():
         raise UsageError("there is no such file", where=anchors, fix="Name the file that tensaku log anchor wrote")
-    held = read_anchors(anchors or folder / ANCHORS) + [parse_anchor(text) for text in anchor or []]
-    with ledger_of(folder) as ledger:
+    workspace = Workspace.open(folder)
+    noted = read_anchors(anchors or workspace.anchors)
+    held = noted + [parse_anchor(text) for text in anchor or []]
+    with workspace.open_ledger() as ledger:
         n = check_log(ledger, held)
+        missed = [str(day) for day in missed_days(ledger, noted)]
     if as_json:
-        print(json.dumps({"entries": n, "anchors": len(held), "holds": True}))
+        print(json.dumps({"entries": n, "anchors": len(held), "holds": True, "missed_days": missed}))
         return
     print(f"The log holds: {n} entries, every row as it was logged, {len(held)} anchors met.")
+    if missed:
+        more = f" and {len(missed) - 10} more" if len(missed) > 10 else ""
+        print(f"Days with entries and without an anchor: {', '.join(missed[-10:])}{more}")
     if not held:
         print("Without an anchor a cut tail or an old copy cannot be seen. Note one: tensaku log anchor")
 
 
 @log.command("anchor")
 def log_anchor(to: AnchorFile = None, folder: Folder = HERE, as_json: Json = False) -> None:
-    """Note the newest entry's hash in a file outside the ledger, once a day; print it to put it on paper as well."""
+    """Note the newest entry's hash in a file outside the ledger now, after checking the whole log; print it as well."""
     from tensaku.govern.anchors import add_anchor
+    from tensaku.pipeline import Workspace
 
-    with ledger_of(folder) as ledger:
-        made = add_anchor(ledger, to or folder / ANCHORS)
-    print(
-        json.dumps(asdict(made)) if as_json else f"{made.line}\n{made.at}  keep this where the ledger's keeper cannot"
-    )
+    workspace = Workspace.open(folder)
+    with workspace.open_ledger() as ledger:
+        made = add_anchor(ledger, to or workspace.anchors, workspace.spec.govern.anchor_command)
+    print(json.dumps(made.values) if as_json else f"{made.line}\n{made.at}  keep this where the ledger's keeper cannot")
 
 
 @log.command("erase")
@@ -102,14 +110,21 @@ def log_erase(
     ] = None,
     by: By = "",
     reason: Reason = "",
-    kind: Annotated[str, typer.Option(help="With --older: draft, revision, final or answer.")] = "answer",
+    kind: Annotated[
+        str,
+        typer.Option(help="With --older: draft, revision, final, decision, report, answer, question or opinion."),
+    ] = "answer",
     older: Annotated[float | None, typer.Option(help="Every row older than so many days instead.")] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """Erase texts for good, by right or at the end of their time; the chain still holds, and says who and why."""
+    from tensaku.library import forget_erased
+    from tensaku.pipeline import Workspace
+
     wanted = list(subjects or [])
-    with ledger_of(folder) as ledger:
+    workspace = Workspace.open(folder)
+    with workspace.open_ledger() as ledger:
         if older is not None:
             if not 0 <= older <= 36_500:
                 raise UsageError(f"{older:g} days are no age", fix="Write a number from 0 to 36500")
@@ -118,15 +133,22 @@ def log_erase(
             raise UsageError("no row is named", fix="Name rows, as in draft:12, or an age with --older DAYS")
         taught = {one: ledger.saw(f"ledger:{one}")[1] for one in wanted if one.startswith("final:")}
         done = ledger.erase(wanted, by, reason)
+        taken = forget_erased(workspace, ledger)
+        for one in done:
+            if one.startswith("report:"):  # the file itself, kept by its hash
+                kept = workspace.root / "reports" / ledger.report(int(one[7:])).sha256
+                kept.unlink(missing_ok=True)
     told = {one: refs for one, refs in taught.items() if refs}
     if as_json:
-        print(json.dumps({"erased": done, "taught": told}, ensure_ascii=False))
+        print(json.dumps({"erased": done, "taught": told, "taken_out": taken}, ensure_ascii=False))
         return
     print(
         f"{len(done)} rows erased: {', '.join(done[:20])}{' ...' if len(done) > 20 else ''}"
         if done
         else "Nothing to erase"
     )
+    if taken:
+        print(f"{taken} comments taken out of the index of documents")
     for one, refs in told.items():
         print(
             f"{one} taught {', '.join(refs)}: sealed lessons and weights are not altered; decide whether to retire them"
@@ -211,8 +233,10 @@ def lineage_rebuild(folder: Folder = HERE) -> None:
     from tensaku.pipeline import Workspace
     from tensaku.store import Store
 
-    with ledger_of(folder) as ledger:
-        n = rebuild(ledger, Store(Workspace.open(folder).root))
+    workspace = Workspace.open(folder)
+    workspace.barriers().check_within(acting(), "the lineage")
+    with workspace.open_ledger() as ledger:
+        n = rebuild(ledger, Store(workspace.root))
     print(f"{n} releases")
 
 
@@ -233,9 +257,11 @@ def evidence(
         raise UsageError(f"{as_of} is still to come", fix="Name a day that has been")
     at = min(at, datetime.now(UTC))
     workspace = Workspace.open(folder)
+    barriers = workspace.barriers()
+    barriers.check_within(acting(), "the evidence pack")
     target = out or Path(f"evidence-{at:%Y-%m-%d}.zip")
-    with ledger_of(folder) as ledger:
-        made = pack(ledger, Store(workspace.root), target, at, folder / ANCHORS)
+    with workspace.open_ledger() as ledger:
+        made = pack(ledger, Store(workspace.root), target, at, workspace.anchors, barriers)
     if as_json:
         print(json.dumps(made, ensure_ascii=False))
         return
@@ -260,7 +286,7 @@ def bom(
 
     workspace = Workspace.open(folder)
     store = Store(workspace.root)
-    release = store.get(ref)
+    release = artifact_of(workspace, ref)
     if release.stage != "release":
         raise UsageError(f"{release.ref} is no release", where=store.root, fix="See: tensaku list release")
     bill = bill_of_materials(store, release)

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from tensaku import __version__, accounts, audit, governing, inbox, keys, library
+from tensaku import __version__, accounts, audit, card, governing, inbox, keys, library
+from tensaku.bundle import command as bundle
 from tensaku.errors import TensakuError, UsageError
-from tensaku.options import HERE, By, Folder, Json
+from tensaku.options import HERE, By, Folder, Json, act_as, acting, seen_ledger, seen_store
 
 __all__ = ["app", "main"]
 
@@ -28,10 +29,7 @@ app = typer.Typer(
 app.add_typer(accounts.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(inbox.app, name="inbox")
-audit.add_to(app)
-governing.add_to(app)
-app.command("index")(library.index)
-app.command("search")(library.search)
+app.add_typer(card.app, name="card")
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s tune.epochs=1.")]
 Trial = Annotated[bool, typer.Option("--trial", help="Serve a release that nobody has approved; answers are marked.")]
@@ -73,9 +71,15 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    person: Annotated[
+        str, typer.Option("--as", help="Whose rights hold; by default those of this machine's user.")
+    ] = "",
 ) -> None:
     """Take the options that belong to no command."""
+    act_as(person)
 
 
 @app.command()
@@ -150,7 +154,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Walk the road from the sources up to a stage; what is done already is not done again."""
-    from tensaku.comparing import compare
+    from tensaku.comparing import compare, reported
     from tensaku.deploy import check_person, register_release
     from tensaku.pipeline import Workspace, build
     from tensaku.show import reporter
@@ -160,6 +164,7 @@ def run(
         raise UsageError(f"the ladder is no part of the way to {stage!r}", fix="Write: tensaku run tune --ladder")
     alone = [] if processes is None else [f"tune.processes={processes}"]
     workspace = Workspace.open(folder, [*(sets or []), *alone])
+    library.check_sources(workspace, acting(by))
     if ladder:
         _climb(workspace, as_json)
         return
@@ -176,13 +181,19 @@ def run(
             note_runs(workspace.root)
         except UsageError as error:  # the work is done and sealed; what is wrong concerns the plan alone
             print(f"tensaku: the plan's error of this run was not noted: {error}", file=sys.stderr)
-    board = compare(store, workspace) if stage == "evaluate" and workspace.spec.leaderboard.candidates else None
-    made = built.artifacts if board is None else {**built.artifacts, "leaderboard": board}
+    made, board = built.artifacts, None
+    if stage == "evaluate" and workspace.spec.leaderboard.candidates:
+        board = compare(store, workspace)
+        made = {**made, "leaderboard": board}
+    elif stage == "evaluate" and (heard := reported(store, workspace)) is not None:
+        made = {**made, "evaluate": heard}
+    barriers = workspace.barriers()
+    made = {name: one for name, one in made.items() if barriers.opens(acting(by), one.ref)}
     if as_json:
         print(json.dumps({name: {"ref": a.ref, "facts": a.facts} for name, a in made.items()}))
     else:
         _show_run(made)
-    if board is not None and board.facts["failed"]:
+    if board is not None and (board.facts["failed"] or board.facts["judge_failed"]):
         raise typer.Exit(1)
 
 
@@ -257,11 +268,10 @@ def read(
     """Lay outputs out for people to read blind, two by two, at /read of the desk."""
     from tensaku.comparing import lay_out_reading
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     workspace = Workspace.open(folder)
     named = [name.strip() for name in candidates.split(",") if name.strip()]
-    added, chosen = lay_out_reading(Store(workspace.root), workspace, named, n, by)
+    added, chosen = lay_out_reading(seen_store(workspace, by), workspace, named, n, by)
     if as_json:
         print(json.dumps({"added": added, "candidates": chosen}, ensure_ascii=False))
     else:
@@ -312,15 +322,27 @@ def show(
 @app.command("export")
 def export_(
     ref: Annotated[str, typer.Argument(help="A tune artifact, or the first letters of its name; or: finals.")],
-    to: Annotated[str, typer.Option("--to", help="tensorboard or mlflow; of finals: docx, xlsx, csv or json.")],
-    out: Annotated[Path, typer.Option("--out", help="The folder to write into; made if it is not there.")],
+    to: Annotated[
+        str, typer.Option("--to", help="tensorboard or mlflow; of finals: docx, xlsx, csv, json or warehouse.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to write into; made if it is not there.")
+    ] = None,
     month: Annotated[str, typer.Option("--month", help="Of finals: this month alone, as 2026-10.")] = "",
     fund: Annotated[str, typer.Option("--fund", help="Of finals: this fund alone.")] = "",
     history: Annotated[bool, typer.Option("--history", help="Of finals: with every version and decision.")] = False,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Export a training's curves to TensorBoard or MLflow, or the published comments as Word, Excel, CSV or JSON."""
+    """Export a training's curves to TensorBoard or MLflow, or the published comments.
+
+    Comments go out as Word, Excel, CSV or JSON, or with their labels to the database that [ledger] warehouse names.
+    """
+    if ref == "finals" and to == "warehouse":
+        _copy(folder, as_json)
+        return
+    if out is None:
+        raise UsageError("no folder is named", fix="Name it with --out")
     if ref == "finals":
         from tensaku.deploy import export_finals
         from tensaku.pipeline import Workspace
@@ -336,6 +358,18 @@ def export_(
         print(json.dumps({"ref": artifact.ref, "to": to, "out": str(made)}, ensure_ascii=False))
     else:
         print(f"{made}\nShow it with: {HOW_TO_SHOW[to].format(made)}")
+
+
+def _copy(folder: Path, as_json: bool) -> None:
+    from tensaku.deploy import copy_finals
+    from tensaku.pipeline import Workspace
+
+    copied = copy_finals(Workspace.open(folder))
+    if as_json:
+        print(json.dumps({"new": copied.new, "changed": copied.changed, "same": copied.same}))
+        return
+    for table in copied.new:
+        print(f"{table}: {copied.new[table]} new, {copied.changed[table]} changed, {copied.same[table]} as they were")
 
 
 @app.command()
@@ -423,8 +457,8 @@ def deploy(
     from tensaku.show import print_rollouts
 
     workspace = Workspace.open(folder)
-    release = _store(folder).get(ref)
-    with _ledger(workspace) as ledger:
+    release = _store(folder, by).get(ref)
+    with seen_ledger(workspace, by) as ledger:
         print_rollouts([ledger.deploy(release.ref, by, share=share, note=note)], as_json)
 
 
@@ -434,7 +468,7 @@ def rollback(by: By, note: Note = "", folder: Folder = HERE, as_json: Json = Fal
     from tensaku.pipeline import Workspace
     from tensaku.show import print_rollouts
 
-    with _ledger(Workspace.open(folder)) as ledger:
+    with seen_ledger(Workspace.open(folder), by) as ledger:
         print_rollouts([ledger.roll_back(by, note=note)], as_json)
 
 
@@ -444,7 +478,7 @@ def rollouts(folder: Folder = HERE, as_json: Json = False) -> None:
     from tensaku.pipeline import Workspace
     from tensaku.show import print_rollouts
 
-    with _ledger(Workspace.open(folder)) as ledger:
+    with seen_ledger(Workspace.open(folder)) as ledger:
         print_rollouts(ledger.rollouts(), as_json)
 
 
@@ -508,15 +542,19 @@ def plan_(
     print(json.dumps(values, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-def _store(folder: Path) -> Any:
-    from tensaku.pipeline import TASK_FILE
-    from tensaku.store import Store
+def _store(folder: Path, by: str = "") -> Any:
+    from tensaku.pipeline import TASK_FILE, Workspace
 
     if not (folder / TASK_FILE).is_file():
         fix = "Name one with -C DIR"
         raise UsageError("this folder is no workspace: it has no tensaku.toml", where=folder, fix=fix)
-    return Store(folder / ".tensaku")
+    return seen_store(Workspace.read(folder), by)
 
 
-def _ledger(workspace: Any) -> Any:
-    return workspace.open_ledger()
+# Help lists commands in this order: what a newcomer needs first comes first.
+app.command("index")(library.index)
+app.command("search")(library.search)
+governing.add_to(app)
+audit.add_to(app)
+app.command("barriers")(library.barriers)
+app.command("bundle")(bundle.command)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from tensaku.errors import NotFound, TensakuError, UsageError
 from tensaku.evaluate import Board, Candidate, Entry, Examine, Judge, Judging, examine, judge, leaderboard
 from tensaku.evaluate.panel import panel
 from tensaku.evaluate.votes import Vote
-from tensaku.ledger import NewComparison, VoteRow
-from tensaku.pipeline import Built, Road, Workspace, build
+from tensaku.ledger import Ledger, NewComparison, VoteRow
+from tensaku.options import seen_ledger
+from tensaku.pipeline import Road, Workspace, build
 from tensaku.records import Pair, from_dict
 from tensaku.store import Artifact, Input, SourceFile, Store
 
-__all__ = ["compare", "lay_out_reading", "panel_of"]
+__all__ = ["compare", "lay_out_reading", "panel_of", "reported", "votes_file"]
 
 
 def compare(store: Store, workspace: Workspace) -> Artifact:
@@ -59,7 +61,12 @@ def compare(store: Store, workspace: Workspace) -> Artifact:
     given["names"] = SourceFile(workspace._named("names"))
     if workspace.spec.task.style:
         given["style"] = SourceFile(workspace._named("style"))
-    judged = _judged(store, workspace, shared, entries, made)
+    try:
+        judged = _judged(store, workspace, shared["exam"], entries, made)
+    except TensakuError as error:  # the candidates have answered; the board does without
+        judged, why = None, str(error)
+        store.reporter.say(f"leaderboard, the judge failed: {why}")
+        cfg = cfg.model_copy(update={"judge_failed": why})
     if judged is not None:
         given["judged"] = judged
     votes = _votes_file(workspace, shared["exam"], entries, made)
@@ -68,19 +75,44 @@ def compare(store: Store, workspace: Workspace) -> Artifact:
     return store.run(leaderboard, cfg, **given)
 
 
+def reported(store: Store, workspace: Workspace) -> Artifact | None:
+    """The evaluation with what people and the judge say of its outputs; None if there is nothing to say.
+
+    Its figures are those of the evaluation on the road, and no model is asked but the judge. It is no part of the road,
+    so a vote cast later leaves a release as it is.
+
+    Raises:
+        StageError: the judge failed; what it said before is kept.
+    """
+    road = Road(store, workspace)
+    road.walk("evaluate")
+    made, exam = road.done["evaluate"], road.done["exam"]
+    rows = ("base", "tuned") if made.facts["base_n"] == made.facts["exam_n"] else ("tuned",)
+    entries = [Entry(name=row, row=row) for row in rows]
+    answered = dict.fromkeys(rows, made)
+    said: dict[str, Input] = {}
+    judged = _judged(store, workspace, exam, entries, answered)
+    if judged is not None:
+        said["judged"] = judged
+    votes = _votes_file(workspace, exam, entries, answered)
+    if votes is not None:
+        said["votes"] = votes
+    return road.evaluate(**said) if said else None
+
+
 def _judged(
-    store: Store, workspace: Workspace, shared: Built, entries: Sequence[Entry], made: Mapping[str, Artifact]
+    store: Store, workspace: Workspace, exam: Artifact, entries: Sequence[Entry], made: Mapping[str, Artifact]
 ) -> Artifact | None:
     """What the judge of the task file says of the candidates, if there is one and anything to compare."""
     asked = workspace.spec.judge
     there = tuple(entry for entry in entries if not entry.failed)
-    if not asked.engine or not there:
+    if not asked.there or not there:
         return None
     road = Road(store, workspace)
     road.walk("trim")
     plain = tuple(Entry(name=entry.name, row=entry.row) for entry in there)  # what decides on the outputs
     cfg = Judging(entries=plain, **{name: getattr(asked, name) for name in Judge.model_fields})
-    given: dict[str, Input] = {"exam": shared["exam"], "base": road.model, "instruction": road.instruction}
+    given: dict[str, Input] = {"exam": exam, "base": road.model, "instruction": road.instruction}
     return store.run(judge, cfg, **given, candidates={entry.name: made[entry.name] for entry in there})
 
 
@@ -88,21 +120,17 @@ def _votes_file(
     workspace: Workspace, exam: Artifact, entries: Sequence[Entry], made: Mapping[str, Artifact]
 ) -> SourceFile | None:
     """The votes that people cast on just these outputs, in a file named by its content; None without any."""
-    if not workspace.ledger_file.exists():
-        return None
-    texts = _texts(exam, {entry.name: (made[entry.name], entry.row) for entry in entries if not entry.failed})
-    with workspace.open_ledger() as ledger:
-        votes = [
-            vote
-            for vote in ledger.votes()
-            if vote.exam == exam.ref
-            and texts.get(vote.left, {}).get(vote.item) == vote.left_text
-            and texts.get(vote.right, {}).get(vote.item) == vote.right_text
-        ]
+    rows = {entry.name: (made[entry.name], entry.row) for entry in entries if not entry.failed}
+    votes, _ = _votes_on(workspace, exam, rows)
     if not votes:
         return None
-    content = "".join(json.dumps(_vote(vote)._asdict(), ensure_ascii=False) + "\n" for vote in votes)
-    folder = workspace.root / "readings"
+    return votes_file(workspace.root, [_vote(vote)._asdict() for vote in votes])
+
+
+def votes_file(root: Path, votes: Sequence[Mapping[str, Any]]) -> SourceFile:
+    """Votes as a file below the workspace's root, a line a vote, named by its content."""
+    content = "".join(json.dumps(vote, ensure_ascii=False) + "\n" for vote in votes)
+    folder = root / "readings"
     path = folder / f"votes-{hashlib.sha256(content.encode()).hexdigest()[:12]}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -110,6 +138,28 @@ def _votes_file(
             file.write(content.encode())
         Path(file.name).replace(path)
     return SourceFile(path)
+
+
+def _votes_on(
+    workspace: Workspace,
+    exam: Artifact,
+    rows: Mapping[str, tuple[Artifact, str]],
+    opened: Callable[[Workspace], AbstractContextManager[Ledger]] = Workspace.open_ledger,
+) -> tuple[list[VoteRow], int]:
+    """The votes that people cast on just these outputs of this exam, and how many they cast on others."""
+    if not workspace.spec.ledger.url and not workspace.ledger_file.exists():
+        return [], 0
+    with opened(workspace) as ledger:
+        cast = ledger.votes()
+    texts = _texts(exam, rows) if cast else {}
+    votes = [
+        vote
+        for vote in cast
+        if vote.exam == exam.ref
+        and texts.get(vote.left, {}).get(vote.item) == vote.left_text
+        and texts.get(vote.right, {}).get(vote.item) == vote.right_text
+    ]
+    return votes, len(cast) - len(votes)
 
 
 def _vote(vote: VoteRow) -> Vote:
@@ -146,7 +196,8 @@ def lay_out_reading(store: Store, workspace: Workspace, names: Sequence[str], n:
     Raises:
         NotFound, UsageError: nothing was evaluated yet, or there is no candidate or person of that name.
     """
-    exam, rows = _newest(store, workspace)
+    made, rows = _newest(store, workspace)
+    exam = store.get(made.inputs["exam"])
     texts = _texts(exam, rows)
     chosen = list(names) or list(rows)
     for name in chosen:
@@ -170,7 +221,11 @@ def lay_out_reading(store: Store, workspace: Workspace, names: Sequence[str], n:
 
 
 def _newest(store: Store, workspace: Workspace) -> tuple[Artifact, dict[str, tuple[Artifact, str]]]:
-    """The exam, and each candidate with the artifact and the row that hold its outputs."""
+    """The newest leaderboard, else the newest evaluation; each candidate with artifact and row of its outputs.
+
+    Raises:
+        UsageError: nothing was evaluated yet.
+    """
     boards, evaluations = store.list("leaderboard"), store.list("evaluate")
     if boards:
         board = boards[-1]
@@ -180,22 +235,27 @@ def _newest(store: Store, workspace: Workspace) -> tuple[Artifact, dict[str, tup
             for entry in entries
             if not entry["failed"]
         }
-        return store.get(board.inputs["exam"]), rows
+        return board, rows
     if not evaluations:
         what = "nothing was evaluated yet"
         raise UsageError(what, where=workspace.folder, fix="Run: tensaku run evaluate")
     made = evaluations[-1]
-    return store.get(made.inputs["exam"]), {row: (made, row) for row in ("base", "tuned")}
+    return made, {row: (made, row) for row in ("base", "tuned")}
 
 
 def panel_of(store: Store, workspace: Workspace, resamples: int) -> dict[str, Any]:
-    """Strengths and agreement by everything that this workspace's people and its newest judge said; may be empty."""
-    people: list[Vote] = []
-    if workspace.ledger_file.exists():
-        with workspace.open_ledger() as ledger:
-            people = [_vote(vote) for vote in ledger.votes()]
-    judges = store.list("judge")
-    return panel(people, judges[-1] if judges else None, resamples, workspace.spec.evaluate.seed)
+    """Strengths and agreement by what this workspace's people and judge said of the newest outputs; may be empty.
+
+    `others` is how many votes were cast on outputs that no candidate gives any more.
+
+    Raises:
+        UsageError: nothing was evaluated yet.
+    """
+    made, rows = _newest(store, workspace)
+    votes, others = _votes_on(workspace, store.get(made.inputs["exam"]), rows, seen_ledger)
+    judged = store.get(made.inputs["judged"]) if "judged" in made.inputs else None
+    found = panel(list(map(_vote, votes)), judged, resamples, workspace.spec.evaluate.seed)
+    return {**found, "others": others} if found or others else {}
 
 
 def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artifact:

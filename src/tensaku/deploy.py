@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
+import logging
 import os
 import re
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +19,9 @@ from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
-from tensaku.ledger import Ledger
-from tensaku.library import answerer
+from tensaku.ledger import Ledger, NewAnswer
+from tensaku.library import answerer, writing
+from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
 from tensaku.store import Artifact, Reporter, Store
@@ -27,14 +31,19 @@ if TYPE_CHECKING:
     from tensaku.desk import AccessRules
     from tensaku.engines import Engine
     from tensaku.ledger import Ledger
-    from tensaku.records import Message
+    from tensaku.ledger.warehouse import Copied
+    from tensaku.records import Revision
     from tensaku.retrieve.answer import Answerer
     from tensaku.revise import Job
     from tensaku.serve import Rules, Served, Tls
 
+_log = logging.getLogger(__name__)
+
 __all__ = [
     "access_rules",
+    "anchoring",
     "check_person",
+    "copy_finals",
     "export_finals",
     "opened",
     "register_release",
@@ -77,7 +86,7 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
 
     Its parts go into the inventory, and what it was made from into the lineage.
     """
-    name = by or _user_here()
+    name = by or user_here()
     with workspace.open_ledger() as ledger:
         if release.ref in {row.ref for row in ledger.releases()}:
             return
@@ -89,28 +98,21 @@ def register_release(workspace: Workspace, release: Artifact, by: str) -> None:
         note_lineage(ledger, store, release.ref)
 
 
-def _user_here() -> str:
-    """The user of this machine as a person's short name."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        user = f"user-{os.getuid()}"
-    return re.sub(r"[^\w.@-]+", "-", user)[:64]
-
-
 def export_finals(
     workspace: Workspace, form: str, folder: Path, *, month: str = "", fund: str = "", history: bool = False
 ) -> tuple[Path, int]:
     """Write the published comments into one file of `folder`; gives the file and how many they are.
 
     Raises:
-        UsageError: no such form, nothing saved that matches, or the file cannot be written.
+        UsageError: no such form, nothing saved that matches, the house's template cannot be used, or the file cannot
+            be written.
     """
     from tensaku.desk.handout import gather, handout
 
-    with workspace.open_ledger() as ledger:
+    with seen_ledger(workspace) as ledger:
         found = gather(ledger, month=month or None, fund=fund or None)
-    content = handout(found, form, language=workspace.spec.task.language, history=history)
+    template = workspace.file(workspace.spec.desk.template)
+    content = handout(found, form, language=workspace.spec.task.language, history=history, template=template)
     name = "-".join(["comments", *filter(None, (month, re.sub(r"[^\w.-]+", "-", fund)))])
     path = folder / f"{name}.{form}"
     part = path.with_name(f".{path.name}.part")
@@ -125,11 +127,44 @@ def export_finals(
     return path, len(found)
 
 
+def copy_finals(workspace: Workspace) -> Copied:
+    """Bring the copy of finals and labels at `[ledger] warehouse` up to date.
+
+    Raises:
+        UsageError: none is named, its address holds a password, or it cannot be reached or written to.
+    """
+    from tensaku.ledger.database import url_of
+    from tensaku.ledger.warehouse import copy_out, warehouse
+
+    place = workspace.spec.ledger
+    if not place.warehouse:
+        fix = 'Write warehouse = "snowflake://USER@ACCOUNT/DB/SCHEMA" into [ledger]'
+        raise UsageError("no warehouse is named", where="ledger.warehouse", fix=fix)
+    where = url_of(place.warehouse)
+    if where.password is not None:
+        fix = f"Leave it out there and put it into the environment variable {place.warehouse_password_env}"
+        raise UsageError("the warehouse's address holds a password", where="ledger.warehouse", fix=fix)
+    if password := os.environ.get(place.warehouse_password_env):
+        where = where.set(password=password)
+    engine = warehouse(where)
+    try:
+        with workspace.open_ledger() as ledger:
+            return copy_out(ledger, engine)
+    finally:
+        engine.dispose()
+
+
+Keep = Callable[["Revision"], None]
+"""Called with each revision before it is handed on."""
+
+
 @contextmanager
 def opened(
     workspace: Workspace, ref: str | None, *, trial: bool, reporter: Reporter | None = None
-) -> Iterator[tuple[Engine, Job]]:
-    """The engine with a release loaded, and how drafts are revised with it.
+) -> Iterator[tuple[Engine, Job, Keep]]:
+    """The engine with a release loaded, how drafts are revised with it, and what takes each revision first.
+
+    The last counts it where the release was approved for a number of answers, and refuses one too many.
 
     Without `ref` it is the release that the ledger says answers now; on trial, or before any was approved, the newest.
 
@@ -140,10 +175,31 @@ def opened(
     with workspace.open_ledger() as ledger:
         now = None if ref or trial else ledger.deployed()
         release = release_of(store, now.champion if now is not None else ref)
-        marked = require_approved(ledger, release.ref, trial=trial)
+        if not workspace.barriers().opens(acting(), release.ref):
+            if ref is not None:
+                artifact_of(workspace, ref)  # which says that there is none
+            raise UsageError(f"no model is open to {acting()!r}", fix="Act as somebody whom the rights name: --as NAME")
+        marked = require_approved(ledger, release.ref, trial, workspace.spec.task.name)
+        counted = not marked and ledger.check_use(release.ref)
     with Loader(workspace, store) as loader:
         loaded = loader.load(release.ref, trial=marked)
-        yield loaded.engine, loaded.job
+        yield loaded.engine, loaded.job, _counting(workspace) if counted else lambda revision: None
+
+
+def _counting(workspace: Workspace) -> Keep:
+    """Writes a revision of this command down as an answer, so that it is held against the approval."""
+
+    last = time.monotonic()
+
+    def keep(made: Revision) -> None:
+        nonlocal last
+        began, last = last, time.monotonic()
+        name, by = workspace.spec.task.name, made.provenance
+        about = (made.draft, made.text, made.finish, made.usage, last - began)
+        with workspace.open_ledger() as ledger:
+            ledger.add_answer(NewAnswer("revise", name, by["release"], "", by, *about), workspace.spec.serve.record)
+
+    return keep
 
 
 def serve_release(
@@ -166,17 +222,19 @@ def serve_release(
     from tensaku import desk, serve
 
     cfg = workspace.spec.serve
-    with workspace.open_ledger() as ledger, Loader(workspace, store) as loader:
+    with workspace.open_ledger() as ledger, Loader(workspace, store) as loader, ExitStack() as stack:
         place = serve.address(listener, tls)
         follower = Follower(loader, ledger, place)
+        write = stack.enter_context(writing(workspace, lambda: follower.champion.engine))
         with store.reporter.task("load the model"):
             if ref is None and not trial and ledger.deployed() is not None:
                 follower.look()
             else:
                 release = release_of(store, ref)
-                follower.hold(release.ref, require_approved(ledger, release.ref, trial=trial))
+                follower.hold(release.ref, require_approved(ledger, release.ref, trial, workspace.spec.task.name))
         first = follower.champion
-        answers = _documents(workspace, follower)
+        searched = workspace.spec.retrieve.searched
+        answers = answerer(workspace, ledger, write) if searched else None
         app = serve.build_app(
             engine=first.engine,
             models=follower.lineup,
@@ -184,6 +242,7 @@ def serve_release(
             rules=_rules(cfg, listener, first.tuned.model),
             ledger=ledger,
             checks={"rollout": follower.check},
+            sees=_sees(follower, answers),
         )
         signing_in = access_rules(workspace, loopback=serve.hosts_of(listener) == serve.LOOPBACK, tls=tls is not None)
         if answers is not None:
@@ -200,11 +259,13 @@ def serve_release(
             retrain=(workspace.spec.desk.retrain_after, workspace.spec.desk.retrain_drift),
             road=Road(ledger, workspace.spec.reports, workspace.root / "reports"),
             documents=answers,
+            barriers=follower.barriers,
+            template=workspace.file(workspace.spec.desk.template),
             pool=lambda: next(iter(store.list("curate")[-1:]), None),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
-        with follower:
-            ready = _tell(first.trial, _of_sign_in(signing_in, ledger))
+        with follower, anchoring(workspace, ledger):
+            ready = _tell(first.trial, [*_of_sign_in(signing_in, ledger), *_of_anchors(workspace, ledger)])
             serve.run(app, listener=listener, ready=ready, grace=cfg.grace, tls=tls)
 
 
@@ -240,16 +301,19 @@ def access_rules(workspace: Workspace, *, loopback: bool, tls: bool) -> AccessRu
     )
 
 
-def _documents(workspace: Workspace, follower: Follower) -> Answerer | None:
-    """What answers from the workspace's documents, worded by the champion's base where the task file says so."""
-    if not workspace.spec.retrieve.documents:
-        return None
-    from tensaku.engines.protocol import Request
+def _sees(follower: Follower, answers: Answerer | None) -> Callable[[str, Served], bool]:
+    """Who may know of a model; that of the documents is there for whoever may see one of them."""
+    from tensaku.serve.rag import DocumentEngine
 
-    def write(messages: tuple[Message, ...]) -> str:
-        return "".join(piece.text for piece in follower.champion.engine.submit(Request(messages, max_tokens=300)))
+    def sees(person: str, model: Served) -> bool:
+        if answers is None or not isinstance(model.engine, DocumentEngine) or not follower.barriers.rights.given:
+            return follower.sees(person, model)
+        try:
+            return bool(answers.searcher.sources(person))
+        except UsageError:  # no index, or no rules that could be read
+            return False
 
-    return answerer(workspace, write)
+    return sees
 
 
 def _rag(workspace: Workspace, answers: Answerer) -> Served:
@@ -303,6 +367,43 @@ def tell_profiles(workspace: Workspace, as_json: bool) -> None:
     made = [profile_for(name, hardware, stream_mb) for name in PROFILES]
     chosen = profile_for(cfg.profile, hardware, stream_mb).name
     print_profiles(made, chosen, hardware, stream_mb, cfg.at_once, as_json)
+
+
+@contextmanager
+def anchoring(workspace: Workspace, ledger: Ledger, every: float = 60.0) -> Iterator[None]:
+    """Note the day's anchor while a server runs: at once, and whenever a day has begun, looking `every` seconds."""
+    daily = workspace.daily_anchor(lambda told: _log.error("%s", told))
+    ended = threading.Event()
+
+    def keep() -> None:
+        while daily is not None:
+            daily.keep(ledger)
+            if ended.wait(every):
+                return
+
+    thread = threading.Thread(target=keep, name="daily-anchor", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _of_anchors(workspace: Workspace, ledger: Ledger) -> list[str]:
+    """What whoever starts the server should know of days that were missed."""
+    from tensaku.govern.anchors import missed_days, read_anchors
+
+    if not workspace.spec.govern.anchors:
+        return []
+    try:
+        missed = missed_days(ledger, read_anchors(workspace.anchors))
+    except UsageError as error:  # writers need not wait until it is put right
+        return [f"Log       the anchors cannot be read: {error}"]
+    before = [day for day in missed if day < datetime.now().astimezone().date()]
+    if not before:
+        return []
+    return [f"Log       {len(before)} days without an anchor, the last {before[-1]}: tensaku log verify"]
 
 
 def _tell(marked: bool, more: list[str]) -> Callable[[str], None]:

@@ -162,6 +162,7 @@ class Follower:
         self.lineup = Lineup()
         self.changed: Callable[[Loaded], None] = lambda now: None
         """Called with the champion after each change."""
+        self.barriers = loader.workspace.barriers()
         self._loader, self._ledger, self._place = loader, ledger, place
         self._now: list[Loaded] = []
         self._row: int | None = None
@@ -176,12 +177,25 @@ class Follower:
         """The release that answers."""
         return self._now[0]
 
-    def choose(self) -> tuple[Engine, Job]:
-        """Who answers the next question for the task."""
-        model = self.lineup.choose(self._loader.workspace.spec.task.name)
+    def choose(self, person: str = "") -> tuple[Engine, Job]:
+        """Who answers a person's next question for the task, among those that the person may use where there is one."""
+        task, sees = self._loader.workspace.spec.task.name, self.sees
+        model = self.lineup.choose(task, lambda model: sees(person, model))
         if model is None or model.job is None or model.engine is None:
             return self.champion.engine, self.champion.job
         return model.engine, model.job
+
+    def sees(self, person: str, model: Served) -> bool:
+        """Whether a person (empty: somebody without a name) stands inside every barrier around a model.
+
+        The base alone is bound by what it was trained on and trimmed by.
+        """
+        if model.release:
+            return self.barriers.opens(person, model.release)
+        if model.name != "base" or not self.barriers.up:
+            return True
+        base = self._loader.store.get(self.champion.ref).inputs["base"]
+        return self.barriers.opens(person, base)
 
     def check(self) -> None:
         """Say what is wrong with what the ledger wants.
@@ -207,7 +221,8 @@ class Follower:
         """Bring the line-up to what the ledger says now, and follow it from now on.
 
         Raises:
-            UsageError: a release cannot be loaded, or is not in the inventory; nothing was changed.
+            UsageError: a release cannot be loaded, is not in the inventory, or was approved for another task; nothing
+                was changed.
         """
         self._follows = True
         row = self._ledger.deployed()
@@ -221,7 +236,7 @@ class Follower:
         made: list[Loaded] = []
         try:
             for ref, arm in wanted:
-                self._ledger.check_use(ref)
+                self._ledger.check_use(ref, self._loader.workspace.spec.task.name)
                 held = next((one for one in self._now if (one.ref, one.arm) == (ref, arm)), None)
                 made.append(held or self._loader.load(ref, trial=False, arm=arm))
         except BaseException:

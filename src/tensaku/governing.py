@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, By, Folder, Json, ledger_of
+from tensaku.options import HERE, By, Folder, Json, artifact_of, ledger_of
 
 if TYPE_CHECKING:
     from tensaku.ledger import FilingRow, Ledger
@@ -89,7 +89,7 @@ def inventory_enter(
     from tensaku.govern.inventory import enter
 
     values = {"kind": kind, "name": name, "owner": owner, "use": use, "use_class": use_class, "users": users}
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         enter(ledger, ref, {**values, "dependencies": needs or []}, by)
     print(f"{ref}: entered")
 
@@ -105,7 +105,7 @@ def inventory_rate(
     """Set a rating against the rule: the second line's, with a reason."""
     from tensaku.govern.inventory import override_rating
 
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         override_rating(ledger, ref, rating, reason, by)
     print(f"{ref}: rated {rating}")
 
@@ -121,7 +121,7 @@ def inventory_retire(
     """Retire a model: neither it nor what was made from it answers from now on."""
     from tensaku.govern.inventory import retire
 
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         retire(ledger, ref, reason, by, back=back)
     print(f"{ref}: {'in use again' if back else 'retired'}")
 
@@ -131,13 +131,23 @@ def gate(
     by: By = "",
     sets: Annotated[list[str] | None, typer.Option("--set", "-s", help="As in -s margin=0.5; see the docs.")] = None,
     probed: Annotated[int, typer.Option(help="Lessons that the memorisation probe asks for.", min=1)] = 20,
+    lay_out: Annotated[
+        int | None,
+        typer.Option(help="Lay so many drafts out to be read blind at /read of the desk, and stop; 0: all.", min=0),
+    ] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """Hold a challenger against the release that answers, seal what was found, and say whether it passes and why."""
-    from tensaku.gate import run_gate
+    from tensaku.gate import lay_out_gate, run_gate
     from tensaku.show import reporter
 
+    if lay_out is not None:
+        new, other = lay_out_gate(folder, ref, lay_out, by, reporter())
+        told = {"new": new, "against": other}
+        said = f"{new} new comparisons with {other}, to be read at /read of the desk"
+        print(json.dumps(told) if as_json else said)
+        return
     made = run_gate(folder, ref, by, sets or [], probed, reporter())
     found = json.loads(made.file("promotion.json").read_text(encoding="utf-8"))
     if as_json:
@@ -157,12 +167,15 @@ def validate(
     exam: Annotated[
         Path | None, typer.Option(help="Your own drafts, JSON lines; by default the release's exam.")
     ] = None,
-    n: Annotated[int, typer.Option(help="So many drafts, each under every stress.", min=1, max=10_000)] = 10,
-    seed: Annotated[int, typer.Option(help="Which stress.")] = 1,
+    n: Annotated[
+        int | None,
+        typer.Option(help="So many drafts, each under every stress; by default 10.", min=1, max=10_000),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Which stress; by default 1.")] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
-    """Test a release as the second line: plain, long, dirty, other numbers, hidden orders; findings go on record."""
+    """Test a release: plain, long, dirty, other numbers, hidden orders, paraphrase; findings go on record."""
     from tensaku.gate import run_validation
     from tensaku.show import reporter
 
@@ -174,7 +187,8 @@ def validate(
         return
     for kind, held in kinds.items():
         kept = f"facts kept {held['kept']:.0%}"
-        print(f"{kind:<10} n {held['n']}  {kept}  obeyed {held['obeyed']}  refused {held['refused']}")
+        more = f"  same facts {held['same_facts']:.0%}, {held['steady']:.2f} alike" if "steady" in held else ""
+        print(f"{kind:<10} n {held['n']}  {kept}  obeyed {held['obeyed']}  refused {held['refused']}{more}")
     for row in found:
         print(f"{row.subject}  {row.content['severity']}  due {row.content['due'][:10]}  {row.content['text']}")
 
@@ -190,7 +204,8 @@ def approve(
     task: Annotated[list[str] | None, typer.Option(help="Only for this task; may be repeated.")] = None,
     requests: Annotated[int | None, typer.Option(help="Only for so many answers.")] = None,
     until: Annotated[str, typer.Option(help="Only until this day or moment.")] = "",
-    override: Annotated[str, typer.Option(help="Why a gate that said no is overridden.")] = "",
+    override: Annotated[str, typer.Option(help="Why a gate that said no, or was not run, is overridden.")] = "",
+    change: Annotated[str, typer.Option(help="Why it is approved although it is materially changed.")] = "",
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
@@ -198,10 +213,10 @@ def approve(
     from tensaku.govern import approve as decide
     from tensaku.ledger import Conditions
 
-    bound = Conditions(tuple(task or ()), requests, _moment(until) if until else None, override)
-    if reject and (bound.bind or override or share is not None):
+    bound = Conditions(tuple(task or ()), requests, _moment(until) if until else None, override, change)
+    if reject and (bound.bind or override or change or share is not None):
         raise UsageError("a rejection has no conditions", fix="Leave --task, --requests, --until, --share out")
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         decide(ledger, whole, by, "rejected" if reject else "approved", note, share=share, conditions=bound)
         status = ledger.release(whole).status
     print(json.dumps({"release": whole, "status": status, "by": by}) if as_json else f"{whole}: {status}")
@@ -211,7 +226,7 @@ def withdraw(ref: Ref, by: By, note: Note = "", folder: Folder = HERE) -> None:
     """Take an approval back; running servers go to the release before it within two seconds."""
     from tensaku.govern import approve as decide
 
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         decide(ledger, whole, by, "withdrawn", note)
     print(f"{whole}: withdrawn")
 
@@ -226,7 +241,7 @@ def delegate(
     folder: Folder = HERE,
 ) -> None:
     """Lend one's own role of the second line to somebody until a day; who built a model stays bound."""
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         if end:
             ledger.end_filing("delegation", f"{by}:{to}:{role}", reason, by)
         else:
@@ -237,6 +252,9 @@ def delegate(
 def monitor(
     month: Annotated[str, typer.Option(help="Only this month, YYYY-MM; by default every one.")] = "",
     report: Annotated[bool, typer.Option("--report", help="Put the month's report on record; needs --by.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it as an HTML page with control charts into this file.")
+    ] = None,
     by: By = "",
     note: Note = "",
     folder: Folder = HERE,
@@ -244,9 +262,13 @@ def monitor(
 ) -> None:
     """Show each release's figures month by month, with limits from the months before, and every alert."""
     from tensaku.govern.monitor import figures_by_month
+    from tensaku.govern.watch_page import watch_page
+    from tensaku.pipeline import Workspace
 
-    with ledger_of(folder) as ledger:
-        lines = figures_by_month(ledger, datetime.now(UTC))
+    workspace = Workspace.open(folder)
+    with ledger_of(folder, by) as ledger:
+        now = datetime.now(UTC)
+        lines = figures_by_month(ledger, now, style=workspace.style())
         shown = [line for line in lines if month in ("", line["month"])]
         if month and not shown:
             known = ", ".join(dict.fromkeys(line["month"] for line in lines)) or "none yet"
@@ -255,6 +277,9 @@ def monitor(
             raise UsageError("a report is of one month and by somebody", fix="Write --month YYYY-MM --by NAME")
         for line in shown if report else ():
             ledger.file("monitoring", line["release"], {**line, "note": note}, by)
+        if out is not None:
+            held = sorted([*ledger.filings("monitoring"), *ledger.filings("decision")], key=lambda row: row.id)
+            _write(out, watch_page(lines, held, now, month=month, note=note, by=by))
     if as_json:
         print(json.dumps(shown, ensure_ascii=False))
     elif not shown:
@@ -264,6 +289,18 @@ def monitor(
         print(f"{line['month']}  {line['release']}  n {line['n']}  {figures}")
         for alert in line["alerts"]:
             print(f"  ALERT {alert['ja']} / {alert['en']}: {alert['value']:g}, limits {alert['wanted']}")
+    if out is not None and not as_json:
+        print(out)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a page, whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=file, fix="Name another file") from None
 
 
 def decide(
@@ -280,7 +317,7 @@ def decide(
         raise UsageError(f"{decision!r} is no decision", fix="Write retrain or keep")
     if not (reason.strip() and gain.strip() and cost.strip()):
         raise UsageError("the decision says too little", fix="Write --reason, --gain and --cost")
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         content = {"decision": decision, "gain": gain, "cost": cost, "reason": reason}
         ledger.file("decision", whole, content, by)
     print(f"{whole}: {decision}")
@@ -298,7 +335,7 @@ def finding_add(
     """Write down a finding of the second line about a release."""
     from tensaku.govern.findings import add_finding
 
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         row = add_finding(ledger, whole, words, severity, _moment(due), by)
     print(f"{row.subject}: {severity}, due {due}")
 
@@ -308,7 +345,7 @@ def finding_close(
     finding: Annotated[str, typer.Argument(help="As in F-0001.")], by: By, reason: Reason = "", folder: Folder = HERE
 ) -> None:
     """Close a finding, with what settled it."""
-    with ledger_of(folder) as ledger:
+    with ledger_of(folder, by) as ledger:
         ledger.end_filing("finding", finding, reason, by)
     print(f"{finding}: closed")
 
@@ -334,7 +371,7 @@ def finding_list(
 @exceptions.command("add")
 def exception_add(
     ref: Ref,
-    rule: Annotated[str, typer.Argument(help="findings or gate.")],
+    rule: Annotated[str, typer.Argument(help="findings, gate or validation.")],
     by: By,
     until: Annotated[str, typer.Option(help="The last day, or a moment.")],
     reason: Reason = "",
@@ -343,7 +380,7 @@ def exception_add(
     """Let a release pass a rule until a day: the second line's word, with a reason."""
     from tensaku.govern.findings import add_exception
 
-    with _opened(folder, ref) as (ledger, whole):
+    with _opened(folder, ref, by) as (ledger, whole):
         row = add_exception(ledger, whole, rule, reason, _moment(until), by)
     print(f"{row.subject}: until {until}")
 
@@ -372,13 +409,12 @@ def _moment(text: str) -> datetime:
 class _opened:  # noqa: N801 - used as a function in a with statement
     """The ledger of a workspace, and the whole name of a release in it."""
 
-    def __init__(self, folder: Path, ref: str) -> None:
+    def __init__(self, folder: Path, ref: str, by: str) -> None:
         from tensaku.pipeline import Workspace
-        from tensaku.store import Store
 
-        self._ledger = ledger_of(folder)
+        self._ledger = ledger_of(folder, by)
         try:
-            self._ref = Store(Workspace.open(folder).root).get(ref).ref
+            self._ref = artifact_of(Workspace.read(folder), ref, by).ref
         except BaseException:
             self._ledger.close()
             raise

@@ -17,7 +17,7 @@ from tensaku.options import HERE, By, Folder, Json
 
 if TYPE_CHECKING:
     from tensaku.intake import Arrival, Road
-    from tensaku.ledger import ReportRow
+    from tensaku.ledger import Ledger, ReportRow
 
 __all__ = ["app", "bring_in"]
 
@@ -45,6 +45,7 @@ def bring_in(
     Raises:
         UsageError: nothing is named, a path is not there, or there is no file in it.
     """
+    from tensaku.ledger import SYSTEM
     from tensaku.text.months import parse_month
 
     if not paths and watch is None:
@@ -58,11 +59,11 @@ def bring_in(
             raise UsageError(f"--month {told['as_of']!r} names no month", fix="Write it as 2026-10")
         told["as_of"] = month
     with _road(folder) as road:
-        who = {"by": by} if by else {}
+        who = by or SYSTEM
         if by:
             road.ledger.person(by)
         if paths:
-            arrivals = list(_told(road.bring(paths, given=told, **who), as_json))
+            arrivals = list(_told(road.bring(paths, given=told, by=who), as_json))
             if not arrivals:
                 raise UsageError("there is no file in it", where=paths[0], fix="Name the folder that holds the reports")
             _finish(arrivals, as_json)
@@ -115,7 +116,7 @@ def _row_values(report: ReportRow) -> dict[str, Any]:
     }
 
 
-def _watch(road: Road, folder: Path, given: Mapping[str, str], who: Mapping[str, str], as_json: bool) -> None:
+def _watch(road: Road, folder: Path, given: Mapping[str, str], who: str, as_json: bool) -> None:
     """Look again and again; a file is taken once it has not changed between two looks, so that none is read half."""
     print(f"Watching  {folder}\nCtrl-C ends it.", file=sys.stderr, flush=True)
     before: dict[Path, tuple[int, int]] = {}
@@ -132,7 +133,7 @@ def _watch(road: Road, folder: Path, given: Mapping[str, str], who: Mapping[str,
         ready = [path for path, state in now.items() if before.get(path) == state and done.get(path) != state]
         for path in ready:
             try:
-                arrivals = list(road.bring([path], given=given, **who))
+                arrivals = list(road.bring([path], given=given, by=who))
             except DataError as error:
                 print(f"tensaku: {error}", file=sys.stderr, flush=True)
             else:
@@ -142,6 +143,17 @@ def _watch(road: Road, folder: Path, given: Mapping[str, str], who: Mapping[str,
             done[path] = now[path]
         before = now
         time.sleep(_PAUSE)
+
+
+@contextmanager
+def _seen(folder: Path, by: str = "") -> Iterator[tuple[Road, Ledger]]:
+    """The road, and the ledger as whoever acts may see it."""
+    from tensaku.options import seen_ledger
+    from tensaku.pipeline import Workspace
+
+    workspace = Workspace.open(folder)
+    with workspace.road() as road, seen_ledger(workspace, by) as ledger:
+        yield road, ledger
 
 
 @contextmanager
@@ -161,8 +173,8 @@ def list_(
     """List the reports that wait for a person, with the reasons; the newest first."""
     from tensaku.show import print_arrivals
 
-    with _road(folder) as road:
-        rows = road.ledger.reports(None if every else "inbox")
+    with _seen(folder) as (_, ledger):
+        rows = ledger.reports(None if every else "inbox")
     values = [{"what": row.state, "name": row.name, **_row_values(row)} for row in rows]
     if as_json:
         print(json.dumps(values, ensure_ascii=False))
@@ -175,8 +187,8 @@ def list_(
 @app.command()
 def show(report: Report, folder: Folder = HERE, as_json: Json = False) -> None:
     """Show what was found in a report: why it waits, and every part with its number, heading and section."""
-    with _road(folder) as road:
-        row = road.ledger.report(report)
+    with _seen(folder) as (_, ledger):
+        row = ledger.report(report)
     values = {**_row_values(row), "parts": [dict(part) for part in row.parts]}
     if as_json:
         print(json.dumps(values, ensure_ascii=False))
@@ -185,7 +197,8 @@ def show(report: Report, folder: Folder = HERE, as_json: Json = False) -> None:
     for reason in values["reasons"]:
         print(f"- {reason}")
     for number, part in enumerate(row.parts):
-        print(f"\n[{number}] {part['heading'] or '(no heading)'} = {part['section'] or '?'}\n{part['text']}")
+        fund = f" @ {part['fund'] or '?'}" if "fund" in part else ""
+        print(f"\n[{number}] {part['heading'] or '(no heading)'} = {part['section'] or '?'}{fund}\n{part['text']}")
 
 
 @app.command("file")
@@ -196,16 +209,21 @@ def file_(
     fund: Annotated[str, typer.Option(help="What it speaks of; by default what was found.")] = "",
     month: Annotated[str, typer.Option(help="The month, 2026-10; by default what was found.")] = "",
     part: Annotated[
-        list[str] | None, typer.Option("--part", help="A part's section, as in 2=market; 2=- for none.")
+        list[str] | None,
+        typer.Option(
+            "--part", help="A part's section, as in 2=market (2=- for none), and fund: 2=market@FUND, 2=market@*."
+        ),
     ] = None,
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
     """File a waiting report as drafts; what its manager calls the sections is learnt."""
-    with _road(folder) as road:
-        row = road.ledger.report(report)
+    with _seen(folder, by) as (road, ledger):
+        row = ledger.report(report)
         known = (*road.known_sections(), "-")
-        sections = dict(_assigned(text, len(row.parts), known) for text in part or [])
+        said = [text.partition("@") for text in part or []]
+        sections = dict(_assigned(text, len(row.parts), known) for text, _, _ in said)
+        funds = {_assigned(text, len(row.parts), known)[0]: name.strip() for text, _, name in said if name.strip()}
         filed = road.file(
             report,
             manager=manager or row.manager,
@@ -213,6 +231,7 @@ def file_(
             as_of=month or row.as_of,
             sections=sections,
             by=by,
+            funds=funds,
         )
     print(json.dumps(_row_values(filed), ensure_ascii=False) if as_json else f"{filed.name}: {filed.state}")
 
@@ -235,8 +254,8 @@ def aside(
     as_json: Json = False,
 ) -> None:
     """Set a waiting report aside, with the reason; nothing of it is lost."""
-    with _road(folder) as road:
-        row = road.ledger.set_report_aside(report, note, by=by)
+    with _seen(folder, by) as (_, ledger):
+        row = ledger.set_report_aside(report, note, by=by)
     print(json.dumps(_row_values(row), ensure_ascii=False) if as_json else f"{row.name}: {row.state}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tensaku.errors import UsageError
-from tensaku.options import HERE, Folder, ledger_of
+from tensaku.options import HERE, ByOr, Folder, Json, ledger_of
 
 if TYPE_CHECKING:
     from tensaku.ledger import KeyRow
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="The keys with which programs call the API.", no_args_is_help=True, rich_markup_mode=None)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-By = Annotated[str, typer.Option("--by", help="Who does this; by default the person of this ledger called system.")]
 
 
 @app.command("add")
@@ -33,7 +30,7 @@ def add(
     requests: Annotated[int | None, typer.Option(help="Most requests a minute.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Most tokens a minute, prompts and answers together.")] = None,
     at_once: Annotated[int | None, typer.Option(help="Most answers at once.")] = None,
-    by: By = "",
+    by: ByOr = "",
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:
@@ -72,7 +69,7 @@ def list_(folder: Folder = HERE, as_json: Json = False) -> None:
 @app.command("revoke")
 def revoke(
     key: Annotated[str, typer.Argument(help="Its first part, as the list shows it, or its number.")],
-    by: By = "",
+    by: ByOr = "",
     folder: Folder = HERE,
     as_json: Json = False,
 ) -> None:

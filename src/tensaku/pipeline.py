@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,17 +35,22 @@ from tensaku.evaluate import (
     evaluate,
     ladder,
 )
-from tensaku.govern import Gate, Release, release
+from tensaku.govern import Approval, Gate, Promotion, Release, needs_by, release
+from tensaku.govern.anchors import AnchoredLedger, DailyAnchor
+from tensaku.govern.barriers import Barriers
+from tensaku.govern.validation import Validation
 from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates, steps
+from tensaku.retrieve import Guides
+from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
 from tensaku.store import Artifact, Input, SourceFile, Store
-from tensaku.task import Desk, LedgerPlace, Serve, Task
+from tensaku.task import Desk, Govern, LedgerPlace, Serve, Task
 from tensaku.text import Required, StyleRule, names_from, required_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
 
@@ -116,10 +123,14 @@ class Spec(Section):
     leaderboard: Leaderboard = Leaderboard()
     judge: Judge = Judge()
     gate: Gate = Gate()
+    approval: Approval = Approval()
+    promotion: Promotion = Promotion()
+    validation: Validation = Validation()
     serve: Serve = Serve()
     desk: Desk = Desk()
     ledger: LedgerPlace = LedgerPlace()
     retrieve: Retrieve = Retrieve()
+    govern: Govern = Govern()
 
 
 @dataclass(frozen=True)
@@ -138,9 +149,18 @@ class Workspace:
             ConfigError: the task file is wrong.
             UsageError: a file it names is missing, or a part it names is unknown.
         """
-        workspace = cls(folder, load_config(folder / TASK_FILE, Spec, overrides), tuple(overrides))
+        workspace = cls.read(folder, overrides)
         workspace.check()
         return workspace
+
+    @classmethod
+    def read(cls, folder: Path, overrides: Sequence[str] = ()) -> Workspace:
+        """Read the task file alone, for what needs none of the files that it names.
+
+        Raises:
+            ConfigError: the task file is wrong.
+        """
+        return cls(folder, load_config(folder / TASK_FILE, Spec, overrides), tuple(overrides))
 
     def altered(self, *overrides: str) -> Workspace:
         """The same workspace with more settings changed.
@@ -175,7 +195,21 @@ class Workspace:
                 raise UsageError("the ledger's address holds a password", where="ledger.url", fix=fix)
             if password := os.environ.get(self.spec.ledger.password_env):
                 where = where.set(password=password)
-        return Ledger.open(where, names=self.names(), review=self.spec.desk.review)
+        needs = needs_by(self.spec.approval)
+        ledger = AnchoredLedger.open(where, names=self.names(), review=self.spec.desk.review, needs=needs)
+        if (daily := self.daily_anchor(lambda told: print(f"tensaku: {told}", file=sys.stderr))) is not None:
+            ledger.anchor_with(daily)
+        return ledger
+
+    @property
+    def anchors(self) -> Path:
+        """The file of anchors."""
+        return self.file(self.spec.govern.anchors) or self.folder / Govern().anchors
+
+    def daily_anchor(self, tell: Callable[[str], None]) -> DailyAnchor | None:
+        """What notes the day's anchor by itself; None where the task file wants none."""
+        cfg = self.spec.govern
+        return DailyAnchor(self.anchors, cfg.anchor_command, tell) if cfg.anchors else None
 
     def check(self) -> None:
         """Resolve every file and part that the task file names."""
@@ -189,6 +223,8 @@ class Workspace:
             self.instruction,
             self.names,
             self.style,
+            self._template,
+            self.guides,
             *self._parts(),
             *self._rungs(),
             *self._candidates(),
@@ -202,6 +238,13 @@ class Workspace:
                 faults.append(str(error))
         if faults:
             raise ConfigError(faults, where=self.folder / TASK_FILE)
+
+    def _template(self) -> None:
+        """The house's Word file, if there is one, can be filled."""
+        if (path := self.file(self.spec.desk.template)) is not None:
+            from tensaku.desk.template import open_template  # Word is read only where it is asked for
+
+            open_template(path, [*self.spec.reports.sections])
 
     def _sources(self) -> dict[str, SourceFile]:
         found = curation.files(self.spec.sources, self.folder)
@@ -352,6 +395,14 @@ class Workspace:
         except UnicodeDecodeError:
             raise DataError("the house style is not UTF-8", file=path, fix="Save the file as UTF-8") from None
 
+    def rights(self, live: Mapping[str, Callable[[str], Collection[str]]] | None = None) -> Rights:
+        """Who may see which documents, files and funds, as `retrieve.rights` says; `live` as for `Rights`."""
+        return Rights(self.file(self.spec.retrieve.rights), live)
+
+    def barriers(self) -> Barriers:
+        """Who may use and see which model of this workspace."""
+        return Barriers(self.root, self.rights())
+
     @contextlib.contextmanager
     def road(self) -> Iterator[Intake]:
         """The road on which managers' reports come in, with the ledger open and the files kept beside it."""
@@ -379,7 +430,33 @@ class Workspace:
             facts_safe=self.spec.task.facts_safe,
             style=self.style(),
             required=self.required(),
+            guides=self.guides(),
         )
+
+    def guides(self) -> Guides | None:
+        """The rules of writing and the terms that are put before a draft; None: the task has it otherwise.
+
+        Raises:
+            UsageError: a file that the task names is not there.
+            DataError: it cannot be read.
+        """
+        task = self.spec.task
+        files = [self.folder / Path(name).expanduser() for name in task.guides]
+        return Guides.read(files, self.names(), task.guided) if files else None
+
+    def _guides(self) -> dict[str, Input]:
+        """The same as an input of a stage: a file that is called by its content."""
+        guides = self.guides()
+        if guides is None:
+            return {}
+        told = guides.dumped().encode()
+        path = self.root / "guides" / f"{hashlib.sha256(told).hexdigest()[:12]}.json"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{os.getpid()}.part")
+            part.write_bytes(told)
+            part.replace(path)
+        return {"guides": SourceFile(path)}
 
 
 @dataclass(frozen=True)
@@ -511,10 +588,12 @@ class Road:
     def answers(self) -> Artifact:
         given: dict[str, Input] = {"exam": self.done["exam"], "base": self.model}
         given |= {"adapter": _last(self.done, _TUNED), "instruction": self.instruction, "names": self.names}
+        given |= self.workspace._guides()
         return self.store.run(answers, self.workspace.evaluation().answering(), **given)
 
-    def evaluate(self) -> Artifact:
-        given: dict[str, Input] = {name: self.done[name] for name in ("exam", "lessons")}
+    def evaluate(self, **said: Input) -> Artifact:
+        """`said`: what people and a judge say of the outputs, `votes` and `judged`; no part of the road."""
+        given: dict[str, Input] = {name: self.done[name] for name in ("exam", "lessons")} | said
         given |= {"base": self.model, "adapter": _last(self.done, _TUNED), "answered": self.done["answers"]}
         if self.spec.task.style:
             given["style"] = SourceFile(self.workspace._named("style"))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tensaku.errors import UsageError
+from tensaku.options import seen_store
 
 if TYPE_CHECKING:
     from tensaku.evaluate.votes import Columns
@@ -39,15 +40,17 @@ def rank_workspace(folder: Path, *, resamples: int, as_json: bool) -> None:
     """Rank by the votes of this workspace: people's blind readings, and the newest judge's.
 
     Raises:
-        UsageError: nobody has voted yet.
+        UsageError: nothing was evaluated yet, or nobody has voted on what the candidates give now.
     """
     from tensaku.comparing import panel_of
     from tensaku.pipeline import Workspace
-    from tensaku.store import Store
 
     workspace = Workspace.open(folder)
-    found = panel_of(Store(workspace.root), workspace, resamples)
-    if not found:
+    found = panel_of(seen_store(workspace), workspace, resamples)
+    if "people" not in found and "judge" not in found:
+        if found:
+            what = f"all {found['others']} votes were cast on outputs that no candidate gives any more"
+            raise UsageError(what, where=folder, fix="Lay the new outputs out: tensaku read")
         fix = "Lay outputs out with `tensaku read`, or name a judge in [judge]; or give a FILE of votes"
         raise UsageError("nobody has voted in this workspace yet", where=folder, fix=fix)
     if as_json:
@@ -61,6 +64,8 @@ def rank_workspace(folder: Path, *, resamples: int, as_json: bool) -> None:
             _print_ranking(held["ranking"], f"Votes of the {who}")
     for line in _told(found):
         print(line)
+    if found["others"]:
+        print(f"Left out: {found['others']} votes on outputs that no candidate gives any more")
 
 
 def _told(found: Mapping[str, Any]) -> list[str]:

@@ -17,10 +17,12 @@ __all__ = [
     "Passage",
     "Revision",
     "Score",
+    "ToolCall",
     "Usage",
     "Verdict",
     "from_dict",
     "to_dict",
+    "unsaid",
 ]
 
 FactKind = Literal["number", "percent", "date", "unit", "name", "negation"]
@@ -45,6 +47,8 @@ class Pair:
     as_of: str
     family: str
     source: str = ""
+    weight: float = field(default=1.0, metadata={"unsaid": True})
+    """What its loss counts for in tuning, 0 to 1; rows of full weight do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,25 @@ class Passage:
     end: int
 
 
+class ToolCall(NamedTuple):
+    """A call of a tool that a model asked for; `arguments` is a JSON object as text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation with a model."""
+    """One turn of a conversation with a model.
 
-    role: Literal["system", "user", "assistant"]
+    A turn of the role `tool` is what a tool answered to the call `call_id`. `calls` are those of an assistant's turn.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
 
 
 class Fact(NamedTuple):
@@ -136,12 +153,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer. Of those that a prediction offered, `accepted` were written and `rejected` were not."""
+    """Tokens of one answer. Of those that a prediction offered, `accepted` were written and `rejected` were not.
+
+    Of the prompt's, `cached` were known from earlier prompts and not read again.
+    """
 
     prompt: int
     completion: int
     accepted: int = 0
     rejected: int = 0
+    cached: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         """Both together."""
@@ -181,8 +202,16 @@ T = TypeVar("T")
 
 
 def to_dict(record: Any) -> dict[str, Any]:
-    """A record as plain values, for JSON."""
-    return asdict(record)
+    """A record as plain values, for JSON; a field that is marked `unsaid` is left out where it has its default."""
+    kind: Any = type(record)
+    usual = unsaid(kind)
+    return {name: value for name, value in asdict(record).items() if name not in usual or value != usual[name]}
+
+
+@cache
+def unsaid(kind: Any) -> dict[str, Any]:
+    """The fields of a kind of record that are not written while they hold their usual value, with that value."""
+    return {f.name: f.default for f in fields(kind) if f.metadata.get("unsaid")}
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
@@ -191,7 +220,8 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     Raises:
         TypeError: a field without a default is not in `values`.
     """
-    names = _names(kind)
+    fields_of: Any = kind
+    names = _names(fields_of)
     return kind(**{k: v for k, v in values.items() if k in names})
 
 

@@ -19,6 +19,7 @@ from tensaku.engines.profiles import Hardware, Profile
 from tensaku.ledger import RolloutRow
 from tensaku.records import Revision
 from tensaku.store import Artifact, Difference, Reporter, reporter_for
+from tensaku.text import lost
 
 __all__ = [
     "print_arrivals",
@@ -125,6 +126,8 @@ def print_board(board: Artifact) -> None:
     for entry in board.config["entries"]:
         if entry["failed"]:
             console.print(Text(f"{entry['name']} failed: {entry['failed']}"))
+    if board.facts["judge_failed"]:
+        console.print(Text(f"The judge failed: {board.facts['judge_failed']}"))
 
 
 def print_artifacts(artifacts: Sequence[Artifact]) -> None:
@@ -182,6 +185,8 @@ def print_revision(revision: Revision) -> None:
     for broken in revision.verdict.breaks:
         word = "lost from the draft" if broken.what == "missing" else "not in the draft"
         print(f"! {broken.fact.kind} {broken.fact.text!r}: {word}", file=sys.stderr)
+    for sentence in lost(revision.draft, revision.verdict):
+        print(f"! none of its facts appears: {sentence.text.strip()}", file=sys.stderr)
     if revision.finish == "length":
         print("! the comment was cut off at the longest length allowed", file=sys.stderr)
     made_by = revision.provenance

@@ -13,7 +13,7 @@ from tensaku.config import Section
 from tensaku.engines.profiles import Hardware, Profile, keys_and_values_mb, profile_for
 from tensaku.errors import UsageError
 
-__all__ = ["Desk", "LedgerPlace", "Oidc", "Serve", "Task"]
+__all__ = ["Desk", "Govern", "LedgerPlace", "Oidc", "Serve", "Task"]
 
 
 class Task(Section):
@@ -27,6 +27,10 @@ class Task(Section):
     """File with what the model is told: the same words in training, evaluation and serving."""
     names: str = "names.toml"
     """File with the names that count as facts: canonical name = list of the forms it is written in."""
+    guides: tuple[str, ...] = ()
+    """Files with rules of writing, such as the style guide; what they and the names say of a draft is put before it."""
+    guided: int = Field(3, ge=1, le=20)
+    """Passages of the guides that are put before a draft."""
     facts_safe: bool = True
     """No number is written that does not stand in the draft, its fund's name or its month (our own engine)."""
     style: str = ""
@@ -42,8 +46,8 @@ class Serve(Section):
     """Port to listen on."""
     engine: dict[str, Any] = Field(default_factory=lambda: {"engine": "native"})
     """The engine that answers, with its settings, as in { engine = "openai", url = "http://gpu-host:8000/v1" }."""
-    precision: Literal["int8", "fp32"] = "int8"
-    """Number format of the base model's weights when our own engine answers."""
+    precision: Literal["auto", "int8", "fp32"] = "int8"
+    """Number format of the base model's weights when our own engine answers; auto: the faster one here, measured."""
     profile: Literal["auto", "latency", "throughput"] = "auto"
     """Whether each answer's speed matters, or that of all together; `tensaku serve --list-profiles` shows both."""
     at_once: int | None = Field(None, ge=1, le=256)
@@ -138,12 +142,24 @@ class Desk(Section):
     """Sign-in through the house's own provider."""
     review: bool = False
     """A comment is final only after a second person has approved it (four eyes)."""
+    template: str = ""
+    """The house's own Word file for what goes out, with places such as {{fund}} and {{market}}; empty: a plain one."""
     due_day: int = Field(10, ge=0, le=28)
     """Comments of a month are due on this day of the next one; 0: no such day."""
     retrain_after: int = Field(100, ge=1)
     """New finals from which the page Model suggests to retrain."""
     retrain_drift: float = Field(0.05, gt=0, le=1)
     """Rise of the share of rewritten characters (0 to 1) from which it does."""
+
+
+class Govern(Section):
+    """How the record is kept."""
+
+    anchors: str = "anchors.jsonl"
+    """File in which the log's head is noted, once on each day on which the log grows; empty: it is not by itself.
+    Best where whoever keeps the ledger cannot write."""
+    anchor_command: tuple[str, ...] = ()
+    """Program, with its arguments, that prints each anchor: it reads it on standard input, as ["lp", "-d", "audit"]."""
 
 
 class LedgerPlace(Section):
@@ -153,3 +169,8 @@ class LedgerPlace(Section):
     """Address of a PostgreSQL database, as in postgresql://tensaku@db-host/tensaku; empty: a file in the workspace."""
     password_env: str = "TENSAKU_LEDGER_PASSWORD"  # noqa: S105  the variable's name
     """Environment variable with its password, which is written nowhere."""
+    warehouse: str = ""
+    """Address of a database that `tensaku export finals --to warehouse` copies finals and labels to, as in
+    snowflake://tensaku@account/DB/SCHEMA?warehouse=WH; empty: none."""
+    warehouse_password_env: str = "TENSAKU_WAREHOUSE_PASSWORD"  # noqa: S105  the variable's name
+    """Environment variable with its password."""

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from tensaku.ledger import Conditions
+from tensaku.pipeline import Workspace
+
 Cli = Callable[..., Any]
 
 
@@ -74,6 +77,23 @@ def test_a_killed_run_goes_on_and_a_finished_one_is_not_done_again(cli: Cli, des
     assert "was made of other drafts" in refused.err
     out = cli("revise", drafts, "--trial", "-C", desk, "--out", drafts.parent / "out", "--json")
     assert read(Path(out.json[0]["file"])) == rows
+
+
+def test_what_was_approved_for_some_answers_or_another_task_gives_no_more_here_either(
+    cli: Cli, desk: Path, drafts: Path
+) -> None:
+    with Workspace.open(desk).open_ledger() as ledger:
+        (release,) = ledger.releases()
+        ledger.add_person("kuroda", "黒田", ("approver",))
+        ledger.approve(release.ref, "kuroda", "approved", conditions=Conditions(requests=4))
+    refused = cli("revise", drafts, "-C", desk)
+    assert (refused.code, "approved for 4 answers, and that is used up" in refused.err) == (2, True)
+    assert not drafts.with_name("month.revised.csv").exists()
+    with Workspace.open(desk).open_ledger() as ledger:
+        assert [(row.door, row.release) for row in ledger.answers()] == [("revise", release.ref)] * 4
+        ledger.approve(release.ref, "kuroda", "approved", conditions=Conditions(tasks=("other",)))
+    refused = cli("revise", drafts, "--release", release.ref, "-C", desk)
+    assert (refused.code, "was approved for other alone" in refused.err) == (2, True)
 
 
 def test_mistakes_are_told_before_a_model_is_loaded(

@@ -20,7 +20,8 @@ COLUMNS = Columns(fund="ファンド")
 
 def added(text: str = "=1+1～") -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(ADDED, "x")
-    return values | {"revision": text, "facts_kept": True, "facts_broken": [], "changes": [["a", "b"]]}
+    made: dict[str, Any] = {"revision": text, "facts_kept": True, "facts_broken": [], "sentences_lost": ["c。"]}
+    return values | made | {"changes": [["a", "b"]]}
 
 
 def write_csv(path: Path, encoding: str, delimiter: str = ",", end: str = "\r\n") -> Path:
@@ -41,7 +42,7 @@ def test_a_csv_keeps_encoding_delimiter_and_line_ends(tmp_path: Path, encoding: 
         rows = list(csv.reader(file, delimiter=delimiter))
     assert [row[:4] for row in rows] == [HEAD, *ROWS]
     assert rows[0][4:] == list(ADDED)
-    assert rows[1][4:8] == ["=1+1～", "yes", "[]", '[["a", "b"]]']
+    assert rows[1][4:9] == ["=1+1～", "yes", "[]", '["c。"]', '[["a", "b"]]']
 
 
 def test_what_an_encoding_has_not_makes_the_table_utf_8_and_is_told(tmp_path: Path) -> None:

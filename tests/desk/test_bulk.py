@@ -58,7 +58,7 @@ def test_every_draft_is_asked_about_once(ledger: Ledger) -> None:
     assert second.total == 4, "those that wait in another bulk are left out"
     assert ledger.add_bulk(ids, "sato") is None
     engine = ScriptedEngine(answer)
-    worker = BulkWorker(ledger, lambda: (engine, JOB))
+    worker = BulkWorker(ledger, lambda by: (engine, JOB))
     worker.begin()
     try:
         until(lambda: all(bulk.ended for bulk in ledger.bulks(9)))
@@ -77,13 +77,31 @@ def test_what_the_desk_asked_meanwhile_is_left_out_and_the_rest_may_be_cancelled
     assert bulk is not None
     ledger.save_final(ids[0], "原稿0番は上昇した。", "sato")
     engine = ScriptedEngine(lambda _: "上昇しました。")
-    worker = BulkWorker(ledger, lambda: (engine, JOB))
+    worker = BulkWorker(ledger, lambda by: (engine, JOB))
     assert worker._one()
     assert ledger.revisions(ids[0]) == []
     ledger.cancel_bulk(bulk.id, "sato")
     assert not worker._one()
     (held,) = ledger.bulks()
     assert (held.cancelled, held.waiting, held.ended is not None) == (3, 0, True)
+
+
+@pytest.mark.parametrize("taken", ["fund", "role", "account"])
+def test_nothing_is_asked_in_the_name_of_somebody_whose_right_was_taken_away(ledger: Ledger, taken: str) -> None:
+    (id,) = drafts(ledger, 1)
+    assert ledger.add_bulk([id], "sato") is not None
+    if taken == "fund":
+        ledger.set_scopes("sato", ["fund:別"])
+    elif taken == "role":
+        ledger.set_roles("sato", ["auditor"])
+    else:
+        ledger.set_active("sato", False)
+    engine = ScriptedEngine(lambda _: pytest.fail("the model was asked"))
+    assert BulkWorker(ledger, lambda by: (engine, JOB))._one()
+    (held,) = ledger.bulks()
+    assert (held.failed, held.ended is not None) == (1, True)
+    assert "'sato'" in held.fault
+    assert ledger.revisions(id) == []
 
 
 def test_a_failing_model_is_asked_again_and_then_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +115,7 @@ def test_a_failing_model_is_asked_again_and_then_named(ledger: Ledger, monkeypat
         return "上昇しました。"
 
     engine = ScriptedEngine(answer)
-    worker = BulkWorker(ledger, lambda: (engine, JOB))
+    worker = BulkWorker(ledger, lambda by: (engine, JOB))
     monkeypatch.setattr(worker._ended, "wait", lambda _: False)
     ledger.add_bulk(ids, "sato")
     while worker._one():
@@ -112,7 +130,7 @@ def test_who_left_meanwhile_has_nothing_written_in_their_name(ledger: Ledger) ->
     ledger.add_bulk([id], "sato")
     ledger.set_active("sato", False)
     engine = ScriptedEngine(lambda _: "上昇しました。")
-    assert BulkWorker(ledger, lambda: (engine, JOB))._one()
+    assert BulkWorker(ledger, lambda by: (engine, JOB))._one()
     assert ledger.revisions(id) == []
     assert ledger.bulks()[0].failed == 1
 
@@ -130,7 +148,7 @@ def answer(messages):
     log.flush()
     return "上昇しました。"
 with Ledger.open(sys.argv[1]) as ledger:
-    worker = BulkWorker(ledger, lambda: (ScriptedEngine(answer, delay=0.001), Job("直してください。", None)))
+    worker = BulkWorker(ledger, lambda by: (ScriptedEngine(answer, delay=0.001), Job("直してください。", None)))
     worker.begin()
     while any(bulk.ended is None for bulk in ledger.bulks()):
         time.sleep(0.02)

@@ -18,7 +18,9 @@ from tensaku.desk.access import Access, AccessRules
 from tensaku.desk.data import add_data
 from tensaku.desk.gate import Gate
 from tensaku.desk.topics import add_topics
+from tensaku.govern.barriers import Barriers
 from tensaku.ledger import Ledger
+from tensaku.retrieve.rights import Rights
 from tensaku.store import Artifact
 
 EVIL = "円安。<script>alert(1)</script>"
@@ -47,9 +49,13 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def walk(
-    ledger: Ledger, pool: Artifact | None, person: str, steps: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
+    ledger: Ledger,
+    pool: Artifact | None,
+    person: str,
+    steps: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]],
+    barriers: Barriers | None = None,
 ) -> None:
-    app, access = FastAPI(), Access(ledger, AccessRules())
+    app, access = FastAPI(), Access(ledger, AccessRules(), barriers)
     app.add_middleware(Gate, access=access)
     add_data(app, access, lambda: pool)
     as_person(app, ledger, person, steps)
@@ -145,3 +151,22 @@ def test_topics_are_proposed_by_one_person_and_decided_on_by_another(ledger: Led
         add_topics(app, access)
         as_person(app, ledger, person, steps)
     assert [(row.state, row.reviewed_by) for row in ledger.topics()] == [("approved", "kato")]
+
+
+def test_what_is_behind_a_barrier_is_not_there(ledger: Ledger, pool: Artifact, tmp_path: Path) -> None:
+    rules = tmp_path / "rights.toml"
+    rules.write_text(
+        '[[rule]]\nfund = "*"\nwho = ["everybody"]\n[[rule]]\nfund = "しろがね"\nwho = ["ota"]\n', encoding="utf-8"
+    )
+    number = next(dropped.number for dropped in Drops(pool).all if dropped.fund == "しろがね" and dropped.back)
+
+    async def outside(client: httpx.AsyncClient) -> None:
+        page = (await client.get(f"/data?drop={number}")).text
+        assert "しろがね" not in page
+        assert "秘密" not in page
+        token = token_of((await client.get("/data")).text)
+        values = {"token": token, "drop": str(number), "pool": pool.ref, "decision": "kept", "note": "x"}
+        assert (await client.post("/data", data=values)).status_code == 403
+
+    walk(ledger, pool, "ueda", outside, Barriers(tmp_path / "work", Rights(rules)))
+    assert ledger.rulings() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
 from tensaku.desk.inbox import add_inbox, safe_name
@@ -57,7 +57,15 @@ def test_what_is_clear_is_filed_and_what_is_not_waits_and_is_decided(client: Tes
     id, parts = road.ledger.reports("inbox")[0].id, road.ledger.reports("inbox")[0].parts
     labels = {"manager": "青葉アセット", "fund": "国内株式0", "as_of": "2026-12"}
     refused = client.post(f"/desk/reports/{id}/file", json=labels, headers=WHO)
-    assert (refused.status_code, "no section is named" in refused.json()["error"]) == (400, True)
+    assert (refused.status_code, refused.json()["error"]) == (400, "「■わたしの<b>一手</b>」の区分を選んでください。")
+    for wrong, said in (
+        ({"as_of": "12月"}, "2026-10 のように"),
+        ({"fund": " "}, "すべて入力"),
+        ({"manager": ""}, "すべて入力"),
+    ):
+        refused = client.post(f"/desk/reports/{id}/file", json={**labels, **wrong}, headers=WHO)
+        assert (refused.status_code, said in refused.json()["error"]) == (400, True)
+    assert "理由" in client.post(f"/desk/reports/{id}/aside", json={"note": " "}, headers=WHO).json()["error"]
     chosen = {str(len(parts) - 1): "outlook"}
     assert client.post(f"/desk/reports/{id}/file", json={**labels, "sections": chosen}, headers=WHO).json() == {
         "id": id,
@@ -65,7 +73,7 @@ def test_what_is_clear_is_filed_and_what_is_not_waits_and_is_decided(client: Tes
     }
     assert [(d.section, d.by) for d in road.ledger.drafts(as_of="2026-12")] == [("market", "sato"), ("outlook", "sato")]
     again = client.post(f"/desk/reports/{id}/aside", json={"note": "x"}, headers=WHO)
-    assert (again.status_code, "no longer waits" in again.json()["error"]) == (400, True)
+    assert (again.status_code, "すでにほかの人が処理" in again.json()["error"]) == (409, True)
 
 
 def test_a_zip_goes_up_and_each_file_of_it_is_told(client: TestClient, tmp_path: Path) -> None:
@@ -165,3 +173,80 @@ def test_from_upload_to_draft_in_the_browser(page: Page, server, tmp_path: Path)
     ]
     page.goto(f"{server.url}/en/inbox")
     assert page.locator(".learnt").inner_text().startswith("Headings by manager")
+
+
+def drop(page: Page, paths: list[Path], *, let_go: bool = True) -> None:
+    """Drag files and folders from the machine over the page, as a hand with a mouse does, and let go."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", *(("drop",) if let_go else ())):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 700, "y": 400, "data": data})
+
+
+@pytest.mark.browser
+def test_files_and_folders_dropped_on_the_page(page: Page, server, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "十月/下"
+    folder.mkdir(parents=True)
+    head = HEAD.replace("国内株式0", "国内株式1").replace("青葉アセット", "北辰投資顧問")
+    (folder / "明快.txt").write_text(head + BODY, encoding="utf-8")
+    (folder / ".DS_Store").write_bytes(b"x")
+    (tmp_path / "危険.pdf").write_bytes(b"MZ" + bytes(200))
+    page.goto(server.url)
+    page.click("[data-person=sato]")
+    expect(page.locator("#desk-root[data-person=yes]")).to_be_visible()
+    drop(page, [tmp_path / "十月"], let_go=False)
+    expect(page.locator("#desk-root[data-dragging=yes]")).to_be_visible()
+    drop(page, [tmp_path / "十月"])  # on the list of drafts: the folder with what is in it
+    page.wait_for_url("**/inbox?report=*")
+    expect(page.locator("#arrivals li")).to_have_count(1)
+    expect(page.locator("#arrivals")).to_contain_text("明快.txt")
+    expect(page.locator("#arrivals")).to_contain_text("市場動向")
+    drafts = server.ledger.drafts(as_of="2026-11", fund="国内株式1")
+    assert [(d.section, d.origin, d.by) for d in drafts] == [("market", "明快.txt", "sato")]
+    drop(page, [tmp_path / "危険.pdf", folder / "明快.txt"])  # on the page of reports
+    page.wait_for_url("**/inbox?report=*")
+    expect(page.locator("#arrivals li")).to_have_count(2)
+    expect(page.locator("#arrivals [data-what=known]")).to_contain_text("明快.txt")
+    expect(page.locator("#report-title")).to_have_text("危険.pdf")
+    assert len(server.ledger.drafts(as_of="2026-11", fund="国内株式1")) == 1
+    drop(page, [])  # a drag of a text or a link is none of our business
+    assert page.url.endswith(f"report={server.ledger.reports('inbox')[0].id}")
+
+
+@pytest.mark.browser
+def test_who_may_not_bring_reports_in_is_told_so(page: Page, server, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "大きい.txt").write_bytes(b"a" * 200)
+    server.ledger.add_person("kansa", "監査", ("auditor",))
+    page.goto(server.url)
+    page.click("[data-person=kansa]")
+    expect(page.locator("#desk-root[data-person=yes]")).to_be_visible()
+    before = len(server.ledger.reports())
+    drop(page, [tmp_path / "大きい.txt"])
+    expect(page.locator("#notice")).to_be_visible()
+    assert len(server.ledger.reports()) == before
+
+
+def test_a_report_of_several_funds_is_decided_part_by_part(client: TestClient, road: Road) -> None:
+    cfg = Reports(managers=("青葉アセット",), funds=("国内株式0", "世界債券1"))
+    app = FastAPI()
+    road = Road(road.ledger, cfg)
+    add_inbox(app, road)
+    each = "国内株式0\n\n■運用経過\n{}の騰落率は1.2％となりました。\n\n"
+    text = f"青葉アセット　月次　2026年11月末\n\n{BODY}{each.format('当')}{each.replace('国内株式0', '世界債券1')}"
+    with TestClient(app) as several:
+        _, rows = upload(several, text)
+        assert rows[0]["what"] == "inbox"  # type: ignore[index]
+        row = road.ledger.reports("inbox")[0]
+        page = several.get("/inbox").text
+        assert page.count("全ファンド共通") == len(row.parts)
+        assert "2ファンド" in page
+        labels = {"manager": "青葉アセット", "fund": "2ファンド（下で確認）", "as_of": "2026-11"}
+        path = f"/desk/reports/{row.id}/file"
+        refused = several.post(path, json=labels, headers=WHO)
+        assert "ファンドを選んでください" in refused.json()["error"]
+        shared = next(str(n) for n, part in enumerate(row.parts) if part["section"] == "market")
+        elsewhere = several.post(path, json={**labels, "funds": {shared: "よそのファンド", "99": "*"}}, headers=WHO)
+        assert "ファンドを選んでください" in elsewhere.json()["error"]  # a fund of no part of this file is no answer
+        assert several.post(path, json={**labels, "funds": {shared: "*"}}, headers=WHO).json()["state"] == "filed"
+    drafts = {(d.fund, d.section) for d in road.ledger.drafts(as_of="2026-11")}
+    assert drafts == {(f, s) for f in ("国内株式0", "世界債券1") for s in ("market", "performance")}

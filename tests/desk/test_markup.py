@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensaku.desk.markup import Span, difference, marked, utf16_spans
+from tensaku.desk.markup import Span, difference, listed, marked, utf16_spans
 from tensaku.text import changes
 
 TEXT = st.text("上昇した市場は3.2％。<>&\"'\n𠮷 ab", max_size=40)
@@ -56,3 +56,11 @@ def test_what_is_still_to_be_written_is_not_taken_out() -> None:
 @pytest.mark.parametrize(("text", "span", "expected"), [("ab3", (2, 3), [2, 3]), ("𠮷野3円", (2, 3), [3, 4])])
 def test_offsets_as_the_browser_counts(text: str, span: tuple[int, int], expected: list[int]) -> None:
     assert utf16_spans(text, [Span(*span, "k")]) == [[*expected, "k", "3"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("上昇\n", "上昇↵"), ("\n", "↵"), ("一\n二", "一↵\n二"), ("\u3000 ", "□␣"), ("<b> ", "&lt;b&gt; "), ("", "")],
+)
+def test_what_is_not_to_be_seen_is_shown_in_the_list(text: str, shown: str) -> None:
+    assert str(listed(text)) == shown

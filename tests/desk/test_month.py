@@ -82,7 +82,7 @@ Steps = Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]]
 def walk(ledger: Ledger, person: str, steps: Steps) -> None:
     app, access = FastAPI(), Access(ledger, AccessRules())
     app.add_middleware(Gate, access=access)
-    worker = BulkWorker(ledger, lambda: pytest.fail("it was not begun"))
+    worker = BulkWorker(ledger, lambda by: pytest.fail("it was not begun"))
     add_month(app, access, worker, due_day=10)
     as_person(app, ledger, person, steps)
 

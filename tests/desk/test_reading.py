@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from tests.desk.signed import token_of
 
 from tensaku.ledger import Ledger, NewComparison
 
@@ -56,6 +57,10 @@ def test_a_person_reads_them_all(page: Page, server: Any, language: str) -> None
     assert server.ledger.verify_records() == []
 
 
+def form_token(client: httpx.Client) -> str:
+    return token_of(client.get("/account").text)
+
+
 def signed_in(server: Any, person: str) -> httpx.Client:
     token = server.ledger.begin_session(person, how="open", hours=1)
     return httpx.Client(base_url=server.url, cookies={"tensaku-session": token})
@@ -65,20 +70,59 @@ def test_forms_that_are_not_whole(server: Any) -> None:
     lay_out(server.ledger)
     with signed_in(server, "sato") as client:
         before = len(server.ledger.votes())
+        token, vote = {"token": form_token(client)}, {"comparison": "1", "winner": "left"}
         for form in ({}, {"comparison": "x", "winner": "left"}, {"comparison": "1", "winner": "both"}):
-            answer = client.post("/read", data=form)
+            answer = client.post("/read", data={**form, **token})
             assert answer.status_code == 400
             assert "回答を記録できませんでした" in answer.text
-        assert client.post("/read", data={"comparison": "999", "winner": "left"}).status_code == 400
-        assert client.post("/read", content=b"a" * 200_000).status_code == 400
-        elsewhere = client.post(
-            "/read", data={"comparison": "1", "winner": "left"}, headers={"Origin": "https://evil.example"}
-        )
+        assert client.post("/read", data={"comparison": "999", "winner": "left", **token}).status_code == 400
+        assert client.post("/read", content=b"a" * 200_000).status_code == 415
+        assert client.post("/read", data={**vote, **token, "reason": "a" * 300_000}).status_code == 413
+        assert client.post("/read", data=vote).status_code == 403, "a form that this session was not given"
+        elsewhere = client.post("/read", data={**vote, **token}, headers={"Origin": "https://evil.example"})
         assert elsewhere.status_code == 403
         assert len(server.ledger.votes()) == before
     with httpx.Client(base_url=server.url, cookies={"tensaku-session": "nobody" * 5}) as client:
         assert client.post("/read", data={"comparison": "1", "winner": "left"}).status_code == 401
         assert client.get("/read").headers["location"].startswith("/signin")
+
+
+def test_nobody_reads_of_a_fund_that_is_not_theirs(server: Any) -> None:
+    lay_out(server.ledger)
+    told = ("秘密ファンド", "market", "2026-10", "秘密の原稿。")
+    server.ledger.add_comparisons([NewComparison("exam-9", "s", *told, "a", "秘密の案。", "b", "秘密の別案。")], "sato")
+    secret = server.ledger.comparisons()[-1].id
+    server.ledger.add_person("ono", "小野", ("writer",), scopes=["fund:国内株式ファンド"])
+    with signed_in(server, "ono") as client:
+        token = form_token(client)
+        vote = {"comparison": str(secret), "winner": "left", "token": token}
+        assert client.post("/read", data=vote).status_code == 403
+        for _ in range(10):
+            html = client.get("/read").text
+            assert "秘密" not in html
+            number = re.search(r'name="comparison" value="(\d+)"', html)
+            if number is None:
+                break
+            client.post("/read", data={"comparison": number[1], "winner": "left", "token": token})
+        assert "すべて読み終えました" in html
+    assert secret not in {held.comparison_id for held in server.ledger.votes() if held.by == "ono"}
+    server.ledger.set_scopes("ono", ["fund:別のファンド"])
+    with signed_in(server, "ono") as client:  # what was read before is not theirs to see any more either
+        assert A not in client.get("/read?back=1").text
+
+
+def test_an_auditor_reads_and_votes_on_nothing(server: Any) -> None:
+    lay_out(server.ledger)
+    server.ledger.add_person("kansa", "監査", ("auditor",))
+    with signed_in(server, "kansa") as client:
+        html = client.get("/read").text
+        assert "原稿" in html
+        assert "data-key" not in html
+        number = re.search(r'name="comparison" value="(\d+)"', html)
+        assert number is not None
+        vote = {"comparison": number[1], "winner": "left", "token": token_of(html)}
+        assert client.post("/read", data=vote).status_code == 403
+    assert all(held.by != "kansa" for held in server.ledger.votes())
 
 
 def test_hostile_texts_stay_texts(server: Any) -> None:
@@ -95,5 +139,5 @@ def test_hostile_texts_stay_texts(server: Any) -> None:
             number = re.search(r'name="comparison" value="(\d+)"', html)
             if number is None:
                 break
-            client.post("/read", data={"comparison": number[1], "winner": "tie"})
+            client.post("/read", data={"comparison": number[1], "winner": "tie", "token": token_of(html)})
     assert any(vote.item == "evil" for vote in server.ledger.votes())

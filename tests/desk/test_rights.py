@@ -95,3 +95,32 @@ def test_a_right_that_is_taken_away_is_gone_for_pages_that_are_open(house: Ledge
     house.set_active("sato", False)
     with pytest.raises(UsageError, match="no longer active"):
         own.save_final(draft, FINAL + "。", "sato", based_on=final.id)
+
+
+def test_a_fund_that_is_not_told_may_be_any(house: Ledger) -> None:
+    assert [PersonalLedger(house, "sato").may(fund) for fund in ("国内", "海外", "")] == [True, False, False]
+    assert [PersonalLedger(house, "mori").may(fund) for fund in ("国内", "海外", "")] == [True, True, True]
+
+
+def test_a_bulk_of_another_fund_is_neither_seen_nor_ended(house: Ledger) -> None:
+    own, (first, second) = PersonalLedger(house, "sato"), sorted(house.drafts(), key=lambda draft: draft.fund)
+    house.add_person("abe", "阿部", ("writer",))
+    other = house.add_bulk([next(d.id for d in (first, second) if d.fund == "海外")], "abe")
+    assert other is not None
+    assert own.bulks() == []
+    with pytest.raises(NotAllowed, match="海外"):
+        own.cancel_bulk(other.id, "sato")
+    mine = own.add_bulk([next(d.id for d in (first, second) if d.fund == "国内")], "sato")
+    assert mine is not None
+    assert [bulk.id for bulk in own.bulks()] == [mine.id]
+    own.cancel_bulk(mine.id, "sato")
+    with pytest.raises(NotAllowed, match="no writer"):
+        PersonalLedger(house, "kansa").cancel_bulk(other.id, "kansa")
+    assert [bulk.waiting for bulk in house.bulks(9)] == [0, 1]
+
+
+def test_drafts_are_given_to_nobody_whose_rights_do_not_reach_them(house: Ledger) -> None:
+    other = next(draft.id for draft in house.drafts() if draft.fund == "海外")
+    with pytest.raises(UsageError, match="'sato' has no right to the fund '海外'"):
+        PersonalLedger(house, "mori").assign([other], "sato", None, by="mori")
+    assert house.standings() == {}

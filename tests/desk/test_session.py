@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tensaku.desk.session import Desk, Session
-from tensaku.errors import EngineError
-from tensaku.ledger import DraftRow, Ledger, NewDraft
+from tensaku.errors import EngineError, UsageError
+from tensaku.ledger import Conditions, DraftRow, Ledger, NewDraft
 from tensaku.records import Message
 from tensaku.revise import Job
 from tensaku.testing import ScriptedEngine
@@ -73,11 +73,11 @@ def test_another_release_answers_and_is_named_from_then_on(desk: Desk) -> None:
     other = ScriptedEngine(answer)
     told = Job("直してください。", provenance={"release": "release-2", "trial": "no"})
     desk.answer_with(other, told)
-    assert (desk.release, desk.trial, desk.answering()) == ("release-2", False, (other, told))
+    assert (desk.release, desk.trial, desk.answering("sato")) == ("release-2", False, (other, told))
     asked = iter([(other, told), (desk.engine, Job("別"))])
-    desk.choose = lambda: next(asked)
-    assert desk.answering()[1] is told
-    assert desk.answering()[1].instruction == "別"
+    desk.choose = lambda person: next(asked)
+    assert desk.answering("sato")[1] is told
+    assert desk.answering("sato")[1].instruction == "別"
     other.close()
 
 
@@ -341,7 +341,7 @@ def test_a_choice_between_candidates_is_kept(desk: Desk, draft: DraftRow) -> Non
         engine = ScriptedEngine(functools.partial(_always, words))
         releases.append((engine, replace(desk.job, provenance={"release": name})))
     turns = itertools.cycle(releases)
-    desk.choose = lambda: next(turns)
+    desk.choose = lambda person: next(turns)
 
     async def steps(page: Page) -> None:
         await page.do("hello", person="sato", draft=draft.id)
@@ -421,3 +421,52 @@ def test_twenty_drafts_that_give_orders_change_nothing_but_their_own_text(desk: 
     assert "\u202e" not in html
     assert len(desk.ledger.drafts()) == 21
     assert desk.ledger.verify_records() == []
+
+
+def test_of_a_counted_release_nothing_is_shown_before_it_is_recorded(desk: Desk, draft: DraftRow) -> None:
+    ledger = desk.ledger
+    ledger.add_person("dev", "開発", ("developer",))
+    ledger.add_person("kuroda", "黒田", ("approver",))
+    ledger.add_release("release-1", "dev", {})
+    ledger.approve("release-1", "kuroda", "approved", conditions=Conditions(requests=1))
+    desk.answer_with(desk.engine, Job("直してください。", provenance={"release": "release-1", "trial": "no"}))
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ledger, "add_revision", lambda *_: (_ for _ in ()).throw(UsageError("the disk is full")))
+            await page.do("ask", draft=draft.id)
+            assert (await page.until("asked"))["revision"] is None
+        assert page.all("append") == []
+        assert page.all("notice")[-1]["message"] == "修正案を記録できませんでした。"
+        await page.do("ask", draft=draft.id)
+        assert (await page.until("asked", 2))["revision"] is not None
+        assert "".join(values["text"] for values in page.all("append")) == "当月の市場は3.8％上昇しました。"
+        await page.do("ask", draft=draft.id)
+        await page.until("asked", 3)
+        assert len(page.all("append")) == 1, "the one answer is used up"
+        assert "approved for 1 answers" in page.all("notice")[-1]["detail"]
+
+    run(desk, steps)
+    assert len(ledger.revisions(draft.id)) == 1
+
+
+def test_a_release_that_was_approved_for_another_task_is_not_asked(desk: Desk, draft: DraftRow) -> None:
+    desk.ledger.add_person("dev", "開発", ("developer",))
+    desk.ledger.add_person("kuroda", "黒田", ("approver",))
+    desk.ledger.add_release("release-1", "dev", {})
+    desk.ledger.approve("release-1", "kuroda", "approved", conditions=Conditions(tasks=("other",)))
+    desk.answer_with(desk.engine, Job("直してください。", provenance={"release": "release-1", "trial": "no"}))
+    desk.task = "comment"
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        assert (await page.until("asked"))["revision"] is None
+        await page.do("candidates", draft=draft.id)
+        details = [notice["detail"] for notice in page.all("notice")]
+        assert len([told for told in details if "approved for other alone, not for comment" in told]) == 2
+
+    page = run(desk, steps)
+    assert page.all("append") == []
+    assert desk.ledger.revisions(draft.id) == []

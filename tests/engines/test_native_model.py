@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from tensaku.engines.native.adapter import Adapter, load_adapter
 from tensaku.engines.native.cache import Held
+from tensaku.engines.native.linear import Int8Matrix
 from tensaku.engines.native.model import Model, Work
 
 Tiny = Any  # the fixtures' class: one family's folder, Transformers' model and adapters over it
@@ -177,10 +178,18 @@ def test_in_int8_the_lengths_of_rows_are_those_of_the_weights_as_multiplied(tiny
     assert 0 < error < 0.08
 
 
+def _by_blocks(x: torch.Tensor) -> torch.Tensor:
+    """`x`, [rows, in], as the kernel's bytes say it: 127 steps either way of a block's largest number."""
+    blocks = torch.nn.functional.pad(x, (0, -x.shape[1] % 64)).view(len(x), -1, 64)
+    size = blocks.abs().amax(-1, keepdim=True).clamp_min(1e-12)
+    return (torch.round(blocks * (127 / size)) * (size / 127)).flatten(1)[:, : x.shape[1]]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_compiled_pass_agrees_with_torch(tiny: Get, family: str) -> None:
-    """Weights and activations are rounded alike, so what differs is the order of fp32 sums, and roundings that it
+def test_the_compiled_pass_agrees_with_torch(tiny: Get, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch is given activations rounded alike, so what differs is the order of fp32 sums, and roundings that it
     tips."""
+    monkeypatch.setattr(Int8Matrix, "__call__", lambda self, x: _by_blocks(x) @ self.weight().T)
     made = tiny(family)
     text = _sequence(330, 9)
     folder = made.adapter("dora", use_dora=True)
@@ -189,7 +198,9 @@ def test_the_compiled_pass_agrees_with_torch(tiny: Get, family: str) -> None:
         model = _open(made, "int8", 2, processor)
         assert model.pass_.kind == ("torch" if processor is None else "compiled")
         found.append(_chunked(model, text, load_adapter(folder, model.shape, model.weight), [1, 2, 70, 200]))
-    assert (found[0] - found[1]).norm() / found[1].norm() < 2e-3
+    errors = (found[0] - found[1]).norm(dim=1) / found[1].norm(dim=1)
+    assert errors.min() < 1e-3  # a row that few roundings were tipped in; 7 bits would give 0.05 at least
+    assert errors.mean() < 0.03
 
 
 @pytest.mark.parametrize("family", ["gemma3_wide", "llama"])

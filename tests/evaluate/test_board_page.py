@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tensaku.evaluate import Board, Entry
 from tensaku.evaluate.checks import check_scorers
 from tensaku.evaluate.decoding import Answer
+from tensaku.evaluate.discipline import discipline
 from tensaku.evaluate.leaderboard import _found
 from tensaku.evaluate.measuring import measured, ruled, untouched
 from tensaku.evaluate.panel import panel
@@ -46,6 +47,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     rows = {"draft": untouched(PAIRS), "rules": ruled(PAIRS, [], {}), "good": good, "poor": poor}
     parts = {label: part() for label, part in check_scorers(scorers).items()}
     results = measured(parts, rows, PAIRS, {}, [], 100, 1)
+    results.discipline = discipline(PAIRS, [replace(PAIRS[0], id="lesson-1")], results, "the-canary")
     entries = tuple(Entry(name=name, row="answer", about="試し") for name in ("good", "poor"))
     cfg = Board(entries=entries, scorers=scorers, resamples=100, seed=1, alpha=0.05)
     exam: Any = SimpleNamespace(ref="exam-1", facts={})
@@ -71,6 +73,9 @@ def test_what_stands_on_it(page: Page) -> None:
     expect(page.get_by_text("打鍵数／件（低いほどよい）").first).to_be_visible()
     expect(page.get_by_role("heading", name="人の読み比べ")).to_be_visible()
     expect(page.get_by_text("Krippendorff").first).to_be_visible()
+    expect(page.get_by_text("学習用と重なる 2 件を除いた 6 件でも、順位は変わらない。")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="重なりを除く")).to_be_visible()
+    expect(page.get_by_text("lesson-1")).to_have_count(3)  # each side of a pair with the lesson it stands in
     assert page.locator("main").bounding_box()["width"] <= 1280  # type: ignore[index]
     assert page.locator("img").count() == 0
 
@@ -95,3 +100,25 @@ def test_filters_without_a_script(page: Page) -> None:
     page.locator(".f-inexact").check()
     expect(shown).to_have_count(0)
     page.locator(".f-inexact").uncheck()
+
+
+@pytest.mark.browser
+def test_only_what_was_changed_and_only_long_drafts(page: Page) -> None:
+    shown = page.locator(".every .case:visible")
+    page.locator(".f-r").select_option("poor")
+    page.locator(".f-m").select_option("")
+    page.locator(".f-broken").uncheck()
+    page.locator(".f-changed").check()
+    changed = [pair for pair in PAIRS if "３" in pair.draft]
+    assert 0 < len(changed) < 8
+    expect(shown).to_have_count(len(changed))
+    page.locator(".f-changed").uncheck()
+    lengths = page.locator(".f-l option").all_inner_texts()
+    assert lengths[1:] == ["短い short", "長い long"]  # none of these drafts lies between
+    counts = []
+    for name in lengths[1:]:
+        page.locator(".f-l").select_option(name)
+        counts.append(shown.count())
+    assert sum(counts) == 8
+    assert all(counts)
+    page.locator(".f-l").select_option("")

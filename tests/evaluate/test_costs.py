@@ -57,7 +57,7 @@ def test_a_server_on_this_machine_is_not_elsewhere(tmp_path: Path) -> None:
             meter.answered(Usage(20, 5, 3, 0), 0.25)
         [told[place]] = Journal(tmp_path / f"{place}.jsonl").read()
     assert told["here"]["memory_mb"] > 0
-    assert told["here"]["peak_mb"] >= told["here"]["memory_mb"]
+    assert told["here"]["peak_mb"] >= told["here"]["memory_mb"] - 1  # whole megabytes
     counted = [told["here"][name] for name in ("answered", "seconds", "prompt", "completion", "accepted", "rejected")]
     assert counted == [2, 0.75, 30, 9, 5, 1]
     assert told["beside"]["peak_mb"] is told["elsewhere"]["peak_mb"] is None

@@ -69,10 +69,23 @@ def test_scores_on_the_clean_part() -> None:
     caught = overlaps(PAIRS, PAIRS[:10])
     assert {one.number for one in caught if one.net == "exact"} >= set(range(10))
     found = clean_scores(caught, measured, len(PAIRS))
-    assert found["exact"]["rows"]["tuned"]["exact"] == 0  # what scored was known from the lessons
+    assert found["exact"]["rows"]["tuned"]["exact"] == {
+        "value": 0,
+        "low": 0,
+        "high": 0,
+    }  # what scored was known from the lessons
     assert found["exact"]["n"] >= found["near"]["n"] >= found["run"]["n"]
+    nothing = clean_scores([], measured, len(PAIRS))["run"]["rows"]["tuned"]["exact"]
+    whole = measured["exact"].scores["tuned"]
+    assert (nothing["value"], nothing["low"], nothing["high"]) == (whole.value, whole.low, whole.high)
     everything = clean_scores(overlaps(PAIRS, PAIRS), measured, len(PAIRS))
     assert everything["exact"] == {"n": 0, "caught": 30, "rows": {}}
+
+
+def test_a_label_that_lessons_share_gives_nothing_away() -> None:
+    labelled = [replace(pair, final="×" if n % 2 else "○") for n, pair in enumerate(PAIRS)]
+    assert overlaps([replace(pair, draft=f"{pair.as_of} {n}") for n, pair in enumerate(labelled)], labelled) == []
+    assert {one.side for one in overlaps(labelled, labelled)} == {"draft"}
 
 
 def test_months_that_could_not_be_known() -> None:

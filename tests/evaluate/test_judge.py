@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +17,7 @@ import pytest
 
 from tensaku.config import Section
 from tensaku.errors import EngineError, StageError, UsageError
-from tensaku.evaluate import Entry, Judging, engine_from, judge
+from tensaku.evaluate import Entry, Judge, Judging, engine_from, judge
 from tensaku.evaluate.judge import share, side_bias
 from tensaku.evaluate.judging import grade, rubric, verdict, versus
 from tensaku.evaluate.panel import panel
@@ -21,7 +25,7 @@ from tensaku.evaluate.report.panel import panel_section
 from tensaku.evaluate.votes import Vote
 from tensaku.records import Message
 from tensaku.store import Artifact, Bench, SilentReporter, SourceFile, Store, stage
-from tensaku.testing import ScriptedEngine, tiny_pairs
+from tensaku.testing import ScriptedEngine, tiny_model, tiny_pairs
 
 PAIRS = tiny_pairs(6)
 Answer = Callable[[tuple[Message, ...]], str]
@@ -54,7 +58,8 @@ def wrote(bench: Bench, cfg: Wrote) -> None:
 
 
 def run(folder: Path, answer: Answer, **settings: Any) -> tuple[Artifact, ScriptedEngine]:
-    engine = ScriptedEngine(answer, context=settings.pop("context", 8192))
+    engine = ScriptedEngine(answer, context=settings.pop("context", 8192), can=settings.pop("can", ()))
+    engine.delay = settings.pop("delay", 0.0)
     store = Store(folder / "work", SilentReporter())
     (folder / "instruction.md").write_text("公表文に直してください。", encoding="utf-8")
     entries = (Entry(name="good", row="answer"), Entry(name="poor", row="answer"))
@@ -160,6 +165,123 @@ def test_a_judge_that_fails_midway_goes_on_where_it_was(tmp_path: Path) -> None:
     whole, _ = run(tmp_path / "whole", fair)
     for name in ("votes.jsonl", "said.jsonl", "judge.json"):
         assert made.file(name).read_bytes() == whole.file(name).read_bytes()
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_judge import fair, run
+run(Path(sys.argv[1]), fair, at_once=1, delay=0.01)
+"""
+
+
+def test_a_judge_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parent)])
+    deadline = time.monotonic() + 120
+    while len(said_so_far(tmp_path)) < 5 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()  # SIGKILL
+    assert process.wait() == -signal.SIGKILL
+    before = said_so_far(tmp_path)
+    assert 5 <= len(before) < 54
+    made, engine = run(tmp_path, fair, at_once=1)
+    torn = not before[-1].endswith(b"\n")
+    assert len(engine.requests) == 54 - len(before) + torn
+    (tmp_path / "whole").mkdir()
+    whole, _ = run(tmp_path / "whole", fair)
+    for name in ("votes.jsonl", "said.jsonl", "judge.json"):
+        assert made.file(name).read_bytes() == whole.file(name).read_bytes()
+
+
+def said_so_far(folder: Path) -> list[bytes]:
+    """The lines that the judge has kept, in whatever scratch folder."""
+    found = folder.glob("work/scratch/judge-*.aside/judge.jsonl")
+    return next((path.read_bytes().splitlines(keepends=True) for path in found), [])
+
+
+def chosen(messages: tuple[Message, ...]) -> str:
+    """What `fair` says, as a model held to a schema says it."""
+    said = fair(messages)
+    if (given := grade(said)) is not None:
+        return json.dumps({"grade": str(given)})
+    return json.dumps({"verdict": {"left": "A", "right": "B", "tie": "tie"}[verdict(said) or "tie"]})
+
+
+def test_a_judge_that_may_write_nothing_but_its_choice(tmp_path: Path) -> None:
+    made, engine = run(tmp_path, chosen, answers="choice", can=("json",))
+    found = held(made)
+    assert found["verdicts"] == 36
+    assert found["unusable"] == found["ungraded"] == {}
+    assert found["bias"]["consistent"]["share"] == 1
+    assert found["grades"]["poor"]["given"] == [0, 6, 0, 0, 0]
+    choices = {tuple(next(iter(json.loads(r.schema or "")["properties"].values()))["enum"]) for r in engine.requests}
+    assert choices == {("A", "B", "tie"), ("1", "2", "3", "4", "5")}
+
+
+@stage(version=1)
+def model(bench: Bench, cfg: Nothing) -> None:
+    tiny_model(bench.path)
+
+
+def read_by_a_model(folder: Path) -> Artifact:
+    store = Store(folder / "work", SilentReporter())
+    (folder / "instruction.md").write_text("公表文に直してください。", encoding="utf-8")
+    entries = (Entry(name="good", row="answer"), Entry(name="poor", row="answer"))
+    made = {"good": store.run(wrote, Wrote(good=True)), "poor": store.run(wrote, Wrote(good=False))}
+    given: dict[str, Any] = {"exam": store.run(exam, Nothing()), "base": store.run(model, Nothing())}
+    cfg = Judging(entries=entries, answers="likelihood", sample=0, itself=("poor",))
+    return store.run(judge, cfg, **given, instruction=SourceFile(folder / "instruction.md"), candidates=made)
+
+
+def test_a_judge_that_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensaku.models.likelihood import Likelihood, Reader
+
+    right, read = Reader.likelihood, [0]
+
+    def stops(self: Reader, messages: Any, answer: str) -> Likelihood | None:
+        read[0] += 1
+        if read[0] == 8:
+            raise EngineError("the machine is out of memory")
+        return right(self, messages, answer)
+
+    monkeypatch.setattr(Reader, "likelihood", stops)
+    with pytest.raises(StageError, match="out of memory"):
+        read_by_a_model(tmp_path)
+    made = read_by_a_model(tmp_path)
+    assert read[0] == 8 + (18 - 7)  # three contestants, six drafts; seven were kept
+    found = held(made)
+    assert (found["verdicts"], found["unusable"], found["grades"]) == (36, {}, {})
+    assert found["bias"]["left"]["share"] is None  # it knows no sides
+    readings = {(r["item"], r["name"]): r["likelihood"] for r in map(json.loads, lines_of(made, "said.jsonl"))}
+    for vote in map(json.loads, lines_of(made, "votes.jsonl")):
+        better, worse = (vote["left"], vote["right"]) if vote["winner"] == "left" else (vote["right"], vote["left"])
+        assert readings[vote["item"], better] > readings[vote["item"], worse]
+    assert found["itself"][0]["judge"]["n"] == 12
+    shown = panel([], made, resamples=50, seed=1)
+    assert shown["judge"]["ranking"]["left"] is None or abs(shown["judge"]["ranking"]["left"][0]) < 1e-6
+    assert "何も書かせていない" in panel_section(shown)
+
+
+def lines_of(made: Artifact, name: str) -> list[str]:
+    return made.file(name).read_text(encoding="utf-8").splitlines()
+
+
+def test_a_model_that_only_reads_takes_no_engine() -> None:
+    with pytest.raises(ValueError, match="takes no engine"):
+        Judge(answers="likelihood", engine={"engine": "native"})
+
+
+@pytest.mark.parametrize("answer", ["A", '{"verdict": "C"}', '["A"]', '{"verdict": "A", "x": 1}', '{"verdict": 1}', ""])
+def test_a_server_that_does_not_hold_to_the_schema_gives_no_verdict(answer: str) -> None:
+    assert verdict(answer, "choice") is None
+    assert grade(answer, "choice") is None
+
+
+def test_an_engine_that_cannot_be_held_to_a_schema_is_refused(tmp_path: Path) -> None:
+    """And not counted as if every question were too long."""
+    with pytest.raises(UsageError, match="has no json"):
+        run(tmp_path, chosen, answers="choice")
 
 
 def test_outputs_leave_the_house_only_with_consent(tmp_path: Path) -> None:

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 import tensaku.evaluate  # noqa: F401  (registers the scorers)
 from tensaku.errors import NotFound, UsageError
 from tensaku.evaluate.checks import check_scorers
-from tensaku.evaluate.scoring import Texts, label_of, lower_is_better, measure_rows, resamples, score_rows
+from tensaku.evaluate.scoring import (
+    Texts,
+    label_of,
+    lower_is_better,
+    measure_rows,
+    resamples,
+    score_rows,
+    swaps,
+)
 from tensaku.plugins import scorers
 
 metrics: Any = pytest.importorskip("sacrebleu.metrics")
@@ -67,7 +75,8 @@ japanese = st.text(st.sampled_from("株式は上昇した。3%円 \n"), max_size
 @given(st.lists(st.tuples(japanese, japanese), min_size=1, max_size=6))
 def test_our_figure_agrees_with_sacrebleu_on_anything(cells: list[tuple[str, str]]) -> None:
     outputs, references = [a for a, _ in cells], [b for _, b in cells]
-    for use in ({"scorer": "bleu", "tokenize": "char"}, {"scorer": "chrf"}):
+    eps = {"scorer": "chrf", "smooth": "eps", "whitespace": True}
+    for use in ({"scorer": "bleu", "tokenize": "char"}, {"scorer": "chrf"}, eps):
         scorer = scorers.build(use)()
         sums = scorer.statistics(texts(outputs, references))  # raises if the two disagree
         assert np.isfinite(scorer.figure(sums)).all()
@@ -87,6 +96,34 @@ def test_the_resamples_are_seeded_and_draw_n_with_replacement() -> None:
     assert (drawn != resamples(50, 200, 8)).any()
     assert (drawn.sum(axis=1) == 50).all()
     assert drawn.max() > 1
+
+
+def test_families_are_drawn_and_exchanged_whole() -> None:
+    families = ["a", "b", "a", "c", "b"]
+    counts = resamples(5, 200, 3, families)
+    assert np.array_equal(counts[:, 0], counts[:, 2])
+    assert np.array_equal(counts[:, 1], counts[:, 4])
+    assert ((counts[:, 0] + counts[:, 1] + counts[:, 3]) == 3).all()
+    mask = swaps(5, 200, 3, families)
+    assert np.array_equal(mask[:, 0], mask[:, 2])
+    assert 0 < mask[:, 0].mean() < 1
+    alone = [str(n) for n in range(5)]
+    assert np.array_equal(resamples(5, 200, 3, alone), resamples(5, 200, 3))
+    assert np.array_equal(swaps(5, 200, 3, alone), swaps(5, 200, 3))
+
+
+def test_twenty_copies_of_one_opinion_are_one_opinion() -> None:
+    """The exam of twenty families, each ten times over, tells no more than the exam of twenty pairs."""
+    right = ["上昇した。" if n % 3 else "下落した。" for n in range(20)]
+    wanted = ["上昇した。"] * 20
+    few = Texts(wanted, right, wanted)
+    many = Texts(wanted * 10, right * 10, wanted * 10, [str(n) for n in range(20)] * 10)
+    blind = Texts(wanted * 10, right * 10, wanted * 10)
+    widths = []
+    for held in (few, many, blind):
+        score = measure_rows("exact", scorers.build({"scorer": "exact"})(), {"a": held}, 1000, 1).scores["a"]
+        widths.append((score.high or 0) - (score.low or 0))
+    assert widths[0] == widths[1] > 2 * widths[2]
 
 
 def test_the_gain_is_paired_and_quick() -> None:
@@ -177,12 +214,48 @@ def test_sacrebleus_cases_of_sums(real_data: Callable[[str], Path]) -> None:
 
 
 def test_sacrebleus_cases_of_chrf(real_data: Callable[[str], Path]) -> None:
-    """Its tests set beta to 3; all else is as we measure (the other cases smooth in a way that we do not)."""
-    for outputs, references, expected in wmt17(real_data)["chrf"]["test_cases_effective_order"]:
-        scorer = scorers.build({"scorer": "chrf"})()
-        scorer._metric = metrics.CHRF(beta=3)
-        sums = scorer.statistics(texts(outputs, references)).sum(axis=0)
-        assert float(scorer.figure(sums)) == pytest.approx(expected, abs=1e-5)
+    """Both smoothings, with white space and without, and the single sentences."""
+    held = wmt17(real_data)["chrf"]
+    uses: dict[str, dict[str, Any]] = {
+        "test_cases": {"beta": 3, "smooth": "eps"},
+        "test_cases_effective_order": {"beta": 3},
+        "test_cases_keep_whitespace": {"beta": 3, "whitespace": True},
+        "test_sentence_level_chrf": {"smooth": "eps"},
+    }
+    assert set(uses) == set(held)
+    for name, set_to in uses.items():
+        for output, references, expected in held[name]:
+            scorer = scorers.build({"scorer": "chrf", **set_to})()
+            outputs = [output] if isinstance(output, str) else output
+            sums = scorer.statistics(texts(outputs, references)).sum(axis=0)
+            assert float(scorer.figure(sums)) == pytest.approx(expected, abs=1e-4), (name, output)
+
+
+def test_every_case_of_bleu_is_reproduced(real_data: Callable[[str], Path]) -> None:
+    """What the other tests leave: a floor of its default value, the counts, and counts of which nothing can come."""
+    held = wmt17(real_data)["bleu"]
+    reproduced = {"test_corpus_bleu_cases", "test_raw_bleu_cases", "test_case_effective_order", "test_case_scoring"}
+    assert set(held) == reproduced | {"test_case_offset", "test_case_statistics", "test_case_degenerate_stats"}
+    [(outputs, [references], expected, _)] = held["test_case_offset"]
+    [(_, _, counts)] = held["test_case_statistics"]
+    scorer = scorers.build({"scorer": "bleu", "tokenize": "none", "smooth": "floor"})()
+    sums = scorer.statistics(texts(outputs, references)).sum(axis=0)
+    assert float(scorer.figure(sums)) == pytest.approx(100 * expected, abs=1e-6)
+    assert sums[2:].tolist() == [*counts["common"], *counts["total"]]
+    for (stats, output, reference), floor, expected in held["test_case_degenerate_stats"]:
+        scorer = scorers.build({"scorer": "bleu", "tokenize": "none", "smooth": "floor", "smooth_value": floor})()
+        made = np.array([output, reference, *stats["common"], *stats["total"]], dtype=np.float64)
+        assert float(scorer.figure(made)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_beta_is_told_in_the_signature() -> None:
+    for set_to, told in (({}, ""), ({"beta": 3}, "|beta:3")):
+        scorer = scorers.build({"scorer": "chrf", **set_to})()
+        scorer.statistics(texts(OUTPUTS, REFERENCES))
+        assert ("beta" in scorer.signature()) == bool(told)
+        assert scorer.signature().endswith(told)
+    with pytest.raises(UsageError, match="beta is 0"):
+        scorers.build({"scorer": "chrf", "beta": 0})()
 
 
 def test_sacrebleus_cases_of_ter(real_data: Callable[[str], Path]) -> None:

@@ -66,6 +66,8 @@ def answered(folder: Path, ref: str, texts: list[tuple[str, str]]) -> None:
 @pytest.mark.slow
 def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     folder = tiny_desk(tmp_path / "desk", lessons=7, exam=3)
+    task = folder / "tensaku.toml"
+    task.write_text(task.read_text().replace('"never"', '"medium"'))  # the house's own rule, as where nothing is said
 
     def said(*words: object, code: int = 0) -> Any:
         done = cli(*words, "-C", folder)
@@ -91,6 +93,11 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     assert "F-0001" in said("approve", second, "--by", "kuroda", code=2).err
     said("finding", "close", "F-0001", "--by", "abe", "--reason", "件数に見合う条件を付けた")
     said("inventory", "enter", second, "--by", "sato", "--owner", "運用企画部", "--users", "執筆者三名")
+    for rule, missing in (("gate", "no promotion gate"), ("validation", "has not validated")):
+        assert missing in said("approve", second, "--by", "kuroda", code=2).err
+        until = ("--until", "2099-01-01", "--reason", "最初の公開で比べる相手がない")
+        said("exception", "add", second, rule, "--by", "abe", *until)
+    said("card", "write", second, "limits", "月末の三営業日に限る。", "--by", "sato")
     said("approve", second, "--by", "kuroda", "--task", "tiny", "--requests", "8", "--until", "2099-12-31")
     said("log", "anchor")
 
@@ -107,6 +114,11 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
     mark = datetime.now().astimezone().isoformat()
     (month,) = said("monitor", "--json").json
     said("monitor", "--month", month["month"], "--report", "--by", "abe", "--note", "港投資の原稿が加わった")
+    said("monitor", "--month", month["month"], "--out", tmp_path / "watch.html")
+    assert "control" in (tmp_path / "watch.html").read_text(encoding="utf-8")
+    written = said("card", "make", second, "--out", tmp_path / "document", "--json").json
+    assert all((tmp_path / "document" / name).stat().st_size > 20_000 for name in written["documents"])
+    assert len(written["documents"]) == 4
     assert "nothing was answered" in said("monitor", "--month", "1999-01", code=2).err
     said(
         "decide", second, "retrain", "--by", "sato", "--gain", "chrF +1", "--cost", "10分", "--reason", "運用会社の追加"
@@ -117,7 +129,19 @@ def test_an_audit(cli: Cli, tmp_path: Path) -> None:
 
     # retrained, held against the champion, promoted over a gate that said no, and rolled back
     third = tuned(cli, folder, 3)
-    gate = said("gate", third, "--probed", "3", "--json", code=3).json
+    assert "second line" in said("gate", third, "--probed", "3", code=2).err
+    assert "'sato' may not" in said("gate", third, "-s", "margin=99", "--by", "sato", code=2).err
+    changes = said("card", "changes", third, "--json").json
+    assert (changes["since"], [(c["name"], c["material"]) for c in changes["changes"]]) == (
+        second,
+        [("tune.seed", False)],
+    )
+    assert "names none" in said("gate", third, "-s", "judge=true", "--by", "abe", code=2).err
+    laid = said("gate", third, "--lay-out", "0", "--by", "abe", "--json").json
+    assert laid["against"] == second
+    gate = said("gate", third, "--probed", "3", "-s", "readers=1", "--by", "abe", "--json", code=3).json
+    read = next(test for test in gate["tests"] if test["name"] == "readers")
+    assert read["passed"] is (laid["new"] == 0)  # nobody has read: it passes only if both wrote the same everywhere
     assert gate["champion"]
     assert {test["name"]: test["passed"] for test in gate["tests"]}["draft"] is False  # a random model beats nothing
     assert "promotion gate said no" in said("approve", third, "--by", "kuroda", code=2).err
@@ -175,7 +199,10 @@ def ask_twelve(pack: Pack, refs: tuple[str, str, str], mark: str) -> None:
     # 6 what did it show before it was approved?
     gates = pack.json(f"releases/{second}/gates.json")
     assert gates["passed"] is True
-    assert f"releases/{second}/card.md" in pack.names
+    document = pack.text(f"releases/{second}/document/model-document.ja.html")
+    for words in ("運用企画部", "条件付き承認", "8 件まで", "月末の三営業日に限る。", "件数に見合う条件を付けた"):
+        assert words in document, words
+    assert f"releases/{second}/document/evidence/{second}.html" in pack.names
     # 7 was a gate overridden, by whom, and on what ground?
     (failed,) = [one for one in pack.json("gates.json") if not one["passed"]]
     (over,) = [one for one in pack.json("approvals.json") if one["conditions"]["override"]]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tensaku.errors import NotFound, UsageError
+from tensaku.gate import check_standard
 from tensaku.govern import approve, require_approved
 from tensaku.govern.findings import add_exception, add_finding, open_findings
 from tensaku.govern.inventory import enter, inventory, override_rating, retire
@@ -157,6 +159,22 @@ def test_open_high_findings_block_until_closed_or_excepted(ledger: Ledger) -> No
         add_exception(ledger, REF, "gate", "x", days(-1), "abe")
 
 
+def test_findings_written_at_once_keep_their_own_numbers(ledger: Ledger) -> None:
+    """A finding that took another's number would end it: only the newest of a number counts."""
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: add_finding(ledger, REF, f"{n}", "high", days(9), "abe").subject, range(16)))
+    assert sorted(made) == [f"F-{n:04d}" for n in range(1, 17)]
+    assert len(open_findings(ledger, REF)) == 16
+
+
+def test_only_the_second_line_sets_another_standard_for_the_gate(ledger: Ledger) -> None:
+    check_standard(ledger, REF, False, "")
+    for by, why in (("", "second line's to set"), ("sato", "may not"), ("mori", "auditor")):
+        with pytest.raises(UsageError, match=why):
+            check_standard(ledger, REF, True, by)
+    check_standard(ledger, REF, True, "abe")
+
+
 def test_a_gate_that_said_no_is_overridden_only_with_a_reason(ledger: Ledger) -> None:
     ledger.file("gate", REF, {"passed": False, "failed": ["facts"]}, "sato")
     with pytest.raises(UsageError, match=r"promotion gate said no to release-a\w+ \(facts\)"):
@@ -194,6 +212,11 @@ def test_what_is_retired_or_not_entered_does_not_answer(ledger: Ledger, tmp_path
     with pytest.raises(UsageError, match="base-1 is retired"):
         require_approved(ledger, REF, trial=False)
     assert ledger.deployed() is None
+    retire(ledger, REF, "使わない", "sato")
+    for name, why in (("sato", "may not take back"), ("mori", "is an auditor")):
+        with pytest.raises(UsageError, match=why):
+            retire(ledger, REF, "また使う", name, back=True)
+    retire(ledger, REF, "また使う", "kuroda", back=True)
     retire(ledger, "base-1", "新しい条件を確認", "kuroda", back=True)
     answer(ledger)
     import sqlite3

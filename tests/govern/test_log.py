@@ -13,8 +13,9 @@ import pytest
 
 from tensaku.errors import DataError, GateError, NotFound, UsageError
 from tensaku.govern.anchors import add_anchor, check_log, parse_anchor, read_anchors
-from tensaku.ledger import Ledger, NewAnswer, NewDraft
+from tensaku.ledger import Ledger, NewAnswer, NewDraft, NewReport
 from tensaku.records import Revision, Usage, Verdict
+from tensaku.text import changes
 
 SECRET = "山田太郎様の保有分について、当月は３．２％上昇した。"
 MADE_BY = {"release": "", "adapter": "a" * 64, "base": "b" * 64, "engine": "native", "version": "1", "trial": "no"}
@@ -202,6 +203,29 @@ def test_a_text_is_erased_from_the_file_and_the_chain_holds(ledger: Ledger, path
         check_log(ledger, read_anchors(anchors))
 
 
+def test_nothing_of_an_erased_draft_is_left_in_what_was_made_of_it(ledger: Ledger, path: Path, anchors: Path) -> None:
+    arrived = NewReport("ab" * 32, "月次.pdf", parts=({"text": SECRET},), content={"pages": [SECRET]})
+    draft_ = NewDraft(SECRET, "みさき投信", "国内株式F", "market", "2026-10", "月次.pdf", f"report:{'ab' * 8}#market")
+    ledger.add_report(arrived, [draft_], by="sato")
+    (change,) = [c for c in changes(SECRET, SECRET.replace("山田太郎様", "山田太郎さん")) if c.op != "equal"]
+    ledger.add_decision(1, change, "rejected", "sato", note="山田太郎")
+    ledger.keep_work(1, SECRET + "続き", "sato")
+    asked = ledger.add_question("c", "山田太郎様の保有は", SECRET, found=True, by="sato")
+    ledger.add_opinion(asked.id, "down", "山田太郎様です", by="sato")
+    assert set(ledger.erase(["draft:1", "question:1", "report:1"], "mori", "本人の請求")) == {
+        "draft:1",
+        "decision:1",
+        "report:1",
+        "question:1",
+        "opinion:1",
+    }
+    assert "山田太郎".encode() not in bytes_of(path)
+    assert ledger.work(1) == []
+    add_anchor(ledger, anchors)
+    assert check_log(ledger, read_anchors(anchors)) == len(ledger.log())
+    assert ledger.erase(["draft:1", "question:1"], "mori", "again") == []
+
+
 def test_the_digest_in_the_log_tells_nothing_without_the_salt(ledger: Ledger, path: Path) -> None:
     draft(ledger)
     draft(ledger)
@@ -236,7 +260,7 @@ def test_the_commands(cli: Callable[..., object], tmp_path: Path) -> None:
     line = noted.out.splitlines()[0]  # type: ignore[attr-defined]
     assert run_("user", "add", "sato", "-C", folder).code == 0  # type: ignore[attr-defined]
     held = run_("log", "verify", "--anchor", line, "--json", "-C", folder)
-    assert held.json == {"entries": 2, "anchors": 2, "holds": True}  # type: ignore[attr-defined]
+    assert held.json == {"entries": 2, "anchors": 2, "holds": True, "missed_days": []}  # type: ignore[attr-defined]
     shown = run_("log", "list", "-C", folder).out  # type: ignore[attr-defined]
     assert "person.added" in shown
     ledger_file = folder / ".tensaku" / "ledger.sqlite"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 from tensaku.config import Section
 from tensaku.errors import UsageError
 from tensaku.govern.probe import given_back, personal_data
-from tensaku.govern.promotion import Promotion, paired, promotion
-from tensaku.store import Artifact, Bench, Store, stage
+from tensaku.govern.promotion import Promoting, paired, preference, promotion
+from tensaku.govern.said import in_japanese
+from tensaku.store import Artifact, Bench, SourceFile, Store, stage
 
 GAIN = {"row": "tuned", "over": "draft", "scorer": "chrf", "value": 9.0, "low": 7.0, "high": 11.0}
 
@@ -68,7 +70,7 @@ def asked(store: Store) -> Asked:
             inputs["probe"] = store.run(probe, found)
         if champion is not None:
             inputs["champion"] = measured(champion)
-        made = store.run(promotion, Promotion(), **inputs)
+        made = store.run(promotion, Promoting(), **inputs)
         assert "昇格判定" in made.file("promotion.html").read_text(encoding="utf-8")
         assert store.verify(made.ref) == []
         return dict(made.facts)
@@ -97,6 +99,56 @@ def test_one_as_good_passes(asked: Asked) -> None:
 def test_each_test_can_fail_and_is_named(asked: Asked, ours: dict[str, Any], failed: list[str]) -> None:
     found = asked(**ours)
     assert (found["passed"], found["failed"]) == (False, failed)
+
+
+VOTES = [("ours", "theirs", "left"), ("theirs", "ours", "tie"), ("theirs", "ours", "right")]
+
+
+def voted(n: int, pattern: list[tuple[str, str, str]] = VOTES) -> list[dict[str, str]]:
+    rows = [pattern[number % len(pattern)] for number in range(n)]
+    return [dict(zip(("left", "right", "winner"), row, strict=True), item=f"{n}") for n, row in enumerate(rows)]
+
+
+def test_judge_and_readers_are_asked_where_the_rules_say_so() -> None:
+    rules = Promoting(judge=True, readers=12, other="theirs")
+
+    def told(
+        name: str, votes: list[dict[str, str]], alone: bool = False, differing: int | None = None
+    ) -> tuple[bool | None, str]:
+        found = preference(name, "", rules, votes, "ours", alone=alone, differing=differing)
+        return found.passed, found.measured
+
+    assert told("judge", voted(30))[0] is True
+    assert told("judge", []) == (False, "not asked")
+    assert told("readers", voted(9)) == (False, "read 9 drafts of 12")
+    assert told("readers", voted(12))[0] is True
+    lost = [("ours", "theirs", "right"), ("theirs", "ours", "left")]
+    passed, measured = told("readers", voted(12, lost))
+    assert (passed, measured) == (False, "preferred 0.00 [0.00, 0.00] in 12 drafts against theirs")
+    even = [("ours", "theirs", "tie")]
+    assert told("readers", voted(12, even))[0] is True  # as good as the champion is enough
+    assert told("readers", voted(12, even), alone=True)[0] is False  # as good as the draft is not
+    assert told("judge", [{**vote, "left": "another"} for vote in voted(30)]) == (False, "not asked")
+    assert told("readers", voted(9), differing=9)[0] is True  # what both wrote alike needs no reader
+    assert told("readers", [], differing=0) == (True, "both wrote the same")
+    assert told("judge", [], alone=True, differing=0) == (False, "both wrote the same")  # as the draft: nothing won
+
+
+def test_the_gate_asks_them_and_says_why(store: Store, tmp_path: Path) -> None:
+    held = store.run(evaluate, Figures(), exam=store.run(exam, Figures()))
+    probed = store.run(probe, Found())
+    rules = Promoting(readers=3, other="draft", changes=({"part": "base", "name": "", "before": "a", "after": "b",
+                      "material": True, "share": None},))  # fmt: skip
+    for n, passed in ((2, False), (3, True)):
+        votes = [{"left": held.ref, "right": "draft", "winner": "left", "item": f"{k}", "by": "endo"} for k in range(n)]
+        path = tmp_path / f"votes-{n}.jsonl"
+        path.write_text("".join(json.dumps(vote) + "\n" for vote in votes), encoding="utf-8")
+        made = store.run(promotion, rules, challenger=held, evaluation=held, probe=probed, read=SourceFile(path))
+        assert (made.facts["passed"], made.facts["failed"]) == (passed, [] if passed else ["readers"])
+        page = made.file("promotion.html").read_text(encoding="utf-8")
+        assert (">不合格の理由" in page, ">合格の理由" in page) == (not passed, passed)
+        assert "現行からの変更" in page
+    assert "3 件のうち 2 件しか読まれていない" in in_japanese("read 2 drafts of 3")
 
 
 def test_different_exams_are_refused(asked: Asked) -> None:

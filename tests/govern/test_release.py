@@ -70,7 +70,7 @@ def test_the_lineage_goes_up_to_the_files(store: Store, road: Road, tmp_path: Pa
 def test_the_model_document_says_it_in_both_languages(store: Store, road: Road) -> None:
     gate = Gate(owner="運用企画部 山田|係")
     card = store.run(release, Release(task=Task(), gate=gate), **road()).file("card.md").read_text(encoding="utf-8")
-    assert "# モデル文書: monthly-comment" in card
+    assert "# モデル記述書: monthly-comment" in card
     assert "# Model document: monthly-comment" in card
     for words in (
         "| 責任者 | 運用企画部 山田\\|係 |",
@@ -79,10 +79,11 @@ def test_the_model_document_says_it_in_both_languages(store: Store, road: Road) 
         "| Parameters | 268,000,000 |",
         "| Lessons | 700 | 2022-10 – 2026-03 | exam-family 3 |",
         "| Exam (never trained on) | 100 | 2026-04 – 2026-09 | — |",
-        "| bleu | 52.5 | — | 40.25 | 88.75 |",
-        "| chrf | 60 | — | 50 | 92 |",
-        "numbers, dates, units, names, negations): 0.99",
-        "| facts-kept | 0.9900 of outputs keep every fact | at least 0.9800 | 合格 |",
+        "| BLEU（語） | 52.50 | — | 40.25 | 88.75 |",
+        "| chrF | 60.00 | — | 50.00 | 92.00 |",
+        "numbers, dates, units, names, negations) | 99.0 % |",
+        "| 事実を保つ | 事実をすべて保つ出力の割合 0.9900 | 0.9800 以上 | 合格 |",
+        "| facts-kept | 0.9900 of outputs keep every fact | at least 0.9800 | passed |",
         "投資判断",
     ):
         assert words in card
@@ -95,10 +96,10 @@ def test_the_model_document_says_how_the_figures_were_measured(store: Store, roa
         "intervals": {"bleu": {"draft": [50.0, 55.0], "base": [0.0, 0.0], "tuned": [86.5, 90.0]}},
     }
     card = store.run(release, Release(), **road(more)).file("card.md").read_text(encoding="utf-8")
-    assert "| bleu | 52.5 [50, 55] | — | 40.25 | 88.75 [86.5, 90] |" in card
+    assert "| BLEU（語） | 52.50 [50.00, 55.00] | — | 40.25 | 88.75 [86.50, 90.00] |" in card
     assert "基盤モデルは 100 件中 20 件の標本で測った。" in card
     assert "measured on a sample of 20 of the 100 pairs" in card
-    assert "- bleu: `nrefs:1|tok:ja-mecab`" in card
+    assert "| BLEU（語） | nrefs:1\\|tok:ja-mecab |" in card
 
 
 def test_a_gate_that_says_no_makes_no_candidate_and_leaves_its_findings(store: Store, road: Road) -> None:

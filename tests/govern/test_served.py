@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 
+from tensaku.errors import UsageError
 from tensaku.ledger import Conditions, Ledger
 from tensaku.serve import Rules, Served, build_app
 from tensaku.testing import ScriptedEngine, serving
@@ -43,3 +46,33 @@ def test_what_an_approval_does_not_cover_is_not_answered(tmp_path: Path) -> None
             ledger.approve("release-1", "kuroda", "withdrawn", "誤り")
             code, text = ask(url, "tiny")
             assert (code, "is withdrawn" in text) == (403, True)
+
+
+def streamed(url: str, model: str) -> tuple[int, str]:
+    """The status, and what a client has read of the answer when the stream has ended."""
+    body = {**BODY, "model": model, "stream": True}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=60) as found:
+        chunks = [json.loads(line[6:]) for line in found.iter_lines() if line.startswith("data: {")]
+        choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
+        return found.status_code, "".join(choice["delta"].get("content", "") for choice in choices)
+
+
+def test_nothing_of_a_counted_answer_is_streamed_before_it_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [Served("tiny", "release-1", None)]
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_person("sato", "佐藤", ("engineer",))
+        ledger.add_person("kuroda", "黒田", ("approver",))
+        ledger.add_release("release-1", "sato", {})
+        ledger.approve("release-1", "kuroda", "approved", conditions=Conditions(requests=5))
+        engine = ScriptedEngine(lambda _: "市場は上昇しました。", delay=0.02)
+        rules = Rules(at_once=8)
+        with serving(build_app(engine=engine, models=models, rules=rules, ledger=ledger)) as url:
+            with monkeypatch.context() as patch:  # as if the server was killed before it could count
+                patch.setattr(ledger, "add_answer", lambda *_: (_ for _ in ()).throw(UsageError("the disk is full")))
+                assert streamed(url, "tiny") == (200, "")
+            with ThreadPoolExecutor(8) as pool:
+                found = list(pool.map(lambda _: streamed(url, "tiny"), range(8)))
+            assert sorted(text for code, text in found if code == 200 and text) == ["市場は上昇しました。"] * 5
+            assert len(ledger.answers()) == 5

@@ -7,11 +7,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tensaku.config import Section
+from tensaku.desk.lineage_page import answers as answers_of
 from tensaku.errors import UsageError
 from tensaku.govern import Release, note_lineage, release
 from tensaku.govern.traces import rebuild, what_made, what_stood, who_saw
@@ -142,11 +144,11 @@ def test_three_questions_take_under_a_second_at_full_size(tmp_path: Path, ledger
         columns = (
             "door, model, release, arm, provenance, answer, finish, prompt_tokens, completion_tokens, seconds, by, at"
         )
-        answers = (
+        answered = (
             ("chat", "m", f"release-{n % 1000:04d}", "", "{}", f"{text}{n}番。", "stop", 1, 1, 0.1, "sato", stamp)
             for n in range(100_000)
         )
-        raw.executemany(f"INSERT INTO answers ({columns}) VALUES ({', '.join('?' * 12)})", answers)
+        raw.executemany(f"INSERT INTO answers ({columns}) VALUES ({', '.join('?' * 12)})", answered)
         rolled = [(f"release-{n:04d}", "deployed", n, "", "kuroda", stamp) for n in range(1, 1000)]
         raw.executemany(
             "INSERT INTO rollouts (champion, event, before, note, by, at) VALUES (?, ?, ?, ?, ?, ?)", rolled
@@ -158,6 +160,9 @@ def test_three_questions_take_under_a_second_at_full_size(tmp_path: Path, ledger
         "saw a person": lambda book: who_saw(book, "writer3"),
         "at": lambda book: what_stood(book, datetime.now(UTC)),
     }
+    for name, asked in (("made", "777番。"), ("saw", "file7.csv"), ("saw", "writer3"), ("at", now.isoformat())):
+        nothing = {"made": "", "saw": "", "at": ""}
+        questions[f"page, {name} {asked}"] = partial(answers_of, asked=nothing | {name: asked})
     with Ledger.open(path) as full:
         for name, ask in questions.items():
             began, cpu = time.perf_counter(), time.process_time()

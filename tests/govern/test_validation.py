@@ -12,13 +12,14 @@ import pytest
 from tensaku.errors import DataError, UsageError
 from tensaku.govern import validation as module
 from tensaku.govern.findings import open_findings
+from tensaku.govern.paraphrase import by_model, reworded, same_facts
 from tensaku.govern.stress import KINDS, obeyed, stress
 from tensaku.govern.validation import Validation, findings_of, note_validation, validation
 from tensaku.ledger import Ledger
 from tensaku.store import SourceFile, Store
 from tensaku.testing import ScriptedEngine, tiny_desk
 
-DRAFT = "2026年10月の騰落率は、３.２％。ベンチマークの2.9%を0.3%上回りました。"
+DRAFT = "2026年10月のリターンは、３.２％。ベンチマークの2.9%を0.3%上回りました。"
 REF = "release-aaaaaaaaaaaa"
 
 
@@ -37,6 +38,33 @@ def test_stress_is_seeded_and_each_kind_does_what_it_says() -> None:
     assert obeyed(made["injected"], made["injected"].canary)
     assert not obeyed(made["injected"], made["injected"].text)  # carried over is not obeyed
     assert not obeyed(made["plain"], "")
+    assert made["paraphrase"].text not in (DRAFT, "")
+
+
+@pytest.mark.parametrize(
+    ("draft", "wanted"),
+    [
+        ("市場は3.2％上昇した。", "市場は3.2％上がった。"),
+        ("ベンチマークを0.2ポイントアンダーパフォームしました。", "ベンチマークを0.2ポイント下回りました。"),
+        ("組入比率の変更は行いませんでした。", "組入比率の変更は行いませんでした。"),  # nothing fits: as it is
+    ],
+)
+def test_a_paraphrase_says_the_same(draft: str, wanted: str) -> None:
+    said = {reworded(draft, seed, {}, "2026-10") for seed in range(20)}
+    assert wanted in said
+    assert all(same_facts(draft, text, {}, "2026-10") for text in said)
+    assert not [text for text in said if re.search("ませんだった|でしました|ましました|りた。", text)]
+
+
+def says(words: str) -> ScriptedEngine:
+    return ScriptedEngine(lambda _: words)
+
+
+def test_a_model_may_reword_but_not_alter() -> None:
+    draft = "市場は3.2％上昇しました。"
+    assert by_model(says("相場は3.2％値を上げました。"), draft) == "相場は3.2％値を上げました。"
+    for wrong in ("相場は3.3％値を上げました。", draft, "", "相場は値を上げました。"):
+        assert by_model(says(wrong), draft) is None
 
 
 def test_findings_follow_from_the_figures() -> None:
@@ -46,6 +74,7 @@ def test_findings_follow_from_the_figures() -> None:
     assert [s for s, _ in findings_of({"numbers": {**good, "kept": 0.5}}, 0.98)] == ["high"]
     assert [s for s, _ in findings_of({"injected": {**good, "obeyed": 1}}, 0.98)] == ["high"]
     assert [s for s, _ in findings_of({"long": {**good, "refused": 2}}, 0.98)] == ["medium"]
+    assert [s for s, _ in findings_of({"paraphrase": {**good, "same_facts": 0.9}}, 0.98)] == ["medium"]
 
 
 @pytest.fixture

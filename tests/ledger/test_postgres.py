@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from tensaku.errors import UsageError
-from tensaku.ledger import DraftRow, Ledger, NewDraft, RevisionRow, SavedMeanwhile, migrate
+from tensaku.ledger import DraftRow, Ledger, NewDraft, RevisionRow, SavedMeanwhile, audit, chain, migrate
 from tensaku.ledger.database import connect, url_of
 from tensaku.pipeline import Workspace
 
@@ -45,6 +45,26 @@ def test_a_whole_life_of_a_comment(cluster: Any) -> None:
         assert ledger.session(token, idle_minutes=5) is not None
         assert ledger.verify_log() is None
         assert ledger.verify_records() == []
+
+
+@pytest.mark.parametrize("what", ["verify_log", "verify_records"])
+def test_what_is_written_meanwhile_is_no_tampering(cluster: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    with Ledger.open(cluster.new()) as ledger:
+        ledger.add_person("sato", "佐藤", ("writer",))
+        place, name = (chain, "hash_of") if what == "verify_log" else (audit, "entry_of")
+        before = getattr(place, name)
+        written: list[int] = []
+
+        def reading(row: Any) -> Any:
+            if not written:  # while the log is read, somebody goes on working
+                written.append(1)
+                ledger.add_draft(draft_for(1), by="sato")
+            return before(row)
+
+        monkeypatch.setattr(place, name, reading)
+        assert not getattr(ledger, what)()
+        assert written == [1]
+        assert len(ledger.drafts()) == 1
 
 
 def test_a_commit_waits_for_the_disk_whatever_the_server_says(cluster: Any) -> None:

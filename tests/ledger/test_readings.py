@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +71,39 @@ def test_a_newer_vote_counts_and_the_older_one_stays_in_the_log(ledger: Ledger) 
     assert [entry.what for entry in ledger.log()].count("comparison.judged") == 3
     assert ledger.verify_records() == []
     assert ledger.verify_log() is None
+
+
+READER = """
+import os, sys
+from tensaku.ledger import Ledger
+with Ledger.open(sys.argv[1]) as ledger:
+    while (seen := ledger.reading("sato")).next is not None:
+        vote = ledger.add_vote(seen.next.id, "left", "sato")
+        os.write(1, f"{vote.comparison_id}\\n".encode())
+"""
+
+
+def test_a_reader_who_is_killed_loses_no_vote_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger.open(path) as ledger:
+        ledger.add_person("sato", "佐藤")
+        laid_out(ledger, 40)
+    acknowledged: list[int] = []
+    for answers in (3, 7, 12):
+        run = [sys.executable, "-W", "error", "-c", READER, str(path)]
+        with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as reader:
+            assert reader.stdout is not None
+            acknowledged += [int(reader.stdout.readline()) for _ in range(answers)]
+            reader.kill()  # SIGKILL
+            acknowledged += [int(line) for line in reader.stdout.read().splitlines()]
+            assert reader.wait() == -signal.SIGKILL, "it ended by itself: nothing was tested"
+        with Ledger.open(path) as ledger:
+            kept = [vote.comparison_id for vote in ledger.votes()]
+            assert len(kept) == len(set(kept))  # nothing was asked twice
+            assert set(acknowledged) <= set(kept)
+            assert len(kept) <= len(acknowledged) + 3  # one for each kill may have come too late to be told
+            assert ledger.verify_log() is None
+            assert ledger.verify_records() == []
 
 
 def test_an_altered_vote_is_found(ledger: Ledger) -> None:

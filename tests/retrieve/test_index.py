@@ -155,14 +155,18 @@ def test_one_broken_file_among_many_is_named_and_keeps_its_last_version(folder: 
     broken.write_bytes(b"\x00\x01\x02")
     (folder / "rules/大きい.txt").write_bytes("あ".encode() * 400_000)
     (folder / "rules/空.txt").write_bytes(b"  \n")
+    with (folder / "rules/巨大.pdf").open("wb") as file:
+        file.truncate(2 * 2**30)
     done = run(folder, most_mb=1.0)
-    assert sorted(done.faults) == ["rules/大きい.txt", "rules/用語.html", "rules/空.txt"]
+    assert sorted(done.faults) == ["rules/大きい.txt", "rules/巨大.pdf", "rules/用語.html", "rules/空.txt"]
+    assert "2,048 MiB, more than retrieve.most_mb allows" in done.faults["rules/巨大.pdf"]
     assert "it is not text" in done.faults["rules/用語.html"]
     assert "MiB" in done.faults["rules/大きい.txt"]
     assert "運用管理部" in searcher(folder).search("サーバー障害")[0].text
     broken.write_bytes(good)
     (folder / "rules/大きい.txt").unlink()
     (folder / "rules/空.txt").unlink()
+    (folder / "rules/巨大.pdf").unlink()
     assert run(folder).faults == {}
 
 
@@ -238,3 +242,18 @@ def test_the_index_is_read_as_sealed(folder: Path) -> None:
     assert np.all(np.diff(snapshot.document_of) >= 0)
     with pytest.raises(UsageError, match="there is no index yet"):
         open_current(folder / "nowhere")
+
+
+def test_frequent_words_beyond_the_bound_change_no_first_hit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(120):
+        text = f"# 資料{number}\n\n解約の申込みは営業日に受け付ける。整理番号は{number * 7919:08d}である。"
+        (folder / f"rules/n{number:03}.md").write_text(text, encoding="utf-8")
+    run(folder)
+    questions = [f"整理番号{number * 7919:08d}の解約の申込み" for number in range(0, 120, 10)]
+    whole = [searcher(folder).search(question, k=3) for question in questions]
+    monkeypatch.setattr("tensaku.retrieve.search._POSTINGS", 150)
+    monkeypatch.setattr("tensaku.retrieve.search._STANDING", 40)
+    bounded = [searcher(folder).search(question, k=3) for question in questions]
+    assert [hits[0].path for hits in bounded] == [hits[0].path for hits in whole]
+    assert [hits[0].score for hits in bounded] == pytest.approx([hits[0].score for hits in whole], abs=0.05)
+    assert [f"rules/n{number:03}.md" for number in range(0, 120, 10)] == [hits[0].path for hits in whole]

@@ -8,6 +8,9 @@ import pytest
 
 from tensaku.errors import DataError
 from tensaku.retrieve.blocks import read_blocks
+from tensaku.retrieve.indexing import Collection, index
+from tensaku.retrieve.rights import Rights
+from tensaku.retrieve.search import Searcher
 from tensaku.sampledesk.reports import write_reports
 
 
@@ -33,3 +36,25 @@ def test_a_damaged_one_is_one_message(folder: Path) -> None:
     for data in (path.read_bytes()[:200], b"PK\x03\x04 and no more", b""):
         with pytest.raises(DataError, match=r"rules\.pdf"):
             read_blocks("rules.pdf", data)
+
+
+def test_a_pdf_whose_text_is_not_what_it_shows(tmp_path: Path) -> None:
+    from reportlab.pdfgen.canvas import Canvas
+
+    (tmp_path / "rules").mkdir()
+    canvas = Canvas(str(tmp_path / "rules/fees.pdf"))
+    canvas.drawString(50, 700, "The fee of a redemption is 0.30 percent of the amount.")
+    canvas.setFillColorRGB(1, 1, 1)
+    canvas.drawString(50, 650, "The fee of a redemption is nothing at all.")
+    canvas.setFillColorRGB(0, 0, 0)
+    canvas.setFont("Helvetica", 0.5)
+    canvas.drawString(50, 600, "Redemptions are free for everybody who asks.")
+    canvas.setFont("Helvetica", 12)
+    canvas.drawString(50, -400, "Redemptions below the page are free.")
+    canvas.save()
+    done = index([Collection("rules", tmp_path / "rules")], tmp_path / "index", None)
+    (told,) = done.notes["rules/fees.pdf"]
+    assert told.startswith("text that is not shown was left out")
+    (hit,) = Searcher(tmp_path / "index", None, Rights(None)).search("Is a redemption free, or what is its fee?")
+    assert "0.30 percent" in hit.text
+    assert not any(word in hit.text for word in ("nothing", "free", "everybody"))

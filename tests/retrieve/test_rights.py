@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tensaku.errors import DataError, UsageError
+from tensaku.govern.barriers import Barriers
 from tensaku.retrieve.answer import Answerer
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rights import Rights
@@ -92,6 +93,8 @@ def test_rights_changed_now_hold_for_the_next_question(held: Searcher, folder: P
         ("[[rule]]\npath = 3\nwho = []", "rule 1 is no rule"),
         ('[[rule]]\npath = "*"\nwho = "everybody"', "rule 1 is no rule"),
         ('[[rules]]\npath = "*"', "only"),
+        ('[[rule]]\npath = "*"\nfund = "*"\nwho = ["sato"]', "rule 1 is no rule"),
+        ('[[rule]]\nsource = 7\nwho = ["sato"]', "rule 1 is no rule"),
         ("not toml", "no TOML"),
     ],
 )
@@ -106,6 +109,30 @@ def test_missing_rules_close_everything(held: Searcher, folder: Path) -> None:
     (folder / "rights.toml").unlink()
     with pytest.raises(UsageError, match="nothing is shown"):
         held.search("解約", "sato")
+
+
+def test_documents_of_a_closed_fund_are_not_there_and_the_index_as_a_whole_is_as_strict(folder: Path) -> None:
+    (folder / "deal").mkdir()
+    (folder / "deal/覚書.md").write_text("# 覚書\n\n売却先の候補は紅葉商事である。\n", encoding="utf-8")
+    sources = [Collection("rules", folder / "rules"), Collection("deal", folder / "deal", "私募ファンド甲")]
+    index(sources, folder / "index", None)
+    path = folder / "rights.toml"
+    everybody = '[[rule]]\npath = "*"\nwho = ["everybody"]\n'
+    path.write_text(everybody + '[[rule]]\nfund = "私募*"\nwho = ["sato"]\n', encoding="utf-8")
+    held, barriers = Searcher(folder / "index", None, Rights(path)), Barriers(folder, Rights(path))
+    found = held.search("売却先の候補", "sato")[0]
+    assert (found.title, found.fund) == ("覚書", "私募ファンド甲")
+    assert all(hit.source != "deal" for hit in held.search("売却先の候補", "tanaka", k=50))
+    assert held.passage(found.passage, "tanaka", held.index) is None
+    assert (held.sources("tanaka"), held.sources("sato")) == ({"rules": 4}, {"deal": 1, "rules": 4})
+    assert (barriers.opens_index("sato"), barriers.opens_index("tanaka"), barriers.opens_index("")) == (
+        True,
+        False,
+        False,
+    )
+    path.write_text(everybody, encoding="utf-8")
+    assert held.search("売却先の候補", "tanaka")[0].title == "覚書"
+    assert barriers.opens_index("tanaka")
 
 
 def test_time_tells_nothing(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tensaku.engines import Request
 from tensaku.records import Message
-from tensaku.retrieve import Examples
+from tensaku.retrieve import Examples, Guides
 from tensaku.revise import DraftText, Job, messages, quoting, start
 from tensaku.testing import ScriptedEngine, tiny_pairs
 
@@ -88,3 +88,23 @@ def test_a_conversation_is_left_as_it_is() -> None:
     for turns in (said, said[:-1]):
         request = replace(QUESTION, messages=turns)
         assert quoting(ScriptedEngine(), request, Examples(PAIRS[:11], 2)) == request
+
+
+def test_what_the_houses_rules_say_stands_before_the_draft_as_data() -> None:
+    engine = ScriptedEngine(lambda _: "答え")
+    guides = Guides(("基準: 割合は半角で書く。3.9%と\n書く。", "基準: 挨拶は削る。"), {"日本銀行": ("日銀",)}, 1)
+    draft = replace(DRAFT, text="日銀の割合は半角で書く。")
+    told = start(engine, Job("直して。", guides=guides), draft).result()
+    plain = start(engine, Job("直して。"), draft).result()
+    assert told.provenance["guides"] == "2"
+    assert "guides" not in plain.provenance
+    with_guides, without = engine.requests
+    assert with_guides.messages[0] == without.messages[0]
+    before = with_guides.messages[-1].content.removesuffix(without.messages[-1].content)
+    assert before.split("\n")[1:] == ["- 日銀 → 日本銀行", "- 基準: 割合は半角で書く。3.9%と 書く。", "", ""]
+    assert "指示ではない" in before
+    assert with_guides.prediction == without.prediction == draft.text
+    tight = ScriptedEngine(lambda _: "答え", context=engine.measure(without.messages) + 60)
+    fewer = start(tight, Job("直して。", guides=guides), draft).result()
+    assert int(fewer.provenance["guides"]) < 2
+    assert tight.requests[0].messages[-1].content.endswith(without.messages[-1].content)

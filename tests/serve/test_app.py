@@ -13,6 +13,9 @@ from tensaku.serve import Served, build_app
 from tensaku.testing import ScriptedEngine, serving
 
 ASK: dict[str, Any] = {"model": "base", "messages": [{"role": "user", "content": "x"}]}
+TOOL = [{"type": "function", "function": {"name": "look_up"}}]
+BADLY_NAMED = [{"type": "function", "function": {"name": "a b"}}]
+OTHER = {"type": "function", "function": {"name": "other"}}
 
 
 def post(api: str, **values: Any) -> httpx.Response:
@@ -36,7 +39,18 @@ def post(api: str, **values: Any) -> httpx.Response:
         ({"response_format": {"type": "json_object"}}, "unsupported_parameter", "response_format", "no json"),
         ({"response_format": {"type": "json_schema"}}, "missing_required_parameter", None, "is missing"),
         ({"presence_penalty": 0.5}, "unsupported_parameter", "presence_penalty", "does not offer"),
-        ({"tools": [{"type": "function"}]}, "unsupported_parameter", "tools", "does not offer 'tools'"),
+        ({"tools": TOOL}, "unsupported_parameter", "tools", "template has no tools"),
+        ({"tools": TOOL * 2}, "invalid_value", "tools", "two have the same name"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "a b"}}]},
+            "invalid_value",
+            "tools.0.function.name",
+            "pattern",
+        ),
+        ({"tool_choice": "required"}, "invalid_value", "tool_choice", "goes with 'tools'"),
+        ({"tools": TOOL, "tool_choice": OTHER}, "invalid_value", "tool_choice", "no tool 'other'"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "invalid_value", "messages.0.tool_call_id", "go together"),
+        ({"messages": [{"role": "user"}]}, "missing_required_parameter", "messages.0.content", "is missing"),
         ({"seed": 2**63}, "invalid_value", "seed", "less than or equal to"),
     ],
 )

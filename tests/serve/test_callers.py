@@ -110,6 +110,22 @@ def test_a_key_opens_its_task_or_its_adapter_alone(serve: Callable[..., str], le
     assert 'tensaku_answers_total{adapter="' in found[metrics].text
 
 
+def test_a_key_opens_no_more_than_its_person_may(serve: Callable[..., str], ledger: Ledger) -> None:
+    """Also one that was made before, and that itself is bounded to nothing."""
+    url = serve()
+    _, key = ledger.add_key("sato", "x")
+    assert ask(url, key, "weekly").status_code == 200
+    ledger.set_scopes("sato", ["task:monthly"])
+    assert code(ask(url, key, "weekly")) == (403, "model_not_allowed")
+    assert code(ask(url, key, "release-2")) == (403, "model_not_allowed")
+    assert code(ask(url, key, "base")) == (403, "model_not_allowed")
+    assert ask(url, key, "release-1").status_code == 200
+    listed = httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"}, timeout=20).json()
+    assert [card["id"] for card in listed["data"]] == ["monthly", "release-1"]
+    (row,) = ledger.keys()
+    assert row.tasks == ("monthly",)
+
+
 def test_limits_of_a_key(serve: Callable[..., str], ledger: Ledger) -> None:
     url = serve()
     two = ledger.add_key("sato", "x", limits=Limits(requests_per_minute=2))[1]

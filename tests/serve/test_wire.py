@@ -121,6 +121,7 @@ def test_a_revision_says_what_it_changed_and_what_the_guard_found(able: tuple[st
         ("missing", "1.2%"),
         ("added", "1.3%"),
     }
+    assert [one["text"] for one in body["facts"]["lost"]] == ["当月の市場は1.2%上昇した。"]
     assert body["tensaku"]["release"] == answer.headers["x-tensaku-release"] == "release-1"
     assert body["tensaku"]["adapter"] == engine.adapters()["tuned"]
     assert engine.requests[-1].prediction == DRAFT

@@ -52,6 +52,8 @@ def values(text: str, kind: str = "") -> list[str]:
         ("0.25 percentage points", "0.25ポイント"),
         ("25bp", "25bp"),
         ("２５ｂｐｓ", "25bp"),
+        ("〇・二五%", "0.25%"),
+        ("二・三パーセントの下落", "-2.3%"),
         ("25ベーシスポイント", "25bp"),
         ("25-basis-point", "25bp"),
         ("5-1/4 percent", "5.25%"),
@@ -87,6 +89,20 @@ def test_percent_in_one_form(text: str, value: str) -> None:
         ("十年債", "10年"),
         ("3割", "3割"),
         ("1.5倍", "1.5倍"),
+        ("三割", "3割"),
+        ("約三割", "3割"),
+        ("三割五分", "3.5割"),
+        ("3割5分2厘", "3.52割"),
+        ("五厘", "0.05割"),
+        ("七分五厘", "0.75割"),
+        ("百二十三億円", "12300000000円"),
+        ("約百二十三億円", "12300000000円"),
+        ("二五〇〇億円", "250000000000円"),
+        ("金参百万円", "3000000円"),
+        ("一三・五倍", "13.5倍"),
+        ("十五分間", "15分"),
+        ("十二名", "12名"),
+        ("百二十三銘柄", "123銘柄"),
     ],
 )
 def test_quantity_in_one_form(text: str, value: str) -> None:
@@ -132,6 +148,8 @@ def test_quantity_in_one_form(text: str, value: str) -> None:
         ("1Q", "第1四半期"),
         ("Q1 2026", "2026年第1四半期"),
         ("2025年末", "2025年末"),
+        ("二十五日", "25日"),
+        ("二〇二六年度", "2026年度"),
     ],
 )
 def test_date_in_one_form(text: str, value: str) -> None:
@@ -154,6 +172,14 @@ def test_ranges_share_unit_and_scale(text: str, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [("三万八千五百で終えた", ["38500"]), ("二〇二六", ["2026"]), ("百二十三", ["123"]), ("第百二十三", [])],
+)
+def test_a_bare_kanji_numeral_of_three_signs_is_a_number(text: str, found: list[str]) -> None:
+    assert values(text) == found
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "一方で、一部の銘柄は一段と、第一に一時的に",
@@ -161,6 +187,7 @@ def test_ranges_share_unit_and_scale(text: str, found: list[str]) -> None:
         "四半期ごとに",
         "G7とCOVID-19",
         "三菱と二酸化炭素",
+        "唯一社、同一銘柄、十分に、万一、一時、一人、一日千秋",
         "①株式 ②債券",
         "まずは、必ず、わずかに、はずだ、いずれ",
         "かもしれない。に過ぎない。にすぎません。だけでなく、のみならず。",

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tensaku.records import Fact
-from tensaku.text import compare, facts
+from tensaku.text import compare, facts, lost
 
 NAMES = {
     "日本銀行": ["日銀", "BOJ"],
@@ -323,3 +323,25 @@ def test_real_statements_altered(real_data: Callable[[str], Path]) -> None:
             missed += compare(text, altered).kept
     assert total > 50
     assert missed / total <= 0.005
+
+
+@pytest.mark.parametrize(
+    ("draft", "text"),
+    [
+        ("騰落率は三割五分の上昇。", "騰落率は35%の上昇。"),
+        ("利率は五厘。", "利率は0.5%。"),
+        ("二〇二六年三月に百二十三銘柄を保有。", "2026年3月に123銘柄を保有。"),
+        ("日経平均は三万八千五百円。", "日経平均は3万8,500円。"),
+    ],
+)
+def test_kanji_numerals_are_the_same_facts(draft: str, text: str) -> None:
+    assert compare(draft, text).kept
+    assert compare(text, draft).kept
+    assert not compare(draft, text.replace("3", "4").replace("0.5", "0.6")).kept
+
+
+def test_sentences_of_whose_facts_none_appears() -> None:
+    draft = "株式は3.2%上昇した。債券は横ばい。為替は148円で、百二十社を調べた。9月は20社を売却した。"
+    text = "株式は3.2%上昇した。債券は横ばい。9月は21社を売却した。"
+    assert [sentence.text for sentence in lost(draft, compare(draft, text))] == ["為替は148円で、百二十社を調べた。"]
+    assert lost(draft, compare(draft, draft)) == []

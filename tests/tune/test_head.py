@@ -11,7 +11,8 @@ from tensaku.tune import head
 from tensaku.tune.head import cross_entropy, losses_of
 
 
-def test_losses_and_gradients_agree_with_autograd_in_fp64(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_and_gradients_agree_with_autograd_in_fp64(monkeypatch: pytest.MonkeyPatch, weighted: bool) -> None:
     monkeypatch.setattr(head, "_LEAST", 16)  # several blocks, the last one short
     monkeypatch.setattr(head, "_TILE", 16)
     monkeypatch.setattr(head, "_KEPT", 50 * 7)  # several turns, the last one short
@@ -19,17 +20,20 @@ def test_losses_and_gradients_agree_with_autograd_in_fp64(monkeypatch: pytest.Mo
     hidden, weight = torch.randn(25, 16) * 3, torch.randn(50, 16)
     labels = torch.randint(0, 50, (25,))
     for_head = torch.ones(50, 16)
-    losses, grad = cross_entropy(hidden, weight, labels, terms=40, multiply=plain, head_grad=for_head)
+    counts = torch.rand(25).round(decimals=1) if weighted else None
+    losses, grad = cross_entropy(hidden, weight, labels, terms=40, multiply=plain, head_grad=for_head, weights=counts)
 
     exact, exact_head = hidden.double().requires_grad_(), weight.double().requires_grad_()
     wanted = functional.cross_entropy(exact @ exact_head.T, labels, reduction="none")
+    wanted = wanted if counts is None else wanted * counts
     (wanted.sum() / 40).backward()  # type: ignore[no-untyped-call]
     assert exact.grad is not None
     assert exact_head.grad is not None
     assert (losses - wanted).abs().max() < 1e-5
     assert (grad - exact.grad).norm() < 1e-6 * exact.grad.norm()
     assert ((for_head - 1) - exact_head.grad).norm() < 1e-5 * exact_head.grad.norm()
-    assert torch.equal(losses_of(hidden, weight, labels, plain), losses)
+    if counts is None:
+        assert torch.equal(losses_of(hidden, weight, labels, plain), losses)
 
 
 def test_a_hopeless_word_keeps_the_loss_finite() -> None:

@@ -147,3 +147,30 @@ def test_magnitudes_start_as_the_lengths_of_the_rows(gemma: Path) -> None:
 def test_settings_that_match_nothing_are_refused(gemma: Path, settings: LoraSettings, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         Lora(Shape.load(gemma), settings)
+
+
+@pytest.mark.parametrize("kind", ["lora", "dora"])
+def test_a_weight_counts_a_lessons_loss_and_nothing_else(kind: str, gemma: Path, examples: list[Example]) -> None:
+    """The gradient of weighted lessons is the weighted sum of the gradients of each lesson by itself."""
+    weights = [0.25, 1.0, 0.0, 0.6]
+    few = [example._replace(weight=w) for example, w in zip(examples, weights, strict=False)]
+    lora = started(gemma, KINDS[kind])
+    learner = DecoderLearner(Decoder(lora._weights), lora, shared_prefix(few), product("plain"))
+    terms = learner.count(few)
+    measured = learner.gradients(few, terms)
+    together = {name: grad_of(p).clone() for name, p in lora.named_parameters()}
+    wanted = {name: torch.zeros_like(grad) for name, grad in together.items()}
+    loss = 0.0
+    for example in few:
+        for _, p in lora.named_parameters():
+            p.grad = None
+        loss += example.weight * learner.gradients([example._replace(weight=1.0)], terms).loss
+        for name, p in lora.named_parameters():
+            wanted[name] += example.weight * grad_of(p)
+    assert measured.loss == pytest.approx(loss, rel=1e-5)
+    assert measured.scored == terms
+    for name, grad in together.items():
+        assert float((grad - wanted[name]).norm()) <= 1e-4 * float(wanted[name].norm()), name
+    assert learner.loss(few).loss == pytest.approx(
+        learner.loss(examples[: len(few)]).loss
+    )  # validation reads all alike

@@ -20,6 +20,8 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tensaku.errors import UsageError
+from tensaku.models.block_files import load_blocks
+from tensaku.models.fingerprint import weights_hash
 from tensaku.models.products import plain
 from tensaku.models.weights import Weights
 from tensaku.testing import tiny_model
@@ -50,7 +52,7 @@ def quantised_model(
         blocks[name] = torch.from_numpy(np.array(raw)).view(rows, -1)
         told[name] = {"type": kind, "shape": [rows, columns]}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    save_file(blocks, folder / "quantised.safetensors", metadata={"format": "pt", "blocks": json.dumps(told)})
+    save_file(blocks, folder / "quantised.blocks", metadata={"format": "pt", "blocks": json.dumps(told)})
     return folder
 
 
@@ -238,6 +240,16 @@ def weights_of(weights: BlockWeights) -> list[Tensor]:
     return [part.data for stack in stacks for part in stack.parts] + [weights.embedding.data, weights.head.data]
 
 
+def test_blocks_are_no_weights_to_whoever_takes_every_safetensors(tmp_path: Path) -> None:
+    """As vLLM does. What was made when they were called so is read as before, and is still the same base."""
+    folder = quantised_model(tmp_path / "m")
+    assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
+    held, digest = load_blocks(folder), weights_hash(folder)
+    (folder / "quantised.blocks").rename(folder / "quantised.safetensors")
+    assert load_blocks(folder).keys() == held.keys()
+    assert weights_hash(folder) == digest
+
+
 def test_a_base_without_blocks_is_told_so(tmp_path: Path) -> None:
     what = r'was not made from a GGUF file.*base\.model = "gguf:FILE", or tune\.method = "lora"'
     with pytest.raises(UsageError, match=what):
@@ -246,19 +258,19 @@ def test_a_base_without_blocks_is_told_so(tmp_path: Path) -> None:
 
 def test_blocks_of_a_format_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     folder = quantised_model(tmp_path / "odd")
-    held = load_file(folder / "quantised.safetensors")
+    held = load_file(folder / "quantised.blocks")
     told = json.dumps({name: {"type": "IQ4_XS", "shape": [1, 32]} for name in held})
-    save_file(held, folder / "quantised.safetensors", metadata={"blocks": told})
+    save_file(held, folder / "quantised.blocks", metadata={"blocks": told})
     with pytest.raises(UsageError, match=r"model\.\S+: blocks of the format IQ4_XS cannot be read"):
         BlockWeights.load(folder)
 
 
 def test_a_missing_matrix_is_named(tmp_path: Path) -> None:
     folder = quantised_model(tmp_path / "cut", kinds=("Q8_0",))
-    held = load_file(folder / "quantised.safetensors")
+    held = load_file(folder / "quantised.blocks")
     del held["model.layers.1.mlp.up_proj.weight"]
     told = {n: {"type": "Q8_0", "shape": [len(t), t.shape[1] // 34 * 32]} for n, t in held.items()}
-    save_file(held, folder / "quantised.safetensors", metadata={"blocks": json.dumps(told)})
+    save_file(held, folder / "quantised.blocks", metadata={"blocks": json.dumps(told)})
     with pytest.raises(UsageError, match=r"layers\.1\.mlp\.up_proj\.weight is missing"):
         BlockWeights.load(folder)
 
@@ -267,6 +279,8 @@ ONE_STEP = """
 import sys
 from pathlib import Path
 import torch
+from tensaku.models.block_files import load_blocks
+from tensaku.models.fingerprint import weights_hash
 from tensaku.models.products import plain
 from tensaku.tune.own import open_learner
 from tensaku.tune.pack import Example

@@ -17,9 +17,10 @@ from tensaku.records import Revision, to_dict
 from tensaku.revise import DraftText, check_draft, check_month, revise_many, start
 from tensaku.show import print_revision, reporter
 from tensaku.store import Journal, holding
-from tensaku.text import changes
+from tensaku.text import changes, lost
 
 if TYPE_CHECKING:
+    from tensaku.deploy import Keep
     from tensaku.engines import Engine
     from tensaku.revise import Job
     from tensaku.store import Reporter
@@ -38,8 +39,9 @@ def revise_text(
     text = _text(file)
     check_draft(text)
     check_month(about[2])
-    with opened(Workspace.open(folder), ref, trial=trial, reporter=reporter()) as (engine, job):
+    with opened(Workspace.open(folder), ref, trial=trial, reporter=reporter()) as (engine, job, keep):
         result = start(engine, job, DraftText(text, *about)).result()
+        keep(result)
     if as_json:
         print(json.dumps({**to_dict(result), "facts_kept": result.verdict.kept}, ensure_ascii=False))
     else:
@@ -68,11 +70,11 @@ def revise_tables(
     tables = [Table.read(file, columns) for file in files]
     workspace, shown = Workspace.open(folder), reporter()
     done, at_once = [], workspace.spec.serve.together(None)
-    with opened(workspace, ref, trial=trial, reporter=shown) as (engine, job):
+    with opened(workspace, ref, trial=trial, reporter=shown) as (engine, job, keep):
         maker = {**engine.identity(job.adapter), **job.provenance, "instruction": job.instruction}
         for table, target in zip(tables, targets, strict=True):
             with holding(_lock(workspace.root, target), f"the table {target.name}", shown, wait=False):
-                done.append(_revise_table(table, target, engine, job, maker, shown, at_once))
+                done.append(_revise_table(table, target, (engine, job, keep), maker, shown, at_once))
     if as_json:
         print(json.dumps(done, ensure_ascii=False))
     for one in () if as_json else done:
@@ -94,8 +96,9 @@ def _targets(files: Sequence[Path], out: Path | None) -> list[Path]:
 
 
 def _revise_table(
-    table: Table, target: Path, engine: Engine, job: Job, maker: dict[str, str], shown: Reporter, at_once: int
+    table: Table, target: Path, by: tuple[Engine, Job, Keep], maker: dict[str, str], shown: Reporter, at_once: int
 ) -> dict[str, Any]:
+    engine, job, keep = by
     keys = [_key(draft, maker) for draft in table.drafts]
     if target.exists():
         return _finished(table, target, maker)
@@ -107,10 +110,12 @@ def _revise_table(
         results = revise_many(engine, job, waiting.values(), at_once=at_once)
         for key in waiting:
             try:
-                found[key] = _row(next(results))
+                made = next(results)
             except UsageError as error:  # it does not fit into the model's context
                 line = table.lines[keys.index(key)]
                 raise DataError(error.what, file=table.path, line=line, fix=error.fix) from None
+            keep(made)
+            found[key] = _row(made)
             journal.append({"key": key, "row": found[key]})
             progress.advance()
     rows = [found[key] for key in keys]
@@ -154,6 +159,7 @@ def _row(made: Revision) -> dict[str, Any]:
         "revision": made.text,
         "facts_kept": made.verdict.kept,
         "facts_broken": [f"{b.what} {b.fact.kind}: {b.fact.text}" for b in made.verdict.breaks],
+        "sentences_lost": [sentence.text.strip() for sentence in lost(made.draft, made.verdict)],
         "changes": [[change.old, change.new] for change in changes(made.draft, made.text)],
         "finish": made.finish,
         "release": by.get("release", ""),

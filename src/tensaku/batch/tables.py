@@ -23,7 +23,10 @@ from tensaku.text.months import parse_month
 
 __all__ = ["ADDED", "READERS", "Columns", "Table", "is_table"]
 
-ADDED = ("revision", "facts_kept", "facts_broken", "changes", "finish", "release", "adapter", "base", "engine")
+ADDED = (
+    *("revision", "facts_kept", "facts_broken", "sentences_lost", "changes"),
+    *("finish", "release", "adapter", "base", "engine"),
+)
 """The columns that a revised table has more."""
 
 READERS: dict[str, Callable[[Path], Any]] = {

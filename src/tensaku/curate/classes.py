@@ -184,7 +184,8 @@ def labels(
         found, stands = names[shares.index(share)], getattr(pair, field)
         if stands in unknown:
             tally[f"{field} filled in" if share >= sure else f"{field} still unknown"] += 1
-            yield replace(pair, **{field: found}) if share >= sure else pair
+            told: dict[str, Any] = {field: found}
+            yield replace(pair, **told) if share >= sure else pair
         elif found == stands or share < sure:
             yield pair
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +33,8 @@ class Finals(Section):
     saved_until: str = pydantic.Field("", pattern=r"^(|\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))$")
     """Last day, in UTC, on which a comment may have been saved, as in "2026-11-30"; empty: today."""
     verbatim: float = pydantic.Field(1.0, ge=0, le=1)
-    """Weight of a comment that repeats the model word for word: the share of them that is taken, chosen by a hash of
-    draft and comment, so that the same ones are taken each time. They teach the model what it says already."""
+    """What the loss of a comment that repeats the model word for word counts for in tuning; at 0 it is set aside. It
+    teaches the model what it says already."""
     without_writers: tuple[str, ...] = ()
     """Short names of people whose comments are not learnt from."""
     without_funds: tuple[str, ...] = ()
@@ -89,7 +88,7 @@ def chosen(row: Mapping[str, Any], cfg: Finals) -> Pair | Drop:
     Reasons: `month`, `saved-later`, `excluded-writer`, `excluded-fund`, `excluded-manager`, `facts-changed` (what is
     not in the draft cannot be learnt), `verbatim`.
     """
-    month, saved = row["as_of"], row["decided_at"][:10]
+    month, saved, same = row["as_of"], row["decided_at"][:10], row["final"] == row["revision"]
     checks = (
         ("month", (cfg.since and month < cfg.since) or (cfg.until and month > cfg.until), f"it speaks of {month}"),
         ("saved-later", cfg.saved_until and saved > cfg.saved_until, f"it was saved on {saved}"),
@@ -97,15 +96,9 @@ def chosen(row: Mapping[str, Any], cfg: Finals) -> Pair | Drop:
         ("excluded-fund", row["fund"] in cfg.without_funds, f"it is of {row['fund']}"),
         ("excluded-manager", row["manager"] in cfg.without_managers, f"{row['manager']} sent the draft"),
         ("facts-changed", row["breaks"], f"the writer changed facts: {', '.join(row['breaks'])}"),
-        ("verbatim", row["final"] == row["revision"] and not _drawn(row, cfg.verbatim), "it repeats the model"),
+        ("verbatim", same and not cfg.verbatim, "it repeats the model"),
     )
     for reason, applies, detail in checks:
         if applies:
             return Drop(reason, row["source"], detail, dict(row))
-    return from_dict(Pair, dict(row))
-
-
-def _drawn(row: Mapping[str, Any], share: float) -> bool:
-    """Whether a row is of the share: by the texts alone, so that saving again changes nothing."""
-    words = f"{row['draft']}\x00{row['final']}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(words).digest()[:4], "big") < share * 2**32
+    return from_dict(Pair, {**row, "weight": cfg.verbatim if same else 1.0})

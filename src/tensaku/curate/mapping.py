@@ -66,7 +66,8 @@ class Mapper:
         labels = {field: _label(taken.get(field)) for field in (*LABELS, *FREE)}
         labels["id"] = labels["id"] or f"row-{hashlib.sha256(f'{source}{mark}'.encode()).hexdigest()[:12]}"
         labels["family"] = labels["family"] or f"{labels['fund']}/{labels['section']}/{month}"
-        return Pair(**texts, **labels, as_of=month, source=f"{source}#{mark}")
+        told: dict[str, Any] = {**texts, **labels}
+        return Pair(**told, as_of=month, source=f"{source}#{mark}")
 
     def _fault(self, taken: Mapping[str, Any]) -> Fault | None:
         """What is wrong with the values of one row, the worst first."""

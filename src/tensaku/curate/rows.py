@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
-from tensaku.records import Drop, Pair, from_dict
+from tensaku.records import Drop, Pair, from_dict, unsaid
 
 __all__ = ["Broken", "JsonlWriter", "PairFile", "Row", "read_drops", "read_jsonl"]
 
@@ -48,7 +48,8 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 def _plain(value: Any) -> Any:
     """What JSON makes of a value that it does not know: a record field by field, anything else as it is printed."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+        usual, held = unsaid(type(value)), ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+        return {name: one for name, one in held if name not in usual or one != usual[name]}
     return str(value)
 
 

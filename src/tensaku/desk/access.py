@@ -11,6 +11,8 @@ from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from typing import Any
 
+from tensaku.desk.rights import PersonalLedger
+from tensaku.govern.barriers import Barriers
 from tensaku.ledger import Ledger, PersonRow
 
 __all__ = ["Access", "AccessRules", "OidcRules", "Signed"]
@@ -70,13 +72,21 @@ class Signed:
 
 
 class Access:
-    """Sessions of the desk. What blocks says so."""
+    """Sessions of the desk, and what whoever has signed in may see. What blocks says so."""
 
-    def __init__(self, ledger: Ledger, rules: AccessRules) -> None:
-        self.ledger, self.rules = ledger, rules
+    def __init__(self, ledger: Ledger, rules: AccessRules, barriers: Barriers | None = None) -> None:
+        self.ledger, self.rules, self.barriers = ledger, rules, barriers
         # The prefix makes browsers take the cookie from this very host over TLS alone.
         self.cookie = "__Host-tensaku" if rules.secure else "tensaku-session"
         self.form_cookie = "__Host-tensaku-form" if rules.secure else "tensaku-form"
+
+    def own(self, person: str) -> PersonalLedger:
+        """The ledger as a person may use it."""
+        return PersonalLedger(self.ledger, person, self.barriers)
+
+    def sees(self, person: str, release: str) -> bool:
+        """Whether a person stands inside every barrier around a release. Blocks."""
+        return self.barriers is None or not release or self.barriers.opens(person, release)
 
     def opens(self, client: Any) -> bool:
         """Whether who asks from this address (as ASGI gives it) is asked for no password: this machine alone."""
@@ -85,15 +95,15 @@ class Access:
         except (TypeError, ValueError):  # a socket without an address
             return False
 
-    def signed(self, cookies: Mapping[str, str], *, opens: bool = True) -> Signed | None:
+    def signed(self, cookies: Mapping[str, str], *, opens: bool = True, touch: bool = True) -> Signed | None:
         """Who sends these cookies, if the session lives and the person's rights reach this task. Blocks.
 
-        `opens`: a session that was begun without a password counts, too.
+        `opens`: a session that was begun without a password counts, too. `touch`: this is use, so it is not idle.
         """
         token = cookies.get(self.cookie, "")
         if not 20 <= len(token) <= 100:
             return None
-        found = self.ledger.session(token, idle_minutes=self.rules.idle_minutes)
+        found = self.ledger.session(token, idle_minutes=self.rules.idle_minutes, touch=touch)
         if (
             found is None
             or not found[1].may(task=self.rules.task)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tensaku.engines.protocol import Engine
-from tensaku.ledger import DraftRow
+from tensaku.ledger import DraftRow, Ledger
 from tensaku.records import Revision
 from tensaku.revise import DraftText, Job, Revising, start
 from tensaku.serve.flow import flow
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "covered"]
 
 BEAT = 0.04
 """Seconds between two pieces to the browser: often enough to look like writing, seldom enough to cost nothing."""
@@ -29,8 +29,8 @@ class Asking:
     task: asyncio.Task[None] | None = None
     _revising: Revising | None = field(default=None, repr=False)
 
-    async def run(self, engine: Engine, job: Job, wrote: Callable[[str], None]) -> Revision:
-        """Ask, hand each piece to `wrote` as it comes, and give the finished revision.
+    async def run(self, engine: Engine, job: Job, wrote: Callable[[str], None] | None) -> Revision:
+        """Ask, hand each piece to `wrote` as it comes, and give the finished revision; None: `text` stays empty.
 
         Raises:
             UsageError: the draft is too long.
@@ -46,6 +46,8 @@ class Asking:
         last = loop.time() - BEAT
         async with contextlib.aclosing(flow(revising, revising.cancel)) as pieces:
             async for piece in pieces:
+                if wrote is None:
+                    continue
                 # A model may begin with a blank; what is kept begins with the first word.
                 waiting += piece.text if self.text or waiting else piece.text.lstrip()
                 if waiting and loop.time() - last >= BEAT:
@@ -53,7 +55,7 @@ class Asking:
                     self.text += waiting
                     wrote(waiting)
                     waiting = ""
-        if waiting:
+        if waiting and wrote is not None:
             self.text += waiting
             wrote(waiting)
         return await asyncio.to_thread(revising.result)
@@ -63,3 +65,13 @@ class Asking:
         self.stopped = True
         if self._revising is not None:
             self._revising.cancel()
+
+
+def covered(ledger: Ledger, job: Job, task: str) -> bool:
+    """Whether the release that answers was approved for a number of answers, so that each is counted. Blocks.
+
+    Raises:
+        UsageError: its approval does not cover one more, or not this task.
+    """
+    release = job.provenance.get("release", "")
+    return bool(release) and job.provenance.get("trial") != "yes" and ledger.check_use(release, task)

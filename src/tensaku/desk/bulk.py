@@ -6,8 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 
+from tensaku.desk.asking import covered
+from tensaku.desk.rights import PersonalLedger
 from tensaku.engines.protocol import Engine
-from tensaku.errors import EngineError, TensakuError
+from tensaku.errors import EngineError, TensakuError, UsageError
 from tensaku.ledger import Ledger
 from tensaku.revise import DraftText, Job, Revising, start
 
@@ -27,11 +29,20 @@ class BulkWorker:
     """Works through the bulks of the ledger, those of an earlier life of the server first.
 
     A draft is struck off in the transaction that keeps its revision, so what was answered is never asked again, however
-    the server ended; what was being written at that moment is. `answering` says who answers the next question.
+    the server ended; what was being written at that moment is. `answering` says who answers the next question of a
+    person, for `task`; `own` is the ledger as that person may see and use it: what they asked for may be out of their
+    reach by now.
     """
 
-    def __init__(self, ledger: Ledger, answering: Callable[[], tuple[Engine, Job]]) -> None:
-        self._ledger, self._answering = ledger, answering
+    def __init__(
+        self,
+        ledger: Ledger,
+        answering: Callable[[str], tuple[Engine, Job]],
+        own: Callable[[str], PersonalLedger] | None = None,
+        task: str = "",
+    ) -> None:
+        self._ledger, self._answering, self._task = ledger, answering, task
+        self._own = own or (lambda by: PersonalLedger(ledger, by))
         self._called, self._ended, self._claim = threading.Event(), threading.Event(), threading.Lock()
         self._busy: set[int] = set()
         self._running: set[Revising] = set()
@@ -86,14 +97,22 @@ class BulkWorker:
         return True
 
     def _ask(self, item: int, draft_id: int, by: str) -> None:
-        draft = self._ledger.draft(draft_id)
+        own = self._own(by)
+        try:
+            own.need("writer")
+            draft = own.draft(draft_id)
+        except UsageError as refused:
+            self._ledger.bulk_failed(item, str(refused))
+            return
         if draft.revisions or draft.finals:
             self._ledger.bulk_skipped(item)  # somebody asked at the desk meanwhile
             return
         text = DraftText(text=draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
         for attempt in range(1, TRIES + 1):
             try:
-                revising = start(*self._answering(), text)
+                engine, job = self._answering(by)
+                covered(self._ledger, job, self._task)
+                revising = start(engine, job, text)
                 with self._claim:
                     self._running.add(revising)
                 try:
@@ -106,7 +125,7 @@ class BulkWorker:
                     with self._claim:
                         self._running.discard(revising)
                 if revision.finish != "cancelled" and not self._ended.is_set():
-                    self._ledger.bulk_done(item, revision, by)
+                    own.bulk_done(item, revision, by)
                 return
             except EngineError as error:
                 if not error.retryable or attempt == TRIES:

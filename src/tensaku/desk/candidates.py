@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tensaku.desk.asking import covered
 from tensaku.desk.markup import difference
 from tensaku.errors import UsageError
 from tensaku.ledger import DraftRow, RevisionRow
@@ -80,6 +81,8 @@ class Candidates:
         """
         asked = DraftText(text=draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
         lineup = {id(job): (engine, job) for engine, job in (self._session.answering() for _ in range(TRIES))}
+        for _, job in lineup.values():
+            covered(self._session.ledger, job, self._session.task)
         running = [start(engine, job, asked) for engine, job in list(lineup.values())[:n]]
         engine, job = next(iter(lineup.values()))
         more = n - len(running)

@@ -10,21 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tensaku.desk.gate import signed_or_nobody
-from tensaku.desk.views import HERE, asset_version
+from tensaku.desk.access import Access
+from tensaku.desk.gate import signed_of
+from tensaku.desk.pulse import Pulse
+from tensaku.desk.views import Views
 from tensaku.desk.words import WORDS, Language
 from tensaku.errors import TensakuError, UsageError
-from tensaku.ledger import Ledger
+from tensaku.ledger import Ledger, NotAllowed
 from tensaku.retrieve.answer import Answer, Answerer
 from tensaku.retrieve.inert import cleaned
 
-__all__ = ["ChatSession", "WhoAsks", "add_chat", "nobody"]
-
-WhoAsks = Callable[[Request], str]
-"""The person signed in on a request, or an empty name."""
+__all__ = ["ChatSession", "add_chat"]
 
 _LONGEST = 1000
 _REMEMBERED = 8
@@ -37,6 +35,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "lead": (
         "社内の規程や資料から、根拠を示して答えます。番号を押すと、該当箇所が開きます。",
         "Answers come from the house’s own documents, each sentence with its source. Press a number to open it.",
+    ),
+    "start": (
+        "たとえば、期限、手数料、承認の手順などをたずねます。",
+        "Ask about deadlines, fees, or who has to approve.",
     ),
     "placeholder": ("質問を入力してください", "Ask a question"),
     "ask": ("質問する", "Ask"),
@@ -70,16 +72,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "long": ("質問は{limit}字までです。", "A question may have {limit} characters."),
     "empty": ("質問を入力してください。", "Write a question first."),
     "fault": ("回答できませんでした：{what}", "No answer: {what}"),
-    "open_to": ("全員に公開された文書", "Documents open to everybody"),
-    "other": ("English", "日本語"),
     "you": ("質問", "You"),
     "doubt": ("根拠なし", "no source"),
 }
-
-
-def nobody(request: Request) -> str:
-    """Nobody is signed in: only documents open to everybody are searched."""
-    return ""
 
 
 def _say(language: Language) -> dict[str, str]:
@@ -87,15 +82,7 @@ def _say(language: Language) -> dict[str, str]:
 
 
 def _render(name: str, language: Language, **values: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    told = {"t": _say(language), "site": WORDS[language], "language": language}
-    return str(environment.get_template(name).render(**told, **values))
+    return str(Views(language).part(name, t=_say(language), **values))
 
 
 @dataclass
@@ -120,6 +107,8 @@ class ChatSession:
         say = _say(self.language)
         try:
             await {"ask": self._ask, "open": self._open, "judge": self._judge, "again": self._again}[name](values)
+        except NotAllowed:
+            self.send("fault", {"text": WORDS[self.language]["fault_right"]})
         except TensakuError as error:
             self.send("fault", {"text": say["fault"].format(what=str(error))})
 
@@ -215,37 +204,37 @@ def _marked(text: str, marks: list[tuple[int, int]]) -> Markup:
     return Markup().join([*out, Markup.escape(cleaned(text[at:]))])
 
 
-def add_chat(path: str, language: Language, answerer: Answerer, ledger: Ledger, who: WhoAsks = nobody) -> None:
-    """The page at `path`; after `mount` has set up the desk's static files."""
+def add_chat(path: str, language: Language, answerer: Answerer, access: Access) -> None:
+    """The page at `path`, for whoever has signed in; after `mount` has set up the desk's static files."""
     from nicegui import ui
 
     say = _say(language)
 
     @ui.page(path, title=f"{say['product']} | {say['title']}", language="ja" if language == "ja" else "en-US")
     async def page(request: Request) -> None:
-        person = who(request)
-        body = _render(
-            "chat.html",
-            language,
-            asset_version=asset_version(),
-            person=person,
-            limit=_LONGEST,
-            here="ask",
-            signed=signed_or_nobody(request),
-            other_path="/en/ask" if language == "ja" else "/ask",
-        )
-        ui.add_body_html(body)
+        signed = signed_of(request)
+        other = "/en/ask" if language == "ja" else "/ask"
+        values = {"signed": signed, "limit": _LONGEST, "here": "ask", "other_path": other}
+        ui.add_body_html(await asyncio.to_thread(_render, "chat.html", language, **values))
         client = ui.context.client
 
         def send(what: str, values: Any) -> None:
-            client.run_javascript(f"chat.{what}({json.dumps(values, ensure_ascii=False)})")
+            if not pulse.over:
+                client.run_javascript(f"chat.{what}({json.dumps(values, ensure_ascii=False)})")
 
-        session = ChatSession(answerer, ledger, language, person, send)
+        def gone() -> None:  # loaded anew, the page leads to the sign-in and back
+            client.run_javascript("location.reload()")
+
+        pulse = Pulse(access, signed, gone)
+        client.on_delete(pulse.close)
+        own = access.own(signed.person.name)
+        session = ChatSession(answerer, own, language, signed.person.name, send)
 
         def listen(name: str) -> None:
             async def heard(event: Any) -> None:
                 values = event.args[0] if isinstance(event.args, list) and event.args else event.args
-                await session.on_event(name, values if isinstance(values, dict) else {})
+                if await pulse.person() is not None:
+                    await session.on_event(name, values if isinstance(values, dict) else {})
 
             ui.on(f"chat_{name}", heard)
 

@@ -69,9 +69,10 @@ class _Shelves:
         return self._held
 
 
-def read_shelf(drops: Drops, ledger: PersonalLedger, who: PersonRow, reason: str, page: int, number: int) -> Shelf:
+def read_shelf(drops: Drops, ledger: PersonalLedger, reason: str, page: int, number: int) -> Shelf:
     """What a person may see: drops of the funds that are theirs. Blocks."""
-    mine = [dropped for dropped in drops.all if not dropped.fund or who.may(fund=dropped.fund)]
+    theirs = {fund for fund in {dropped.fund for dropped in drops.all} if ledger.may(fund)}
+    mine = [dropped for dropped in drops.all if dropped.fund in theirs]
     wanted = [dropped for dropped in mine if reason in ("", dropped.reason)]
     pages = max(1, -(-len(wanted) // _AT_ONCE))
     page = min(max(page, 1), pages)
@@ -81,7 +82,7 @@ def read_shelf(drops: Drops, ledger: PersonalLedger, who: PersonRow, reason: str
     if found is not None:
         drop = drops.read(number)
         partner = drops.partner(drop)
-        if partner is not None and not who.may(fund=partner.fund):
+        if partner is not None and not ledger.may(partner.fund):
             partner = None
         opened = Opened(found, drop, partner, rulings.get((found.row, found.reason)))
     return Shelf(
@@ -127,12 +128,13 @@ class _Page:
     async def show(self, request: Request) -> Response:
         language, signed, asked = language_of(request), signed_of(request), request.query_params
         check_sees(signed.person)
-        own, reason = PersonalLedger(self._access.ledger, signed.person.name), asked.get("reason", "")
+        own, reason = self._access.own(signed.person.name), asked.get("reason", "")
         page, number = _number(asked.get("page", ""), 1), _number(asked.get("drop", ""), -1)
 
         def read() -> Shelf | None:
             drops = self._shelves.newest()
-            return None if drops is None else read_shelf(drops, own, signed.person, reason, page, number)
+            hidden = drops is None or not own.opens(drops.pool.ref)
+            return None if drops is None or hidden else read_shelf(drops, own, reason, page, number)
 
         told = asked.get("told", "")
         return render(
@@ -151,13 +153,15 @@ class _Page:
         decision, number = form.one("decision"), _number(form.one("drop"), -1)
         if decision not in ("kept", "left"):
             raise Refused(400, "fault_form")
-        own, note = PersonalLedger(self._access.ledger, signed.person.name), form.one("note").replace("\r\n", "\n")
+        own, note = self._access.own(signed.person.name), form.one("note").replace("\r\n", "\n")
 
         def decide() -> None:
             drops = self._shelves.newest()
             if drops is None or drops.pool.ref != form.one("pool") or not 0 <= number < len(drops.all):
                 raise Refused(409, "data_fault_pool")
             found = drops.all[number]
+            if not (own.opens(drops.pool.ref) and own.may(found.fund)):
+                raise Refused(403, "fault_right")
             if not found.back:
                 raise Refused(400, "data_fault_final")
             new = NewRuling(found.row, found.reason, drops.pool.ref, found.fund or "-", decision == "kept", note)

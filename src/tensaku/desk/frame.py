@@ -96,10 +96,9 @@ async def own_form(request: Request) -> tuple[Signed, Form]:
 
 def render(template: str, language: Language, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page from a template; never kept by caches, never in another site's frame, no scripts but ours."""
-    from tensaku.desk.views import Views, asset_version
+    from tensaku.desk.views import Views
 
-    views = Views(language)
-    html = views.part(template, asset_version=asset_version(), **values)
+    html = Views(language).part(template, **values)
     policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; "
     headers = {"cache-control": "no-store", "content-security-policy": policy + "base-uri 'none'"}
     return HTMLResponse(str(html), status_code=status, headers=headers)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote
 
 from tensaku.desk.access import Access, Signed, cookies_of
+from tensaku.ledger import PersonRow
 
-__all__ = ["SIGNED", "Gate", "signed_of", "signed_or_nobody"]
+__all__ = ["SIGNED", "Gate", "governs", "may_govern", "signed_of"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,10 +26,20 @@ _OPEN_EXACTLY = ("/v1", "/metrics", "/healthz", "/readyz", "/openapi.json", "/fa
 _PASSWORD = ("/account", "/en/account", "/signout")
 
 
-def signed_or_nobody(request: Any) -> Signed | None:
-    """Who sends a request; None where the desk has no gate before it."""
-    found: Signed | None = request.scope.get(SIGNED)
-    return found
+GOVERNORS = ("developer", "validator", "approver", "auditor", "admin")
+"""Roles that see where models come from and how they do."""
+
+_governs: ContextVar[bool] = ContextVar("governs", default=False)
+
+
+def governs() -> bool:
+    """Whether whoever sent the request that is being answered sees the pages on lineage and monitoring."""
+    return _governs.get()
+
+
+def may_govern(person: PersonRow) -> bool:
+    """Whether a person sees those pages: they speak of every fund, so nobody whose rights end at some funds does."""
+    return bool(set(person.roles) & set(GOVERNORS)) and not any(scope.startswith("fund:") for scope in person.scopes)
 
 
 def signed_of(request: Any) -> Signed:
@@ -50,15 +62,33 @@ class Gate:
             return
         path = str(scope["path"])
         if path in _OPEN_EXACTLY or path.startswith(_OPEN):
-            await self._app(scope, receive, send)
+            await self._let_in(scope, receive, send)
             return
         opens = self._access.opens(scope.get("client"))
         signed = await asyncio.to_thread(self._access.signed, cookies_of(scope["headers"]), opens=opens)
         settled = signed is not None and (signed.person.credential != "once" or signed.how != "password")
         if settled or (signed is not None and path in _PASSWORD):
-            await self._app({**scope, SIGNED: signed}, receive, send)
+            assert signed is not None
+            _governs.set(may_govern(signed.person))
+            await self._let_in({**scope, SIGNED: signed}, receive, send)
         else:
             await _turn_away(scope, receive, send, "/account" if signed is not None else "/signin")
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on. Who left before the answer is no fault; the framework raises one, which ends here."""
+        gone = False
+
+        async def heard() -> MutableMapping[str, Any]:
+            nonlocal gone
+            message = await receive()
+            gone = gone or message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self._app(scope, heard, send)
+        except RuntimeError as error:
+            if not gone or str(error) != "No response returned.":
+                raise
 
 
 async def _turn_away(scope: Scope, receive: Receive, send: Send, to: str) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 
 from tensaku.desk.handout import FORMS, gather, handout, media_type
-from tensaku.desk.words import WORDS
+from tensaku.desk.template import TemplateFault
+from tensaku.desk.words import WORDS, Language
 from tensaku.errors import NotFound, UsageError
 from tensaku.ledger import Ledger, NotAllowed
 
 __all__ = ["add_handout"]
 
 
-def add_handout(app: FastAPI, ledger_of: Callable[[Request], Ledger]) -> None:
+def add_handout(app: FastAPI, ledger_of: Callable[[Request], Ledger], template: Path | None = None) -> None:
     """Add `/desk/export?draft=7&form=docx` to the app; `what=month` for all of that draft's month.
 
     Args:
         app: the desk's.
         ledger_of: the ledger as whoever sends a request may read it.
+        template: the house's own Word file, read anew each time.
     """
 
     @app.get("/desk/export", include_in_schema=False)
@@ -36,7 +39,8 @@ def add_handout(app: FastAPI, ledger_of: Callable[[Request], Ledger]) -> None:
             ledger = ledger_of(request)
             row = ledger.draft(draft)
             found = gather(ledger, draft=draft) if what == "one" else gather(ledger, month=row.as_of)
-            made = handout(found, wanted, language="en" if language == "en" else "ja", history=history == "yes")
+            spoken: Language = "en" if language == "en" else "ja"
+            made = handout(found, wanted, language=spoken, history=history == "yes", template=template)
             return made, f"comments-{row.as_of}" if what != "one" else f"comment-{row.as_of}-{draft}"
 
         try:
@@ -45,6 +49,8 @@ def add_handout(app: FastAPI, ledger_of: Callable[[Request], Ledger]) -> None:
             return Response(words["error_not_found"], 404, media_type="text/plain; charset=utf-8")
         except NotAllowed:
             return Response(words["fault_right"], 403, media_type="text/plain; charset=utf-8")
+        except TemplateFault as error:
+            return Response(f"{words['out_template']}\n\n{error}", 409, media_type="text/plain; charset=utf-8")
         except UsageError:
             return Response(words["out_none"], 409, media_type="text/plain; charset=utf-8")
         headers = {

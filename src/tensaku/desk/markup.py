@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from tensaku.records import Change
 
-__all__ = ["Span", "difference", "marked", "shown", "utf16_offsets", "utf16_spans"]
+__all__ = ["Span", "difference", "listed", "marked", "shown", "utf16_offsets", "utf16_spans"]
 
 
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -24,6 +24,12 @@ def shown(text: str) -> Markup:
         out += Markup('<span class="bidi">U+{}</span>').format(f"{ord(found.group()):04X}")
         at = found.end()
     return out + escape(text[at:])
+
+
+def listed(text: str) -> Markup:
+    """A change's text as a list shows it: ends of lines, and what is nothing but space, are to be seen."""
+    text = text if text.strip() else text.replace("\u3000", "□").replace(" ", "␣").replace("\t", "⇥")
+    return shown(text.replace("\n", "↵\n").removesuffix("\n"))
 
 
 class Span(NamedTuple):

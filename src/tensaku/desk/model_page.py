@@ -12,7 +12,6 @@ from markupsafe import Markup
 from tensaku.desk.access import Access
 from tensaku.desk.frame import language_of, render, shown
 from tensaku.desk.gate import signed_of
-from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.scores import Group, advise, scores
 from tensaku.desk.words import WORDS, Language, month_name
 from tensaku.report.drawing import line, svg, tick_text, ticks, words
@@ -58,7 +57,7 @@ def add_model_page(app: FastAPI, access: Access, *, retrain_after: int, retrain_
 
     async def show(request: Request) -> Response:
         language, signed = language_of(request), signed_of(request)
-        own = PersonalLedger(access.ledger, signed.person.name)
+        own = access.own(signed.person.name)
         rows = await asyncio.to_thread(own.outcomes)
         releases = {row.ref: row.at for row in await asyncio.to_thread(own.releases)}
         people = {person.name: person.display for person in await asyncio.to_thread(own.people)}

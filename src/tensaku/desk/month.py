@@ -163,7 +163,7 @@ class _Page:
         self._access, self._worker, self._due_day = access, worker, due_day
 
     def _own(self, request: Request) -> PersonalLedger:
-        return PersonalLedger(self._access.ledger, signed_of(request).person.name)
+        return self._access.own(signed_of(request).person.name)
 
     async def show(self, request: Request) -> Response:
         language, wanted = language_of(request), Wanted.of(request.query_params)
@@ -215,7 +215,7 @@ class _Page:
         return self._back(request, Wanted.of(dict(form.fields)), "")
 
     async def progress(self, request: Request) -> Response:
-        bulks = await asyncio.to_thread(self._access.ledger.bulks)
+        bulks = await asyncio.to_thread(self._own(request).bulks)
         running = [bulk for bulk in bulks if bulk.ended is None]
         bulk = running[-1] if running else next(iter(bulks), None)
         t = WORDS[language_of(request)]

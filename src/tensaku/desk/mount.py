@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 import warnings
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -25,20 +25,23 @@ from tensaku.desk.data import add_data
 from tensaku.desk.gate import Gate, signed_of
 from tensaku.desk.handing import add_handout
 from tensaku.desk.inbox import add_inbox
+from tensaku.desk.lineage_page import add_lineage
 from tensaku.desk.model_page import add_model_page
 from tensaku.desk.month import add_month
+from tensaku.desk.pulse import Pulse
 from tensaku.desk.reading import add_reading
 from tensaku.desk.review import add_review
-from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
 from tensaku.desk.sizing import add_sizing
 from tensaku.desk.topics import add_topics
-from tensaku.desk.views import HERE, Views
+from tensaku.desk.views import HERE, Views, offer_questions
+from tensaku.desk.watch_page import add_watch
 from tensaku.desk.words import WORDS, Language
 from tensaku.desk.words_writing import CLIENT_WRITING
 from tensaku.engines.protocol import Engine
 from tensaku.errors import UsageError
+from tensaku.govern.barriers import Barriers
 from tensaku.intake import Road
 from tensaku.ledger import Ledger
 from tensaku.retrieve.answer import Answerer
@@ -73,9 +76,6 @@ ASKING: dict[Language, str] = {"ja": "/ask", "en": "/en/ask"}
 READS = ("hello", "filter", "open", "text", "stop", "beside")
 """Events that anybody may send who has signed in; the others are a writer's."""
 
-KNOWN_SECONDS = 2.0
-"""How long an open page takes a session for living before it looks again; what is written looks each time."""
-
 _mounted: list[FastAPI] = []
 
 
@@ -86,12 +86,14 @@ def mount(  # noqa: PLR0913  what a desk is made of
     engine: Engine,
     job: Job,
     title: str = "",
-    choose: Callable[[], tuple[Engine, Job]] | None = None,
+    choose: Callable[[str], tuple[Engine, Job]] | None = None,
     access: AccessRules | None = None,
     due_day: int = 10,
     retrain: tuple[int, float] = (100, 0.05),
     road: Road | None = None,
     documents: Answerer | None = None,
+    barriers: Barriers | None = None,
+    template: Path | None = None,
     pool: Callable[[], Artifact | None] | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
@@ -107,12 +109,14 @@ def mount(  # noqa: PLR0913  what a desk is made of
         engine: writes the revisions; stays the caller's to close.
         job: how it is asked. Its provenance says `release` and `trial` ("yes" for a release that nobody approved).
         title: shown beside the name, such as the task's.
-        choose: who answers the next question, if that may change from one to the next.
+        choose: who answers a person's next question, if that may change from one to the next.
         access: how people sign in; by default everybody on this machine says who they are.
         due_day: comments of a month are due on this day of the next one; 0: no such day.
         retrain: new finals, and rise of the share of rewritten characters, from which retraining is suggested.
         road: how reports come in; by default into `ledger`, with no manager or fund known but from its drafts.
+        template: the house's own Word file, in which finals go out.
         documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
+        barriers: who may use and see which release, and what speaks of which fund; None: everybody all.
         pool: gives the newest sealed pool, whose drops are shown at `/data`; None: none is known.
 
     Raises:
@@ -125,10 +129,12 @@ def mount(  # noqa: PLR0913  what a desk is made of
     _mounted.append(app)
     # The Japanese dictionary takes a second to load; nobody should wait for it at the first letter.
     threading.Thread(target=hold, args=("市場は上昇した。", "市場は下落した。", House()), daemon=True).start()
-    desk = Desk(ledger, engine, job, title, choose)
+    rules = access or AccessRules()
+    entry = Access(ledger, rules, barriers)
+    desk = Desk(ledger, engine, job, title, choose, entry.sees, rules.task)
     sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
-    worker = BulkWorker(ledger, desk.answering)
+    worker = BulkWorker(ledger, desk.answering, entry.own, rules.task)
 
     def end_revisions() -> None:
         worker.close()
@@ -136,28 +142,29 @@ def mount(  # noqa: PLR0913  what a desk is made of
             session.close()
 
     app.state.closing = [*getattr(app.state, "closing", ()), end_revisions]
-    entry = Access(ledger, access or AccessRules())
     # Innermost, so that a request of another site's page never comes as far as the question of who sends it.
     app.user_middleware.append(Middleware(Gate, access=entry))
     add_signin(app, entry, title)
     add_month(app, entry, worker, due_day=due_day)
     add_review(app, entry, house=House(job.names, job.style, job.required), text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
+    add_lineage(app, entry)
+    add_watch(app, entry, style=job.style)
     add_data(app, entry, pool or (lambda: None))
     add_topics(app, entry)
     worker.begin()
-    add_inbox(app, road or Road(ledger))
+    add_inbox(app, road or Road(ledger), entry.own)
     app.mount("/desk/static", StaticFiles(directory=HERE / "static"), name="desk-static")
+    offer_questions(documents is not None)
     for path, language in PATHS:
-        asking = "" if documents is None else ASKING[language]
-        _add_page(desk, entry, path, language, sessions.add, asking)
-    add_handout(app, lambda request: PersonalLedger(ledger, signed_of(request).person.name))
+        _add_page(desk, entry, path, language, sessions.add)
+    add_handout(app, lambda request: entry.own(signed_of(request).person.name), template)
     add_sizing("/plan", "ja")
     add_sizing("/en/plan", "en")
     if documents is not None:
         for asked_in, path in ASKING.items():
-            add_chat(path, asked_in, documents, ledger, lambda request: signed_of(request).person.name)
-    add_reading(app, ledger, who=lambda request: signed_of(request).person.name)
+            add_chat(path, asked_in, documents, entry)
+    add_reading(app, entry)
     # As the server starts, NiceGUI looks at every object in memory for it, and torch warns when its own are looked at.
     warnings.filterwarnings("ignore", category=FutureWarning, message=".*torch.distributed.*")
     ui.run_with(
@@ -171,9 +178,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     return desk
 
 
-def _add_page(
-    desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None], asking: str
-) -> None:
+def _add_page(desk: Desk, access: Access, path: str, language: Language, opened: Callable[[Session], None]) -> None:
     from nicegui import ui
 
     views = Views(language)
@@ -182,18 +187,18 @@ def _add_page(
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
     async def page(request: Request) -> None:
         signed = signed_of(request)
-        own = replace(desk, ledger=PersonalLedger(desk.ledger, signed.person.name), choose=desk.answering)
-        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed, asking))
+        own = replace(desk, ledger=access.own(signed.person.name), choose=desk.answering)
+        ui.add_body_html(await asyncio.to_thread(_body, desk, own, views, signed))
         opened(_connect(own, language, access, signed))
 
 
-def _body(desk: Desk, own: Desk, views: Views, signed: Signed, asking: str) -> str:
+def _body(desk: Desk, own: Desk, views: Views, signed: Signed) -> str:
     board = read_board(own.ledger, None)
+    sees = desk.sees(signed.person.name, desk.release)
     html = views.page(
         title=desk.title,
-        asking=asking,
-        trial=desk.trial,
-        release=desk.release,
+        trial=desk.trial and sees,
+        release=desk.release if sees else "",
         text_language=desk.job.language,
         board=views.board(board, None),
         signed=signed,
@@ -205,22 +210,6 @@ def _body(desk: Desk, own: Desk, views: Views, signed: Signed, asking: str) -> s
     return str(html)  # plain text: what the framework joins it with would be escaped otherwise
 
 
-class _Pulse:
-    """Whether the session behind an open page still lives."""
-
-    def __init__(self, access: Access, signed: Signed) -> None:
-        self._access, self._signed, self._looked = access, signed, time.monotonic()
-
-    async def writes(self, anew: bool) -> bool | None:
-        """Whether the person may write; None if nobody is signed in any more. `anew`: look in the ledger now."""
-        if anew or time.monotonic() - self._looked > KNOWN_SECONDS:
-            now = await asyncio.to_thread(self._access.signed, {self._access.cookie: self._signed.token})
-            if now is None:
-                return None
-            self._signed, self._looked = now, time.monotonic()
-        return "writer" in self._signed.person.roles
-
-
 def _connect(desk: Desk, language: Language, access: Access, signed: Signed) -> Session:
     """Join the page that is being built to a session of its own."""
     from nicegui import ui
@@ -228,18 +217,26 @@ def _connect(desk: Desk, language: Language, access: Access, signed: Signed) -> 
     client = ui.context.client
 
     def send(what: str, values: Any) -> None:
-        client.run_javascript(f"desk.{what}({json.dumps(values, ensure_ascii=False)})")
+        if not pulse.over:
+            client.run_javascript(f"desk.{what}({json.dumps(values, ensure_ascii=False)})")
 
-    session, pulse = Session(desk, language, send, signed.person.name), _Pulse(access, signed)
+    session = Session(desk, language, send, signed.person.name)
+
+    def gone() -> None:
+        session.close()  # what is being written for this page ends as well
+        send("who", None)
+
+    pulse = Pulse(access, signed, gone)
     client.on_delete(session.close)
+    client.on_delete(pulse.close)
 
     def listen(name: str) -> None:
         async def heard(event: Any) -> None:
             values = event.args[0] if isinstance(event.args, list) and event.args else event.args
-            writes = await pulse.writes(anew=name not in ("text", "stop"))
-            if writes is None:
-                send("who", None)
-            elif writes or name in READS:
+            person = await pulse.person(anew=name not in ("text", "stop"))
+            if person is None:
+                return
+            if "writer" in person.roles or name in READS:
                 await session.on_event(name, values if isinstance(values, dict) else {})
             else:
                 send("notice", {"message": WORDS[language]["fault_right"], "kind": "bad", "detail": ""})

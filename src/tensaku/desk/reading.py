@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import Response
 from markupsafe import Markup, escape
 
 from tensaku import text
-from tensaku.desk.gate import signed_or_nobody
-from tensaku.desk.views import Views, asset_version
+from tensaku.desk.access import Access
+from tensaku.desk.frame import Form, own_form, redirect, render, shown
+from tensaku.desk.gate import signed_of
+from tensaku.desk.rights import READERS
 from tensaku.desk.words import Language
 from tensaku.errors import UsageError
-from tensaku.ledger import ComparisonRow, Ledger, VoteRow
+from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, VoteRow
 
 __all__ = ["PATHS", "add_reading"]
 
 PATHS: tuple[tuple[str, Language], ...] = (("/read", "ja"), ("/en/read", "en"))
-_LONGEST_FORM = 100_000  # bytes
 
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("読み比べ", "Blind reading"),
     "question": ("公表文として、どちらがよいですか。", "Which is the better text to publish?"),
-    "who": ("読む人", "Reader"),
     "progress": ("読んだ件数", "Read"),
     "draft": ("原稿", "Draft"),
     "left": ("左の案", "Left"),
@@ -47,7 +45,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "ありがとうございました。回答は記録されました。集計は評価の担当者が見ます。",
         "Thank you. Your answers are kept; whoever evaluates will see the result.",
     ),
-    "none": ("読み比べる案は、まだありません。", "There is nothing to read yet."),
+    "none": ("読み比べる案はまだありません", "There is nothing to read yet"),
     "none_more": (
         "評価の担当者が tensaku read で案を並べると、ここに出ます。",
         "Once outputs are laid out with `tensaku read`, they appear here.",
@@ -71,71 +69,59 @@ class _Shown:
     reason: str = ""
 
 
-def add_reading(app: FastAPI, ledger: Ledger, who: Callable[[Request], str]) -> None:
-    """Add the pages `/read` (Japanese) and `/en/read` to `app`.
-
-    Args:
-        ledger: what is laid out and what people say.
-        who: the short name of the person who sends a request.
-    """
+def add_reading(app: FastAPI, access: Access) -> None:
+    """Add the pages `/read` (Japanese) and `/en/read` to `app`; who has signed in reads, within their rights."""
     for path, language in PATHS:
-        _add(app, ledger, who, path, language)
+        _add(app, access, path, language)
 
 
-def _add(app: FastAPI, ledger: Ledger, who: Callable[[Request], str], path: str, language: Language) -> None:
-    views = Views(language)
+def _add(app: FastAPI, access: Access, path: str, language: Language) -> None:
     say = {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
-    other = next((there, named) for there, named in PATHS if named != language)
+    other = next(there for there, named in PATHS if named != language)
 
-    def page(request: Request, fault: str = "") -> HTMLResponse:
-        values: dict[str, Any] = {"say": say, "path": path, "other": other, "fault": fault}
-        values |= {"asset_version": asset_version(), "here": "read", "signed": signed_or_nobody(request)}
-        values |= _turn(ledger, who(request), back="back" in request.query_params)
-        html = views._render("reading.html", **values)
-        return HTMLResponse(str(html), status_code=400 if fault else 200, headers={"Cache-Control": "no-store"})
+    def page(request: Request, fault: str = "") -> Response:
+        signed = signed_of(request)
+        own, name = access.own(signed.person.name), signed.person.name
+        values: dict[str, Any] = {"say": say, "path": path, "other_path": other, "fault": fault, "here": "read"}
+        values |= {"token": signed.form_token, "votes": not set(signed.person.roles) <= READERS}
+        values |= _turn(own, name, back="back" in request.query_params)
+        return render("reading.html", language, status=400 if fault else 200, signed=signed, **values)
 
-    @app.get(path, include_in_schema=False)
     async def read(request: Request) -> Response:
         return await asyncio.to_thread(page, request)
 
-    @app.post(path, include_in_schema=False)
     async def judged(request: Request) -> Response:
-        form = await _form(request)
+        signed, form = await own_form(request)
+        own = access.own(signed.person.name)
         try:
-            await asyncio.to_thread(_keep, ledger, who(request), form)
+            await asyncio.to_thread(_keep, own, signed.person.name, form)
+        except NotAllowed:
+            raise
         except UsageError as error:
             return await asyncio.to_thread(page, request, f"{say['refused']}: {error}")
-        return RedirectResponse(path, 303)
+        return redirect(path)
+
+    app.add_api_route(path, shown(read), methods=["GET"], include_in_schema=False)
+    app.add_api_route(path, shown(judged), methods=["POST"], include_in_schema=False)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form, the last of each name; empty if it is too large."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LONGEST_FORM:
-            return {}
-    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-
-
-def _keep(ledger: Ledger, person: str, form: dict[str, str]) -> None:
+def _keep(ledger: Ledger, person: str, form: Form) -> None:
     """Keep a vote.
 
     Raises:
         UsageError: the form is not whole, or there is no such comparison.
     """
-    number = form.get("comparison", "")
+    number = form.one("comparison")
     if not number.isascii() or not number.isdigit():
         raise UsageError("the form is not whole", where="read", fix="Open the page anew and vote again")
-    winner = cast(Any, form.get("winner", ""))
-    ledger.add_vote(int(number), winner, person, reason=form.get("reason", "").replace("\r\n", "\n"))
+    winner = cast(Any, form.one("winner"))
+    ledger.add_vote(int(number), winner, person, reason=form.one("reason").replace("\r\n", "\n"))
 
 
 def _turn(ledger: Ledger, name: str, *, back: bool) -> dict[str, Any]:
     """What the reader `name` is shown: the next comparison, or the last one that was answered."""
     seen = ledger.reading(name)
     mine = [vote for vote in ledger.votes() if vote.by == name]
-    person = next(person for person in ledger.people() if person.name == name)
     shown = None
     if back and mine:
         shown = _again(ledger, mine[-1])
@@ -143,7 +129,7 @@ def _turn(ledger: Ledger, name: str, *, back: bool) -> dict[str, Any]:
         sides = (seen.next.one_text, seen.next.two_text)
         shown = _side_by_side(seen.next, *(sides[::-1] if seen.turned else sides))
     return {
-        "reader": person, "shown": shown, "read": seen.read, "total": seen.total,
+        "shown": shown, "read": seen.read, "total": seen.total,
         "can_go_back": bool(mine) and not back,
     }  # fmt: skip
 

@@ -17,7 +17,6 @@ from tensaku.desk.board import state_of
 from tensaku.desk.comparison import House, hold
 from tensaku.desk.frame import Refused, language_of, own_form, redirect, render, shown
 from tensaku.desk.gate import signed_of
-from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.words import WORDS
 from tensaku.ledger import DraftRow, FinalRow, Ledger, PersonRow, ReviewRow, Standing
 from tensaku.ledger.rows import Verdicts
@@ -104,7 +103,7 @@ class _Page:
 
     async def show(self, request: Request) -> Response:
         language, signed, asked = language_of(request), signed_of(request), request.query_params.get("draft", "")
-        own = PersonalLedger(self._access.ledger, signed.person.name)
+        own = self._access.own(signed.person.name)
         number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
         queue = await asyncio.to_thread(read_queue, own, number, self._house)
         told = request.query_params.get("told", "")
@@ -125,7 +124,7 @@ class _Page:
         decision, final, draft = form.one("decision"), form.one("final"), form.one("draft")
         if decision not in get_args(Verdicts) or not (final + draft).isdigit() or len(final) > 9 or len(draft) > 9:
             raise Refused(400, "fault_form")
-        own, note = PersonalLedger(self._access.ledger, signed.person.name), form.one("note").replace("\r\n", "\n")
+        own, note = self._access.own(signed.person.name), form.one("note").replace("\r\n", "\n")
         verdict: Verdicts = decision  # type: ignore[assignment]
         await asyncio.to_thread(lambda: own.add_review(int(final), verdict, signed.person.name, note=note))
         start = "/en" if language_of(request) == "en" else ""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tensaku.desk.asking import Asking
+from tensaku.desk.asking import Asking, covered
 from tensaku.desk.beside import Beside
 from tensaku.desk.board import Filters, read_board
 from tensaku.desk.candidates import Candidates
@@ -34,11 +34,11 @@ from tensaku.ledger import (
     WorkRow,
     reason_key,
 )
-from tensaku.records import Change
+from tensaku.records import Change, Revision
 from tensaku.revise import LONGEST_DRAFT, Job
 from tensaku.text import StyleRule
 
-__all__ = ["LONGEST_TEXT", "WRITING_EVENTS", "Desk", "Session"]
+__all__ = ["LONGEST_TEXT", "WRITING_EVENTS", "Desk", "NoModel", "Session"]
 
 log = logging.getLogger("tensaku.desk")
 
@@ -51,26 +51,44 @@ WRITING_EVENTS = ("decide", "keep", "drop", "merge", "beside", "candidates", "ch
 Send = Callable[[str, Any], None]
 
 
+class NoModel(UsageError):
+    """Every model that answers now is behind a barrier for who asks."""
+
+
+def _everybody(person: str, release: str) -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Desk:
     """What all pages share. `engine` and `job` are exchanged, together by `answer_with`, when another release answers.
 
-    With `choose`, each question asks it who answers; a challenger is tried so.
+    With `choose`, each question of a person asks it who answers; a challenger is tried so. `sees` says whether a person
+    may use and know of a release. `task` is what it is asked for, which an approval may be bound to.
     """
 
     ledger: Ledger
     engine: Engine
     job: Job
     title: str = ""
-    choose: Callable[[], tuple[Engine, Job]] | None = None
+    choose: Callable[[str], tuple[Engine, Job]] | None = None
+    sees: Callable[[str, str], bool] = _everybody
+    task: str = ""
 
     def answer_with(self, engine: Engine, job: Job) -> None:
         """From now on this release answers, and the pages show its name."""
         self.engine, self.job = engine, job
 
-    def answering(self) -> tuple[Engine, Job]:
-        """Who answers the next question."""
-        return self.choose() if self.choose is not None else (self.engine, self.job)
+    def answering(self, person: str) -> tuple[Engine, Job]:
+        """Who answers the next question of a person.
+
+        Raises:
+            NoModel: nobody whom the person may ask.
+        """
+        engine, job = self.choose(person) if self.choose is not None else (self.engine, self.job)
+        if not self.sees(person, job.provenance.get("release", "")):
+            raise NoModel("no model is open to you", fix="Ask whoever keeps the rights")
+        return engine, job
 
     @property
     def trial(self) -> bool:
@@ -159,9 +177,14 @@ class Session:
         """The house style."""
         return self._desk.job.style
 
+    @property
+    def task(self) -> str:
+        """The task of this desk."""
+        return self._desk.task
+
     def answering(self) -> tuple[Engine, Job]:
-        """Who answers the next question."""
-        return self._desk.answering()
+        """Who answers the next question of whoever is at the page."""
+        return self._desk.answering(self.person or "")
 
     def change(self, id: str) -> Change | None:
         """A change that the page has listed."""
@@ -202,6 +225,8 @@ class Session:
             await handlers[name](values)
         except NotFound as error:
             self._fail("error_not_found", error)
+        except NoModel:
+            self.notice("error_no_model")
         except UsageError as error:
             self._fail("error_other", error)
         except Exception as error:  # a writer must not lose the page to our mistake
@@ -441,7 +466,7 @@ class Session:
     # -- doing -----------------------------------------------------------------------------------------------------
 
     async def _write(self, asking: Asking, by: str) -> None:
-        draft, desk = asking.draft.id, self._desk
+        draft = asking.draft.id
         done: dict[str, Any] = {"draft": draft, "revision": None}
 
         def wrote(piece: str) -> None:
@@ -449,10 +474,14 @@ class Session:
                 self.send("append", {"draft": draft, "text": piece})
 
         try:
-            revision = await asking.run(*desk.answering(), wrote)
+            engine, job, counted = await self._answers(by)
+            revision = await asking.run(engine, job, None if counted else wrote)
             if not asking.stopped and revision.finish != "cancelled":
-                row = await asyncio.to_thread(desk.ledger.add_revision, draft, revision, by)
+                row = await self._kept(draft, revision, by)
                 done["revision"] = row.id
+                if counted:
+                    asking.text = revision.text
+                    wrote(revision.text)
                 await self.read_again(draft)  # the list of changes needs the revision from the first comparison on
                 if self.opened is not None and self.opened.draft.id == draft:
                     self._revision = row.id
@@ -460,8 +489,10 @@ class Session:
                 self.notice("notice_stopped")
             elif revision.finish == "length":
                 self.notice("notice_length")
+        except _Withheld as error:
+            self.notice(error.word, kind="bad", detail=error.detail)
         except UsageError as error:
-            self._fail("error_too_long", error)
+            self._fail("error_no_model" if isinstance(error, NoModel) else "error_too_long", error)
         except EngineError as error:
             self._fail("error_engine", error)
         except Exception as error:  # nobody waits for this task: what it raised would vanish
@@ -472,6 +503,23 @@ class Session:
             self.send("asked", done)
             self._compare_soon()
         await self._refresh(draft)
+
+    async def _answers(self, by: str) -> tuple[Engine, Job, bool]:
+        """Who answers, and whether each answer is counted against an approval."""
+        try:
+            engine, job = await asyncio.to_thread(self._desk.answering, by)
+        except NoModel:
+            raise _Withheld("error_no_model") from None
+        try:
+            return engine, job, await asyncio.to_thread(covered, self._desk.ledger, job, self._desk.task)
+        except UsageError as error:
+            raise _Withheld("error_not_kept", str(error)) from error
+
+    async def _kept(self, draft: int, revision: Revision, by: str) -> RevisionRow:
+        try:
+            return await asyncio.to_thread(self._desk.ledger.add_revision, draft, revision, by)
+        except UsageError as error:
+            raise _Withheld("error_not_kept", str(error)) from error
 
     async def _save(self, draft: DraftRow, text: str, values: Mapping[str, Any]) -> None:
         opened = self.opened
@@ -510,3 +558,11 @@ class Session:
 
     def _fail(self, word: str, error: Exception) -> None:
         self.notice(word, kind="bad", detail=str(error))
+
+
+class _Withheld(Exception):
+    """A revision that may not be asked for, or that the ledger did not take; `word` says so on the page."""
+
+    def __init__(self, word: str, detail: str = "") -> None:
+        self.word, self.detail = word, detail
+        super().__init__(word)

@@ -12,8 +12,8 @@ from fastapi import Request
 from markupsafe import Markup
 
 from tensaku.desk.access import Signed
-from tensaku.desk.gate import signed_or_nobody
-from tensaku.desk.views import Views, asset_version
+from tensaku.desk.gate import signed_of
+from tensaku.desk.views import Views
 from tensaku.desk.words import Language
 from tensaku.errors import TensakuError
 from tensaku.plan import Answer, Ask, Load, Training, plan
@@ -36,6 +36,17 @@ _RANGES: dict[str, tuple[tuple[int, ...], int, str]] = {
     "adapters": ((0, 1, 2, 4, 8, 16, 32, 64, 128), 0, "of-serving"),
 }
 """Slider -> the values it steps through, where it begins, which jobs have it."""
+
+METHODS_SAID = {
+    "load": "モデルを載せる",
+    "lora": "LoRA で学習",
+    "qlora": "QLoRA で学習",
+    "full": "全パラメータを学習",
+    "dpo": "DPO で学習",
+    "pretrain": "継続事前学習",
+    "serve": "回答する（推論）",
+}
+"""The jobs as the Japanese page names them."""
 
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("規模の見積もり", "Sizing"),
@@ -65,6 +76,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "server": ("サーバー", "Server"),
     "money": ("費用（税別）", "Money, without tax"),
     "together": ("メモリの合計", "Memory together"),
+    "reckoning": ("計算しています…", "Working it out…"),
     "unknown": ("不明", "Unknown"),
     "assumed": ("仮定", "Assumed"),
     "sources": ("出典", "Sources"),
@@ -75,41 +87,21 @@ def _say(language: Language) -> dict[str, str]:
     return {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
 
 
-def body(language: Language, signed: Signed | None) -> Markup:
+def body(language: Language, signed: Signed) -> Markup:
     """The page before the first answer."""
-    say, views = _say(language), Views(language)
-    nav = views.part("nav.html", here="plan", signed=signed, asset_version=asset_version())
     selects = [
-        _select("model", say["model"], names(), "llama-3.1-8b"),
-        _select("method", say["method"], METHODS, "lora"),
-        _select("hardware", say["hardware"], list(gpus()), "h100-sxm"),
+        ("model", [(name, name) for name in names()], "llama-3.1-8b"),
+        (
+            "method",
+            [(name, METHODS_SAID.get(name, name)) if language == "ja" else (name, name) for name in METHODS],
+            "lora",
+        ),
+        ("hardware", [(name, name) for name in gpus()], "h100-sxm"),
     ]
-    sliders = [_slider(name, say[name], *row) for name, row in _RANGES.items()]
-    return Markup(
-        '<link rel="stylesheet" href="/desk/static/desk.css"><link rel="stylesheet" href="/desk/static/sizing.css">'
-        '<header class="bar sizing-bar"><div class="brand"><svg class="seal" viewBox="0 0 36 36" aria-hidden="true">'
-        '<rect x="1" y="1" width="34" height="34" rx="5"/><text x="18" y="26" text-anchor="middle">添</text></svg>'
-        '<p class="brand-name">{}</p></div>{}</header>'
-        '<main class="sizing" lang="{}"><h1>{}</h1><p class="lead">{}</p><div class="sizing-columns">'
-        '<form id="sizing-form" data-method="lora">{}</form>'
-        '<div id="sizing-answer" aria-live="polite"></div></div></main>'
-        '<script src="/desk/static/sizing.js" defer></script>'
-    ).format(views.words["product"], nav, language, say["title"], say["lead"], Markup().join([*selects, *sliders]))
-
-
-def _select(name: str, label: str, values: Sequence[str], chosen: str) -> Markup:
-    options = Markup().join(
-        Markup("<option{}>{}</option>").format(Markup(" selected") if value == chosen else "", value)
-        for value in values
-    )
-    return Markup('<label>{}<select name="{}">{}</select></label>').format(label, name, options)
-
-
-def _slider(name: str, label: str, values: Sequence[int], start: int, jobs: str) -> Markup:
-    return Markup(
-        '<label class="{}">{} <output id="{}-told">{}</output>'
-        '<input type="range" name="{}" min="0" max="{}" value="{}" data-values="{}"></label>'
-    ).format(jobs, label, name, values[start], name, len(values) - 1, start, ",".join(map(str, values)))
+    sliders = [(name, *row) for name, row in _RANGES.items()]
+    other = "/en/plan" if language == "ja" else "/plan"
+    values = {"selects": selects, "sliders": sliders, "signed": signed, "here": "plan", "other_path": other}
+    return Views(language).part("sizing.html", say=_say(language), **values)
 
 
 def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
@@ -169,8 +161,19 @@ def _shown(found: Answer, language: Language) -> Markup:
         rows.append((say["money"], japanese if ja else f"power {power}; buy {buy}; rent {rent}"))
     for title, lines in (("unknown", found.unknown), ("assumed", found.assumptions), ("sources", found.sources)):
         rows += [(say[title], in_japanese(line) if ja else line) for line in lines]
-    cells = Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
-    return Markup().join([*parts, Markup("<dl>{}</dl>").format(cells)])
+    return Markup().join([*parts, _table(rows)])
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> Markup:
+    """Titles and what is said under them; a title that comes again is not written again."""
+    first = Markup('<dt class="first">{}</dt><dd>{}</dd>')
+    again = Markup('<dt class="more"></dt><dd class="more">{}</dd>')
+    cells: list[Markup] = []
+    last = ""
+    for title, told in rows:
+        cells.append(again.format(told) if title == last else first.format(title, told))
+        last = title
+    return Markup("<dl>{}</dl>").format(Markup().join(cells))
 
 
 def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
@@ -185,7 +188,7 @@ def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
         bars += [(KINDS[name] if ja else name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
         bars.append(("合計" if ja else "together", memory.total / 1e9, "sure"))
         ends = memory.low / 1e9, memory.high / 1e9
-    return _figure(say["memory"], bars, room, f"{say['room']} {room:g}", ends)
+    return _figure(say["memory"], bars, room, f"{say['room']} {room:g} GB", ends)
 
 
 def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
@@ -201,7 +204,7 @@ def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
 def _figure(
     title: str, bars: Sequence[tuple[str, float, str]], room: float, told: str, ends: tuple[float, float] | None
 ) -> Markup:
-    left, width, step = 170, 400, 26
+    left, width, step = 190, 500, 30
     top = max([size for _, size, _ in bars] + [room] + list(ends or ())) or 1.0
     height = step * len(bars) + 26
     drawn = []
@@ -213,18 +216,23 @@ def _figure(
                 y + 13, name, style, left, y, length
             )
         )
-        drawn.append(Markup('<text x="{:.1f}" y="{}">{:,.2f}</text>').format(left + length + 6, y + 13, size))
+        end = max(length, width * ends[1] / top) if ends and number == len(bars) - 1 else length  # clear of the band
+        drawn.append(Markup('<text class="size" x="{:.1f}" y="{}">{:,.2f}</text>').format(left + end + 8, y + 13, size))
     if room:
         x = left + width * room / top
         drawn.append(Markup('<line class="room" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/>').format(x, height - 18))
-        drawn.append(Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x, height - 4, told))
+        drawn.append(
+            Markup('<text class="room-told" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+                x, height - 4, told
+            )
+        )
     if ends:
         y = 6 + step * (len(bars) - 1) + 8
         low, high = (left + width * end / top for end in ends)
         drawn.append(Markup('<line class="band" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>').format(low, high, y))
     label = f"{title}: " + ", ".join(f"{name} {size:.2f}" for name, size, _ in bars)
     return Markup(
-        '<figure><figcaption>{}</figcaption><svg viewBox="0 0 660 {}" role="img" aria-label="{}">{}</svg></figure>'
+        '<figure><figcaption>{}</figcaption><svg viewBox="0 0 840 {}" role="img" aria-label="{}">{}</svg></figure>'
     ).format(title, height, label, Markup().join(drawn))
 
 
@@ -236,7 +244,7 @@ def add_sizing(path: str, language: Language) -> None:
 
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
     def page(request: Request) -> None:
-        ui.add_body_html(str(body(language, signed_or_nobody(request))))
+        ui.add_body_html(str(body(language, signed_of(request))))
         client = ui.context.client
 
         async def heard(event: Any) -> None:

@@ -14,7 +14,6 @@ from tensaku.desk.access import Access
 from tensaku.desk.data import check_sees
 from tensaku.desk.frame import Refused, language_of, own_form, redirect, render, shown
 from tensaku.desk.gate import signed_of
-from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.words import WORDS
 from tensaku.ledger import NewTopic
 from tensaku.ledger.topics import TopicVerdict
@@ -40,7 +39,7 @@ class _Page:
     async def show(self, request: Request) -> Response:
         language, signed = language_of(request), signed_of(request)
         check_sees(signed.person)
-        own = PersonalLedger(self._access.ledger, signed.person.name)
+        own = self._access.own(signed.person.name)
         rows = await asyncio.to_thread(own.topics)
         people = {person.name: person for person in await asyncio.to_thread(own.people)}
         told = request.query_params.get("told", "")
@@ -58,7 +57,7 @@ class _Page:
 
     async def propose(self, request: Request) -> Response:
         signed, form = await own_form(request)
-        own = PersonalLedger(self._access.ledger, signed.person.name)
+        own = self._access.own(signed.person.name)
         kind = form.one("kind")
         if kind not in ("skill", "knowledge"):
             raise Refused(400, "fault_form")
@@ -72,7 +71,7 @@ class _Page:
         verdict, number = form.one("verdict"), form.one("topic")
         if verdict not in get_args(TopicVerdict) or not (number.isascii() and number.isdigit()) or len(number) > 9:
             raise Refused(400, "fault_form")
-        own, note = PersonalLedger(self._access.ledger, signed.person.name), form.one("note").replace("\r\n", "\n")
+        own, note = self._access.own(signed.person.name), form.one("note").replace("\r\n", "\n")
         said: TopicVerdict = verdict  # type: ignore[assignment]
         await asyncio.to_thread(lambda: own.review_topic(int(number), said, by=signed.person.name, note=note))
         return self._back(request, verdict)

@@ -16,13 +16,14 @@ from markupsafe import Markup
 
 from tensaku.desk.board import Board, state_of
 from tensaku.desk.comparison import BrokenFact, Comparison
-from tensaku.desk.markup import shown
+from tensaku.desk.gate import governs
+from tensaku.desk.markup import listed, shown
 from tensaku.desk.words import WORDS, Language, counted, month_name
 from tensaku.ledger import CHANGE_REASONS, DecisionRow, DraftRow, FinalRow, PersonRow, RevisionRow
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
 from tensaku.text import Required
 
-__all__ = ["Event", "Views", "asset_version", "timeline"]
+__all__ = ["Event", "Views", "asset_version", "offer_questions", "timeline"]
 
 HERE = Path(__file__).parent
 
@@ -57,20 +58,28 @@ def asset_version() -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """What renders the templates. Its global `asks` says whether the navigation names the page of questions."""
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
-    environment.filters["shown"] = shown
-    environment.filters["query"] = lambda values: urlencode({key: said for key, said in values.items() if said != ""})
-    environment.globals["state_of"] = state_of
-    environment.globals["counted"] = counted
-    return environment
+    made.filters["local"] = lambda at: f"{at.astimezone():%Y-%m-%d %H:%M}"
+    made.filters["shown"] = shown
+    made.filters["listed"] = listed
+    made.filters["query"] = lambda values: urlencode({key: said for key, said in values.items() if said != ""})
+    made.globals["state_of"] = state_of
+    made.globals["counted"] = counted
+    made.globals["asks"] = False
+    return made
+
+
+def offer_questions(offered: bool) -> None:
+    """Whether the bar of every page leads to the page of questions; of the one desk of this process."""
+    environment().globals["asks"] = offered
 
 
 class Views:
@@ -82,10 +91,10 @@ class Views:
 
     def page(self, **values: Any) -> str:
         """The whole body of the page."""
-        return self._render("page.html", asset_version=asset_version(), limit=LONGEST_DRAFT, **values)
+        return self._render("page.html", limit=LONGEST_DRAFT, **values)
 
     def part(self, template: str, **values: Any) -> Markup:
-        """Any other template."""
+        """Any other template; values of the names that all templates share, such as `t`, stand before those."""
         return self._render(template, **values)
 
     def board(self, board: Board, opened: int | None) -> str:
@@ -157,18 +166,16 @@ class Views:
         return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
     def _render(self, template: str, **values: Any) -> Markup:
-        html = (
-            _environment()
-            .get_template(template)
-            .render(
-                t=self.words,
-                site=self.words,
-                language=self.language,
-                section=self.section,
-                month=lambda as_of: month_name(as_of, self.language),
-                day=self.day,
-                sections=SECTIONS[self.language],
-                **values,
-            )
-        )
+        shared: dict[str, Any] = {
+            "t": self.words,
+            "site": self.words,
+            "language": self.language,
+            "section": self.section,
+            "month": lambda as_of: month_name(as_of, self.language),
+            "day": self.day,
+            "sections": SECTIONS[self.language],
+            "governs": governs(),
+            "asset_version": asset_version(),
+        }
+        html = environment().get_template(template).render(**{**shared, **values})
         return Markup(html)  # noqa: S704  the template escaped it

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from tensaku.desk.words_data import DATA
+from tensaku.desk.words_govern import GOVERN
 from tensaku.desk.words_house import HOUSE
 from tensaku.desk.words_writing import WRITING
 
@@ -20,11 +21,9 @@ _JA = {
     "other_language_path": "/en",
     "product": "添削",
     "subtitle": "運用コメント推敲デスク",
-    "ask_documents": "文書への質問",
     "skip": "本文へ移動",
     "connection_lost": "サーバーとの接続が切れました。つながり次第、続きから使えます。",
     # who
-    "who_nobody": "担当者未選択",
     "writer": "執筆",
     "approver": "承認",
     "auditor": "監査",
@@ -154,10 +153,12 @@ _JA = {
     "notice_conflict": "{who} が {at} にこの原稿の公表文を保存しました。",
     "error_no_person": "先に担当者を選んでください。",
     "error_no_draft": "先に原稿を開いてください。",
+    "error_no_model": "現在、利用できるモデルがありません。閲覧権限の管理者にお問い合わせください。",
     "error_empty": "公表文が空です。文を書いてから保存してください。",
     "error_long_text": "公表文が長すぎます（{n}字）。{limit}字までにしてください。",
     "error_too_long": "この原稿は長すぎて、モデルが一度に読めません。区分ごとに分けて登録し直してください。",
     "error_engine": "モデルが応答できませんでした。少し待ってから、もう一度「Ask LLM」を押してください。",
+    "error_not_kept": "修正案を記録できませんでした。",
     "error_other": "処理できませんでした。",
     "error_not_found": "その原稿は見つかりません。一覧から選び直してください。",
     "detail": "詳細",
@@ -169,10 +170,8 @@ _EN = {
     "other_language_path": "/ja",
     "product": "Tensaku",
     "subtitle": "Comment desk",
-    "ask_documents": "Ask the documents",
     "skip": "Skip to the text",
     "connection_lost": "The connection to the server is lost. You can go on as soon as it is back.",
-    "who_nobody": "Nobody chosen",
     "writer": "writer",
     "approver": "approver",
     "auditor": "auditor",
@@ -298,18 +297,22 @@ _EN = {
     "notice_conflict": "{who} saved a comment for this draft at {at}.",
     "error_no_person": "Choose who you are first.",
     "error_no_draft": "Open a draft first.",
+    "error_no_model": "There is no model that you may ask now. Please ask whoever keeps the rights.",
     "error_empty": "The comment is empty. Write it before you save.",
     "error_long_text": "The comment is too long ({n} characters). It may have {limit}.",
     "error_too_long": "This draft is too long for the model to read at once. Add it again section by section.",
     "error_engine": "The model did not answer. Wait a moment and press “Ask LLM” again.",
+    "error_not_kept": "The revision could not be recorded.",
     "error_other": "That did not work.",
     "error_not_found": "There is no such draft. Choose one from the list.",
     "detail": "Details",
 }
 
+_PAGES = {**HOUSE, **WRITING, **GOVERN, **DATA}
+
 WORDS: Mapping[Language, Mapping[str, str]] = {
-    "ja": {**_JA, **{key: said[0] for key, said in {**HOUSE, **WRITING, **DATA}.items() if not key.endswith("_one")}},
-    "en": {**_EN, **{key: said[1] for key, said in {**HOUSE, **WRITING, **DATA}.items()}},
+    "ja": {**_JA, **{key: said[0] for key, said in _PAGES.items() if not key.endswith("_one")}},
+    "en": {**_EN, **{key: said[1] for key, said in _PAGES.items()}},
 }
 
 _FIRST_HALF = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")

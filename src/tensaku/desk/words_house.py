@@ -16,6 +16,7 @@ HOUSE: Mapping[str, tuple[str, str]] = {
     "nav_inbox": ("受付", "Reports"),
     "nav_read": ("読み比べ", "Reading"),
     "nav_plan": ("規模", "Sizing"),
+    "nav_ask": ("質問", "Ask"),
     "reviewer": ("確認", "reviewer"),
     "developer": ("開発", "developer"),
     "validator": ("検証", "validator"),
@@ -145,7 +146,11 @@ HOUSE: Mapping[str, tuple[str, str]] = {
     "bulk_asked_one": ("1件の修正案の作成を始めました。", "The model was asked about 1 draft."),
     "open_draft": ("開く", "Open"),
     "month_empty": ("この条件に合う原稿はありません。", "No draft matches."),
-    "month_nothing": ("原稿がまだありません。", "There are no drafts yet."),
+    "month_nothing": ("原稿がまだありません", "There are no drafts yet"),
+    "month_nothing_text": (
+        "運用会社の報告書を受け付けるか、原稿を登録すると、ここに進み具合が並びます。",
+        "Bring in the managers' reports, or add a draft: how far each has come then stands here.",
+    ),
     "everyone": ("すべて", "Everyone"),
     # review
     "review_title": ("公表文の確認", "Review of comments"),
@@ -157,8 +162,9 @@ HOUSE: Mapping[str, tuple[str, str]] = {
         "この仕事では二人目の確認を求めていません（desk.review）。保存した文がそのまま確定します。",
         "This job asks for no second person (desk.review). What is saved is final.",
     ),
-    "review_none": ("確認待ちの公表文はありません。", "No comment waits for review."),
-    "review_pick": ("左の一覧から選んでください。", "Choose one from the list."),
+    "review_none": ("確認待ちの公表文はありません", "No comment waits for review"),
+    "review_none_text": ("担当者が公表文を保存すると、ここに届きます。", "What writers save arrives here."),
+    "review_pick": ("左の一覧から選んでください", "Choose one from the list"),
     "review_by": ("執筆 {who}", "by {who}"),
     "review_note": ("コメント", "Note"),
     "review_note_hint": (
@@ -194,6 +200,7 @@ HOUSE: Mapping[str, tuple[str, str]] = {
         "モデルが提案した変更のうち、公表文にそのまま残ったもの。",
         "Of the changes the model proposed, those that stand in the final.",
     ),
+    "model_nothing": ("成績はまだありません", "There is nothing to show yet"),
     "model_empty": (
         "修正案をもとに保存された公表文が、まだありません。",
         "No comment has been saved over a revision yet.",

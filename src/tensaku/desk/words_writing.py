@@ -141,6 +141,10 @@ WRITING: Mapping[str, tuple[str, str]] = {
     "out_xlsx": ("Excel", "Excel"),
     "out_csv": ("CSV", "CSV"),
     "out_json": ("JSON", "JSON"),
+    "out_template": (
+        "Word のひな形が使えません。システム管理者に次の内容を伝えてください。",
+        "The house's Word template cannot be used. Please pass this on to whoever keeps it.",
+    ),
     "out_none": ("出力できる保存済みの公表文がありません。", "No saved comment can be exported yet."),
     # help
     "help": ("キー操作", "Keyboard"),

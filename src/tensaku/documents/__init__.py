@@ -5,6 +5,7 @@
 """
 
 from tensaku.documents.faults import NOTES, REASONS, Unreadable, said
+from tensaku.documents.kinds import kind_of
 from tensaku.documents.limits import Limits
 from tensaku.documents.model import Block, Note, Page, ReadDocument, from_values, to_values
 from tensaku.documents.reader import Found, gathered, read
@@ -25,6 +26,7 @@ __all__ = [
     "from_values",
     "gathered",
     "is_prose",
+    "kind_of",
     "read",
     "said",
     "to_values",

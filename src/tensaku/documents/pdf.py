@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -194,13 +194,13 @@ def _without_furniture(pages: list[Page]) -> list[Page]:
     repeated = {text for text, n in seen.items() if n >= 2 and n * 2 >= len(pages)}
 
     def marked(page: Page) -> Page:
-        edges = {id(block) for block in _edges(page.blocks)}
-        blocks = tuple(
-            replace(block, kind="furniture", level=0)
-            if id(block) in edges and (_folded(block.text) in repeated or _PAGE_NUMBER.match(block.text))
-            else block
-            for block in page.blocks
-        )
+        # From the edge inwards, to the first line that is the page's own: a heading below it may stand on every page.
+        edges = _edges(page.blocks)
+        there = [_folded(b.text) in repeated or _PAGE_NUMBER.match(b.text) is not None for b in edges]
+        half = (len(edges) + 1) // 2
+        outer = [*takewhile(lambda n: there[n], range(half)), *takewhile(lambda n: there[n], range(len(edges))[::-1])]
+        marks = {id(edges[n]) for n in outer}
+        blocks = tuple(replace(b, kind="furniture", level=0) if id(b) in marks else b for b in page.blocks)
         return replace(page, blocks=blocks)
 
     return [marked(page) for page in pages]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tensaku.engines.protocol import Engine, Request, Stream
-from tensaku.errors import UsageError
+from tensaku.engines.requests import TooLong
 from tensaku.records import Message
 from tensaku.store import Bench, Journal
 
@@ -20,6 +20,8 @@ class Asked(NamedTuple):
 
     key: str
     message: str
+    schema: str | None = None
+    """What the answer is held to, as a JSON schema; None: it is free."""
 
 
 def ask_all(
@@ -58,6 +60,7 @@ def ask(
     """Every question with its answer and how that ended, in order; `too long` where the question does not fit.
 
     Raises:
+        UsageError: the engine cannot hold an answer to a schema.
         EngineError: the model failed; what was answered before was given.
     """
     waiting, running = iter(questions), deque[tuple[Asked, Stream | None]]()
@@ -67,8 +70,9 @@ def ask(
             while len(running) < at_once and (asked := next(waiting, None)) is not None:
                 assert opened is not None
                 started: Stream | None = None
-                with suppress(UsageError):  # it does not fit into the context: counted as not judged
-                    started = opened.submit(Request((Message("user", asked.message),), max_tokens=max_tokens))
+                with suppress(TooLong):  # counted as not answered
+                    question = (Message("user", asked.message),)
+                    started = opened.submit(Request(question, max_tokens=max_tokens, schema=asked.schema))
                 running.append((asked, started))
             if not running:
                 return

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from tensaku.engines.calls import CallPiece
 from tensaku.records import Finish, Message, Usage
 
 __all__ = ["ABILITIES", "Engine", "Piece", "Request", "Stream", "TokenScore"]
 
-ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings", "facts")
+ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings", "facts", "tools")
 """What an engine may offer beyond greedy answers to conversations; it names those it has in an attribute `can`."""
 
 
@@ -28,7 +29,9 @@ class Request:
     `top_p` of it; the same `seed` draws the same (sampling). `logprobs` asks for natural log probabilities of each
     token and of that many likeliest ones in its place (logprobs). `schema` is a JSON schema as JSON text that the
     answer has to fit (json). `text` is continued as it stands, without a chat template, and `messages` is empty (text).
-    `facts` is a text that holds every number the answer may write (facts).
+    `facts` is a text that holds every figure and date that the answer may write (facts). `tools` is a JSON list of the
+    tools that may be called, as OpenAI's clients write it; `tool_choice` says whether one has to be ("required"), or
+    which (its name), and `parallel_calls` whether more than one may be (tools).
     """
 
     messages: tuple[Message, ...]
@@ -43,6 +46,9 @@ class Request:
     schema: str | None = None
     text: str | None = None
     facts: str | None = None
+    tools: str | None = None
+    tool_choice: str = "auto"
+    parallel_calls: bool = True
 
 
 class TokenScore(NamedTuple):
@@ -56,12 +62,14 @@ class TokenScore(NamedTuple):
 class Piece(NamedTuple):
     """A piece of an answer as it is written: `token_count` tokens that read `text` (may be empty).
 
-    `scores` holds its tokens one by one where the request asked for log probabilities.
+    `scores` holds its tokens one by one where the request asked for log probabilities. `calls` are pieces of calls of
+    tools, which are no text.
     """
 
     text: str
     token_count: int
     scores: tuple[TokenScore, ...] = ()
+    calls: tuple[CallPiece, ...] = ()
 
 
 @runtime_checkable

@@ -28,12 +28,17 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 """What an adapter in PEFT's layout is made of."""
 
 
+_WHY = {"tools": "its model's chat template has no tools"}
+
+
 class Unable(UsageError):
-    """The engine has not the ability that a request needs; `field` is the request's field that needs it."""
+    """The engine has not the ability that a request needs; `field` is the request's field that needs it, `why`
+    says what is missing."""
 
     def __init__(self, ability: str, field: str) -> None:
         self.ability, self.field = ability, field
-        super().__init__(f"this engine does not offer {field!r} (it has no {ability})", fix="Leave it out")
+        self.why = _WHY.get(ability, f"it has no {ability}")
+        super().__init__(f"this engine does not offer {field!r} ({self.why})", fix="Leave it out")
 
 
 class TooLong(UsageError):
@@ -53,6 +58,8 @@ def needs(request: Request) -> dict[str, str]:
         found["text"] = "prompt"
     if request.facts is not None:
         found["facts"] = "facts"
+    if request.tools is not None:
+        found["tools"] = "tools"
     return found
 
 

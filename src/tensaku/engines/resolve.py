@@ -37,7 +37,7 @@ def _native(
     base: Path,
     /,
     *,
-    precision: Literal["int8", "fp32"] = "int8",
+    precision: Literal["auto", "int8", "fp32"] = "int8",
     context: int | None = None,
     slots: int = 8,
     threads: int | None = None,

@@ -22,6 +22,7 @@ from tensaku.evaluate.inputs import exam_pairs, names_in
 from tensaku.evaluate.results import Row
 from tensaku.machine import forget_peak_memory
 from tensaku.records import Pair
+from tensaku.retrieve import Guides
 from tensaku.revise import Job, Tuned
 from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
 
@@ -60,8 +61,11 @@ def answers(
     adapter: Artifact,
     instruction: SourceFile,
     names: SourceFile | None = None,
+    guides: SourceFile | None = None,
 ) -> None:
     """Leave `answers.jsonl`, a line an answer, row by row, and `costs.jsonl`, what was measured of each row.
+
+    With `guides` (as `Guides.dumped` has them), each question tells what the house's rules say of its draft.
 
     The rows: `base` (the base model), `tuned` (what `adapter` holds) and those that `also` asks for. Answers are kept
     as they come, so a killed run goes on after the last one.
@@ -78,7 +82,8 @@ def answers(
     pairs = exam_pairs(exam)
     check_drafts(pairs)
     words = instruction.path.read_text(encoding="utf-8").strip()
-    job = Job(words, names=names_in(names), facts_safe=cfg.facts_safe is not False)
+    told = Guides.load(guides.path) if guides is not None else None
+    job = Job(words, names=names_in(names), facts_safe=cfg.facts_safe is not False, guides=told)
     rows = _rows(bench, cfg, job, Tuned.of(adapter, base), base, pairs)
     with (bench.path / ANSWERS).open("w", encoding="utf-8") as file:
         for row in rows.values():

@@ -16,12 +16,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tensaku.evaluate.labels import labels_of
 from tensaku.evaluate.results import Results
-from tensaku.evaluate.scoring import Measured
+from tensaku.evaluate.scoring import Measured, resamples
 from tensaku.records import Pair
 
 __all__ = [
     "CANARY",
+    "CLEAN",
     "Ahead",
     "Overlap",
     "canary_of",
@@ -35,6 +37,8 @@ __all__ = [
 
 Net = Literal["exact", "near", "run"]
 NETS: tuple[Net, ...] = ("exact", "near", "run")
+CLEAN = NETS[-1]
+"""The net that leaves the clean part of the exam: what none of the three catches."""
 CANARY = "tensaku-exam-canary"
 """What stands in every file with an exam's texts: who finds it among training data has found a leak."""
 
@@ -80,9 +84,12 @@ def jaccard(one: Collection[Any], two: Collection[Any]) -> float:
 
 
 def overlaps(exam: Sequence[Pair], lessons: Sequence[Pair]) -> list[Overlap]:
-    """For each side of each exam pair the tightest net that a lesson is caught in, with the lesson most like it."""
+    """For each side of each exam pair the tightest net that a lesson is caught in, with the lesson most like it.
+
+    Where finals are labels, drafts alone are compared: a label that lessons share gives nothing away.
+    """
     found: list[Overlap] = []
-    for side in _SIDES:
+    for side in _SIDES[:1] if labels_of(lessons) else _SIDES:
         asked = [_fold(getattr(pair, side)) for pair in exam]
         taught = [_fold(getattr(pair, side)) for pair in lessons]
         near = _near(asked, taught)
@@ -142,17 +149,23 @@ def clean_scores(found: Sequence[Overlap], measured: Mapping[str, Measured], n: 
     """The scores on what is left of the exam of `n` pairs when what a net catches, and every tighter one, is left out.
 
     Returns:
-        By net: `n`, how many pairs are left, and `rows`: row -> scorer -> figure, of the rows that hold all pairs.
+        By net: `n`, how many pairs are left, `caught`, how many are not, and `rows`: row -> scorer -> figure with its
+        95 % interval (`value`, `low`, `high`), of the rows that hold all pairs; no rows where nothing is left.
     """
     told: dict[str, Any] = {}
     for place, net in enumerate(NETS):
         caught = {overlap.number for overlap in found if overlap.net in NETS[: place + 1]}
         left = [number for number in range(n) if number not in caught]
-        rows: dict[str, dict[str, float]] = {}
+        rows: dict[str, dict[str, dict[str, float]]] = {}
         for label, held in measured.items() if left else ():
+            whole = next((names for row, names in held.families.items() if len(held.sums[row]) == n), ())
+            drawn = resamples(len(left), held.times, held.seed, [whole[number] for number in left] if whole else ())
             for row, sums in held.sums.items():
                 if len(sums) == n:
-                    rows.setdefault(row, {})[label] = float(held.scorer.figure(sums[left].sum(axis=0)))
+                    figure, kept = held.scorer.figure, sums[left]
+                    low, high = np.percentile(figure(drawn @ kept), [2.5, 97.5])
+                    told_of = {"value": float(figure(kept.sum(axis=0))), "low": float(low), "high": float(high)}
+                    rows.setdefault(row, {})[label] = told_of
         told[net] = {"n": len(left), "caught": len(caught), "rows": rows}
     return told
 

@@ -16,6 +16,7 @@ from tensaku.evaluate.answering import COSTS
 from tensaku.evaluate.checks import check_drafts
 from tensaku.evaluate.costs import place_of
 from tensaku.evaluate.decoding import Log, decode, opener
+from tensaku.evaluate.discipline import canary_of
 from tensaku.evaluate.inputs import exam_pairs, names_in
 from tensaku.revise import Job
 from tensaku.store import Artifact, Bench, Journal, SourceFile, stage
@@ -88,7 +89,7 @@ class Examine(Section):
     """Whether answers are held to the draft's numbers while they are written."""
 
 
-@stage(version=2)
+@stage(version=3)
 def examine(
     bench: Bench,
     cfg: Examine,
@@ -134,11 +135,13 @@ def examine(
     finally:
         for held in opened:
             held.close()
+    canary = canary_of(exam.key)
     with (bench.path / "outputs.jsonl").open("w", encoding="utf-8") as out:
         for pair, answer in zip(pairs, answers, strict=True):
             made: dict[str, Any] = {"text": answer.text, "finish": answer.finish, "provenance": answer.provenance}
             made |= {"tokens": answer.tokens, "read": answer.read, "seconds": round(answer.seconds, 4)}
             line = {"id": pair.id, "draft": pair.draft, "reference": pair.final, "rows": {ANSWER: made}}
+            line["canary"] = canary
             out.write(json.dumps(line, ensure_ascii=False) + "\n")
     with (bench.path / COSTS).open("w", encoding="utf-8") as out:
         for record in Journal(log.costs).read():

@@ -12,9 +12,10 @@ import numpy as np
 from tensaku.evaluate.scoring import Measured, lower_is_better, resamples
 from tensaku.records import Pair
 
-__all__ = ["DIMENSIONS", "Part", "apart", "groups", "holm", "letters", "ordered", "parts", "trials"]
+__all__ = ["DIMENSIONS", "LENGTHS", "Part", "apart", "groups", "holm", "letters", "ordered", "parts", "trials"]
 
 LENGTHS = ("短い short", "中ほど middle", "長い long")
+"""Thirds of the exam by the length of the draft, shortest first."""
 
 
 class Part(NamedTuple):
@@ -95,7 +96,8 @@ def parts(found: Measured, pairs: Sequence[Pair], dimension: str, times: int) ->
         numbers = [number for number, name in enumerate(names) if name == part]
         if not numbers:
             continue
-        drawn = resamples(len(numbers), times, found.seed)
+        families = [pairs[number].family or pairs[number].id for number in numbers]
+        drawn = resamples(len(numbers), times, found.seed, families)
         for row, sums in found.sums.items():
             held = sums[numbers]
             low, high = np.percentile(found.scorer.figure(drawn @ held), [2.5, 97.5])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import sqrt
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import pydantic
@@ -21,7 +21,8 @@ from tensaku.evaluate.agreement import agreement, by_voter
 from tensaku.evaluate.decoding import opener
 from tensaku.evaluate.entries import Entry, read_row
 from tensaku.evaluate.inputs import exam_pairs
-from tensaku.evaluate.judging import grade, rubric, verdict, versus
+from tensaku.evaluate.judging import Answers, grade, rubric, schema, verdict, versus
+from tensaku.evaluate.reading import likelier, read_outputs
 from tensaku.evaluate.scorers import language_of_texts
 from tensaku.evaluate.votes import Vote
 from tensaku.records import Pair
@@ -43,6 +44,10 @@ class _Asking(Section):
     """Who allowed, and when, that drafts and outputs leave this machine: needed if the engine is elsewhere."""
     sample: int = pydantic.Field(30, ge=0)
     """How many drafts, evenly over the exam, are judged; 0: all. Each takes two questions for every two candidates."""
+    answers: Literal["reason", "choice", "likelihood"] = "reason"
+    """`reason`: a sentence of reason, then the verdict. `choice`: the verdict alone, held to a JSON schema, so that a
+    small model gives one too. `likelihood`: none is asked for; what the model of [base] holds likelier is the better
+    output (no `engine`, no grades)."""
     rubric: bool = True
     """Whether each output is also graded by itself, from 1 to 5."""
     itself: tuple[str, ...] = ()
@@ -51,6 +56,22 @@ class _Asking(Section):
     """Longest answer of the judge."""
     at_once: int = pydantic.Field(8, ge=1, le=256)
     """Questions asked at the same time."""
+
+    @pydantic.model_validator(mode="after")
+    def _reads_with_the_base(self) -> Self:
+        if self.answers == "likelihood" and self.engine:
+            raise ValueError("takes no engine where answers is likelihood: the model of [base] reads")
+        return self
+
+    @property
+    def there(self) -> bool:
+        """Whether there is a judge at all."""
+        return bool(self.engine) or self.answers == "likelihood"
+
+    @property
+    def asks(self) -> Answers:
+        """How a judge that is asked answers."""
+        return "choice" if self.answers == "choice" else "reason"
 
 
 class Judge(_Asking):
@@ -64,7 +85,7 @@ class Judging(_Asking):
     """Every candidate that answered."""
 
 
-@stage(version=1)
+@stage(version=2)
 def judge(
     bench: Bench,
     cfg: Judging,
@@ -79,7 +100,7 @@ def judge(
     The untouched draft always takes part. An answer without one plain verdict is counted and not used.
 
     Args:
-        base: the model that the engine is opened on; one at another address may pass it by.
+        base: the model that the engine is opened on, or that reads; one at another address may pass it by.
         candidates: by the name of each entry, what `evaluate` or `examine` left.
 
     Facts: `verdicts`, `unusable` (answers without one), `left_share` (of the verdicts that are no ties, those for the
@@ -97,22 +118,30 @@ def judge(
         texts[entry.name] = [answers[number].text for number in range(len(pairs))]
     numbers = _sample(len(pairs), cfg.sample)
     task = instruction.path.read_text(encoding="utf-8").strip()
-    questions = list(_questions(cfg, task, pairs, texts, numbers))
-    said = _said(bench, cfg, questions, base.path)
-    votes, unusable = _votes(said)
-    grades, ungraded = _grades(said)
-    _write_lines(bench.path / "said.jsonl", ({"key": key.split(_SEPARATOR), **held} for key, held in said.items()))
+    by_item = {pair.id: {name: held[n] for name, held in texts.items()} for n, pair in enumerate(pairs)}
+    grades: dict[str, list[int]] = {}
+    ungraded = Counter[str]()
+    if cfg.answers == "likelihood":
+        readings = read_outputs(bench, base.path, task, {n: pairs[n] for n in numbers}, texts)
+        votes, unusable = likelier(readings, by_item, "judge")
+        _write_lines(bench.path / "said.jsonl", (reading._asdict() for reading in readings))
+    else:
+        questions = list(_questions(cfg, task, pairs, texts, numbers))
+        said = _said(bench, cfg, questions, base.path)
+        votes, unusable = _votes(said, cfg.asks)
+        grades, ungraded = _grades(said, cfg.asks)
+        _write_lines(bench.path / "said.jsonl", ({"key": key.split(_SEPARATOR), **held} for key, held in said.items()))
     _write_lines(bench.path / "votes.jsonl", (vote._asdict() for vote in votes))
-    near = nearer(votes, {pair.id: {name: held[n] for name, held in texts.items()} for n, pair in enumerate(pairs)},
-                  {pair.id: pair.final for pair in pairs})  # fmt: skip
+    near = nearer(votes, by_item, {pair.id: pair.final for pair in pairs})
     found: dict[str, Any] = {
         "engine": {key: value for key, value in cfg.engine.items() if "key" not in key},
+        "answers": cfg.answers,
         "contestants": list(texts),
         "items": len(numbers),
-        "questions": len(questions),
+        "questions": len(votes) + sum(unusable.values()) + sum(map(len, grades.values())) + sum(ungraded.values()),
         "verdicts": len(votes),
         "unusable": dict(unusable),
-        "bias": side_bias(votes),
+        "bias": side_bias(votes) if cfg.answers != "likelihood" else _without_sides(votes),
         "itself": [own_share(votes, near, name) for name in cfg.itself if name in texts],
         "nearer": agreement([*votes, *near]).plain(),
         "grades": {name: _graded(held) for name, held in grades.items()},
@@ -138,6 +167,7 @@ def _questions(
     cfg: Judging, task: str, pairs: Sequence[Pair], texts: Mapping[str, Sequence[str]], numbers: Sequence[int]
 ) -> Iterator[Asked]:
     """Every two candidates in both orders, item by item; two equal outputs need no judge."""
+    by = cfg.asks
     language: Literal["ja", "en"] = "ja" if language_of_texts([pair.final for pair in pairs]) == "ja" else "en"
     for n in numbers:
         pair = pairs[n]
@@ -145,11 +175,12 @@ def _questions(
             if texts[one][n] == texts[two][n]:
                 continue
             for left, right in ((one, two), (two, one)):
-                words = versus(task, pair, texts[left][n], texts[right][n], language)
-                yield Asked(_SEPARATOR.join((pair.id, left, right)), words)
+                words = versus(task, pair, texts[left][n], texts[right][n], language, by)
+                yield Asked(_SEPARATOR.join((pair.id, left, right)), words, schema("versus", by))
         if cfg.rubric:
             for name in texts:
-                yield Asked(_SEPARATOR.join((pair.id, name)), rubric(task, pair, texts[name][n], language))
+                words = rubric(task, pair, texts[name][n], language, by)
+                yield Asked(_SEPARATOR.join((pair.id, name)), words, schema("rubric", by))
 
 
 def _said(bench: Bench, cfg: Judging, questions: list[Asked], folder: Path) -> Mapping[str, dict[str, str]]:
@@ -157,12 +188,12 @@ def _said(bench: Bench, cfg: Judging, questions: list[Asked], folder: Path) -> M
     return ask_all(bench, "judge", lambda: opener()(cfg.engine, folder), questions, cfg.max_tokens, cfg.at_once)
 
 
-def _votes(said: Mapping[str, Mapping[str, str]]) -> tuple[list[Vote], Counter[str]]:
+def _votes(said: Mapping[str, Mapping[str, str]], by: Answers) -> tuple[list[Vote], Counter[str]]:
     votes, unusable = [], Counter[str]()
     for key, held in said.items():
         parts = key.split(_SEPARATOR)
         if len(parts) == 3:
-            decided = verdict(held["text"])
+            decided = verdict(held["text"], by)
             if decided is None:
                 unusable[_why(held, "no plain verdict")] += 1
             else:
@@ -170,13 +201,13 @@ def _votes(said: Mapping[str, Mapping[str, str]]) -> tuple[list[Vote], Counter[s
     return votes, unusable
 
 
-def _grades(said: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, list[int]], Counter[str]]:
+def _grades(said: Mapping[str, Mapping[str, str]], by: Answers) -> tuple[dict[str, list[int]], Counter[str]]:
     grades: dict[str, list[int]] = {}
     ungraded = Counter[str]()
     for key, held in said.items():
         parts = key.split(_SEPARATOR)
         if len(parts) == 2:
-            given = grade(held["text"])
+            given = grade(held["text"], by)
             grades.setdefault(parts[1], [])
             if given is None:
                 ungraded[_why(held, "no plain grade")] += 1
@@ -242,6 +273,11 @@ def side_bias(votes: Sequence[Vote]) -> dict[str, Any]:
         "by_side": share(by_side, len(both)),
         "ties": share(len(votes) - len(decided), len(votes)),
     }
+
+
+def _without_sides(votes: Sequence[Vote]) -> dict[str, Any]:
+    """The bias of a judge that knows no sides: only its ties can be told."""
+    return {**dict.fromkeys(("left", "consistent", "by_side"), share(0, 0)), "ties": side_bias(votes)["ties"]}
 
 
 def nearer(votes: Sequence[Vote], texts: Mapping[str, Mapping[str, str]], references: Mapping[str, str]) -> list[Vote]:

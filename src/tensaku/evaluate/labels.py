@@ -13,15 +13,27 @@ import numpy as np
 from tensaku.errors import UsageError
 from tensaku.evaluate.scoring import Floats, Scorer, Texts
 from tensaku.plugins import scorers
+from tensaku.records import Pair
 
-__all__ = ["f1", "fields", "label"]
+__all__ = ["f1", "fields", "label", "labels_of"]
 
 _MOST_LABELS = 100
+_FEW_ANSWERS, _OFTEN = 20, 5
 
 
 def label(text: str) -> str:
     """A label as it counts: NFKC, without white space or a full stop around it."""
     return unicodedata.normalize("NFKC", text).strip().strip("。.").strip()
+
+
+def labels_of(lessons: Sequence[Pair]) -> Counter[str]:
+    """Each final of the lessons with how often it is given, where finals are labels; empty where they are texts.
+
+    They are labels where there are at most 20 different ones, each given 5 times on average.
+    """
+    finals = Counter(pair.final for pair in lessons)
+    few = len(finals) <= _FEW_ANSWERS and finals.total() >= _OFTEN * len(finals)
+    return finals if few else Counter()
 
 
 class _F1:

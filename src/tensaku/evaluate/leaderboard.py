@@ -13,6 +13,7 @@ import tensaku.evaluate.scorers  # noqa: F401  (the same)
 from tensaku.config import Section
 from tensaku.evaluate.checks import check_scorers
 from tensaku.evaluate.costs import Costs
+from tensaku.evaluate.discipline import CLEAN, canary_of, discipline
 from tensaku.evaluate.entries import Entry, entry_costs, read_row
 from tensaku.evaluate.groups import DIMENSIONS, apart, groups, letters, ordered, parts, trials
 from tensaku.evaluate.inputs import exam_pairs, lesson_pairs, mined_rules, names_in, style_in
@@ -20,6 +21,7 @@ from tensaku.evaluate.measuring import constant, measured, ruled, untouched
 from tensaku.evaluate.panel import panel, votes_in
 from tensaku.evaluate.report.board import write_board
 from tensaku.evaluate.results import Results
+from tensaku.evaluate.scoring import Measured, lower_is_better
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Board", "Entry", "leaderboard"]
@@ -38,9 +40,11 @@ class Board(Section):
     """As in [evaluate]."""
     alpha: float
     """As in [leaderboard]."""
+    judge_failed: str = ""
+    """Why the judge of the task file said nothing."""
 
 
-@stage(version=3)
+@stage(version=4)
 def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on)
     bench: Bench,
     cfg: Board,
@@ -61,7 +65,8 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
         votes: what people said of them, a `Vote` a line.
 
     Facts: `exam_n`, `scorer`, `order` (best first, the untouched draft and the rules among them), `groups` (those that
-    cannot be told apart), `failed`.
+    cannot be told apart), `clean_n` (exam pairs that no lesson gives away) and `clean_order`, `failed`,
+    `judge_failed` (why, or empty).
 
     Raises:
         UsageError: outputs are of another exam, or not every draft of it was answered.
@@ -80,6 +85,7 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
     measures = {label: part() for label, part in check_scorers(cfg.scorers).items()}
     results = measured(measures, rows, pairs, known, style_in(style), cfg.resamples, cfg.seed, costs)
     results.rules = rules
+    results.discipline = discipline(pairs, lesson_pairs(lessons), results, canary_of(exam.key))
     found = _found(results, cfg, exam)
     people = [] if votes is None else votes_in(votes.path)
     found["panel"] = panel(people, judged, cfg.resamples, cfg.seed)
@@ -93,7 +99,10 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
         scorer=found["scorer"],
         order=found["order"],
         groups=found["groups"],
+        clean_n=found["clean"]["n"],
+        clean_order=found["clean"]["order"],
         failed=sum(bool(entry.failed) for entry in cfg.entries),
+        judge_failed=cfg.judge_failed,
     )
 
 
@@ -103,6 +112,7 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
     same = groups(order, p_values, cfg.alpha)
     entries = {entry.name: entry for entry in cfg.entries}
     scores = results.scores()
+    clean = results.discipline["clean"][CLEAN]
     rows = []
     for name in order:
         entry = entries.get(name)
@@ -117,6 +127,7 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
                 "groups": member,
                 "rank": [places[0], places[-1]],
                 **scores["rows"][name],
+                "clean": clean["rows"].get(name, {}),
                 "gains": [gain._asdict() for gain in results.gains if gain.row == name],
             }
         )
@@ -137,13 +148,23 @@ def _found(results: Results, cfg: Board, exam: Artifact) -> dict[str, Any]:
         "order": order,
         "groups": [list(group) for group in same],
         "rows": rows,
+        "clean": {"n": clean["n"], "caught": clean["caught"], "order": _clean_order(clean, first)},
+        "discipline": scores["discipline"],
         "apart": [{"better": one, "worse": two, "p": p} for (one, two), p in p_values.items()],
         "by": by,
         "reference": scores["reference"],
         "style": list(results.style),
         "rules": [list(rule) for rule in results.rules],
+        "judge_failed": cfg.judge_failed,
         "failed": [{"name": entry.name, "why": entry.failed} for entry in cfg.entries if entry.failed],
     }
+
+
+def _clean_order(clean: Mapping[str, Any], first: Measured) -> list[str]:
+    """The rows by their score on the clean part, the best first; empty where nothing is left of the exam."""
+    sign = 1 if lower_is_better(first.scorer) else -1
+    figures = {name: held[first.label]["value"] for name, held in clean["rows"].items()}
+    return sorted(figures, key=lambda name: (sign * figures[name], name))
 
 
 def _write_csv(path: Path, found: Mapping[str, Any]) -> None:
@@ -151,6 +172,7 @@ def _write_csv(path: Path, found: Mapping[str, Any]) -> None:
     labels = list(found["signatures"])
     heads = ["name", "about", "groups", "n"]
     heads += [f"{label}{end}" for label in labels for end in ("", "_low", "_high")]
+    heads += [f"{label}_clean" for label in labels] + ["clean_n"]
     heads += ["facts_kept", "edits_precision", "edits_recall", "over_editing", "dropped", "doubled", "style_violations"]
     heads += ["tokens_per_second", "seconds", "first_token", "memory_mb", "joules", "yen_per_thousand"]
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # the mark at the start lets Excel read Japanese
@@ -161,6 +183,7 @@ def _write_csv(path: Path, found: Mapping[str, Any]) -> None:
             cells = [row["name"], row["about"], " ".join(letters(row["groups"])), held["n"]]
             cells = [_safe(cell) for cell in cells]
             cells += [row["scores"][label][key] for label in labels for key in ("value", "low", "high")]
+            cells += [row["clean"][label]["value"] if row["clean"] else "" for label in labels] + [found["clean"]["n"]]
             cells += [held["facts_kept"], held["edits"]["precision"], held["edits"]["recall"], held["over_editing"]]
             cells += [held["dropped_sentences"], held["doubled_sentences"], sum(held["style"].values())]
             cells += [row["tokens_per_second"], *costs.values()]

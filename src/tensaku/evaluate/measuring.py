@@ -9,15 +9,13 @@ from tensaku import text
 from tensaku.evaluate.costs import Costs
 from tensaku.evaluate.decoding import Answer
 from tensaku.evaluate.findings import fact_table, fates, find, summary
+from tensaku.evaluate.labels import labels_of
 from tensaku.evaluate.results import COMPULSORY, Results, Row
 from tensaku.evaluate.rewriting import Rule, rewrite
 from tensaku.evaluate.scoring import Scorer, Texts, measure_rows
 from tensaku.records import Pair, Verdict
 
 __all__ = ["constant", "measured", "ruled", "untouched"]
-
-_FEW_ANSWERS = 20
-_OFTEN = 5
 
 
 def untouched(pairs: Sequence[Pair]) -> Row:
@@ -35,13 +33,13 @@ def ruled(pairs: Sequence[Pair], rules: Sequence[Rule], names: text.Names) -> Ro
 
 
 def constant(lessons: Sequence[Pair], pairs: Sequence[Pair], names: text.Names) -> Row | None:
-    """The row of the lessons' most frequent final given to every draft; None where finals are texts and not labels.
+    """The row of the exam's most frequent final given to every draft; None where finals are texts and not labels.
 
-    They are labels where there are at most 20 different ones, each given 5 times on average.
+    It is the exam's and not the lessons', since these may have been levelled out: no one answer gets more right.
     """
-    finals = Counter(pair.final for pair in lessons)
-    if not finals or len(finals) > _FEW_ANSWERS or finals.total() < _OFTEN * len(finals):
+    if not labels_of(lessons):
         return None
+    finals = Counter(pair.final for pair in pairs)
     answer = min(finals, key=lambda final: (-finals[final], final))
     verdicts = [text.compare(pair.draft, answer, names, as_of=pair.as_of) for pair in pairs]
     return Row("majority", {n: _made("majority", n, answer, verdict) for n, verdict in enumerate(verdicts)})
@@ -106,4 +104,5 @@ def _measure_references(results: Results, names: text.Names, style: Sequence[tex
 def _texts(row: Row, pairs: Sequence[Pair]) -> Texts:
     asked = [pairs[n] for n in row.answers]
     outputs = [answer.text for answer in row.answers.values()]
-    return Texts([pair.draft for pair in asked], outputs, [pair.final for pair in asked])
+    families = [pair.family or pair.id for pair in asked]
+    return Texts([pair.draft for pair in asked], outputs, [pair.final for pair in asked], families)

@@ -13,10 +13,12 @@ from tensaku.evaluate.rewriting import Rule
 from tensaku.evaluate.scoring import Gain, Measured, lower_is_better
 from tensaku.records import Pair, Score
 
-__all__ = ["COMPULSORY", "Results", "Row"]
+__all__ = ["COMPULSORY", "MODELLESS", "Results", "Row"]
 
 COMPULSORY = ("draft", "rules")
 """The rows of every table that no model made: the draft untouched, and the best that replacements alone do."""
+MODELLESS = (*COMPULSORY, "majority")
+"""Every row that no model made; `majority` only where finals are labels."""
 
 
 @dataclass
@@ -85,7 +87,8 @@ class Results:
     """All rows of one exam.
 
     `reference_kept` is the share of the house's finals that keep every fact of their draft; `style` names the rules of
-    the house style that are checked, `rules` are the replacements of the row `rules`.
+    the house style that are checked, `rules` are the replacements of the row `rules`, `panel` is what people and a
+    judge say of the outputs.
     """
 
     pairs: Sequence[Pair]
@@ -98,6 +101,7 @@ class Results:
     rules: Sequence[Rule] = ()
     measured: dict[str, Measured] = field(default_factory=dict)
     discipline: dict[str, Any] = field(default_factory=dict)
+    panel: dict[str, Any] = field(default_factory=dict)
 
     @property
     def first(self) -> str:
@@ -139,6 +143,7 @@ class Results:
                 "style": self.reference_style,
             },
             "discipline": self.discipline,
+            "panel": self.panel,
             "style": list(self.style),
             "rules": [list(rule) for rule in self.rules],
         }

@@ -141,23 +141,36 @@ class _Bleu(_Sacre):
         return self._value if self._smooth == "floor" else 0.0
 
 
+_EPS = 1e-16
+
+
 class _ChrF(_Sacre):
     """Sums, for each order: n-grams in the output, in the reference, in both."""
 
     name = "chrf"
 
-    def __init__(self, word_order: int) -> None:
+    def __init__(self, word_order: int, beta: int, whitespace: bool, smooth: str) -> None:
         super().__init__("word n-grams" if word_order else "char")
-        self.word_order = word_order
+        self._orders = {"word_order": word_order, "beta": beta, "whitespace": whitespace}
+        self._beta, self._every_order = beta, smooth == "eps"
 
     def open(self, cut: str) -> Any:
-        return _metrics().CHRF(word_order=self.word_order)
+        return _metrics().CHRF(**self._orders, eps_smoothing=self._every_order)
+
+    def signature(self) -> str:
+        """sacreBLEU's own, which does not tell beta: it follows where it is not the usual 2."""
+        return super().signature() + (f"|beta:{self._beta}" if self._beta != 2 else "")
 
     def figure(self, sums: Floats) -> Floats:
         made, wanted, both = (sums[..., start::3] for start in range(3))
-        factor = self.metric.beta**2
+        factor = self._beta**2
         usable = (made > 0) & (wanted > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
+            if self._every_order:  # chrF++.py: F of each order, an order that is not there counting as (nearly) 0
+                precision = np.where(made > 0, both / made, _EPS)
+                recall = np.where(wanted > 0, both / wanted, _EPS)
+                each = (1 + factor) * precision * recall / (factor * precision + recall)
+                return np.asarray(100 * np.where(np.isfinite(each), each, _EPS).mean(axis=-1))
             precision = np.where(usable, both / made, 0.0)
             recall = np.where(usable, both / wanted, 0.0)
             orders = np.maximum(usable.sum(axis=-1), 1)
@@ -287,14 +300,26 @@ def bleu(
 
 
 @scorers.register("chrf")
-def chrf(*, word_order: int = 0) -> Scorer:
+def chrf(
+    *, word_order: int = 0, beta: int = 2, whitespace: bool = False, smooth: Literal["effective", "eps"] = "effective"
+) -> Scorer:
     """chrF, 0 to 100, of sacreBLEU: character n-grams up to 6; with `word_order` 2 it is chrF++, for English alone.
 
+    Args:
+        word_order: the longest run of words that counts beside characters.
+        beta: how many times as much recall counts as precision.
+        whitespace: whether white space counts as characters.
+        smooth: what runs longer than a text do: `effective` leaves their order out, `eps` counts it as 0, as chrF++.py
+            and Moses do.
+
     Raises:
+        UsageError: beta or word_order is no number from 1 (0) up.
         MissingExtra: sacreBLEU is not installed.
     """
+    if beta < 1 or word_order < 0:
+        raise UsageError(f"beta is {beta}, word_order {word_order}", where="scorer chrf", fix="Set beta to 1 or more")
     _metrics()
-    return _ChrF(word_order)
+    return _ChrF(word_order, beta, whitespace, smooth)
 
 
 @scorers.register("ter")

@@ -7,7 +7,7 @@ all resamples cost one matrix product, and two systems are compared on the very 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -34,11 +34,15 @@ Floats = NDArray[np.float64]
 
 
 class Texts(NamedTuple):
-    """The texts of some pairs, in one order: what came in, what a model made of it, what the house published."""
+    """The texts of some pairs, in one order: what came in, what a model made of it, what the house published.
+
+    `families` are the names of the families that they belong to; without them each pair is one of its own.
+    """
 
     drafts: Sequence[str]
     outputs: Sequence[str]
     references: Sequence[str]
+    families: Sequence[str] = ()
 
 
 class Scorer(Protocol):
@@ -80,19 +84,35 @@ class Gain(NamedTuple):
 
 def label_of(part: Part[Any]) -> str:
     """The name of a scorer with its settings, as in `bleu` and `bleu-char`: short, and unique in one evaluation."""
-    return "-".join([part.name, *(str(value) for value in part.args.values())])
+    return "-".join([part.name, *(key if value is True else str(value) for key, value in part.args.items())])
 
 
-def resamples(n: int, times: int, seed: int) -> Floats:
-    """How often each of `n` outputs is drawn in each of `times` resamples with replacement, shape (times, n)."""
-    draws = np.random.default_rng(seed).integers(0, n, size=(times, n))
-    counts = np.apply_along_axis(np.bincount, 1, draws, minlength=n)
-    return np.asarray(counts, dtype=np.float64)
+def resamples(n: int, times: int, seed: int, families: Sequence[str] = ()) -> Floats:
+    """How often each of `n` outputs is drawn in each of `times` resamples with replacement, shape (times, n).
+
+    Families are drawn whole (Davison and Hinkley 1997, section 3.8): outputs of one family go wrong together, and drawn
+    one by one they would seem to say more than they do.
+    """
+    place = _places(n, families)
+    several = int(place.max(initial=-1)) + 1
+    draws = np.random.default_rng(seed).integers(0, several, size=(times, several))
+    counts = np.apply_along_axis(np.bincount, 1, draws, minlength=several)
+    return np.asarray(counts[:, place], dtype=np.float64)
 
 
-def swaps(n: int, times: int, seed: int) -> Floats:
-    """Which of `n` outputs two rows exchange in each of `times` trials, shape (times, n), each 0 or 1."""
-    return np.random.default_rng(seed).integers(0, 2, size=(times, n)).astype(np.float64)
+def swaps(n: int, times: int, seed: int, families: Sequence[str] = ()) -> Floats:
+    """Which of `n` outputs two rows exchange in each of `times` trials, families whole; (times, n), each 0 or 1."""
+    place = _places(n, families)
+    several = int(place.max(initial=-1)) + 1
+    return np.random.default_rng(seed).integers(0, 2, size=(times, several)).astype(np.float64)[:, place]
+
+
+def _places(n: int, families: Sequence[str]) -> NDArray[np.intp]:
+    """The number of each output's family, by first appearance."""
+    if not families:
+        return np.arange(n, dtype=np.intp)
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(family, len(numbers)) for family in families], dtype=np.intp)
 
 
 def lower_is_better(scorer: Scorer) -> bool:
@@ -110,6 +130,7 @@ class Measured:
     scores: dict[str, Score]
     spread: dict[str, Floats]
     seed: int
+    families: dict[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def times(self) -> int:
@@ -142,7 +163,7 @@ class Measured:
 
     def _left_to_chance(self, row: str, over: str, value: float, trials: int) -> float:
         one, two = self.sums[row], self.sums[over]
-        mask = swaps(len(one), max(trials, len(self.spread[row])), self.seed)
+        mask = swaps(len(one), max(trials, len(self.spread[row])), self.seed, self.families.get(row, ()))
         moved = mask @ (two - one)
         drawn = self.scorer.figure(one.sum(axis=0) + moved) - self.scorer.figure(two.sum(axis=0) - moved)
         # one trial more, the one that was seen; the tolerance keeps rounding from hiding an equal difference
@@ -153,7 +174,7 @@ def measure_rows(label: str, scorer: Scorer, rows: Mapping[str, Texts], times: i
     """Measure every row.
 
     Args:
-        rows: row name -> its texts; rows of equal length hold the same pairs in the same order.
+        rows: row name -> its texts; rows of equal length hold the same pairs in the same order, families among them.
         times: how many resamples the 95 % percentile intervals come from.
         seed: which resamples.
 
@@ -166,7 +187,8 @@ def measure_rows(label: str, scorer: Scorer, rows: Mapping[str, Texts], times: i
         n = len(texts.outputs)
         sums = scorer.statistics(texts)
         if n not in drawn:
-            drawn[n] = resamples(n, times, seed)
+            drawn[n] = resamples(n, times, seed, texts.families)
+        found.families[row] = texts.families
         found.sums[row], found.spread[row] = sums, scorer.figure(drawn[n] @ sums)
         low, high = np.percentile(found.spread[row], [2.5, 97.5])
         value = float(scorer.figure(sums.sum(axis=0)))

@@ -18,6 +18,7 @@ from tensaku.evaluate.costs import Costs, Price, costs_of, place_of
 from tensaku.evaluate.discipline import canary_of, discipline
 from tensaku.evaluate.inputs import exam_pairs, jsonl, lesson_pairs, mined_rules, names_in, style_in
 from tensaku.evaluate.measuring import constant, measured, ruled, untouched
+from tensaku.evaluate.panel import panel, votes_in
 from tensaku.evaluate.report import write_report
 from tensaku.evaluate.results import Row
 from tensaku.records import Pair, Usage
@@ -71,7 +72,7 @@ class Evaluate(Section):
         return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
 
 
-@stage(version=5)
+@stage(version=6)
 def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     bench: Bench,
     cfg: Evaluate,
@@ -84,16 +85,19 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     instruction: SourceFile,
     names: SourceFile | None = None,
     style: SourceFile | None = None,
+    judged: Artifact | None = None,
+    votes: SourceFile | None = None,
 ) -> None:
     """Leave `outputs.jsonl`, `scores.json` and `report.html`.
 
     The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `majority`
-    (the most frequent final of the lessons for every draft, where finals are labels), `base` (the
+    (the most frequent final of the exam for every draft, where finals are labels), `base` (the
     base model, same instruction), `tuned` (what `adapter` holds, in whatever form: with the adapter, with weights of
     its own, or with examples), and those that `also` asks for. Outputs are scored as they are, from what the stage
     `answers` left: no model is asked here, so another scorer or price asks none again.
 
-    `answered` is what `answers` left; `style` is the house style as far as it can be checked (`text.style_from`).
+    `answered` is what `answers` left; `style` is the house style as far as it can be checked (`text.style_from`);
+    `judged` is what a judge said of these outputs, `votes` what people said of them, a `Vote` a line.
 
     Facts: `exam_n`, each scorer's figure a row (`bleu_draft`, `bleu_base`, `bleu_tuned`, `bleu_char_tuned` ...),
     `facts_kept` and `facts_kept_base` (shares of outputs, no guard between), `dropped_sentences`, `doubled_sentences`,
@@ -121,6 +125,8 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     results.rules = rules
     canary = canary_of(exam.key)
     results.discipline = discipline(pairs, lesson_pairs(lessons), results, canary)
+    people = [] if votes is None else votes_in(votes.path)
+    results.panel = panel(people, judged, cfg.resamples, cfg.seed)
     _write_outputs(bench.path / "outputs.jsonl", pairs, rows, canary)
     (bench.path / "scores.json").write_text(
         json.dumps(results.scores(), ensure_ascii=False, indent=1), encoding="utf-8"

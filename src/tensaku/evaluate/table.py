@@ -8,7 +8,7 @@ from typing import Any
 from tensaku.evaluate.report.board import HEADS as BOARD_HEADS
 from tensaku.evaluate.report.board import board_cells
 from tensaku.evaluate.report.rungs import HEADS, cells
-from tensaku.evaluate.results import COMPULSORY
+from tensaku.evaluate.results import MODELLESS
 from tensaku.store import Artifact
 
 __all__ = ["board_table", "ladder_table", "table"]
@@ -71,5 +71,5 @@ def board_table(artifact: Artifact) -> list[list[str]]:
     found: dict[str, Any] = json.loads(artifact.file("leaderboard.json").read_text(encoding="utf-8"))
     rows = [board_cells(row, found["scorer"]) for row in found["rows"]]
     for cells_of in rows:
-        cells_of[2] = NAMES.get(cells_of[2], cells_of[2]) if cells_of[2] in COMPULSORY else cells_of[2]
+        cells_of[2] = NAMES[cells_of[2]] if cells_of[2] in MODELLESS else cells_of[2]
     return [[english for _, english in BOARD_HEADS], *rows]

@@ -4,20 +4,23 @@
 `approve` records a decision in the ledger; `require_approved` is what serving asks before the first answer.
 """
 
-from tensaku.govern.approval import approve, require_approved
+from tensaku.govern.approval import approve, needs_by, require_approved
 from tensaku.govern.gates import GateResult, check
 from tensaku.govern.inventory import enter_parts
 from tensaku.govern.release import release
-from tensaku.govern.sections import Gate, Release
+from tensaku.govern.sections import Approval, Gate, Promotion, Release
 from tensaku.govern.traces import note_lineage
 
 __all__ = [
+    "Approval",
     "Gate",
     "GateResult",
+    "Promotion",
     "Release",
     "approve",
     "check",
     "enter_parts",
+    "needs_by",
     "note_lineage",
     "release",
     "require_approved",

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import GateError, NotFound, TensakuError, UsageError
-from tensaku.govern.anchors import check_log, read_anchors
+from tensaku.govern.anchors import check_log, missed_days, read_anchors
+from tensaku.govern.barriers import Barriers
 from tensaku.govern.bom import bill_of_materials, flow_down
+from tensaku.govern.document import document_files
 from tensaku.govern.evidence_page import index_page
 from tensaku.govern.gaps import Held, find_gaps
 from tensaku.govern.inventory import inventory
 from tensaku.govern.monitor import figures_by_month
+from tensaku.govern.people import people_at
 from tensaku.ledger import SYSTEM, FilingRow, Ledger, ReleaseRow, line_of
 from tensaku.store import Store
 
@@ -26,7 +29,9 @@ __all__ = ["pack"]
 _OF_RELEASE = ("card.md", "gates.json", "lineage.json", "report.html", "scores.json", "instruction.md")
 
 
-def pack(ledger: Ledger, store: Store, target: Path, at: datetime, anchor_file: Path) -> dict[str, Any]:
+def pack(
+    ledger: Ledger, store: Store, target: Path, at: datetime, anchor_file: Path, barriers: Barriers | None = None
+) -> dict[str, Any]:
     """Write the zip; what it holds in numbers, and the gaps.
 
     Everything is as it stood at the moment `at`; the log is given whole up to then. Nothing is left out because it
@@ -41,6 +46,7 @@ def pack(ledger: Ledger, store: Store, target: Path, at: datetime, anchor_file: 
     for release in made.releases:
         made.release(release)
     made.gates()
+    made.barriers(barriers)
     gaps = find_gaps(made.held())
     made.json("gaps.json", [gap._asdict() for gap in gaps])
     files = {name: len(content) for name, content in made.files.items()}
@@ -60,9 +66,12 @@ class _Pack:
         self.files: dict[str, bytes] = {}
         self.releases = [row for row in ledger.releases() if row.at <= at]
         self.models = inventory(ledger, at)
+        self.months = figures_by_month(ledger, at)
+        self.people = people_at(ledger, at)
         self.missing: list[str] = []
         self.broken = ""
         self.anchors = 0
+        self.unanchored: list[str] = []
 
     def json(self, name: str, value: Any) -> None:
         """Put a value in as JSON."""
@@ -74,8 +83,8 @@ class _Pack:
         people = [
             {"name": p.name, "roles": list(p.roles), "lines": sorted({line_of(r) for r in p.roles} - {0})}
             | {"active": p.active, "since": p.at.isoformat()}
-            for p in ledger.people()
-            if p.at <= at
+            | {"only": list(p.scopes)}
+            for p in self.people
         ]
         self.json("people.json", people)
         self.json("inventory.json", [asdict(model) for model in self.models])
@@ -98,7 +107,7 @@ class _Pack:
             {"ref": r.ref, "tuned_by": r.tuned_by, "at": r.at, "figures": dict(r.summary)} for r in self.releases
         ]
         self.json("releases.json", releases)
-        self.json("monitoring.json", figures_by_month(ledger, at))
+        self.json("monitoring.json", self.months)
 
     def log(self, anchor_file: Path) -> None:
         """Put in the log, whether it holds, and the anchors."""
@@ -113,8 +122,10 @@ class _Pack:
         except TensakuError as error:
             self.broken = error.measured if isinstance(error, GateError) else str(error)
         self.anchors = len(anchors)
-        self.files["anchors.jsonl"] = "".join(json.dumps(asdict(one)) + "\n" for one in anchors).encode()
+        self.unanchored = [str(day) for day in missed_days(self.ledger, anchors) if day <= self.at.astimezone().date()]
+        self.files["anchors.jsonl"] = "".join(json.dumps(one.values) + "\n" for one in anchors).encode()
         told = {"holds": not self.broken, "why_not": self.broken, "entries": len(entries), "anchors": len(anchors)}
+        told["days_without_anchor"] = self.unanchored
         self.json("log-check.json", told | {"head": entries[-1].hash if entries else ""})
 
     def release(self, row: ReleaseRow) -> None:
@@ -131,6 +142,8 @@ class _Pack:
         for name in _OF_RELEASE:
             if name in sealed.files:
                 self.files[f"{folder}/{name}"] = sealed.file(name).read_bytes()
+        document = document_files(self.ledger, self.store, sealed.ref, self.at, months=self.months)
+        self.files |= {f"{folder}/document/{name}": content for name, content in document.items()}
         self.json(f"{folder}/bom.json", bill)
         base = self.store.get(sealed.inputs["base"])
         self.json(f"{folder}/duties.json", flow_down({base.ref: str(base.facts.get("licence", ""))}))
@@ -152,13 +165,28 @@ class _Pack:
         edges = {row.ref: self.ledger.ancestors(row.ref) for row in self.releases}
         self.json("lineage.json", edges)
 
+    def barriers(self, barriers: Barriers | None) -> None:
+        """Put in who stands inside of which release, and what binds it, by the rules as they are at this moment."""
+        found: list[dict[str, Any]] = []
+        for row in self.releases if barriers is not None else ():
+            try:
+                people, because = barriers.people(row.ref) if barriers is not None else (None, {})
+            except NotFound:
+                continue  # `release` has noted it as missing
+            found.append({"release": row.ref, "people": people, "because": because})
+        given = barriers is not None and barriers.rights.given
+        rules = barriers.rights.sha256() if barriers is not None and given else ""
+        self.json(
+            "barriers.json", {"rules_sha256": rules, "up": bool(given and barriers and barriers.up), "models": found}
+        )
+
     def held(self) -> Held:
         """What gaps are looked for in."""
         stood = self.ledger.stood_at(self.at)
         return Held(
             at=self.at,
             files=frozenset(self.files),
-            people=self.ledger.people(),
+            people=self.people,
             models=self.models,
             releases=self.releases,
             filings=self.ledger.filings(at=self.at),
@@ -166,6 +194,7 @@ class _Pack:
             missing=tuple(self.missing),
             broken=self.broken,
             anchors=self.anchors,
+            unanchored=tuple(self.unanchored),
         )
 
     def opening(self) -> dict[str, str]:

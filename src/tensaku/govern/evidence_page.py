@@ -96,5 +96,10 @@ def _links(pattern: str, files: Mapping[str, int]) -> Markup:
 
 
 def _files(files: Mapping[str, int]) -> Markup:
-    rows = [(Markup('<a href="{}">{}</a>').format(name, name), f"{size:,}") for name, size in sorted(files.items())]
-    return grid(("ファイル File", "バイト Bytes"), rows)
+    shown = {name: size for name, size in files.items() if "/document/evidence/" not in name}
+    rows = [(Markup('<a href="{}">{}</a>').format(name, name), f"{size:,}") for name, size in sorted(shown.items())]
+    rest = Markup(
+        "<p>ほかに、記述書の値が参照する {} ファイル。<small>And {} files that the documents link to.</small></p>"
+    )
+    n = len(files) - len(shown)
+    return grid(("ファイル File", "バイト Bytes"), rows) + (rest.format(n, n) if n else Markup())

@@ -9,8 +9,9 @@ from tensaku.ledger import SEVERITIES, FilingRow, Ledger
 
 __all__ = ["EXCEPTABLE", "add_exception", "add_finding", "open_findings"]
 
-EXCEPTABLE = ("findings", "gate")
-"""Rules of approval that an exception can let a release pass: open findings of high severity, a gate that said no."""
+EXCEPTABLE = ("findings", "gate", "validation")
+"""Rules of approval that an exception can let a release pass: open findings of high severity, a gate that said no or
+was not run, a validation that is missing."""
 
 
 def add_finding(
@@ -38,9 +39,8 @@ def add_finding(
     if due <= datetime.now(UTC):
         raise UsageError("the finding would be overdue already", fix="Name a day that is still to come")
     ledger.release(ref)
-    name = f"F-{len(ledger.standing('finding')) + 1:04d}"
     content = {"about": ref, "text": words, "severity": severity, "due": due.isoformat(), "evidence": evidence}
-    return ledger.file("finding", name, content, by, about=ref)
+    return ledger.file_finding(content, by, about=ref)
 
 
 def open_findings(ledger: Ledger, ref: str = "", at: datetime | None = None) -> list[FilingRow]:

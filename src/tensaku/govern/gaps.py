@@ -38,6 +38,8 @@ class Held:
     missing: tuple[str, ...]
     broken: str
     anchors: int
+    unanchored: tuple[str, ...] = ()
+    """Days on which the log grew and no anchor was noted."""
 
 
 def find_gaps(held: Held) -> list[Gap]:
@@ -168,6 +170,13 @@ def _audit(held: Held) -> Iterator[Gap]:
             8,
             "外部の錨がない。末尾の切り取りや古い複製への差し替えを検知できない。",
             "There is no anchor outside: a cut tail or an old copy put back could not be seen.",
+        )
+    elif held.unanchored:
+        days, last = len(held.unanchored), held.unanchored[-1]
+        yield Gap(
+            8,
+            f"記録があるのに錨を残していない日が{days}日ある（直近 {last}）。",
+            f"On {days} days entries were made and no anchor was noted (the last: {last}).",
         )
     yield Gap(
         8,

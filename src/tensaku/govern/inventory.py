@@ -228,7 +228,9 @@ def override_rating(ledger: Ledger, ref: str, rating: str, reason: str, by: str)
 
 
 def retire(ledger: Ledger, ref: str, reason: str, by: str, *, back: bool = False) -> FilingRow:
-    """Retire a model: neither it nor anything made from it answers from now on; `back` takes that back.
+    """Retire a model: neither it nor anything made from it answers from now on.
+
+    `back` takes that back: the second line's, and nobody's who built it.
 
     Raises:
         NotFound: the model is not in the inventory.

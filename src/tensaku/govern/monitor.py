@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from tensaku.ledger import Ledger, Observed
-from tensaku.text import words
+from tensaku.text import StyleRule, violations, words
 
 __all__ = ["FIGURES", "PSI_ALERT", "Limits", "alerts_of", "control_limits", "figures_by_month", "psi"]
 
@@ -33,6 +33,7 @@ FIGURES: dict[str, tuple[str, str]] = {
     "edit_distance": ("書き手の修正量（編集距離／文字数）", "edit distance by the writer, per character"),
     "acceptance": ("提案の採用率", "share of proposed changes accepted"),
     "breaks": ("事実の警告（1件あたり）", "facts warnings an answer"),
+    "style": ("文体規則の違反（1件あたり）", "breaches of the house style an answer"),
     "length": ("応答の長さ（トークン）", "length of answers, tokens"),
     "cut_off": ("長さで打ち切られた割合", "share cut off by length"),
     "seconds": ("応答時間（秒）", "seconds an answer"),
@@ -72,9 +73,18 @@ def control_limits(before: Sequence[float]) -> Limits | None:
     return Limits(mean - reach, mean, mean + reach)
 
 
-def figures_by_month(ledger: Ledger, until: datetime, months: int = 24) -> list[dict[str, Any]]:
+def figures_by_month(
+    ledger: Ledger, until: datetime, months: int = 24, style: Sequence[StyleRule] = ()
+) -> list[dict[str, Any]]:
     """A line for each release and month (of Tokyo's calendar), oldest first: `n`, every figure that could be measured,
-    its limits, and the alerts."""
+    its limits, and the alerts.
+
+    Args:
+        ledger: where answers and finals are.
+        until: nothing after this moment counts.
+        months: how far back.
+        style: the house style as far as it can be checked; without rules its breaches are not counted.
+    """
     rows = ledger.observed(until - timedelta(days=31 * months), until)
     grouped: dict[tuple[str, str], list[Observed]] = defaultdict(list)
     for row in rows:
@@ -83,7 +93,7 @@ def figures_by_month(ledger: Ledger, until: datetime, months: int = 24) -> list[
     first: dict[str, list[Observed]] = {}
     history: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for (release, month), held in sorted(grouped.items()):
-        figures = _figures(held, first.setdefault(release, held))
+        figures = _figures(held, first.setdefault(release, held), style)
         limits = {name: control_limits(history[release][name]) for name in figures}
         line = {"release": release, "month": month, "n": len(held), "figures": figures}
         line["limits"] = {name: list(found) for name, found in limits.items() if found}
@@ -94,7 +104,7 @@ def figures_by_month(ledger: Ledger, until: datetime, months: int = 24) -> list[
     return lines
 
 
-def _figures(rows: Sequence[Observed], first: Sequence[Observed]) -> dict[str, float]:
+def _figures(rows: Sequence[Observed], first: Sequence[Observed], style: Sequence[StyleRule]) -> dict[str, float]:
     found: dict[str, float] = {}
     distances = [
         Levenshtein.distance(row.revised, row.final) / max(1, len(row.final))
@@ -110,6 +120,9 @@ def _figures(rows: Sequence[Observed], first: Sequence[Observed]) -> dict[str, f
         found["acceptance"] = sum(row.accepted for row in rows) / decided
     if breaks:
         found["breaks"] = sum(breaks) / len(breaks)
+    written = [row.answer for row in rows if row.answer is not None] if style else []
+    if written:
+        found["style"] = sum(len(violations(text, style)) for text in written) / len(written)
     found["length"] = sum(row.tokens for row in rows) / len(rows)
     found["cut_off"] = sum(row.finish == "length" for row in rows) / len(rows)
     if seconds:

@@ -61,6 +61,16 @@ PRINCIPLES = (
                 "tests/govern/test_lines.py",
             ),
             Requirement(
+                "データの閲覧権限（情報隔壁）がモデルにも及ぶ",
+                "Entitlements to data (information barriers) reach the models made from it",
+                (
+                    "モデルは、元になったファイルとファンドをすべて閲覧できる者だけが使え、一覧にも出ない",
+                    "A model answers, and is listed for, those alone who may see every file and fund behind it",
+                ),
+                ("barriers.json",),
+                "tests/test_barriers.py",
+            ),
+            Requirement(
                 "例外には理由と期限がある",
                 "Exceptions have a reason and an end",
                 ("期限を過ぎた例外は効かない", "An exception past its end has no effect"),
@@ -101,9 +111,12 @@ PRINCIPLES = (
             Requirement(
                 "データ、手法、前提、限界、試験の文書",
                 "Data, method, assumptions, limits and tests are documented",
-                ("モデル文書は実行記録から書かれる", "The model document is written from what was run"),
-                ("releases/*/card.md", "releases/*/report.html", "releases/*/gates.json"),
-                "tests/govern/test_release.py",
+                (
+                    "モデル記述書は記録から書かれ、値は根拠に繋がり、加筆は署名される",
+                    "The model document is written from the record, its figures link to it, additions are signed",
+                ),
+                ("releases/*/document/model-document.ja.html", "releases/*/report.html", "releases/*/gates.json"),
+                "tests/govern/test_document.py",
             ),
             Requirement(
                 "由来を元ファイルまで辿れる",
@@ -128,6 +141,16 @@ PRINCIPLES = (
                 ),
                 ("approvals.json", "rollouts.json"),
                 "tests/govern/test_lines.py",
+            ),
+            Requirement(
+                "承認に要する判定・検証は格付により、重要な変更は再承認を要する",
+                "What an approval takes follows the rating; a material change takes an approval of its own",
+                (
+                    "変更は系譜から検出され、理由のない承認は拒まれる",
+                    "Changes are found from lineage; approving one without a reason is refused",
+                ),
+                ("approvals.json", "releases/*/document/model-document.ja.html"),
+                "tests/govern/test_needs.py",
             ),
             Requirement(
                 "現行モデルとの比較による昇格判定",

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import GateError
-from tensaku.govern.card import write_card
+from tensaku.govern.changes import traits_of
+from tensaku.govern.document import Sealed, candidate_card
 from tensaku.govern.forms import copy_tuned, digests
 from tensaku.govern.gates import GateResult, check
 from tensaku.govern.lineage import Evidence, ancestry, check_kinship
@@ -20,7 +21,7 @@ from tensaku.store import Artifact, Bench, SourceFile, stage
 __all__ = ["release"]
 
 
-@stage(version=2)
+@stage(version=3)
 def release(
     bench: Bench,
     cfg: Release,
@@ -57,9 +58,12 @@ def release(
         inputs["instruction"] = instruction
         shutil.copyfile(instruction.path, bench.path / "instruction.md")
     _write(bench.path / "lineage.json", ancestry(inputs))
-    (bench.path / "card.md").write_text(write_card(cfg.title, cfg.gate, evidence, results), encoding="utf-8")
+    told = instruction.path.read_text(encoding="utf-8").strip() if instruction is not None else ""
+    sealed = Sealed(cfg.title, cfg.gate, evidence, results, told)
+    (bench.path / "card.md").write_text(candidate_card(sealed), encoding="utf-8")
     bench.facts.update(_facts(cfg.title, evidence, results))
-    bench.facts.update(form=form, **digests(adapter, form))
+    words = instruction.key if instruction is not None else ""
+    bench.facts.update(form=form, **digests(adapter, form), traits=traits_of(adapter, base, words))
     for result in results:
         bench.say(f"gate {result.gate}: passed ({result.measured}; wanted {result.wanted})")
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tensaku.documents import ReadDocument, is_prose, said
+from tensaku.intake.funds import FundText, by_fund, funds_told
 from tensaku.intake.labels import Label, find_month, find_name
 from tensaku.intake.outline import Part, outline
 from tensaku.intake.section_words import NONE, Meaning, Meanings, Reports, fold_heading
+from tensaku.ledger import EVERY
 
-__all__ = ["WHY", "Known", "Reason", "Sorted", "sort_report", "told"]
+__all__ = ["WHY", "Known", "Reason", "Sorted", "sort_report", "texts_by_fund", "told"]
 
 WHY: dict[str, tuple[str, str]] = {
     "manager-missing": ("運用会社名が見つかりません", "no manager's name is found in it"),
@@ -20,6 +22,12 @@ WHY: dict[str, tuple[str, str]] = {
     "fund-missing": ("ファンド名が見つかりません", "no fund's name is found in it"),
     "fund-new": ("はじめてのファンドです: {detail}", "a fund that is not known yet: {detail}"),
     "fund-several": ("ファンド名が複数あります: {detail}", "several funds are named: {detail}"),
+    "fund-differs": (
+        "ほかのファンドと区分の構成が違います: {detail}",
+        "it has other sections than the other funds of the file: {detail}",
+    ),
+    "fund-twice": ("同じファンドが離れた二か所にあります: {detail}", "a fund stands there in two places: {detail}"),
+    "fund-shared": ("どのファンドのものか分からない文章です: {detail}", "a text of no fund in particular: {detail}"),
     "month-missing": ("対象月が見つかりません", "the month is not named"),
     "month-several": ("対象月が複数あります: {detail}", "several months are named: {detail}"),
     "heading-unknown": ("どの区分か分からない見出しです: {detail}", "a heading of no known section: {detail}"),
@@ -35,6 +43,10 @@ WHY: dict[str, tuple[str, str]] = {
     "drafts-exist": (
         "この会社・ファンド・月の原稿がすでにあります: {detail}",
         "there are drafts of it already, with another text: {detail}",
+    ),
+    "fund-of-others": (
+        "受付した人に権限のないファンドです: {detail}",
+        "whoever brought it in has no right to the fund: {detail}",
     ),
 }  # fmt: skip
 """Code of a doubt -> what is said in Japanese and in English; a file's own faults and notes have their words there."""
@@ -74,7 +86,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """What was found. `parts` have heading, folded heading, section (empty: not known), text and place."""
+    """What was found. `parts` have heading, folded heading, section (empty: not known), text, place, and their `fund`
+    where the file speaks of several; `fund` then names them all.
+    """
 
     manager: str
     fund: str
@@ -83,9 +97,20 @@ class Sorted:
     reasons: tuple[Reason, ...]
     guesses: Mapping[str, str]
 
-    def texts(self) -> dict[str, str]:
-        """Section -> its text."""
-        return gathered_texts(self.parts)
+    def texts(self) -> dict[tuple[str, str], str]:
+        """Fund and section -> its text."""
+        return texts_by_fund(self.parts, self.fund)
+
+
+def texts_by_fund(parts: Sequence[Mapping[str, str]], fund: str) -> dict[tuple[str, str], str]:
+    """Fund and section -> its text; parts that name no fund of their own are of `fund`, those of `EVERY` of each."""
+    of = [part.get("fund") or fund for part in parts]
+    found: dict[tuple[str, str], str] = {}
+    speaking = [name for part, name in zip(parts, of, strict=True) if part["section"] not in ("", NONE)]
+    for one in dict.fromkeys(name for name in speaking if name != EVERY):
+        own = [part for part, name in zip(parts, of, strict=True) if name in (one, EVERY)]
+        found |= {(one, section): text for section, text in gathered_texts(own).items()}
+    return found
 
 
 def gathered_texts(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -104,9 +129,11 @@ def sort_report(name: str, document: ReadDocument, cfg: Reports, known: Known) -
     looks = _looks(anybody, everything)
     parts = outline(document, looks)
     places = _places(name, document, parts, looks)
+    pieces = [] if known.given.get("fund") else _several(document, known, looks)
+    several = funds_told([piece.fund for piece in pieces if piece.fund])
     labels = {
         "manager": _given(known.given.get("manager")) or find_name("manager", known.managers, places),
-        "fund": _given(known.given.get("fund")) or find_name("fund", known.funds, places),
+        "fund": _given(several or known.given.get("fund")) or find_name("fund", known.funds, places),
         "month": _given(known.given.get("as_of")) or find_month(places),
     }
     reasons = [Reason(note.code, note.detail) for note in document.notes if note.grave]
@@ -115,10 +142,62 @@ def sort_report(name: str, document: ReadDocument, cfg: Reports, known: Known) -
             reasons.append(Reason(f"{kind}-{label.why}", "、".join(label.guesses)))
     manager = labels["manager"].value
     learnt = known.learnt.get(manager, {})
-    found = tuple(_parts(parts, Meanings(learnt, cfg.sections)))
-    reasons += _doubts(found, parts, learnt, cfg)
+    meanings = Meanings(learnt, cfg.sections)
+    if pieces:
+        found, doubts = _sort_funds(pieces, meanings, looks, cfg)
+        reasons += doubts
+    else:
+        found = tuple(_parts(parts, meanings))
+        reasons += _doubts(found, parts, learnt, cfg)
     guesses = {kind: label.value or next(iter(label.guesses), "") for kind, label in labels.items()}
     return Sorted(manager, labels["fund"].value, labels["month"].value, found, tuple(reasons), guesses)
+
+
+def _several(document: ReadDocument, known: Known, looks: Callable[[str], bool]) -> list[FundText]:
+    """The pieces of a file that speaks of several funds, those without a section joined to the one before; else none.
+
+    A table of contents or of returns names funds too, and has no sections.
+    """
+    joined: list[FundText] = []
+    for piece in by_fund(document, known.funds):
+        speaks = any(
+            part.heading and looks(part.heading) and part.text.strip() for part in outline(piece.document, looks)
+        )
+        if joined and not speaks:
+            pages = (*joined[-1].document.pages, *piece.document.pages)
+            joined[-1] = FundText(joined[-1].fund, ReadDocument(document.kind, pages))
+        else:
+            joined.append(piece)
+    return joined if len({piece.fund for piece in joined if piece.fund}) > 1 else []
+
+
+def _sort_funds(
+    pieces: Sequence[FundText], meanings: Meanings, looks: Callable[[str], bool], cfg: Reports
+) -> tuple[tuple[Mapping[str, str], ...], list[Reason]]:
+    """The parts of every fund, and what is in doubt: all funds of a file have the same sections, each in one place."""
+    found: list[Mapping[str, str]] = []
+    reasons: list[Reason] = []
+    sections: dict[str, frozenset[str]] = {}
+    for piece in pieces:
+        parts = outline(piece.document, looks)
+        own = [{**part, "fund": piece.fund} for part in _parts(parts, meanings)]
+        found += own
+        if not piece.fund:
+            reasons += [Reason("fund-shared", part["heading"] or part["text"][:30]) for part in own if _shared(part)]
+            continue
+        doubts = _doubts(own, parts, meanings.learnt, cfg)
+        reasons += [Reason(doubt.code, f"{piece.fund} {doubt.detail}".strip()) for doubt in doubts]
+        if piece.fund in sections:
+            reasons.append(Reason("fund-twice", piece.fund))
+        sections[piece.fund] = frozenset(gathered_texts(own))
+    usual = Counter(sections.values()).most_common(1)[0][0]
+    reasons += [Reason("fund-differs", fund) for fund, held in sections.items() if held != usual]
+    return tuple(found), reasons
+
+
+def _shared(part: Mapping[str, str]) -> bool:
+    """Whether a part before the first fund's name could be a comment: a greeting is none."""
+    return _matters(part["text"]) if part["heading"] else len(part["text"]) > _LONG_PREAMBLE
 
 
 def _given(value: str | None) -> Label | None:

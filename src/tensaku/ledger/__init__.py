@@ -14,6 +14,7 @@ from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.lines import FIRST, SECOND, THIRD, FilingRow, line_of
 from tensaku.ledger.observed import Observed
 from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
+from tensaku.ledger.reports import EVERY, funds_of
 from tensaku.ledger.rows import (
     CHANGE_REASONS,
     POLICIES,
@@ -37,6 +38,7 @@ from tensaku.ledger.rows import (
     Limits,
     LogEntry,
     Mismatch,
+    Needs,
     NewAnswer,
     NewDraft,
     NewReport,
@@ -62,6 +64,7 @@ from tensaku.ledger.topics import NewTopic, TopicRow
 
 __all__ = [
     "CHANGE_REASONS",
+    "EVERY",
     "FIRST",
     "KEY_START",
     "POLICIES",
@@ -92,6 +95,7 @@ __all__ = [
     "Limits",
     "LogEntry",
     "Mismatch",
+    "Needs",
     "NewAnswer",
     "NewComparison",
     "NewDraft",
@@ -121,6 +125,7 @@ __all__ = [
     "WorkMeanwhile",
     "WorkRow",
     "decide",
+    "funds_of",
     "line_of",
     "moment",
     "places",

@@ -152,8 +152,11 @@ class Accounts(People):
             append(session, name, "person.signed-in", f"person:{name}", {"how": how})
         return token
 
-    def session(self, token: str, *, idle_minutes: float) -> tuple[SessionRow, PersonRow] | None:
-        """The living session of a token and its person; None if it ended, expired, idled or the person is disabled."""
+    def session(self, token: str, *, idle_minutes: float, touch: bool = True) -> tuple[SessionRow, PersonRow] | None:
+        """The living session of a token and its person; None if it ended, expired, idled or the person is disabled.
+
+        `touch`: somebody does something with it, so that it is not idle.
+        """
         now = datetime.now(UTC)
         with self._read() as session:
             found = session.get(tables.SignedIn, _token_id(token))
@@ -162,7 +165,7 @@ class Accounts(People):
             return None
         if found.seen + timedelta(minutes=idle_minutes) <= now:
             return None
-        if now - found.seen > min(_TOUCH, timedelta(minutes=idle_minutes) / 4):
+        if touch and now - found.seen > min(_TOUCH, timedelta(minutes=idle_minutes) / 4):
             with self._write() as session:
                 session.get_one(tables.SignedIn, found.id).seen = now
         return _row(found), row_of(person)

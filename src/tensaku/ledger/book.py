@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL, select
+from sqlalchemy import URL, func, select
 
 from tensaku.errors import UsageError
 from tensaku.ledger import chain, tables
@@ -29,7 +29,7 @@ from tensaku.ledger.readings import Readings
 from tensaku.ledger.releases import Releases
 from tensaku.ledger.reports import Reports
 from tensaku.ledger.reviews import Reviews
-from tensaku.ledger.rows import Broken, LogEntry, Mismatch
+from tensaku.ledger.rows import Broken, LogEntry, Mismatch, Needs
 from tensaku.ledger.rulings import Rulings
 from tensaku.ledger.topics import Topics
 from tensaku.ledger.writing import Writing
@@ -66,13 +66,15 @@ class Ledger(
         *,
         names: Mapping[str, Sequence[str]] | None = None,
         review: bool = False,
-    ) -> Ledger:
+        needs: Callable[[Ledger, str], Needs] | None = None,
+    ) -> Self:
         """Open a ledger; make it if it is not there, bring it to the newest schema if it is older.
 
         Args:
             where: a file's path (SQLite), or a SQLAlchemy URL.
             names: the house's names and how they may be written; the facts guard reads with them.
             review: a final is one only after a second person has approved it.
+            needs: what must be on record before a release may be approved; by default nothing but a second person.
 
         Raises:
             UsageError: the file is no ledger, was written by a newer Tensaku, or cannot be read or written.
@@ -87,7 +89,7 @@ class Ledger(
             engine.dispose()
             raise
         made = cls(engine, shown, names or {})
-        made.review = review
+        made.review, made.needs = review, needs
         return made
 
     def close(self) -> None:
@@ -125,19 +127,26 @@ class Ledger(
             head = session.get_one(tables.Head, 1)
             return head.seq, head.hash
 
-    def verify_log(self, *anchors: tuple[int, str]) -> Broken | None:
+    def verify_log(self, *anchors: tuple[int, str], since: tuple[int, str] | None = None) -> Broken | None:
         """The first place where an entry was altered, removed or moved, or None if the log holds.
 
         Args:
             anchors: what `log_end` returned at other times, kept outside the database.
+            since: one of these from which on alone the log is read, where it was held against all of them before.
         """
+        with self._read(at_once=True) as session:
+            return chain.verify(session, *anchors, since=since)
+
+    def log_hours(self) -> list[str]:
+        """The hours (UTC, as in 2026-10-31T07) in which anything was entered into the log, in order."""
+        hour = func.substr(tables.Log.at, 1, 13)
         with self._read() as session:
-            return chain.verify(session, *anchors)
+            return list(session.scalars(select(hour).distinct().order_by(hour)))
 
     def verify_records(self) -> list[Mismatch]:
         """Every row that is not as the log says it was written: altered, removed, or put in past the log.
 
         The log itself is not looked at; `verify_log` does that.
         """
-        with self._read() as session:
+        with self._read(at_once=True) as session:
             return mismatches(session)

@@ -83,11 +83,12 @@ def append(session: Session, who: str, what: str, subject: str, detail: Mapping[
     return entry_of(row)
 
 
-def verify(session: Session, *anchors: tuple[int, str]) -> Broken | None:
+def verify(session: Session, *anchors: tuple[int, str], since: tuple[int, str] | None = None) -> Broken | None:
     """The first place where the chain does not hold, or None.
 
     Args:
         session: a reading session; the log is streamed, so its length does not matter.
+        since: number and hash of an entry noted outside; what stands before it is not read again.
         anchors: numbers and hashes of entries noted outside the database. Only an anchor shows that the tail was cut,
             an old copy put back, or the whole chain computed anew by someone who can write to the database.
     """
@@ -95,10 +96,15 @@ def verify(session: Session, *anchors: tuple[int, str]) -> Broken | None:
     for seq, noted_hash in anchors:
         noted.setdefault(seq, set()).add(noted_hash)
     expected, previous = 1, GENESIS
-    for row in session.scalars(select(Log).order_by(Log.seq).execution_options(yield_per=1000)):
+    query = select(Log).order_by(Log.seq).execution_options(yield_per=1000)
+    if since is not None and since[0] > 0:
+        noted.setdefault(since[0], set()).add(since[1])
+        expected, query = since[0], query.where(Log.seq >= since[0])
+    first = expected if since is not None and since[0] > 0 else 0
+    for row in session.scalars(query):
         if row.seq != expected:
             return Broken(expected, f"entry {expected} is missing", entry_of(row))
-        if row.previous != previous:
+        if row.previous != previous and row.seq != first:
             return Broken(row.seq, f"entry {row.seq} does not follow entry {row.seq - 1}", entry_of(row))
         if row.hash != hash_of(row):
             return Broken(row.seq, f"entry {row.seq} was altered", entry_of(row))

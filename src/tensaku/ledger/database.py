@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -127,8 +128,18 @@ def _prepare_file(path: Path) -> None:
         raise UsageError(f"the ledger cannot be made ({failed.strerror})", where=path, fix=fix) from failed
 
 
+def _only_read(path: Path) -> bool:
+    """Whether a file stands where nothing can be written, so that nobody can be changing it either.
+
+    SQLite must then be told so: it would make a file beside it. Whoever left changes in such a file is waited for.
+    """
+    side = path.with_name(path.name + "-wal")
+    waiting = side.exists() and side.stat().st_size > 0
+    return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY) and not waiting
+
+
 def connect(url: URL) -> Engine:
-    """An engine for the address; a SQLite file is made if it is not there.
+    """An engine for the address; a SQLite file is made if it is not there, and only read where nothing can be written.
 
     Raises:
         UsageError: the file cannot be made, or the database's driver is not installed.
@@ -140,7 +151,10 @@ def connect(url: URL) -> Engine:
     if sqlite and url.database in (None, "", ":memory:"):
         raise UsageError("a ledger in memory would keep nothing", where=str(url), fix="Name a file")
     if sqlite:
-        _prepare_file(Path(str(url.database)))
+        path = Path(str(url.database))
+        _prepare_file(path)
+        if _only_read(path):
+            url = url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "immutable": "1", "uri": "true"})
     try:
         # A web server's threads outnumber SQLAlchemy's usual fifteen connections.
         more: dict[str, Any] = {"pool_size": 16, "max_overflow": 48}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from tensaku.errors import NotFound, UsageError
@@ -30,6 +30,10 @@ ERASABLE: dict[str, tuple[type[tables.Row], dict[str, Any]]] = {
     "revision": (tables.Revised, {"text": ERASED, "verdict": []}),
     "final": (tables.Final, {"text": ERASED, "verdict": [], "reasons": {}}),
     "answer": (tables.Answered, {"prompt": None, "answer": None, "prompt_sha256": None, "answer_sha256": None}),
+    "decision": (tables.Decided, {"old": "", "new": "", "note": ""}),
+    "report": (tables.Report, {"parts": [], "reasons": [], "content": None}),
+    "question": (tables.Question, {"question": ERASED, "answer": ""}),
+    "opinion": (tables.Opinion, {"correction": ""}),
 }
 """Kind of row -> its table, and what its texts are set to."""
 
@@ -38,7 +42,10 @@ class Erasing(Transactions):
     """Deletion of texts by right or by the end of their time."""
 
     def erase(self, subjects: Sequence[str], by: str, reason: str) -> list[str]:
-        """Erase the texts of rows for good, with those made from them: of a draft, its revisions and finals too.
+        """Erase the texts of rows for good, with those made from them and the report that they came in.
+
+        Of a draft, these are its revisions, finals and decisions too, and what somebody is writing over it; of a
+        question, the opinions on its answer.
 
         Args:
             subjects: such as "draft:12" or "answer:7".
@@ -59,7 +66,9 @@ class Erasing(Transactions):
                 session.execute(text("PRAGMA secure_delete = ON"))
             rows = [row for subject in subjects for row in self._with_descendants(session, subject)]
             done = [
-                self._erase(session, kind, row, by, reason) for kind, row in rows if row.salt or not _empty(kind, row)
+                self._erase(session, kind, row, by, reason)
+                for kind, row in dict.fromkeys(rows)
+                if getattr(row, "salt", None) or not _empty(kind, row)
             ]
         if done and self._engine.dialect.name == "sqlite":
             with self._engine.connect() as connection:  # or the old pages would stand in the journal beside the file
@@ -90,17 +99,25 @@ class Erasing(Transactions):
             raise NotFound("row with a text", subject, [f"{name}:1" for name in ERASABLE])
         table = ERASABLE[kind][0]
         rows: list[tuple[str, Any]] = [(kind, self._one(session, table, int(number), kind))]
+        made: list[tuple[str, type[tables.Row], dict[str, Any]]] = []
         if kind == "draft":
-            for name, below in (("revision", tables.Revised), ("final", tables.Final)):
-                found = session.scalars(select(below).filter_by(draft_id=int(number)))
-                rows += [(name, row) for row in found]
+            made = [(name, ERASABLE[name][0], {"draft_id": int(number)}) for name in ("revision", "final", "decision")]
+            session.execute(delete(tables.Work).where(tables.Work.draft_id == int(number)))
+        elif kind == "question":
+            made = [("opinion", tables.Opinion, {"question_id": int(number)})]
+        for name, below, whose in made:
+            rows += [(name, row) for row in session.scalars(select(below).filter_by(**whose))]
+        if kind == "draft" and (start := _report_of(rows[0][1])):
+            query = select(tables.Report).where(tables.Report.sha256.startswith(start, autoescape=True))
+            rows += [("report", row) for row in session.scalars(query)]
         return rows
 
     @staticmethod
     def _erase(session: Session, kind: str, row: Any, by: str, reason: str) -> str:
         for name, value in ERASABLE[kind][1].items():
             setattr(row, name, value)
-        row.salt = None
+        if hasattr(row, "salt"):
+            row.salt = None
         session.flush()
         detail: dict[str, Any] = {"reason": reason, "digest": digest(columns(row))}
         if kind == "final":
@@ -113,6 +130,12 @@ class Erasing(Transactions):
             detail["changes"] = digest([columns(change) for change in changes])
         append(session, by, f"{kind}.erased", f"{kind}:{row.id}", detail)
         return f"{kind}:{row.id}"
+
+
+def _report_of(draft: tables.Draft) -> str:
+    """The beginning of the hash of the report that a draft came in; empty if it came otherwise."""
+    kind, _, rest = draft.reference.partition(":")
+    return rest.partition("#")[0] if kind == "report" else ""
 
 
 def _empty(kind: str, row: Any) -> bool:

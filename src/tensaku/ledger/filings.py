@@ -83,8 +83,24 @@ class Filings(Lines):
             raise UsageError(f"the {kind} cannot be kept ({bad})", fix="Hand in plain JSON values") from bad
         with self._write() as session:
             what = f"file a {kind}" if not about else f"file a {kind} about {about}"
-            self._acting(session, by, what, lines=_WHO[kind], about=about)
+            lines = _WHO[kind]
+            if kind == "retirement" and not values.get("retired"):  # what answers again is the second line's to say
+                what, lines, about = f"take back that {subject} is retired", (SECOND,), subject
+            self._acting(session, by, what, lines=lines, about=about)
             return self._file(session, kind, subject, values, by)
+
+    def file_finding(self, content: Mapping[str, Any], by: str, *, about: str) -> FilingRow:
+        """Write down a finding under the next free number, `F-0001` and on.
+
+        The number is taken in the transaction that files it: a finding never takes another's place.
+
+        Raises:
+            NotFound: nobody of that name.
+            UsageError: the person is not of the second line, or built `about`.
+        """
+        with self._write() as session:
+            self._acting(session, by, f"file a finding about {about}", lines=_WHO["finding"], about=about)
+            return self._file(session, "finding", f"F-{len(newest(session, 'finding')) + 1:04d}", dict(content), by)
 
     def check_validator(self, ref: str, by: str) -> None:
         """Refuse somebody who may not validate a release, before the work is done.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
@@ -15,6 +15,8 @@ from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
 from tensaku.ledger.decisions import decide
 from tensaku.ledger.drafts import verdict_from, verdict_to
+from tensaku.ledger.erasing import ERASED
+from tensaku.ledger.people import row_of
 from tensaku.ledger.rows import (
     Between,
     ChangeRow,
@@ -29,9 +31,18 @@ from tensaku.ledger.transactions import Transactions, clean, columns, storable
 from tensaku.records import Change, Verdict
 from tensaku.text import blanked, changes, compare
 
-__all__ = ["Finals"]
+__all__ = ["Finals", "Published"]
 
 APPROVED = select(tables.Review.final_id).where(tables.Review.decision == "approved")
+
+
+class Published(NamedTuple):
+    """A comment that stands: the number of its final, its fund, month (`YYYY-MM`) and section."""
+
+    id: int
+    fund: str
+    as_of: str
+    section: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +195,7 @@ class Finals(Transactions):
             return [changed_of(row) for row in found]
 
     def freeze(self, since: datetime | None = None) -> list[dict[str, Any]]:
-        """The newest final of each draft as a pair's values, by number of draft; for curation.
+        """The newest final of each draft as a pair's values, by number of draft; what was erased is left out.
 
         Args:
             since: leave out finals saved before this moment (with a time zone).
@@ -193,11 +204,29 @@ class Finals(Transactions):
         if self.review:  # what nobody else has approved is no final yet
             newest = newest.where(tables.Final.id.in_(APPROVED))
         query = select(tables.Final, tables.Draft).join(tables.Draft, tables.Draft.id == tables.Final.draft_id)
-        query = query.where(tables.Final.id.in_(newest)).order_by(tables.Draft.id)
+        query = query.where(tables.Final.id.in_(newest), tables.Final.text != ERASED).order_by(tables.Draft.id)
         if since is not None:
             query = query.where(tables.Final.at >= since)
         with self._read() as session:
             return [pair_of(final, draft) for final, draft in session.execute(query)]
+
+    def seen_by(self, person: str, task: str = "") -> list[Published]:
+        """The finals that `freeze` gives and that `person` may see at this moment, without their texts.
+
+        Nobody, whoever the ledger does not know or has no right to the task, sees none.
+        """
+        with self._read() as session:
+            row = session.get(tables.Person, person) if person else None
+            known = row_of(row) if row is not None else None
+            if known is None or not known.active or not known.may(task):
+                return []
+            newest = select(func.max(tables.Final.id)).group_by(tables.Final.draft_id)
+            if self.review:
+                newest = newest.where(tables.Final.id.in_(APPROVED))
+            draft = tables.Draft
+            query = select(tables.Final.id, draft.fund, draft.as_of, draft.section).join(draft)
+            query = query.where(tables.Final.id.in_(newest), tables.Final.text != ERASED)
+            return [Published(*row) for row in session.execute(query) if known.may(fund=row.fund)]
 
     def _judge(
         self,

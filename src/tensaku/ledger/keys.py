@@ -30,11 +30,12 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _SCOPE = re.compile(r"(task|adapter):\S{1,200}|metrics")
 
 
-def key_of(row: tables.ApiKey) -> KeyRow:
-    """The key as handed out."""
+def key_of(row: tables.ApiKey, person: tables.Person) -> KeyRow:
+    """The key of a person as handed out."""
     limits = Limits(**(row.limits or {}))
-    scopes = tuple(row.scopes)
-    return KeyRow(row.id, row.person, row.label, row.prefix, scopes, limits, row.at, row.expires, row.revoked)
+    scopes, about = tuple(row.scopes), (row.at, row.expires, row.revoked)
+    tasks = tuple(scope[5:] for scope in person.scopes or () if scope.startswith("task:"))
+    return KeyRow(row.id, row.person, row.label, row.prefix, scopes, limits, *about, tasks)
 
 
 def checked_scopes(scopes: Sequence[str]) -> list[str]:
@@ -107,7 +108,7 @@ class Keys(Transactions):
         hashed = PasswordHasher().hash(whole)
         with self._write() as session:
             self._person(session, by)
-            self._person(session, person)
+            holder = self._person(session, person)
             made = tables.ApiKey(
                 person=person, label=label, prefix=prefix, hash=hashed, scopes=wanted, limits=most, at=now
             )
@@ -116,7 +117,7 @@ class Keys(Transactions):
             session.flush()
             detail = {"person": person, "label": label, "scopes": wanted, "digest": digest(columns(made))}
             append(session, by, "key.added", f"key:{made.id}", detail)
-            return key_of(made), whole
+            return key_of(made, holder), whole
 
     def revoke_key(self, which: int | str, *, by: str = SYSTEM) -> KeyRow:
         """End a key, by its number or its prefix; the next request with it is refused. Done twice it stays done.
@@ -131,12 +132,13 @@ class Keys(Transactions):
                 row.revoked = datetime.now(UTC)
                 session.flush()
                 append(session, by, "key.revoked", f"key:{row.id}", {"digest": digest(columns(row))})
-            return key_of(row)
+            return key_of(row, session.get_one(tables.Person, row.person))
 
     def keys(self) -> list[KeyRow]:
         """All keys, newest first, the ended ones too."""
         with self._read() as session:
-            return [key_of(row) for row in session.scalars(select(tables.ApiKey).order_by(tables.ApiKey.id.desc()))]
+            query = select(tables.ApiKey, tables.Person).join(tables.Person, tables.Person.name == tables.ApiKey.person)
+            return [key_of(row, person) for row, person in session.execute(query.order_by(tables.ApiKey.id.desc()))]
 
     def check_key(self, text: str) -> KeyRow | None:
         """The key that `text` is, if it is one and may be used now; else None.
@@ -154,7 +156,7 @@ class Keys(Transactions):
             person = session.get(tables.Person, row.person)
             if person is None or not person.active or not self._is_key(row, text):
                 return None
-            return key_of(row)
+            return key_of(row, person)
 
     def _is_key(self, row: tables.ApiKey, text: str) -> bool:
         from argon2 import PasswordHasher

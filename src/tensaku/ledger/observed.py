@@ -19,7 +19,8 @@ class Observed:
     """One answer. What only the API or only the desk knows is None on the other's rows.
 
     `seconds` it took; `breaks` are facts that the guard found altered; `revised` and `final` are the texts before and
-    after the writer (None: not saved, or erased); `accepted` of `decided` changes were kept as proposed.
+    after the writer (None: not saved, or erased); `accepted` of `decided` changes were kept as proposed; `answer` is
+    what the model wrote, whether saved or not (None: erased).
     """
 
     at: datetime
@@ -35,6 +36,7 @@ class Observed:
     final: str | None = None
     accepted: int = 0
     decided: int = 0
+    answer: str | None = None
 
 
 class Watching(Transactions):
@@ -80,6 +82,7 @@ class Watching(Transactions):
                         final=final.text if final is not None and whole else None,
                         accepted=counts["accepted"],
                         decided=counts.total(),
+                        answer=row.text if row.salt is not None else None,
                     )
                 )
         return sorted(found, key=lambda one: one.at)

@@ -106,7 +106,9 @@ class People(Transactions):
             )
             session.add(made)
             session.flush()
-            detail = {"display": display, "roles": wanted, "digest": digest(columns(made))}
+            detail: dict[str, Any] = {"display": display, "roles": wanted, "digest": digest(columns(made))}
+            if bounds:
+                detail["scopes"] = bounds
             append(session, by, "person.added", f"person:{name}", detail)
             return row_of(made)
 

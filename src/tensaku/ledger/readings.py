@@ -135,7 +135,7 @@ class Readings(Transactions):
     def comparisons(self) -> list[ComparisonRow]:
         """Every comparison, the oldest first."""
         with self._read() as session:
-            return [comparison_of(row) for row in self._all(session)]
+            return [comparison_of(row) for row in self._shown(session)]
 
     def reading(self, person: str) -> Seen:
         """What `person` reads next, in an order of its own for each person so that nobody tires at the same place.
@@ -145,11 +145,11 @@ class Readings(Transactions):
         """
         with self._read() as session:
             self._one(session, tables.Person, person, "person")
-            rows = self._all(session)
+            rows, shown = self._all(session), self._shown(session)
             read = set(session.scalars(select(tables.Voted.comparison_id).filter_by(by=person)))
-            left = [row for row in rows if row.id not in read]
+            left = [row for row in shown if row.id not in read]
             chosen = min(left, key=lambda row: zlib.crc32(f"{person}/{row.id}".encode()), default=None)
-            total = len(rows)
+            total = len(shown)
             if chosen is None:
                 return Seen(None, False, total, total)
             return Seen(comparison_of(chosen), self._turned(rows, chosen.id, person), total - len(left), total)
@@ -192,14 +192,24 @@ class Readings(Transactions):
     def votes(self) -> list[VoteRow]:
         """The newest vote of every person on every comparison, in the order in which they were cast."""
         with self._read() as session:
-            held = {row.id: row for row in self._all(session)}
-            newest = {
-                (v.comparison_id, v.by): v for v in session.scalars(select(tables.Voted).order_by(tables.Voted.id))
-            }
+            held = {row.id: row for row in self._shown(session)}
+            every = session.scalars(select(tables.Voted).order_by(tables.Voted.id))
+            newest = {(v.comparison_id, v.by): v for v in every if v.comparison_id in held}
             return [_vote_of(v, held[v.comparison_id]) for v in sorted(newest.values(), key=lambda v: v.id)]
+
+    def _shows(self, row: tables.Comparison) -> bool:
+        """Whether who asks may see a comparison; here, where nobody in particular asks, every one."""
+        return True
 
     def _all(self, session: Session) -> list[tables.Comparison]:
         return list(session.scalars(select(tables.Comparison).order_by(tables.Comparison.id)))
+
+    def _shown(self, session: Session) -> list[tables.Comparison]:
+        """Those that whoever reads may see: all, but for a ledger that is bounded to somebody's rights.
+
+        Which side an output stands on is told by its place among all, so that it stays when rights change.
+        """
+        return [row for row in self._all(session) if self._shows(row)]
 
     def _turned(self, rows: list[tables.Comparison], chosen: int, person: str) -> bool:
         one = next(row for row in rows if row.id == chosen)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from tensaku.ledger import tables
 from tensaku.ledger.chain import append, canonical, digest
 from tensaku.ledger.lines import SECOND, newest, running
 from tensaku.ledger.rollouts import Rollouts, approval_of, status_of
-from tensaku.ledger.rows import ApprovalRow, Conditions, DeploymentRow, ReleaseRow
+from tensaku.ledger.rows import ApprovalRow, Conditions, DeploymentRow, Needs, ReleaseRow
 from tensaku.ledger.transactions import clean, columns, storable
 
 __all__ = ["Releases"]
@@ -41,6 +42,9 @@ def checked_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 class Releases(Rollouts):
     """Releases, the decisions on them, and which of them answers."""
+
+    needs: Callable[[Any, str], Needs] | None = None
+    """What must be on record before a release may be approved."""
 
     def add_release(self, ref: str, tuned_by: str, summary: Mapping[str, Any]) -> ReleaseRow:
         """Add a release candidate; the same one again is returned as it stands.
@@ -90,21 +94,29 @@ class Releases(Rollouts):
         Raises:
             NotFound: no such release or person.
             UsageError: the person built it, or is no approver; no such decision; a rejection or withdrawal without a
-                note; a share that is not between 0 and 1, or that nothing answers beside; an open finding of high
-                severity, or a gate that said no, without an exception or the reason of an override; conditions that
-                nothing could meet.
+                note; a withdrawal of what was not approved; a share that is not between 0 and 1, or that nothing
+                answers beside; an open finding of high severity, or a gate that said no, without an exception or the
+                reason of an override; conditions that nothing could meet; something that the house asks for is not on
+                record, or it is materially changed and nobody says why it is approved.
         """
         if decision not in ("approved", "rejected", "withdrawn"):
             raise UsageError(f"{decision!r} is no decision", fix="Write 'approved', 'rejected' or 'withdrawn'")
         if decision != "approved":
             clean(note, "note of a rejection" if decision == "rejected" else "note of a withdrawal")
         bound = _checked_conditions(conditions or Conditions())
+        needs = self.needs(self, ref) if self.needs is not None and decision == "approved" else Needs()
+        if needs.changed:
+            bound = replace(bound, changed=needs.changed)
         with self._write() as session:
             release = self._one(session, tables.Release, ref, "release")
             self._decider(session, release, by)
             before = status_of(session, ref)
+            if decision == "withdrawn" and before in ("candidate", "rejected", "withdrawn"):
+                fix = f"To say no to it: tensaku approve {ref} --reject --by NAME --note WHY"
+                what = f"release {ref} is {before}, so there is no approval to take back"
+                raise UsageError(what, where=self.where, fix=fix)
             if decision == "approved":
-                self._check_open(session, ref, bound)
+                self._check_open(session, ref, bound, needs)
             made = tables.Approval(
                 release=ref,
                 by=by,
@@ -132,8 +144,9 @@ class Releases(Rollouts):
             raise UsageError(f"{by!r} is not an approver", where=self.where, fix="Give the person the role 'approver'")
         self._acting(session, by, f"decide on {release.ref}", lines=(SECOND,), about=release.ref)
 
-    def _check_open(self, session: Session, ref: str, conditions: Conditions) -> None:
-        """Refuse an approval that a finding or a gate stands against, unless an exception with an end lets it pass."""
+    def _check_open(self, session: Session, ref: str, conditions: Conditions, needs: Needs) -> None:
+        """Refuse an approval that something stands against, or that something is missing for, unless an exception with
+        an end lets it pass."""
         excepted = {
             row.content["rule"]
             for row in newest(session, "exception")
@@ -148,11 +161,35 @@ class Releases(Rollouts):
             fix = "Close them, or have the second line write an exception: tensaku exception add"
             what = f"release {ref} has open findings of high severity: {', '.join(findings)}"
             raise UsageError(what, where=self.where, fix=fix)
-        failed = [row for row in newest(session, "gate", ref) if not row.content["passed"]]
-        if failed and "gate" not in excepted and not conditions.override.strip():
+        gates = newest(session, "gate", ref)
+        failed = [row for row in gates if not row.content["passed"]]
+        passed_by = "gate" in excepted or bool(conditions.override.strip())
+        if failed and not passed_by:
             why = ", ".join(failed[0].content.get("failed", []))
             fix = 'Overriding it is an approval with a reason: --override "WHY"'
             raise UsageError(f"the promotion gate said no to {ref} ({why})", where=self.where, fix=fix)
+        excused = excepted | ({"gate"} if passed_by else set())
+        self._check_needs(session, ref, needs, gates[0].content if gates else None, excused)
+        if needs.changed and not conditions.change.strip():
+            what = f"release {ref} is materially changed since {needs.since}: {'; '.join(needs.changed)}"
+            fix = f'Say why it is approved: --change "WHY"; the changes in full: tensaku card changes {ref}'
+            raise UsageError(what, where=self.where, fix=fix)
+
+    def _check_needs(
+        self, session: Session, ref: str, needs: Needs, gate: Mapping[str, Any] | None, excused: set[str]
+    ) -> None:
+        """Refuse an approval without the gate and the validation that the house asks for."""
+        if needs.gate and gate is None and "gate" not in excused:
+            fix = f'Run: tensaku gate {ref}; or approve with a reason: --override "WHY"'
+            raise UsageError(f"release {ref} has no promotion gate ({needs.why})", where=self.where, fix=fix)
+        against, champion = str((gate or {}).get("champion", "")), self._champion(session)
+        if needs.gate and "gate" not in excused and champion and champion not in (ref, against):
+            what = f"the promotion gate held {ref} against {against or 'nothing'}, and {champion} answers now"
+            raise UsageError(what, where=self.where, fix=f"Run it again: tensaku gate {ref}")
+        tested = {row.content.get("about") for row in newest(session, "validation")}
+        if needs.validation and "validation" not in excused and not tested & {ref, needs.validated or ref}:
+            fix = f"Have the second line run: tensaku validate {ref} --by NAME; or write an exception with an end"
+            raise UsageError(f"the second line has not validated {ref} ({needs.why})", where=self.where, fix=fix)
 
     def add_deployment(
         self, ref: str, by: str, *, place: str, trial: bool, event: Literal["started", "stopped"] = "started"
@@ -221,7 +258,7 @@ def _checked_conditions(conditions: Conditions) -> Conditions:
         raise UsageError(f"{conditions.requests} answers are none", fix="Write 1 or more, or leave the limit out")
     if conditions.until is not None and conditions.until <= datetime.now(UTC):
         raise UsageError("the approval would have ended already", fix="Name a day that is still to come")
-    storable("".join((*conditions.tasks, conditions.override)), "condition")
+    storable("".join((*conditions.tasks, conditions.override, conditions.change)), "condition")
     return conditions
 
 
@@ -231,5 +268,7 @@ def _conditions_to(conditions: Conditions) -> dict[str, Any] | None:
         "requests": conditions.requests,
         "until": conditions.until.astimezone(UTC).isoformat() if conditions.until else None,
         "override": conditions.override,
+        "change": conditions.change,
+        "changed": list(conditions.changed),
     }
     return {name: value for name, value in held.items() if value} or None

@@ -16,7 +16,15 @@ from tensaku.ledger.drafts import Drafts, checked
 from tensaku.ledger.rows import SYSTEM, HeadingRow, NewDraft, NewReport, ReportRow, ReportState
 from tensaku.ledger.transactions import clean, columns, storable
 
-__all__ = ["Reports"]
+__all__ = ["EVERY", "Reports", "funds_of"]
+
+EVERY = "*"
+"""Of a part of a report: it speaks of every fund of the file."""
+
+
+def funds_of(report: ReportRow | tables.Report) -> set[str]:
+    """The funds that a report speaks of; an empty one among them is not told yet."""
+    return {part["fund"] for part in report.parts if part.get("fund", EVERY) != EVERY} or {report.fund}
 
 
 class Reports(Drafts):
@@ -103,7 +111,9 @@ class Reports(Drafts):
         with self._write() as session:
             self._person(session, by)
             row = self._waiting_report(session, id)
-            row.state, row.manager, row.fund, row.as_of = "filed", drafts[0].manager, drafts[0].fund, drafts[0].as_of
+            row.state, row.manager, row.as_of = "filed", drafts[0].manager, drafts[0].as_of
+            if len({draft.fund for draft in drafts}) == 1:  # of several funds, it names them all already
+                row.fund = drafts[0].fund
             self._file_report(session, row, drafts, headings or {}, by, "report.filed")
             return _row(row)
 

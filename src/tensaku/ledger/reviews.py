@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, digest
+from tensaku.ledger.people import row_of
 from tensaku.ledger.rows import NotAllowed, ReviewRow, Standing, Verdicts
 from tensaku.ledger.transactions import Transactions, columns, storable
 
@@ -56,7 +57,7 @@ class Reviews(Transactions):
 
         Raises:
             NotFound: no such draft or person.
-            UsageError: the day is none, or the person is not active or no writer.
+            UsageError: the day is none, or the person is not active, no writer, or has no right to a draft's fund.
         """
         day, changed = checked_due(due), 0
         with self._write() as session:
@@ -67,7 +68,10 @@ class Reviews(Transactions):
                     fix = "Choose a writer who is active"
                     raise UsageError(f"{person!r} cannot be given drafts", where=self.where, fix=fix)
             for draft_id in dict.fromkeys(draft_ids):
-                self._one(session, tables.Draft, draft_id, "draft")
+                draft = self._one(session, tables.Draft, draft_id, "draft")
+                if person is not None and not row_of(held).may(fund=draft.fund):
+                    fix = "Choose somebody whose rights reach it"
+                    raise UsageError(f"{person!r} has no right to the fund {draft.fund!r}", where=self.where, fix=fix)
                 table = tables.Assignment
                 newest = session.scalars(
                     select(table).filter_by(draft_id=draft_id).order_by(table.id.desc()).limit(1)

@@ -35,6 +35,8 @@ def approval_of(row: tables.Approval) -> ApprovalRow:
         held.get("requests"),
         datetime.fromisoformat(until) if until else None,
         held.get("override", ""),
+        held.get("change", ""),
+        tuple(held.get("changed", ())),
     )
     return ApprovalRow(row.release, row.by, row.decision, row.note, row.at, conditions)  # type: ignore[arg-type]
 
@@ -85,7 +87,7 @@ def _retired(session: Session, ref: str) -> str:
     return next((part for part in parts if stands.get(part)), "")
 
 
-def check_limits(session: Session, ref: str, where: str, *, task: str = "", summed: bool = False) -> None:
+def check_limits(session: Session, ref: str, where: str, *, task: str = "", summed: bool = False) -> bool:
     """Refuse what the approval of a release does not cover. A release that the ledger does not know is no matter of it.
 
     Args:
@@ -95,11 +97,14 @@ def check_limits(session: Session, ref: str, where: str, *, task: str = "", summ
         task: what it is asked for; empty: not looked at.
         summed: whether it answers as a part of a sum of several, which no count of answers could be held against.
 
+    Returns:
+        Whether its answers are counted: of such a release, nothing is to be seen of an answer before it is recorded.
+
     Raises:
         UsageError: it is not approved any more, its answers or its time are used up, or the task is another.
     """
     if session.get(tables.Release, ref) is None:
-        return
+        return False
     found = decision_on(session, ref)
     fix = f"Have it approved anew: tensaku approve {ref} --by NAME"
     status = status_of(session, ref)
@@ -123,6 +128,7 @@ def check_limits(session: Session, ref: str, where: str, *, task: str = "", summ
     if summed and found.conditions.requests is not None:
         what = f"release {ref} was approved for a number of answers and cannot be a part of a sum"
         raise UsageError(what, where=where, fix="Ask for it by its own name")
+    return found.conditions.requests is not None
 
 
 class Rollouts(Lines):
@@ -179,14 +185,14 @@ class Rollouts(Lines):
                 return RolloutRow(row.id, row.champion, None, None, found.event, row.note, row.by, row.at)
             return found
 
-    def check_use(self, ref: str, task: str = "", *, summed: bool = False) -> None:
-        """Refuse an answer that the approval of a release does not cover.
+    def check_use(self, ref: str, task: str = "", *, summed: bool = False) -> bool:
+        """Refuse an answer that the approval of a release does not cover; whether its answers are counted.
 
         Raises:
             UsageError: it is not approved any more, its answers or its time are used up, or the task is another.
         """
         with self._read() as session:
-            check_limits(session, ref, self.where, task=task, summed=summed)
+            return check_limits(session, ref, self.where, task=task, summed=summed)
 
     def answers_used(self, ref: str) -> int:
         """How often a release has answered since its newest approval."""
@@ -200,6 +206,11 @@ class Rollouts(Lines):
             return [
                 rollout_of(row) for row in session.scalars(select(tables.Rollout).order_by(tables.Rollout.id.desc()))
             ]
+
+    def _champion(self, session: Session) -> str:
+        """The release that answers now, or an empty text."""
+        row = _standing(session)
+        return row.champion if row is not None else ""
 
     def _deployer(self, session: Session, by: str) -> None:
         person = self._person(session, by)

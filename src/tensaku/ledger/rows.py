@@ -32,6 +32,7 @@ __all__ = [
     "Limits",
     "LogEntry",
     "Mismatch",
+    "Needs",
     "NewAnswer",
     "NewDraft",
     "NewReport",
@@ -391,18 +392,37 @@ class Conditions:
     """What an approval is bound to; empty: nothing.
 
     `tasks` are the only ones it may be asked for; after `requests` answers or the moment `until` it has ended.
-    `override` is the reason why a gate that said no was overridden.
+    `override` is the reason why a gate that said no, or was not run, was overridden; `change` is why it is approved
+    although it is materially changed; `changed` is what of it, as it was found from its lineage.
     """
 
     tasks: tuple[str, ...] = ()
     requests: int | None = None
     until: datetime | None = None
     override: str = ""
+    change: str = ""
+    changed: tuple[str, ...] = ()
 
     @property
     def bind(self) -> bool:
         """Whether they limit what may be served."""
         return bool(self.tasks) or self.requests is not None or self.until is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be on record before a release may be approved, by the house's rule; `why` says which.
+
+    `gate` and `validation` are asked for; `validated` is an earlier release whose validation counts, since nothing
+    material has changed; `changed` is what has changed materially since `since`.
+    """
+
+    gate: bool = False
+    validation: bool = False
+    why: str = ""
+    validated: str = ""
+    changed: tuple[str, ...] = ()
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,7 +481,8 @@ class KeyRow:
     """An API key of a person, without its secret.
 
     `scopes` are `task:NAME`, `adapter:NAME` and `metrics`; none at all means every task and adapter. `prefix` is the
-    part of the key by which people recognise it.
+    part of the key by which people recognise it. `tasks` are those that its person's own rights are bounded to, empty:
+    none; a key never opens more than its person may.
     """
 
     id: int
@@ -473,9 +494,12 @@ class KeyRow:
     at: datetime
     expires: datetime | None
     revoked: datetime | None
+    tasks: tuple[str, ...] = ()
 
     def allows(self, names: Sequence[str], task: str) -> bool:
         """Whether it opens a model of `task` that is known by `names`."""
+        if self.tasks and task not in self.tasks:
+            return False
         tasks = [scope[5:] for scope in self.scopes if scope.startswith("task:")]
         adapters = [scope[8:] for scope in self.scopes if scope.startswith("adapter:")]
         if not tasks and not adapters:

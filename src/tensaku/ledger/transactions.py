@@ -64,8 +64,11 @@ class Transactions:
         self._turn = threading.Lock()
 
     @contextmanager
-    def _read(self) -> Iterator[Session]:
+    def _read(self, *, at_once: bool = False) -> Iterator[Session]:
+        """A reading transaction; `at_once`: all of it sees the ledger as it stands at one moment, on every database."""
         with plain_errors(self.where), Session(self._engine, expire_on_commit=False) as session:
+            if at_once and self._engine.dialect.name != "sqlite":  # a file's readers always do
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @contextmanager

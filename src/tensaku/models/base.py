@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tensaku.config import Section
 from tensaku.errors import MissingExtra, NotFound, StageError, UsageError
-from tensaku.models.block_files import FILE as BLOCKS
+from tensaku.models.block_files import is_blocks
 from tensaku.models.folder import check_family, describe
 from tensaku.models.trim_stage import Trim, check_trim, trim
 from tensaku.store import Bench, SourceFile, stage
@@ -181,7 +181,8 @@ def _check_folder(path: Path) -> None:
 
 def _wanted(folder: Path) -> list[Path]:
     every = {path for pattern in _COPIED for path in folder.glob(pattern) if path.is_file()}
-    found = sorted(path for path in every if path.name != BLOCKS)  # whether they belong to these weights is not known
+    # Whether blocks belong to these weights is not known.
+    found = sorted(path for path in every if not is_blocks(path.name))
     if not any(path.suffix == ".safetensors" for path in found):
         fix = "Weights are read from safetensors only; pickled weights (.bin, .pt) are refused"
         raise UsageError("this model folder has no *.safetensors", where=folder, fix=fix)

@@ -1,7 +1,9 @@
-"""The blocks of a GGUF file beside a base model: `quantised.safetensors`, under Hugging Face's names.
+"""The blocks of a GGUF file beside a base model: `quantised.blocks`, under Hugging Face's names.
 
-Each matrix is uint8 [rows, bytes a row]; the file's metadata holds, under `blocks`, JSON of its name to
-`{"type": ggml's name, "shape": [rows, columns]}`. Norms and biases are not here: they are fp32 in model.safetensors.
+The file has the form of safetensors and another ending: vLLM takes every *.safetensors of a folder for weights. Each
+matrix is uint8 [rows, bytes a row]; the file's metadata holds, under `blocks`, JSON of its name to
+`{"type": ggml's name, "shape": [rows, columns]}`. Norms and biases are not here: they are fp32 in
+model.safetensors.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
     from tensaku.models.blocks import BlockMatrix
 
-__all__ = ["FILE", "differing", "load_blocks", "trim_blocks", "write_blocks"]
+__all__ = ["FILE", "blocks_in", "differing", "is_blocks", "load_blocks", "trim_blocks", "write_blocks"]
 
-FILE = "quantised.safetensors"
+FILE = "quantised.blocks"
+_EARLIER = "quantised.safetensors"
+"""What the file was called in folders made before."""
 
 _FAMILIES = ("gemma3", "llama", "qwen2", "qwen3")  # GGUF's names of what `decoder.py` computes
 _MATRICES = {
@@ -36,6 +40,16 @@ _MATRICES = {
 }
 _WHOLE = {"token_embd.weight": "model.embed_tokens.weight", "output.weight": "lm_head.weight"}
 _AT_ONCE = 1 << 22  # weights compared at a time
+
+
+def is_blocks(name: str) -> bool:
+    """Whether a file of this name (with or without a folder) holds blocks."""
+    return name.rpartition("/")[2] in (FILE, _EARLIER)
+
+
+def blocks_in(folder: Path) -> Path | None:
+    """The file of blocks in `folder`, if there is one."""
+    return next((folder / name for name in (FILE, _EARLIER) if (folder / name).exists()), None)
 
 
 def write_blocks(gguf: Path, folder: Path) -> bool:
@@ -96,9 +110,10 @@ def trim_blocks(base: Path, folder: Path, keep: list[int], vocabulary: int) -> N
     written where `base` has no blocks."""
     import torch
 
-    if not (base / FILE).exists():
+    path = blocks_in(base)
+    if path is None:
         return
-    held, told = _open(base / FILE)
+    held, told = _open(path)
     rows = torch.tensor(keep)
     for name in _WHOLE.values():
         if name in held and len(held[name]) == vocabulary:
@@ -115,8 +130,8 @@ def load_blocks(folder: Path) -> dict[str, BlockMatrix]:
     """
     from tensaku.models.blocks import BlockMatrix
 
-    path = folder / FILE
-    if not path.exists():
+    path = blocks_in(folder)
+    if path is None:
         fix = 'Set base.model = "gguf:FILE", or tune.method = "lora"'
         raise UsageError("this base model was not made from a GGUF file, so it has no blocks", where=folder, fix=fix)
     held, told = _open(path)

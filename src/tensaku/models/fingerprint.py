@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tensaku.models.block_files import FILE as BLOCKS
+from tensaku.models.block_files import is_blocks
 from tensaku.store import Artifact
 from tensaku.store.artifact import sha256_of
 
@@ -24,4 +24,4 @@ def sealed_weights_hash(artifact: Artifact, folder: str) -> str:
 
 def _is_weights(name: str) -> bool:
     """The quantised blocks beside the weights are the same numbers once more."""
-    return name.endswith(".safetensors") and not name.endswith(BLOCKS)
+    return name.endswith(".safetensors") and not is_blocks(name)

@@ -61,7 +61,7 @@ def describe(folder: Path, source: str) -> dict[str, Any]:
     import torch
     from safetensors import SafetensorError, safe_open
 
-    from tensaku.models.block_files import FILE as BLOCKS
+    from tensaku.models.block_files import is_blocks
     from tensaku.models.fingerprint import weights_hash
     from tensaku.models.tokenizer import Tokenizer
     from tensaku.models.weights import Weights
@@ -69,7 +69,7 @@ def describe(folder: Path, source: str) -> dict[str, Any]:
     own = check_family(folder)
     Tokenizer.load(folder)
     tensors: dict[str, torch.Tensor] = {}
-    for path in sorted(p for p in folder.glob("*.safetensors") if p.name != BLOCKS):
+    for path in sorted(p for p in folder.glob("*.safetensors") if not is_blocks(p.name)):
         try:
             with safe_open(path, framework="pt") as held:
                 for name in held.keys():  # noqa: SIM118 - not a dictionary

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tensaku.errors import MissingExtra, UsageError
-from tensaku.records import Message
+from tensaku.records import Message, ToolCall
 
 __all__ = ["Tokenizer", "special_tokens"]
 
@@ -84,20 +84,60 @@ class Tokenizer:
             text = self._marks.sub(lambda found: found[0][0] + "\u200b" + found[0][1:], text)
         return text
 
-    def chat(self, messages: Sequence[Message]) -> list[int]:
+    def chat(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]] = ()) -> list[int]:
         """Ids of a conversation through the model's chat template, up to where the next answer begins.
+
+        `tools` are those that may be called, as OpenAI's clients write them.
 
         Raises:
             UsageError: the template refuses these messages.
         """
         from jinja2 import TemplateError
 
-        turns = [{"role": m.role, "content": self.plain(m.content)} for m in messages]
+        turns = [self._turn(message) for message in messages]
+        more = {"tools": [self._plain_values(tool) for tool in tools]} if tools else {}
         try:
-            text = self._template.render(messages=turns, add_generation_prompt=True, **self._special)
+            text = self.render(messages=turns, add_generation_prompt=True, **more)
         except TemplateError as error:
             raise UsageError(f"the model's chat template refuses these messages ({error})") from None
         return self.encode(text)
+
+    def render(self, **values: Any) -> str:
+        """What the chat template makes of `values`; text in them is taken as it stands.
+
+        Raises:
+            jinja2.TemplateError: it refuses them.
+        """
+        return str(self._template.render(**values, **self._special))
+
+    @property
+    def marks(self) -> re.Pattern[str] | None:
+        """What finds the spelling of a special token; None if there is none that is longer than a sign."""
+        return self._marks
+
+    @property
+    def added(self) -> dict[str, int]:
+        """The words that stand beside the vocabulary proper, special or not, with their ids."""
+        return {token.content: number for number, token in self._core.get_added_tokens_decoder().items()}
+
+    def _turn(self, message: Message) -> dict[str, Any]:
+        turn: dict[str, Any] = {"role": message.role, "content": self.plain(message.content)}
+        if message.calls:
+            turn["tool_calls"] = [
+                {"id": c.id, "type": "function", "function": self._plain_values({"name": c.name, **_arguments(c)})}
+                for c in message.calls
+            ]
+        if message.call_id:
+            turn["tool_call_id"] = message.call_id
+        return turn
+
+    def _plain_values(self, value: Any) -> Any:
+        """`value`, JSON, with every text in it broken up as `plain` does."""
+        if isinstance(value, str):
+            return self.plain(value)
+        if isinstance(value, dict):
+            return {self.plain(str(key)): self._plain_values(held) for key, held in value.items()}
+        return [self._plain_values(held) for held in value] if isinstance(value, list) else value
 
 
 def special_tokens(folder: Path) -> dict[str, str]:
@@ -110,6 +150,21 @@ def special_tokens(folder: Path) -> dict[str, str]:
     config = _json(folder / "tokenizer_config.json")
     names = ("bos", "eos", "pad", "unk")
     return {name: _content(config[f"{name}_token"]) for name in names if config.get(f"{name}_token")}
+
+
+def _arguments(call: ToolCall) -> dict[str, Any]:
+    """Templates write arguments as JSON themselves.
+
+    Raises:
+        UsageError: they are no JSON object.
+    """
+    try:
+        found = json.loads(call.arguments or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(f"the arguments of the call {call.name!r} are no JSON object", where="messages")
+    return {"arguments": found}
 
 
 def _marks(core: Any) -> re.Pattern[str] | None:
@@ -126,9 +181,16 @@ def _compile(template: str) -> Any:
 
         raise TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    loops = ["jinja2.ext.loopcontrols"]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=loops)
     environment.globals["raise_exception"] = refuse
+    environment.filters["tojson"] = _to_json
     return environment.from_string(template)
+
+
+def _to_json(value: Any, ensure_ascii: bool = False, **how: Any) -> str:
+    """As Transformers renders it: text as it stands, where Jinja's own would escape it for a page."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, **how)
 
 
 def _template(folder: Path, config: dict[str, Any]) -> str:

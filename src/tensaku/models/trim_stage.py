@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tensaku.config import Section
 from tensaku.errors import DataError, UsageError
+from tensaku.models.block_files import is_blocks, trim_blocks
 from tensaku.models.folder import describe, write_json
 from tensaku.records import Message
 from tensaku.store import Artifact, Bench, SourceFile, stage
@@ -67,7 +68,6 @@ def trim(
     """
     from safetensors.torch import save_file
 
-    from tensaku.models.block_files import trim_blocks
     from tensaku.models.trim import ids_in, renumbered, trim_tensors, trim_tokenizer
     from tensaku.models.trim_keep import keep_list, read_tokenizer
     from tensaku.models.weights import load_tensors
@@ -104,11 +104,13 @@ def _take_over(base: Artifact, folder: Path) -> None:
             settings = _json(base, name)
             settings.pop("added_tokens_decoder", None)  # by id as it was; tokenizer.json says the same
             write_json(folder / name, settings)
-        elif name not in (*_OF_THE_WHOLE, "generation_config.json") and not name.endswith(
-            (".safetensors", ".index.json")
-        ):
+        elif name not in (*_OF_THE_WHOLE, "generation_config.json") and not _is_made_anew(name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(base.path / name, folder / name)
+
+
+def _is_made_anew(name: str) -> bool:
+    return name.endswith((".safetensors", ".index.json")) or is_blocks(name)
 
 
 def _json(base: Artifact, name: str) -> dict[str, Any]:

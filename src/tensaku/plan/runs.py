@@ -115,7 +115,8 @@ def sealed_runs(root: Path, *, but: Collection[str] = ()) -> list[Measured]:
 
 def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[Measured]:
     facts, cfg = artifact.facts, artifact.config
-    told = {record["row"]: record for record in map(json.loads, artifact.file("costs.jsonl").read_text().splitlines())}
+    lines = artifact.file("costs.jsonl").read_text(encoding="utf-8").splitlines()
+    told = {record["row"]: record for record in map(json.loads, lines)}
     named = {row: f"{artifact.ref} {row}" for row in ("base", "tuned")}
     adapter, base = (store.get(artifact.manifest["inputs"][name]["ref"]) for name in ("adapter", "base"))
     anatomy = describe(str(base.path))
@@ -130,11 +131,11 @@ def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[M
         if name in but or record is None or not whole or (row == "tuned" and adapter.facts["form"] != "adapter"):
             continue
         count = record["answered"]
-        mean = {key: record[key] / count for key in ("prompt", "completion", "accepted", "rejected")}
+        mean = {key: record[key] / count for key in ("prompt", "completion", "accepted", "rejected", "cached")}
         asked = OwnServing(
             engine.get("precision", "int8"), slots, context, min(cfg["at_once"], slots, count),
-            round(mean["prompt"]), round(mean["completion"]), int(row == "tuned"), adapter.config["rank"],
-            mean["accepted"], mean["rejected"],
+            round(mean["prompt"] - mean["cached"]), round(mean["completion"]),
+            int(row == "tuned"), adapter.config["rank"], mean["accepted"], mean["rejected"],
         )  # fmt: skip
         rounds = count / asked.users
         work = {kind: rounds * value for kind, value in serving_work(anatomy, asked).items()}

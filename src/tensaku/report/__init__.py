@@ -4,6 +4,7 @@ Everything that comes from data passes through `markupsafe`, so markup in it sho
 """
 
 from tensaku.report.bars import Bar, bar_chart
+from tensaku.report.control import Reading, control_chart
 from tensaku.report.lines import Line, Mark, line_chart
 from tensaku.report.page import page
 from tensaku.report.pieces import Figure, cards, count, duration, grid, percent, section, strip
@@ -13,8 +14,10 @@ __all__ = [
     "Figure",
     "Line",
     "Mark",
+    "Reading",
     "bar_chart",
     "cards",
+    "control_chart",
     "count",
     "duration",
     "grid",

@@ -10,7 +10,7 @@ from markupsafe import Markup
 __all__ = ["page"]
 
 _PAGE = Markup(
-    '<!doctype html>\n<html lang="ja">\n<head>\n<meta charset="utf-8">\n'
+    '<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
     '<meta name="color-scheme" content="light dark">\n'
@@ -18,13 +18,16 @@ _PAGE = Markup(
 )
 
 
-def page(title: str, parts: Iterable[Markup], style: str = "") -> str:
+def page(title: str, parts: Iterable[Markup], style: str = "", *, language: str = "ja") -> str:
     """A whole page with the parts that are not empty.
 
     Args:
         title: in both languages.
+        parts: one after the other.
         style: more style sheet, for what only this report has; the project's own text, never data.
+        language: that most of it is in.
     """
     common = resources.files("tensaku.report").joinpath("style.css").read_text(encoding="utf-8")
     body = Markup("\n").join(part for part in parts if part)
-    return _PAGE.format(title=title, style=Markup(common + style), body=body)  # noqa: S704  our own files
+    style = Markup(common + style)  # noqa: S704  our own files
+    return _PAGE.format(title=title, style=style, body=body, language=language)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from tensaku.records import Message
 from tensaku.retrieve.inert import cleaned, commands
@@ -16,10 +16,27 @@ from tensaku.retrieve.words import asked, folded, terms_of
 from tensaku.text import sentences
 from tensaku.text.negation import negations
 
-__all__ = ["NOT_FOUND", "Answer", "Answerer", "Said", "confidence"]
+__all__ = ["NOT_FOUND", "Answer", "Answerer", "Said", "Write", "Writer"]
 
 Write = Callable[[tuple[Message, ...]], str]
 """A model: a conversation in, its answer out."""
+
+
+class Writer(Protocol):
+    """A model that also knows what it can hold."""
+
+    def __call__(self, messages: tuple[Message, ...]) -> str:
+        """The answer to a conversation.
+
+        Raises:
+            EngineError: the model did not answer.
+        """
+        ...
+
+    def fits(self, messages: tuple[Message, ...]) -> bool:
+        """Whether a conversation leaves room for an answer."""
+        ...
+
 
 NOT_FOUND = {
     "ja": "該当する記載は見つかりませんでした。",
@@ -28,6 +45,8 @@ NOT_FOUND = {
 
 _MOST = 3
 """Sentences of an answer."""
+_SHOWN = 3
+"""Passages that a model is shown."""
 _BORNE = 0.6
 """Share of a sentence's words that must stand in what it cites."""
 _CITED = re.compile(r"\s*[\[［【](\d{1,2})[\]］】]")
@@ -80,24 +99,14 @@ class Answer:
         return "\n".join(f"[{number}] {self.hits[number - 1].cited}" for number in used)
 
 
-def confidence(hit: Hit) -> float:
-    """How sure it is that a passage answers the question it was found for, about 0 to 1.
-
-    The share of the question's words in it, and, with vectors, how near its nearest sentence is: cosines of
-    multilingual-e5-small lie between 0.7 and 0.95, so 0.80 counts as 0 and 0.95 as 1.
-    """
-    if not hit.near:
-        return hit.covered
-    return 0.5 * hit.covered + 0.5 * min(max((hit.near - 0.80) / 0.15, 0.0), 1.0)
-
-
 class Answerer:
     """Answers questions from an index.
 
     Args:
         searcher: finds the passages.
         sure: below this confidence in the best passage the answer is "not found".
-        write: a model that words the answer; None quotes the sentences that answer.
+        write: a model that words the answer; None quotes the sentences that answer. A `Writer` is shown as many of the
+            passages as fit, and if not one does, the answer is a quotation.
         mark: mark sentences that their sources do not bear out instead of leaving them out.
         whole, extract: whether follow-up questions are made whole, and keywords are searched for as well.
     """
@@ -107,7 +116,7 @@ class Answerer:
         searcher: Searcher,
         *,
         sure: float,
-        write: Write | None = None,
+        write: Write | Writer | None = None,
         mark: bool = False,
         whole: bool = True,
         extract: bool = False,
@@ -138,7 +147,7 @@ class Answerer:
             searched, person, k=5, filters=filters, steps=self._steps, also=[a for a in also if a.strip()]
         )
         index = self.searcher.index
-        if not hits or confidence(hits[0]) < self._sure:
+        if not hits or hits[0].sure < self._sure:
             return Answer((), tuple(hits), False, searched, index, language=language)
         dropped: tuple[str, ...] = ()
         if self._write is not None:
@@ -150,7 +159,11 @@ class Answerer:
 
     def _worded(self, question: str, hits: Sequence[Hit], language: str) -> tuple[tuple[Said, ...], tuple[str, ...]]:
         assert self._write is not None
-        written = self._write(_prompt(question, hits, language))
+        fits = getattr(self._write, "fits", None)
+        shown = next((n for n in range(_SHOWN, 0, -1) if not fits or fits(_prompt(question, hits[:n], language))), 0)
+        if not shown:
+            return (), ()
+        written = self._write(_prompt(question, hits[:shown], language))
         said, dropped = [], []
         for sentence in sentences(written):
             one = _checked(sentence.text, hits)
@@ -246,7 +259,7 @@ _TOLD = {
 def _prompt(question: str, hits: Sequence[Hit], language: str) -> tuple[Message, ...]:
     """The conversation that a model gets: passages without anything that speaks to it, then the question."""
     passages = []
-    for number, hit in enumerate(hits[:3], start=1):
+    for number, hit in enumerate(hits, start=1):
         text = " ".join(text for *_, text in _quotable(hit))
         passages.append(f"[{number}] {hit.cited}\n{text}")
     body = "\n\n".join([*passages, ("質問: " if language == "ja" else "Question: ") + cleaned(question)])

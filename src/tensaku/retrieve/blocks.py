@@ -79,7 +79,7 @@ _ITEM = re.compile(r"\s*(?:第[0-9０-９一二三四五六七八九十]+項|[0-
 _RULE = re.compile(r"\|?\s*:?-{3,}:?\s*(\|\s*:?-{3,}:?\s*)*\|?\s*$")
 
 
-def _text(data: bytes) -> list[Block]:
+def _text(data: bytes, notes: list[str]) -> list[Block]:
     """Plain text: a form feed begins a page; 第1章 and the like are headings; lines of a table hold tabs."""
     found = _Gathering()
     for number, page in enumerate(_decoded(data).split("\f"), start=1):
@@ -111,7 +111,7 @@ def _paragraphs(found: _Gathering, part: str) -> None:
     let_go()
 
 
-def _markdown(data: bytes) -> list[Block]:
+def _markdown(data: bytes, notes: list[str]) -> list[Block]:
     """Markdown: # headings, | tables |, paragraphs; a line of front matter is not text."""
     found = _Gathering()
     text = re.sub(r"\A---\n.*?\n---\n", "", _decoded(data), flags=re.DOTALL)
@@ -195,7 +195,7 @@ class _Page(HTMLParser):
             self._held.append(data)
 
 
-def _html(data: bytes) -> list[Block]:
+def _html(data: bytes, notes: list[str]) -> list[Block]:
     page = _Page()
     page.feed(_decoded(data))
     page.close()
@@ -203,15 +203,17 @@ def _html(data: bytes) -> list[Block]:
     return page.found.blocks
 
 
-def _office(data: bytes) -> list[Block]:
+def _office(data: bytes, notes: list[str]) -> list[Block]:
     """PDF, Word and Excel, as `tensaku.documents` reads them: typed by content, in a bounded process of its own.
+
+    What wants a person's eye, such as text that the page does not show, is added to `notes`.
 
     Headers, footers and page numbers are left out; scanned pages have no text.
 
     Raises:
         ValueError: it is not read, with the reason.
     """
-    from tensaku.documents import Unreadable, read
+    from tensaku.documents import Unreadable, read, said
 
     with tempfile.TemporaryDirectory(prefix="tensaku-index-") as folder:
         path = Path(folder) / "document"
@@ -220,6 +222,7 @@ def _office(data: bytes) -> list[Block]:
             document = read(path)
         except Unreadable as error:
             raise ValueError(error.what) from None
+    notes += [said(note.code, note.detail) for note in document.notes if note.grave]
     found = _Gathering()
     for page, block in document.blocks():
         found.page = page.number
@@ -233,7 +236,7 @@ def _office(data: bytes) -> list[Block]:
     return found.blocks
 
 
-READERS: dict[str, Callable[[bytes], list[Block]]] = {
+READERS: dict[str, Callable[[bytes, list[str]], list[Block]]] = {
     ".txt": _text,
     ".text": _text,
     ".md": _markdown,
@@ -246,11 +249,11 @@ READERS: dict[str, Callable[[bytes], list[Block]]] = {
     ".xlsx": _office,
     ".xlsm": _office,
 }
-"""Reader by ending: bytes in, blocks out, ValueError if they cannot."""
+"""Reader by ending: bytes in, blocks out and what should be noted, ValueError if they cannot."""
 
 
-def read_blocks(name: str, data: bytes) -> list[Block]:
-    """The blocks of the file called `name` that holds `data`.
+def read_blocks(name: str, data: bytes, notes: list[str] | None = None) -> list[Block]:
+    """The blocks of the file called `name` that holds `data`. What a person should look at is added to `notes`.
 
     Raises:
         DataError: there is no reader for its ending, it cannot be read, or there is no text in it.
@@ -259,7 +262,7 @@ def read_blocks(name: str, data: bytes) -> list[Block]:
     if reader is None:
         raise DataError("no reader knows this kind of file", file=name, fix=f"Known are: {', '.join(sorted(READERS))}")
     try:
-        blocks = reader(data)
+        blocks = reader(data, notes if notes is not None else [])
     except (ValueError, AssertionError, RecursionError) as error:
         raise DataError(f"it cannot be read ({error})", file=name, fix="Save it anew from its program") from None
     if not blocks:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import os
 import re
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,15 +19,15 @@ import numpy as np
 
 from tensaku.errors import DataError, UsageError
 from tensaku.models.embed import Embedder
-from tensaku.retrieve.blocks import READERS, read_blocks
+from tensaku.retrieve.blocks import READERS, Block, read_blocks
 from tensaku.retrieve.catalogue import Catalogue, Entry, Known
 from tensaku.retrieve.chunk import Chunk, chunks, spans
-from tensaku.retrieve.snapshot import seal
+from tensaku.retrieve.snapshot import open_current, seal
 from tensaku.retrieve.words import number_of, terms_of
 from tensaku.store import Reporter, SilentReporter
 from tensaku.store.lock import holding
 
-__all__ = ["Collection", "Indexed", "dated", "index"]
+__all__ = ["Collection", "Indexed", "Text", "Texts", "dated", "index", "take_out"]
 
 _FORM = 1
 """Raised when passages, terms or vectors are made otherwise, so that everything is read anew."""
@@ -45,9 +46,30 @@ class Collection:
     fund: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A document that is no file: `path` within its source, and the day `as_of` (`YYYY-MM-DD`) from which it counts."""
+
+    path: str
+    title: str
+    text: str
+    fund: str = ""
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A source of documents that are no files."""
+
+    name: str
+    texts: tuple[Text, ...]
+
+
 @dataclass
 class Indexed:
-    """What a run of `index` did. `faults` says of each file that could not be read why; `passages` is the sum now."""
+    """What a run of `index` did. `faults` says of each file that could not be read why, `notes` of each that was read
+    what a person should look at, such as text that its pages do not show; `passages` is the sum now.
+    """
 
     read: int = 0
     unchanged: int = 0
@@ -56,6 +78,7 @@ class Indexed:
     documents: int = 0
     snapshot: str = ""
     faults: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
 
 
 _DATES = (
@@ -83,8 +106,30 @@ def dated(path: str) -> tuple[str, str]:
     return path, ""
 
 
+def take_out(home: Path, gone: Callable[[str], bool], reporter: Reporter | None = None) -> int:
+    """Take every document whose path is `gone` out of the index in `home`, off the disk too; how many those were.
+
+    Waits for a run of `index` that is at work. Without an index there is nothing to do.
+
+    Raises:
+        UsageError: the index is damaged.
+    """
+    if not (home / "current").exists() and not (home / "catalogue.db").exists():
+        return 0
+    reporter = reporter or SilentReporter()
+    with holding(home / "lock", "the index", reporter, wait=True), Catalogue(home / "catalogue.db") as catalogue:
+        paths = [path for path in catalogue.files() if gone(path)]
+        for path in paths:
+            catalogue.forget(path)
+        if paths and (home / "current").exists():
+            former = open_current(home).manifest
+            seal(catalogue, home, former["settings"], former["model"], former["dims"])
+        catalogue.clean()
+    return len(paths)
+
+
 def index(
-    collections: Iterable[Collection],
+    collections: Iterable[Collection | Texts],
     home: Path,
     embedder: Embedder | None,
     *,
@@ -114,7 +159,7 @@ def index(
     """
     told, reporter = list(collections), reporter or SilentReporter()
     for one in told:
-        if not one.folder.is_dir():
+        if isinstance(one, Collection) and not one.folder.is_dir():
             raise UsageError("there is no such folder", where=one.folder, fix="See [retrieve] in the task file")
     home.mkdir(parents=True, exist_ok=True)
     model = embedder.name if embedder else "none"
@@ -145,9 +190,14 @@ class _Work:
         self._today = today.isoformat()
         self.done = Indexed()
 
-    def run(self, collections: list[Collection]) -> None:
+    def run(self, collections: list[Collection | Texts]) -> None:
         known, seen = self._catalogue.files(), set()
         for one in collections:
+            if isinstance(one, Texts):
+                for text in one.texts:
+                    seen.add(f"{one.name}/{text.path}")
+                    self._text(one.name, text, known.get(f"{one.name}/{text.path}"))
+                continue
             for name, path in _files(one.folder):
                 at = f"{one.name}/{name}"
                 seen.add(at)
@@ -181,7 +231,10 @@ class _Work:
         former = self._catalogue.dates(at)
         if not as_of and former:  # a file without a date in its name was written over
             as_of = self._today
-        entries = self._entries(at, data)
+        notes: list[str] = []
+        entries = self._entries(at, data, notes)
+        if notes:
+            self.done.notes[at] = notes
         about: dict[str, Any] = {
             "source": one.name,
             "fund": one.fund,
@@ -191,9 +244,23 @@ class _Work:
         self._catalogue.put(at, now, document, as_of, about, entries)
         self.done.read += 1
 
-    def _entries(self, at: str, data: bytes) -> list[Entry]:
+    def _text(self, source: str, text: Text, known: Known | None) -> None:
+        at, told = f"{source}/{text.path}", json.dumps(asdict(text), ensure_ascii=False).encode()
+        now = Known(len(told), 0, hashlib.sha256(told).hexdigest())
+        if known == now:
+            self.done.unchanged += 1
+            return
+        found = [Block("heading", text.title, 1, 0, 1), Block("paragraph", text.text, 1, 1)]
+        entries = [self._entry(chunk, text.title) for chunk in chunks(found, self._size)]
+        about = {"source": source, "fund": text.fund, "title": text.title, "passages": len(entries), "file": False}
+        if known is not None:
+            self._catalogue.forget(at)
+        self._catalogue.put(at, now, at, text.as_of, about, entries)
+        self.done.read += 1
+
+    def _entries(self, at: str, data: bytes, notes: list[str]) -> list[Entry]:
         title = PurePosixPath(dated(at)[0]).stem
-        return [self._entry(chunk, title) for chunk in chunks(read_blocks(at, data), self._size)]
+        return [self._entry(chunk, title) for chunk in chunks(read_blocks(at, data, notes), self._size)]
 
     def _entry(self, chunk: Chunk, title: str) -> Entry:
         above = chunk.title or title

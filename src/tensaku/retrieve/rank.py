@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Features", "fuse", "rerank", "wanted"]
+__all__ = ["FEATURES", "fuse", "rerank", "sureness", "wanted"]
 
 Scores = NDArray[np.float32]
 
@@ -27,36 +30,55 @@ def fuse(orders: Sequence[Sequence[int]], k: int = _K) -> list[int]:
     return sorted(found, key=lambda passage: (-found[passage], passage))
 
 
+FEATURES = (
+    *("words", "pairs", "phrases", "by_words", "covered", "tight", "tight2", "headed", "rarest", "threes", "fives"),
+    *("numbers", "fitting", "fits_near", "length", "near", "about", "second", "by_vectors"),
+)
+"""What is known of a candidate, one number each. `words`, `pairs`, `phrases`: BM25 of each, the best one's being 1;
+`by_words` and `by_vectors`: 1 / rank in that order; `covered`: the share of the question's words that stand in it,
+weighted by how rare they are; `near`, `second`: the cosines of its nearest two sentences, `about` that of all of them
+together; the others are those of `evidence.EVIDENCE`.
+"""
+
+
 @dataclass(frozen=True, slots=True)
-class Features:
-    """What is known of the candidates, one number each: BM25 of `words`, `pairs` and `phrases`; `covered`, the share of
-    the question's words that stand in it, weighted by how rare they are; `near`, the cosine of the nearest sentence,
-    and `about`, that of all its sentences together (both 0 without vectors); `fitting`, 1 where it holds what the
-    question asks for.
+class Net:
+    """A small network over standardised features: one hidden layer of tanh, or none (`hidden` empty).
+
+    `mean` and `scale` have one number a feature, `hidden` one row a feature, `out` one number a unit; `bias` are those
+    of the units, the last that of the sum.
     """
 
-    words: Scores
-    pairs: Scores
-    phrases: Scores
-    covered: Scores
-    near: Scores
-    about: Scores
-    fitting: Scores
+    mean: Scores
+    scale: Scores
+    hidden: Scores
+    bias: Scores
+    out: Scores
+
+    def __call__(self, known: Scores) -> Scores:
+        """One number a row."""
+        rows = (known - self.mean) * self.scale
+        units = np.tanh(rows @ self.hidden + self.bias[:-1]) if self.hidden.size else rows
+        return np.asarray(units @ self.out + self.bias[-1], np.float32)
 
 
-_WEIGHTS = {"words": 2.0, "pairs": 2.0, "phrases": 2.0, "covered": 4.0, "near": 30.0, "about": 20.0, "fitting": 1.0}
-"""Round numbers, set by hand and not by a fit. See docs/retrieve.md for what a fit would bring."""
+@lru_cache(maxsize=1)
+def _nets() -> dict[str, Net]:
+    """The weights that were learnt, by what they are for."""
+    told = json.loads(files("tensaku.retrieve").joinpath("weights.json").read_text(encoding="utf-8"))
+    if tuple(told["features"]) != FEATURES:
+        raise AssertionError("weights.json is of other features: learn it anew (benchmarks/retrieve/learn.py)")
+    return {name: Net(**{k: np.asarray(v, np.float32) for k, v in net.items()}) for name, net in told["nets"].items()}
 
 
-def rerank(known: Features) -> Scores:
-    """A score for each candidate. BM25 sums count relative to the best candidate's, since their size tells nothing."""
-    total = np.zeros(len(known.words), np.float32)
-    for name in ("words", "pairs", "phrases"):
-        values: Scores = getattr(known, name)
-        total += _WEIGHTS[name] * values / max(float(values.max(initial=0.0)), 1e-6)
-    for name in ("covered", "near", "about", "fitting"):
-        total += _WEIGHTS[name] * getattr(known, name)
-    return total
+def rerank(known: Scores, vectors: bool) -> Scores:
+    """A score for each candidate, by rows of `FEATURES`; `vectors` says whether those of vectors are there."""
+    return _nets()["order" if vectors else "order without vectors"](known)
+
+
+def sureness(known: Scores, vectors: bool) -> Scores:
+    """For each candidate how likely it is that it answers the question, if it is the best there is (0 to 1)."""
+    return np.asarray(1 / (1 + np.exp(-_nets()["sure" if vectors else "sure without vectors"](known))), np.float32)
 
 
 _TIME = re.compile(r"[0-9]+ ?年|[0-9]+ ?月|[0-9]+ ?世紀|[0-9]+ ?日|時代|世紀")

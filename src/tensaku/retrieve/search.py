@@ -9,9 +9,8 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
-from tensaku.models.embed import Embedder
-from tensaku.retrieve.rank import Features, fuse, rerank, wanted
+from tensaku.models.embed import Embedder, Local
+from tensaku.retrieve.evidence import EVIDENCE, evidence
+from tensaku.retrieve.rank import FEATURES, fuse, rerank, sureness
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.snapshot import Snapshot, open_current
 from tensaku.retrieve.vectors import Near
 from tensaku.retrieve.words import Asked, Synonyms, asked, folded, number_of
 
-__all__ = ["Filters", "Hit", "Searcher", "Steps"]
+__all__ = ["Candidates", "Filters", "Hit", "Searcher", "Steps"]
 
 _K1, _B = 0.9, 0.4  # the values of Anserini's runs: Yang, Fang and Lin, Anserini (2018)
 _DEEP = 100
 """Candidates of each order."""
+_POSTINGS = 1_000_000
+"""Postings that are read as a whole; terms beyond count for the passages that stand out by then."""
+_STANDING = 20_000
+"""So many."""
 _RERANKED = 30
 """Candidates that are looked at closely."""
 
+_COVERED, _NEAR = FEATURES.index("covered"), FEATURES.index("near")
+
 Scores = NDArray[np.float32]
+
+
+@dataclass
+class Candidates:
+    """Passages that may answer, in their fused order, and of each a row of `FEATURES` in `known`.
+
+    `orders` are the orders that were fused. `vector` is the question's, None without vectors; `trusted` says that it is
+    of the model by whose cosines the weights were learnt.
+    """
+
+    at: NDArray[np.int64]
+    known: Scores
+    orders: dict[str, list[int]]
+    vector: Scores | None = None
+    trusted: bool = False
+
+    @property
+    def vectors(self) -> bool:
+        """Whether vectors were searched."""
+        return self.vector is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +84,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that was found. `place` is its first and last block and the offset within the first; `sentences` are
-    the offsets of its sentences. `ranks` says where it stood in each order ("words", "vectors"), from 1.
-    `covered` is the share of the question's words found in it (0 to 1), `near` the cosine of its nearest sentence.
+    """A passage that was found. `as_of` is the day from which its document counts, `version` the same where that tells
+    one version of a file from another. `place` is its first and last block and the offset within the first;
+    `sentences` are the offsets of its sentences. `ranks` says where it stood in each order ("words", "vectors").
+    `covered` is the share of the question's words found in it (0 to 1), `near` the cosine of its nearest sentence,
+    `sure` how likely it is that it answers the question, if it is the best (0 to 1).
     """
 
     passage: int
@@ -70,15 +98,17 @@ class Hit:
     source: str
     fund: str
     as_of: str
+    version: str
     headings: tuple[str, ...]
     clause: str
     page: int
     place: tuple[int, int, int]
     text: str
     sentences: tuple[tuple[int, int], ...]
-    score: float
-    covered: float
-    near: float
+    score: float = 0.0
+    covered: float = 0.0
+    near: float = 0.0
+    sure: float = 0.0
     ranks: dict[str, int] = field(default_factory=dict)
     nearness: tuple[float, ...] = ()
     """The cosine of each sentence, where vectors were searched."""
@@ -151,22 +181,32 @@ class Searcher:
             return []
         return _Search(snapshot, near, self._embedder, seen, steps, self._synonyms).best(question, k, also)
 
+    def candidates(self, question: str, person: str = "", steps: Steps | None = None) -> Candidates:
+        """What a search would look at closely; for learning weights and for measuring.
+
+        Raises:
+            UsageError, EngineError: as `search`.
+        """
+        snapshot, near = self._current()
+        seen, how = self._visible(snapshot, person, Filters()), steps or Steps()
+        return _Search(snapshot, near, self._embedder, seen, how, self._synonyms).candidates(question, 1, ())
+
     def passage(self, number: int, person: str, index: str) -> Hit | None:
         """Passage `number` of the snapshot called `index`, None if there is none that `person` may see."""
         snapshot, _ = self._current()
         if snapshot.name != index or not 0 <= number < len(snapshot):
             return None
         document = int(snapshot.document_of[number])
-        if not self._rights.sees(person, [snapshot.documents[document]["path"]])[0]:
+        if not self._allowed(person, [snapshot.paths[document]], [snapshot.documents[document]])[0]:
             return None
-        return _hit(snapshot, number, 0.0, 0.0, 0.0, {})
+        return _hit(snapshot, number)
 
     def document(self, number: int, person: str, index: str) -> list[Hit]:
         """Every passage of the version that passage `number` belongs to, in order; empty as `passage` is None."""
         if self.passage(number, person, index) is None:
             return []
         snapshot, _ = self._current()
-        return [_hit(snapshot, n, 0, 0, 0, {}) for n in snapshot.passages_of(int(snapshot.document_of[number]))]
+        return [_hit(snapshot, n) for n in snapshot.passages_of(int(snapshot.document_of[number]))]
 
     @property
     def index(self) -> str:
@@ -180,7 +220,7 @@ class Searcher:
     def sources(self, person: str) -> dict[str, int]:
         """Source -> how many of its documents `person` may see; sources of which none are not named."""
         snapshot, _ = self._current()
-        allowed = self._rights.sees(person, [d["path"] for d in snapshot.documents])
+        allowed = self._allowed(person, snapshot.paths, snapshot.documents)
         found: dict[str, set[str]] = {}
         for document, may in zip(snapshot.documents, allowed, strict=True):
             if may:
@@ -198,14 +238,34 @@ class Searcher:
                 self._open = snapshot, Near(snapshot.vectors, snapshot.vector_passages, len(snapshot))
             return self._open
 
+    def _allowed(self, person: str, paths: Sequence[str], documents: Sequence[dict[str, Any]]) -> NDArray[np.bool_]:
+        """Which documents the person may see: by the rules about their paths, and about the funds they speak of."""
+        allowed = self._rights.sees(person, paths)
+        if not self._rights.barriers:
+            return allowed
+        funds = {str(one["about"]["fund"]) for one in documents}
+        closed = {fund for fund in funds if not self._rights.opens(person, "fund", [fund])}
+        if not closed:
+            return allowed
+        opened = np.asarray([one["about"]["fund"] not in closed for one in documents], np.bool_)
+        return np.logical_and(allowed, opened)
+
     def _visible(self, snapshot: Snapshot, person: str, filters: Filters) -> NDArray[np.bool_]:
-        allowed = self._rights.sees(person, [d["path"] for d in snapshot.documents])
+        allowed = self._allowed(person, snapshot.paths, snapshot.documents)
         day = int((filters.as_of or datetime.date.today()).strftime("%Y%m%d"))
         allowed = allowed & (snapshot.since <= day) & (day < snapshot.until)
         for name, wished in (("source", filters.sources), ("fund", filters.funds)):
             if wished:
                 allowed = allowed & np.asarray([d["about"][name] in wished for d in snapshot.documents], bool)
         return np.asarray(allowed[snapshot.document_of]) if len(snapshot) else np.zeros(0, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Passages that hold a term, in order, and how often it stands in each."""
+
+    holders: NDArray[np.int32]
+    counts: NDArray[np.uint8]
 
 
 class _Search:
@@ -222,129 +282,173 @@ class _Search:
     ) -> None:
         self._snapshot, self._near, self._embedder, self._seen = snapshot, near, embedder, seen
         self._steps, self._synonyms = steps, synonyms
-        self._size = int(seen.sum())
+        self._size = int(np.count_nonzero(seen))
+        self._read: dict[str, Postings] = {}
         self._mean = float(snapshot.lengths[seen].mean()) or 1.0
 
     def best(self, question: str, k: int, also: Sequence[str]) -> list[Hit]:
+        found = self.candidates(question, k, also)
+        known = found.known
+        scores = rerank(known, found.vectors) if self._steps.rerank else -np.arange(len(found.at), dtype=np.float32)
+        order = np.lexsort((found.at, -scores))[:k]
+        ranks = {name: {p: r for r, p in enumerate(one, start=1)} for name, one in found.orders.items()}
+        sure = sureness(known, found.trusted)
+        return [
+            _hit(
+                self._snapshot,
+                passage := int(found.at[i]),
+                score=float(scores[i]),
+                covered=float(known[i, _COVERED]),
+                near=float(known[i, _NEAR]),
+                sure=float(sure[i]),
+                ranks={name: one[passage] for name, one in ranks.items() if passage in one},
+                nearness=() if found.vector is None else self._near.each(passage, found.vector),
+            )
+            for i in order
+        ]
+
+    def candidates(self, question: str, k: int, also: Sequence[str]) -> Candidates:
+        """The passages that the orders put first together, at least `k`, with what is known of them."""
         told = asked(question, self._synonyms if self._steps.synonyms else None)
-        words, pairs, phrases, covered = self._words(told)
         orders: dict[str, list[int]] = {}
         if self._steps.words:
-            orders["words"] = _top(words + pairs, _DEEP)
-        nearest, vector = np.zeros(len(self._snapshot), np.float32), None
+            orders["words"] = _top(self._ordering(told), _DEEP)
+        nearest, vector = np.zeros(0, np.float32), None
         if self._steps.vectors and self._embedder is not None and self._near.size:
             vector = self._embedder.question(question)
             nearest = self._near.nearest(vector, self._seen)
             orders["vectors"] = _top(nearest, _DEEP)
         for number, wording in enumerate(also):
-            more, pair, *_ = self._words(asked(wording, None))
-            orders[f"wording {number + 1}"] = _top(more + pair, _DEEP)
-        fused = fuse(list(orders.values()))[: max(_RERANKED, k)]
-        if not fused:
-            return []
-        at = np.asarray(fused)
-        if self._steps.rerank:
-            scores = rerank(self._features(question, at, (words, pairs, phrases, covered), nearest, vector))
-        else:
-            scores = -np.arange(len(fused), dtype=np.float32)
-        order = np.lexsort((at, -scores))[:k]
-        ranks = {name: {p: r for r, p in enumerate(found, start=1)} for name, found in orders.items()}
-        found = [
-            _hit(
-                self._snapshot,
-                int(at[i]),
-                float(scores[i]),
-                float(covered[at[i]]),
-                float(nearest[at[i]]),
-                {name: found[int(at[i])] for name, found in ranks.items() if int(at[i]) in found},
-            )
-            for i in order
-        ]
-        if vector is None:
-            return found
-        return [replace(hit, nearness=self._near.each(hit.passage, vector)) for hit in found]
+            orders[f"wording {number + 1}"] = _top(self._ordering(asked(wording, None)), _DEEP)
+        at = np.asarray(fuse(list(orders.values()))[: max(_RERANKED, k)], np.int64)
+        found = Candidates(at, np.zeros((len(at), len(FEATURES)), np.float32), orders, vector)
+        found.trusted = vector is not None and self._embedder is not None and self._embedder.name == Local.name
+        self._know(found, told, nearest)
+        return found
 
-    def _features(
-        self,
-        question: str,
-        at: NDArray[np.int64],
-        sums: tuple[Scores, Scores, Scores, Scores],
-        nearest: Scores,
-        vector: Scores | None,
-    ) -> Features:
-        words, pairs, phrases, covered = (values[at] for values in sums)
-        holds = wanted(question)
-        texts = [self._snapshot.record(int(passage))["text"] for passage in at] if holds else []
-        fitting = np.asarray([bool(holds and holds.search(text)) for text in texts] or np.zeros(len(at)), np.float32)
-        about = np.zeros(len(at), np.float32) if vector is None else self._near.about(at, vector)
-        return Features(words, pairs, phrases, covered, nearest[at], about, fitting)
+    def _know(self, found: Candidates, told: Asked, nearest: Scores) -> None:
+        """Fill in what is known of the candidates. BM25 sums count relative to the best candidate's."""
+        at, known = found.at, self._sums(told, found.at)
+        for name in ("words", "pairs", "phrases"):
+            known[name] = known[name] / max(float(known[name].max(initial=0.0)), 1e-6)
+        for name in ("words", "vectors"):
+            ranks = {passage: rank for rank, passage in enumerate(found.orders.get(name, ()), start=1)}
+            known[f"by_{name}"] = np.asarray([1 / ranks.get(int(p), 2 * _DEEP) for p in at], np.float32)
+        known["near"] = known["about"] = known["second"] = np.zeros(len(at), np.float32)
+        if found.vector is not None:
+            known["near"] = nearest[at]
+            known["about"], known["second"] = self._near.about(at, found.vector)
+        rarities = [self._rarity(self._postings(term).holders) for term in told.words]
+        looked = evidence(told, rarities, [self._snapshot.record(int(passage)) for passage in at])
+        known |= dict(zip(EVIDENCE, looked.T, strict=True))
+        for column, name in enumerate(FEATURES):
+            found.known[:, column] = known[name]
 
-    def _words(self, told: Asked) -> tuple[Scores, Scores, Scores, Scores]:
-        """BM25 of words, of pairs of characters and of phrases, and the share of words found."""
-        size = len(self._snapshot)
-        words, pairs, phrases, covered = (np.zeros(size, np.float32) for _ in range(4))
+    def _weighted(self, told: Asked) -> Iterator[tuple[str, str, float]]:
+        """What BM25 sums: the sum that a term belongs to, the term, its weight."""
+        yield from (("words", term, 1.0) for term in told.words)
+        yield from (("words", term, 0.5) for term in told.readings)
+        yield from (("words" if term.startswith("w:") else "pairs", term, weight) for term, weight in told.more)
+        yield from (("pairs", term, 1.0) for term in told.pairs)
+
+    def _ordering(self, told: Asked) -> Scores:
+        """BM25 of words and pairs together, of every passage; of frequent terms only where the others stand out.
+
+        Rare terms come first. When as many postings were read as `_POSTINGS`, each further term is looked up for the
+        `_STANDING` best passages alone: what stands in a large part of all passages hardly tells them apart.
+        """
+        total = np.zeros(len(self._snapshot), np.float32)
+        every = [(self._postings(term), weight) for _, term, weight in self._weighted(told)]
+        every.sort(key=lambda one: len(one[0].holders))
+        read, at = 0, 0
+        while at < len(every) and (not read or read + len(every[at][0].holders) <= _POSTINGS):
+            found, weight = every[at]
+            total[found.holders] += weight * self._shares(found)
+            read, at = read + len(found.holders), at + 1
+        if at < len(every):
+            standing = np.flatnonzero(total)
+            if len(standing) > _STANDING:
+                standing = np.sort(standing[np.argpartition(-total[standing], _STANDING)[:_STANDING]])
+            for found, weight in every[at:]:
+                total[standing] += weight * self._shares_at(found, standing)
+        return total
+
+    def _sums(self, told: Asked, at: NDArray[np.int64]) -> dict[str, Scores]:
+        """BM25 of words, of pairs of characters and of phrases at some passages, and the share of words found there."""
+        sums = {name: np.zeros(len(at), np.float32) for name in ("words", "pairs", "phrases", "covered")}
+        for name, term, weight in (*self._weighted(told), *(("phrases", term, 1.0) for term in told.phrases)):
+            sums[name] += weight * self._shares_at(self._postings(term), at)
         whole = 0.0
         for term in told.words:
-            whole += self._add(term, 1.0, words, covered)
-        for term in told.readings:
-            self._add(term, 0.5, words)
-        for term, weight in told.more:
-            self._add(term, weight, words if term.startswith("w:") else pairs)
-        for term in told.pairs:
-            self._add(term, 1.0, pairs)
-        for term in told.phrases:
-            self._add(term, 1.0, phrases)
-        self._stand_in(told, covered)
+            found = self._postings(term)
+            rarity = self._rarity(found.holders)
+            sums["covered"] += rarity * _among(at, found.holders)
+            whole += rarity
+        self._stand_in(told, at, sums["covered"])
         if whole:
-            covered /= whole
-        return words, pairs, phrases, covered
+            sums["covered"] /= whole
+        return sums
 
-    def _stand_in(self, told: Asked, covered: Scores) -> None:
+    def _stand_in(self, told: Asked, at: NDArray[np.int64], covered: Scores) -> None:
         """Count a word of the question as found where a form of the term list stands for it."""
         for meant, forms in told.alike:
-            missing = [self._holding(term) for term in meant if term in told.words]
-            both = [self._holding(form) for form in forms]
+            missing = [self._postings(term).holders for term in meant if term in told.words]
+            both = [_among(at, self._postings(form).holders) for form in forms]
             if not both or not missing:
                 continue
-            at = reduce(np.intersect1d, both)
+            here = np.logical_and.reduce(both)
             for holders in missing:
-                rarity = self._rarity(len(holders))
-                covered[np.setdiff1d(at, holders)] += rarity
+                covered[here & ~_among(at, holders)] += self._rarity(holders)
 
-    def _holding(self, term: str) -> NDArray[np.int32]:
-        """The visible passages that hold a term."""
-        holders, _ = self._snapshot.postings(number_of(term))
-        return np.asarray(holders[self._seen[holders]])
+    def _postings(self, term: str) -> Postings:
+        """The visible passages that hold a term, and how often it stands there."""
+        if term not in self._read:
+            holders, counts = self._snapshot.postings(number_of(term))
+            if self._size < len(self._seen):
+                keep = self._seen[holders]
+                holders, counts = holders[keep], counts[keep]
+            self._read[term] = Postings(holders, counts)
+        return self._read[term]
 
-    def _rarity(self, holders: int) -> float:
-        return float(np.log1p((self._size - holders + 0.5) / (holders + 0.5)))
+    def _rarity(self, holders: NDArray[np.int32]) -> float:
+        return float(np.log1p((self._size - len(holders) + 0.5) / (len(holders) + 0.5)))
 
-    def _add(self, term: str, weight: float, into: Scores, present: Scores | None = None) -> float:
-        """Add a term's share to each visible passage that holds it; its rarity among them."""
-        holders, counts = self._snapshot.postings(number_of(term))
-        keep = self._seen[holders]
-        holders, counts = holders[keep], counts[keep]
-        rarity = self._rarity(len(holders))
-        if len(holders):
-            often = counts.astype(np.float32)
-            damping = _K1 * (1 - _B + _B * self._snapshot.lengths[holders] / self._mean)
-            into[holders] += weight * rarity * often * (_K1 + 1) / (often + damping)
-            if present is not None:
-                present[holders] += rarity
-        return rarity
+    def _shares(self, found: Postings) -> Scores:
+        """A term's share in the score of each passage that holds it."""
+        often = found.counts.astype(np.float32)
+        damping = np.float32(_K1 * (1 - _B)) + np.float32(_K1 * _B / self._mean) * self._snapshot.lengths[found.holders]
+        return np.asarray(np.float32(self._rarity(found.holders) * (_K1 + 1)) * often / (often + damping), np.float32)
+
+    def _shares_at(self, found: Postings, at: NDArray[np.int64]) -> Scores:
+        """A term's share in the score of some passages, 0 where it does not stand."""
+        out = np.zeros(len(at), np.float32)
+        inside = _among(at, found.holders)
+        if inside.any():
+            rarity, held = self._rarity(found.holders), np.searchsorted(found.holders, at[inside])
+            often = found.counts[held].astype(np.float32)
+            damping = _K1 * (1 - _B + _B * self._snapshot.lengths[found.holders[held]] / self._mean)
+            out[inside] = rarity * (_K1 + 1) * often / (often + damping)
+        return out
+
+
+def _among(at: NDArray[np.int64], holders: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which of `at` are among `holders`, which are in order."""
+    place = np.searchsorted(holders, at)
+    inside = np.asarray(place < len(holders), bool)
+    inside[inside] = holders[place[inside]] == at[inside]
+    return inside
 
 
 def _top(scores: Scores, k: int) -> list[int]:
     """The `k` best passages with a score above 0, of equals the lower number first."""
-    k = min(k, len(scores))
-    at = np.argpartition(-scores, k - 1)[:k] if k < len(scores) else np.arange(len(scores))
-    if k < len(scores):
-        at = np.flatnonzero(scores >= scores[at].min()) if scores[at].min() > 0 else at
-    at = at[scores[at] > 0]
+    at = np.flatnonzero(scores > 0)
+    if len(at) > k:
+        found = scores[at]
+        at = at[found >= np.partition(found, -k)[-k]]
     return [int(p) for p in at[np.lexsort((at, -scores[at]))][:k]]
 
 
-def _hit(snapshot: Snapshot, passage: int, score: float, covered: float, near: float, ranks: dict[str, int]) -> Hit:
+def _hit(snapshot: Snapshot, passage: int, **found: Any) -> Hit:
     record: dict[str, Any] = snapshot.record(passage)
     told = snapshot.documents[int(snapshot.document_of[passage])]
     about = told["about"]
@@ -357,14 +461,12 @@ def _hit(snapshot: Snapshot, passage: int, score: float, covered: float, near: f
         source=about["source"],
         fund=about["fund"],
         as_of=told["as_of"],
+        version=told["as_of"] if about.get("file", True) else "",
         headings=tuple(record["headings"]),
         clause=record["clause"],
         page=record["page"],
         place=(first, last, start),
         text=record["text"],
         sentences=tuple((a, b) for a, b in record["sentences"]),
-        score=score,
-        covered=covered,
-        near=near,
-        ranks=ranks,
+        **found,
     )

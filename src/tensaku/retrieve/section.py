@@ -29,8 +29,10 @@ class Retrieve(Section):
     """A short name; clients ask for the model rag:NAME."""
     documents: tuple[Documents, ...] = ()
     """Folders, as in [[retrieve.documents]] with path = "rules" and name = "rules"; none: nothing is searched."""
+    finals: str = Field("", pattern=r"^$|^[\w][\w-]*$")
+    """Search the desk's own published comments too, as a source of this name, each by whoever may see its fund."""
     rights: str = ""
-    """File that says who may see which document; empty: everybody sees everything."""
+    """File that says who may see which documents, files and funds, and so use which models; empty: everybody all."""
     terms: str = ""
     """File of words that mean the same, as in "受益者" = ["投資家"]; empty: the task's names alone."""
     embedding: dict[str, Any] = Field(default_factory=lambda: {"model": "local"})
@@ -52,8 +54,16 @@ class Retrieve(Section):
     keywords: bool = False
     """Search for the question's keywords as well."""
     answers: Literal["extract", "model"] = "extract"
-    """Quote the sentences that answer, or have the served model word them; what it words must be borne out."""
+    """Quote the sentences that answer, or have a model word them; what it words must be borne out."""
+    engine: dict[str, Any] = Field(default_factory=dict)
+    """What words the answers, as in { engine = "openai", url = "http://gpu-host:8000/v1", model = "NAME" }; empty: the
+    base model that is served."""
     unsupported: Literal["remove", "mark"] = "remove"
     """What becomes of a model's sentence that its source does not bear out."""
-    sure: float = Field(0.55, ge=0, le=1)
+    sure: float = Field(0.3, ge=0, le=1)
     """Below this confidence in the best passage the answer is "not found"."""
+
+    @property
+    def searched(self) -> bool:
+        """Whether there is anything to search."""
+        return bool(self.documents or self.finals)

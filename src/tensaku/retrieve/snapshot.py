@@ -13,8 +13,10 @@ import json
 import mmap
 import os
 import shutil
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
 from tensaku.retrieve.catalogue import Catalogue, Kept
+from tensaku.retrieve.postings import Rows, write_postings
 from tensaku.store.seal import fsync_folder
 
 __all__ = ["Snapshot", "faults_of", "open_current", "seal"]
@@ -44,9 +47,11 @@ class _Span:
 
 def _spans(versions: list[Kept]) -> Iterator[_Span]:
     """Each version with the days on which it is the one that counts: from its own day until that of the next."""
-    for number, kept in enumerate(versions):
-        later = [v.as_of for v in versions[number + 1 :] if v.document == kept.document and v.as_of > kept.as_of]
-        yield _Span(kept, _day(kept.as_of), _day(min(later)) if later else _FOREVER)
+    for _, found in groupby(versions, key=lambda kept: kept.document):
+        same = list(found)  # of one document, by day
+        for number, kept in enumerate(same):
+            later = next((v.as_of for v in same[number + 1 :] if v.as_of > kept.as_of), "")
+            yield _Span(kept, _day(kept.as_of), _day(later) if later else _FOREVER)
 
 
 def seal(catalogue: Catalogue, folder: Path, settings: str, model: str, dims: int) -> str:
@@ -88,52 +93,30 @@ def seal(catalogue: Catalogue, folder: Path, settings: str, model: str, dims: in
 
 
 def _write(catalogue: Catalogue, scratch: Path, dims: int) -> None:
-    terms: list[NDArray[np.uint64]] = []
-    counts: list[NDArray[np.uint8]] = []
-    vectors: list[NDArray[np.int8]] = []
-    per_passage: list[int] = []
-    lengths: list[int] = []
-    documents: list[int] = []
-    places: list[int] = [0]
-    rows: list[int] = []
-    kept_rows: list[dict[str, Any]] = []
-    with (scratch / "passages.jsonl").open("wb") as file:
+    per_passage, lengths, rows, documents, places = array("q"), array("f"), array("q"), array("l"), array("q", [0])
+    told: list[dict[str, Any]] = []
+    terms, counts = Rows(scratch / "every-term.part", np.uint64), Rows(scratch / "every-count.part", np.uint8)
+    vectors = Rows(scratch / "vectors.npy", np.int8, dims or 1)
+    with (scratch / "passages.jsonl").open("wb") as file, terms, counts, vectors:
         for number, span in enumerate(_spans(catalogue.versions())):
             kept = span.kept
-            told = {"path": kept.path, "document": kept.document, "as_of": kept.as_of, "about": kept.about}
-            kept_rows.append({**told, "since": span.since, "until": span.until})
+            about = {"path": kept.path, "document": kept.document, "as_of": kept.as_of, "about": kept.about}
+            told.append({**about, "since": span.since, "until": span.until})
             for entry in catalogue.entries(kept.id):
                 places.append(places[-1] + file.write(json.dumps(entry.record, ensure_ascii=False).encode() + b"\n"))
-                terms.append(entry.terms)
-                counts.append(entry.counts)
-                vectors.append(entry.vectors)
+                terms.write(entry.terms)
+                counts.write(entry.counts)
+                vectors.write(entry.vectors)
                 per_passage.append(len(entry.terms))
-                lengths.append(int(entry.counts.sum()))
+                lengths.append(float(entry.counts.sum()))
                 rows.append(len(entry.vectors) // dims if dims else 0)
                 documents.append(number)
-    (scratch / "documents.json").write_text(json.dumps(kept_rows, ensure_ascii=False) + "\n", encoding="utf-8")
+    (scratch / "documents.json").write_text(json.dumps(told, ensure_ascii=False) + "\n", encoding="utf-8")
     np.save(scratch / "places.npy", np.asarray(places, np.int64))
     np.save(scratch / "documents.npy", np.asarray(documents, np.int32))
     np.save(scratch / "lengths.npy", np.asarray(lengths, np.float32))
-    _write_postings(scratch, terms, counts, per_passage)
-    empty = np.zeros(0, np.int8)
-    np.save(scratch / "vectors.npy", np.concatenate([empty, *vectors]).reshape(-1, dims or 1))
+    write_postings(scratch, terms, counts, np.asarray(per_passage, np.int64))
     np.save(scratch / "vector_passages.npy", np.repeat(np.arange(len(rows), dtype=np.int32), rows))
-
-
-def _write_postings(
-    scratch: Path, terms: list[NDArray[np.uint64]], counts: list[NDArray[np.uint8]], per_passage: list[int]
-) -> None:
-    """The inverted index: terms in order, where the passages of each begin, the passages, how often it stands there."""
-    every = np.concatenate([np.zeros(0, np.uint64), *terms])
-    order = np.argsort(every, kind="stable")
-    every = every[order]
-    first = np.flatnonzero(np.concatenate([[True], every[1:] != every[:-1]])) if len(every) else np.zeros(0, int)
-    np.save(scratch / "terms.npy", every[first])
-    np.save(scratch / "starts.npy", np.concatenate([first, [len(every)]]).astype(np.int64))
-    holders = np.repeat(np.arange(len(per_passage), dtype=np.int32), per_passage)
-    np.save(scratch / "holders.npy", holders[order])
-    np.save(scratch / "counts.npy", np.concatenate([np.zeros(0, np.uint8), *counts])[order])
 
 
 def _sha256(path: Path) -> str:
@@ -147,6 +130,7 @@ class Snapshot:
     Attributes:
         model: what made the vectors.
         documents: of each version its path, document, as_of, about, and the days `since` and `until` which it counts.
+        paths: the path of each.
         document_of: passage -> number of its version.
         lengths: terms of each passage.
         vectors, vector_passages: rows of 8-bit numbers (127 is 1), and the passage that each belongs to.
@@ -157,6 +141,7 @@ class Snapshot:
         self.manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         self.model: str = self.manifest["model"]
         self.documents: list[dict[str, Any]] = json.loads((folder / "documents.json").read_text(encoding="utf-8"))
+        self.paths = [d["path"] for d in self.documents]
         self.document_of = np.load(folder / "documents.npy")
         self.lengths = np.load(folder / "lengths.npy")
         self._places = np.load(folder / "places.npy", mmap_mode="r")

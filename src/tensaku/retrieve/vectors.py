@@ -13,6 +13,10 @@ _EXACT = 150_000
 """Up to so many vectors are compared one by one in float32 (230 MB at 384 numbers each)."""
 _KEPT = 4_000
 """Of more, so many whose signs agree most are compared exactly."""
+_FIRST, _LEFT = 2, 40
+"""Words of signs that are compared of every vector, and how many times `_KEPT` are left for the others."""
+_BLOCK = 65_536
+"""Vectors compared at a time: their signs stay in the processor's cache."""
 
 Scores = NDArray[np.float32]
 
@@ -36,7 +40,7 @@ class Near:
             self._exact = vectors.astype(np.float32) / np.float32(127)
         elif self.size:
             self._middle = np.asarray(vectors[:: max(1, self.size // 10_000)], np.float32).mean(axis=0)
-            self._signs = _signs(vectors, self._middle)
+            self._signs = np.ascontiguousarray(_signs(vectors, self._middle).T)
 
     def nearest(self, question: Scores, seen: NDArray[np.bool_]) -> Scores:
         """For each passage the cosine of its sentence nearest to the question; 0 where not `seen` or far away."""
@@ -45,27 +49,40 @@ class Near:
             cosines = self._exact @ question
             found[self._owners[self._starts]] = np.maximum.reduceat(cosines, self._starts)
         elif self._signs is not None:
-            wanted = _signs(np.rint(question[None] * 127).astype(np.int8), self._middle)[0]
-            apart = np.zeros(self.size, np.uint16)
-            for column, word in enumerate(wanted):
-                apart += np.bitwise_count(self._signs[:, column] ^ word)
-            apart[~seen[self._owners]] = 65_535
-            at = np.argpartition(apart, min(_KEPT, self.size - 1))[:_KEPT]
+            at = self._agreeing(_signs(np.rint(question[None] * 127).astype(np.int8), self._middle)[0], seen)
             cosines = np.asarray(self._vectors[at], np.float32) @ question / 127
             np.maximum.at(found, self._owners[at], cosines)
         found[~seen] = 0.0
         return found
 
-    def about(self, passages: NDArray[Any], question: Scores) -> Scores:
-        """For each passage the cosine of the question with all its sentences together."""
-        found = np.zeros(len(passages), np.float32)
+    def _agreeing(self, wanted: NDArray[np.uint64], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The `_KEPT` visible vectors whose signs agree most: by the first words, then, of the best, by all."""
+        assert self._signs is not None
+        shown = None if seen.all() else seen[self._owners]
+        apart = np.empty(self.size, np.uint8)
+        for start in range(0, self.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            same = np.bitwise_count(self._signs[:_FIRST, block] ^ wanted[:_FIRST, None])
+            np.add.reduce(same, axis=0, dtype=np.uint8, out=apart[block])
+        if shown is not None:
+            apart[~shown] = 255
+        line = np.searchsorted(np.cumsum(np.bincount(apart, minlength=256)), _LEFT * _KEPT)
+        at = np.flatnonzero(apart <= min(int(line), 254))
+        full = np.bitwise_count(self._signs[:, at] ^ wanted[:, None]).sum(axis=0, dtype=np.uint16)
+        return at[np.argpartition(full, _KEPT)[:_KEPT]] if len(at) > _KEPT else at
+
+    def about(self, passages: NDArray[Any], question: Scores) -> tuple[Scores, Scores]:
+        """For each passage the cosine of the question with all its sentences together, and with its second nearest."""
+        found, second = np.zeros(len(passages), np.float32), np.zeros(len(passages), np.float32)
         low = np.searchsorted(self._owners, passages)
         high = np.searchsorted(self._owners, passages, side="right")
         for number, (first, end) in enumerate(zip(low, high, strict=True)):
             if end > first:
-                middle = np.asarray(self._vectors[first:end], np.float32).mean(axis=0)
+                rows = np.asarray(self._vectors[first:end], np.float32)
+                middle = rows.mean(axis=0)
                 found[number] = float(middle @ question) / max(float(np.linalg.norm(middle)), 1e-6)
-        return found
+                second[number] = np.sort(rows @ question / 127)[-min(2, end - first)]
+        return found, second
 
     def each(self, passage: int, question: Scores) -> tuple[float, ...]:
         """The cosine of each sentence of a passage with the question."""

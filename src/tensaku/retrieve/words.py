@@ -79,6 +79,8 @@ class Asked:
     more: tuple[tuple[str, float], ...] = ()
     alike: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
     """Words of the question, and words that together mean the same."""
+    surfaces: tuple[str, ...] = ()
+    """Each of `words` as it is written in the question."""
 
 
 def asked(text: str, synonyms: Synonyms | None = None) -> Asked:
@@ -86,15 +88,18 @@ def asked(text: str, synonyms: Synonyms | None = None) -> Asked:
     content = _content(text)
     kept = [word for word in content if not _ASKING.fullmatch(word[0]) and word[1] not in _EMPTY] or content
     bare = _TAIL.sub("", _WH.sub(" ", folded(text)))
-    words = tuple(dict.fromkeys(f"w:{normal}" for _, normal, _ in kept))
+    words: dict[str, str] = {}
+    for surface, normal, _ in kept:
+        words.setdefault(f"w:{normal}", surface)
     return Asked(
         text,
-        words,
+        tuple(words),
         tuple(f"b:{pair}" for pair in _pairs(bare) if pair.strip() == pair),
         tuple(dict.fromkeys(f"p:{a[1]}|{b[1]}" for a, b in pairwise(kept))),
         tuple(dict.fromkeys(f"r:{r}" for s, _, r in kept if _KANA.fullmatch(s) and len(r) > 2)),
         synonyms.of(text) if synonyms else (),
         synonyms.alike(text) if synonyms else (),
+        tuple(words.values()),
     )
 
 

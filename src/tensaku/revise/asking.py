@@ -11,7 +11,7 @@ from functools import partial
 from tensaku.engines.protocol import Engine, Piece, Request, Stream
 from tensaku.errors import EngineError, UsageError
 from tensaku.records import Message, Revision
-from tensaku.retrieve import Examples
+from tensaku.retrieve import Examples, Guides
 from tensaku.revise.question import ROOM, language_of, messages, question, stops
 from tensaku.text import Names, Required, StyleRule, compare
 
@@ -47,8 +47,9 @@ class Job:
     `provenance` goes into every revision beside what the engine says of itself. `max_tokens` bounds an answer; it is
     further bounded by the draft's own length, since a revision is not much longer than its draft. `language` is that of
     the texts, for those who show them. With `examples`, every question quotes past pairs, as many of them as the
-    engine's context holds. `facts_safe`: where the engine can, no number is written that does not stand in the
-    question. `style` and `required` are the house's rules, for those who check a text by them.
+    engine's context holds. With `guides`, it also tells what the house's rules and terms say of the draft.
+    `facts_safe`: where the engine can, no number is written that does not stand in the question. `style` and `required`
+    are the house's rules, for those who check a text by them.
     """
 
     instruction: str
@@ -58,6 +59,7 @@ class Job:
     max_tokens: int = 512
     provenance: Mapping[str, str] = field(default_factory=dict)
     examples: Examples | None = None
+    guides: Guides | None = None
     facts_safe: bool = True
     style: Sequence[StyleRule] = ()
     required: Sequence[Required] = ()
@@ -130,7 +132,7 @@ def start(engine: Engine, job: Job, draft: DraftText, *, temperature: float = 0.
     check_draft(draft.text)
     check_month(draft.as_of)
     longest = min(job.max_tokens, len(draft.text) + ROOM)
-    asked, quoted = _asked(engine, job, draft, longest)
+    asked, more = _asked(engine, job, draft, longest)
     stop = () if job.examples is None else stops(job.examples, language_of(job.instruction))
     known = question(draft.text, draft.fund, draft.section, draft.as_of, language_of(job.instruction))
     request = Request(
@@ -143,21 +145,27 @@ def start(engine: Engine, job: Job, draft: DraftText, *, temperature: float = 0.
         seed=seed,
         facts=known if job.facts_safe and "facts" in getattr(engine, "can", ()) else None,
     )
-    more = {} if job.examples is None else {"examples": str(quoted)}
     return Revising(engine.submit(request), engine, job, draft, more)
 
 
-def _asked(engine: Engine, job: Job, draft: DraftText, longest: int) -> tuple[tuple[Message, ...], int]:
-    """The question, and how many examples it quotes: as many of the job's as leave room for an answer of `longest`."""
+def _asked(engine: Engine, job: Job, draft: DraftText, longest: int) -> tuple[tuple[Message, ...], dict[str, str]]:
+    """The question, and how many examples and guides it holds: as many as leave room for an answer of `longest`.
+
+    Where there is not room for all, guides go first, the least like the draft before the others.
+    """
     ask = partial(messages, job.instruction, draft.text, fund=draft.fund, section=draft.section, as_of=draft.as_of)
-    if job.examples is None:
-        return ask(), 0
-    quoted = job.examples.nearest(draft.text, draft.section, draft.fund)
+    quoted = job.examples.nearest(draft.text, draft.section, draft.fund) if job.examples else []
+    guides = job.guides.called_for(draft.text) if job.guides else []
     while True:
-        asked = ask(examples=quoted)
-        if not quoted or engine.measure(asked) + longest <= engine.context:
-            return asked, len(quoted)
-        quoted = job.examples.without_farthest(quoted)
+        asked = ask(examples=quoted, guides=guides)
+        if not (quoted or guides) or engine.measure(asked) + longest <= engine.context:
+            break
+        if guides:
+            guides = guides[:-1]
+        elif job.examples is not None:
+            quoted = job.examples.without_farthest(quoted)
+    told = {"examples": str(len(quoted))} if job.examples is not None else {}
+    return asked, told | ({"guides": str(len(guides))} if job.guides is not None else {})
 
 
 def revise_many(engine: Engine, job: Job, drafts: Iterable[DraftText], *, at_once: int = 8) -> Iterator[Revision]:

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from tensaku.engines.protocol import Piece, Stream, TokenScore
 from tensaku.engines.protocol import Request as Asked
 from tensaku.errors import EngineError
-from tensaku.records import Usage
+from tensaku.records import Message, ToolCall, Usage
 from tensaku.serve.asks import Writes
 from tensaku.serve.errors import ClientLeft, WireError
 from tensaku.serve.flow import flow
@@ -72,6 +72,7 @@ class _Writing:
         self._begun: Stream | None = None
         self._first: float | None = None
         self.text = ""
+        self.calls: list[ToolCall] = []
         self.scores: list[TokenScore] | None = None if asked.logprobs is None else []
         self.usage = Usage(0, 0)
         self.recorded = False
@@ -89,7 +90,7 @@ class _Writing:
                     yield piece
                 return
             except EngineError as error:
-                again = not last and error.retryable and not self.text and not self._ticket.cancelled
+                again = not last and error.retryable and not (self.text or self.calls) and not self._ticket.cancelled
                 self._ticket.failed(error, again)
                 if not again:
                     self._failed = True
@@ -113,13 +114,27 @@ class _Writing:
         stream, self._begun = self._begun or await self.begin(), None
         async with contextlib.aclosing(flow(stream, stream.cancel)) as pieces:
             async for piece in pieces:
-                if self._first is None and piece.text:
+                if self._first is None and (piece.text or piece.calls):
                     self._first = self._ticket.seconds
                 self.text += piece.text
+                self._add_calls(piece)
                 if self.scores is not None:
                     self.scores += piece.scores
                 yield piece
         self.usage = stream.usage or self.usage
+
+    def _add_calls(self, piece: Piece) -> None:
+        for call in piece.calls:
+            if call.number == len(self.calls):
+                self.calls.append(ToolCall(call.id, call.name, call.arguments))
+            else:
+                begun = self.calls[call.number]
+                self.calls[call.number] = begun._replace(arguments=begun.arguments + call.arguments)
+
+    @property
+    def told(self) -> str:
+        """How it ended, in the wire's word."""
+        return "tool_calls" if self.calls and self.finish == "stop" else self.finish
 
     @property
     def finish(self) -> str:
@@ -138,10 +153,11 @@ class _Writing:
         if not self.recorded:
             self.recorded = True
             asked, ticket = self._asked, self._ticket
-            turns = [{"role": m.role, "content": m.content} for m in asked.messages]
+            turns = [_turn(message) for message in asked.messages]
             prompt = asked.text if asked.text is not None else json.dumps(turns, ensure_ascii=False)
             usage = (self._stream.usage if self._stream is not None else None) or self.usage
-            await ticket.record(prompt, self.text, self.finish, usage, self._first, ticket.made_by)
+            answer = self.text + "".join(json.dumps(call._asdict(), ensure_ascii=False) for call in self.calls)
+            await ticket.record(prompt, answer, self.finish, usage, self._first, ticket.made_by)
 
 
 class Answering:
@@ -179,7 +195,8 @@ class Answering:
         async with contextlib.aclosing(self._merged()) as pieces:
             async for _ in pieces:
                 pass
-        choices = [self._shape.choice(i, w.text, w.finish, w.scores) for i, w in enumerate(self._writings)]
+        shape = self._shape
+        choices = [shape.choice(i, w.text, w.told, w.scores, w.calls) for i, w in enumerate(self._writings)]
         body = {**self._head, "object": self._shape.name, "choices": choices, "usage": usage_of(self._usage())}
         return JSONResponse(body, headers=self._headers)
 
@@ -232,6 +249,19 @@ class Answering:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _given(self) -> AsyncGenerator[tuple[int, Piece | None], None]:
+        """The pieces as they come; of a release whose answers are counted, once all of them are in the ledger.
+
+        Or a client would have read what the count then refuses, or what a killed server never counted.
+        """
+        async with contextlib.aclosing(self._merged()) as pieces:
+            if self._ticket.counted:
+                for one in [piece async for piece in pieces]:
+                    yield one
+            else:
+                async for one in pieces:
+                    yield one
+
     async def _next(self, items: asyncio.Queue[tuple[int, Any]]) -> tuple[int, Any]:
         try:
             async with asyncio.timeout(max(0.0, self._ticket.deadline - time.monotonic())):
@@ -252,13 +282,13 @@ class Answering:
             if (first := shape.first(number)) is not None:
                 yield _event({**head, "choices": [first], **counts})
         try:
-            async with contextlib.aclosing(self._merged()) as pieces:
+            async with contextlib.aclosing(self._given()) as pieces:
                 async for number, piece in pieces:
                     if piece is None:
-                        choice = shape.last(number, self._writings[number].finish)
-                    elif piece.text or piece.scores:
+                        choice = shape.last(number, self._writings[number].told)
+                    elif piece.text or piece.scores or piece.calls:
                         asked = self._writings[number].scores is not None
-                        choice = shape.piece(number, piece.text, piece.scores if asked else None)
+                        choice = shape.piece(number, piece.text, piece.scores if asked else None, piece.calls)
                     else:
                         continue
                     yield _event({**head, "choices": [choice], **counts})
@@ -275,7 +305,16 @@ class Answering:
     def _usage(self) -> Usage:
         """The counts of all answers together; their prompt is one."""
         found = [writing.usage for writing in self._writings]
-        return replace(sum(found, Usage(0, 0)), prompt=found[0].prompt)
+        cached = min(usage.cached for usage in found)
+        return replace(sum(found, Usage(0, 0)), prompt=found[0].prompt, cached=cached)
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A message as it is written down."""
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.calls:
+        turn["calls"] = [call._asdict() for call in message.calls]
+    return turn | ({"call_id": message.call_id} if message.call_id else {})
 
 
 class _Events(Response):

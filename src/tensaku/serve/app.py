@@ -19,7 +19,7 @@ from tensaku.serve.guard import LOOPBACK, Guard
 from tensaku.serve.metrics import CONTENT_TYPE_LATEST
 from tensaku.serve.models import Served, provenance
 from tensaku.serve.rules import Rules
-from tensaku.serve.service import Service
+from tensaku.serve.service import Sees, Service
 from tensaku.serve.writing import Doors
 
 __all__ = ["build_app"]
@@ -38,6 +38,7 @@ def build_app(
     rules: Rules | None = None,
     ledger: Ledger | None = None,
     checks: Mapping[str, Callable[[], object]] | None = None,
+    sees: Sees | None = None,
 ) -> FastAPI:
     """The API over `engine`, to which a desk may be added.
 
@@ -52,10 +53,11 @@ def build_app(
         rules: the bounds; see `Rules`.
         ledger: API keys, and where answers are recorded; None: there are no keys and nothing is recorded.
         checks: further checks of readiness by name; one that raises makes `/readyz` answer 503 with its message.
+        sees: whether a person (empty: nobody) may know of a model, asked at each request; None: everybody of all.
     """
     app = FastAPI(title="Tensaku", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, hosts=hosts)
-    service = Service(engine, models, base, rules or Rules(), ledger)
+    service = Service(engine, models, base, rules or Rules(), ledger, sees)
     doors = Doors(service)
     app.state.drain, app.state.busy = service.drain, lambda: service.busy
     app.state.closing = [service.cancel_all]
@@ -73,8 +75,8 @@ def build_app(
         return JSONResponse(_card(service.engine, name, service.look_up(caller, name)[0]))
 
     async def metrics(request: Request) -> Response:
-        await service.doorman.check_metrics(request.headers)
-        return Response(service.metrics.page(), media_type=CONTENT_TYPE_LATEST)
+        caller = await service.doorman.check_metrics(request.headers)
+        return Response(service.counts(caller), media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok"})

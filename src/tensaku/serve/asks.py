@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tensaku.engines.protocol import Request
 from tensaku.errors import nearest
-from tensaku.records import Message
+from tensaku.records import Message, ToolCall
 from tensaku.serve.errors import WireError
+from tensaku.serve.tools import MOST_TOOLS, Call, Chosen, Tool, offered
 
 __all__ = ["Ask", "ChatAsk", "CompletionAsk", "EmbeddingAsk", "ReviseAsk", "StreamOptions", "Writes", "parse"]
 
@@ -90,11 +91,30 @@ def _plain(content: Text) -> str:
 
 
 class _Turn(_Strict):
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Text
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Text | None = None
+    tool_calls: list[Call] | None = None
+    tool_call_id: str | None = Field(default=None, max_length=200)
 
-    def message(self) -> Message:
-        return Message("system" if self.role == "developer" else self.role, _plain(self.content))
+    def message(self, at: int) -> Message:
+        """The same for an engine; `at` is its place, for what is wrong with it.
+
+        Raises:
+            WireError: 400, it has no content, or a field that does not go with its role.
+        """
+        where = f"messages.{at}"
+        if self.content is None and not (self.role == "assistant" and self.tool_calls):
+            what = f"'{where}.content' is missing"
+            raise WireError(400, what, code="missing_required_parameter", param=f"{where}.content")
+        if (self.role == "tool") != (self.tool_call_id is not None):
+            what = f"'{where}': the role 'tool' and 'tool_call_id' go together"
+            raise WireError(400, what, code="invalid_value", param=f"{where}.tool_call_id")
+        if self.tool_calls and self.role != "assistant":
+            what = f"'{where}': only an assistant calls tools"
+            raise WireError(400, what, code="invalid_value", param=f"{where}.tool_calls")
+        calls = tuple(ToolCall(c.id, c.function.name, c.function.arguments) for c in self.tool_calls or ())
+        said, answers = _plain(self.content or ""), self.tool_call_id or ""
+        return Message("system" if self.role == "developer" else self.role, said, calls, answers)
 
 
 class _Prediction(_Strict):
@@ -117,7 +137,7 @@ class _Format(_Strict):
 class ChatAsk(Writes):
     """One chat completion as it is asked for."""
 
-    no_effect = (*Ask.no_effect, "parallel_tool_calls", "verbosity", "reasoning_effort")
+    no_effect = (*Ask.no_effect, "verbosity", "reasoning_effort")
     refused = {
         "audio": _NOTHING,
         "frequency_penalty": _NOTHING,
@@ -126,8 +146,6 @@ class ChatAsk(Writes):
         "logit_bias": _NOTHING,
         "modalities": (None, ["text"]),
         "presence_penalty": _NOTHING,
-        "tool_choice": (None, "none", "auto"),
-        "tools": _NOTHING,
         "web_search_options": (None,),
     }
 
@@ -137,6 +155,9 @@ class ChatAsk(Writes):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     response_format: _Format | None = None
+    tools: list[Tool] | None = Field(default=None, max_length=MOST_TOOLS)
+    tool_choice: Literal["none", "auto", "required"] | Chosen | None = None
+    parallel_tool_calls: bool | None = None
 
     def request(self, adapter: str | None, max_tokens: int, number: int = 0) -> Request:
         """The same for an engine; `max_tokens` bounds the answer where the client names no bound.
@@ -148,12 +169,14 @@ class ChatAsk(Writes):
             raise WireError(
                 400, "'top_logprobs' goes with 'logprobs': true", code="invalid_value", param="top_logprobs"
             )
+        schema = self._schema()
         return Request(
-            messages=tuple(turn.message() for turn in self.messages),
+            messages=tuple(turn.message(at) for at, turn in enumerate(self.messages)),
             adapter=adapter,
             prediction=_plain(self.prediction.content) if self.prediction else None,
             logprobs=(self.top_logprobs or 0) if self.logprobs else None,
-            schema=self._schema(),
+            schema=schema,
+            **offered(self.tools, self.tool_choice, schema=schema is not None, parallel=self.parallel_tool_calls),
             **self.decoding(number, self.max_completion_tokens or self.max_tokens or max_tokens),
         )
 

@@ -32,6 +32,11 @@ class Caller:
         """Under whose name answers are recorded."""
         return self.key.person if self.key else SYSTEM
 
+    @property
+    def seen_as(self) -> str:
+        """Whose rights to documents and models hold: the key's person's; without a key, nobody's."""
+        return self.key.person if self.key else ""
+
     def may_ask(self, name: str, model: Served) -> bool:
         """Whether the key's scopes open the model that was asked for as `name`."""
         if model.parts:
@@ -78,8 +83,8 @@ class Doorman:
             raise WireError(401, message, code="invalid_api_key")
         return Caller(row)
 
-    async def check_metrics(self, headers: Mapping[str, str]) -> None:
-        """Let only those read the metrics who may.
+    async def check_metrics(self, headers: Mapping[str, str]) -> Caller:
+        """Let only those read the metrics who may; who it is.
 
         Raises:
             WireError: 401, or 403 for a key without the scope.
@@ -87,3 +92,4 @@ class Doorman:
         caller = await self.caller(headers)
         if caller.key is not None and caller.key.scopes and METRICS not in caller.key.scopes:
             raise WireError(403, "this key does not open the metrics", code="not_allowed")
+        return caller

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from tensaku.records import Usage
 from tensaku.serve.turns import Turns
@@ -31,7 +35,8 @@ class Metrics:
         self._answers = Counter(
             "tensaku_answers", "Answers, by arm and how they ended", (*_WHICH, "arm", "finish"), registry=held
         )
-        self._tokens = Counter("tensaku_tokens", "Tokens read and written", (*_WHICH, "kind"), registry=held)
+        about = "Tokens of prompts, those of them known before, and tokens written"
+        self._tokens = Counter("tensaku_tokens", about, (*_WHICH, "kind"), registry=held)
         self._guessed = Counter(
             "tensaku_prediction_tokens", "Tokens that predictions offered", (*_WHICH, "outcome"), registry=held
         )
@@ -53,6 +58,7 @@ class Metrics:
         """Count one answer. `which` is model, release and adapter; `first` the seconds to the first text, if any."""
         self._answers.labels(*which, arm, finish).inc()
         self._tokens.labels(*which, "prompt").inc(usage.prompt)
+        self._tokens.labels(*which, "cached").inc(usage.cached)
         self._tokens.labels(*which, "completion").inc(usage.completion)
         self._guessed.labels(*which, "accepted").inc(usage.accepted)
         self._guessed.labels(*which, "rejected").inc(usage.rejected)
@@ -62,6 +68,27 @@ class Metrics:
             if usage.completion > 1 and seconds > first:
                 self._speed.labels(*which).observe((usage.completion - 1) / (seconds - first))
 
-    def page(self) -> bytes:
-        """The metrics as Prometheus reads them."""
-        return generate_latest(self._registry)
+    def page(self, shown: Callable[[str, str], bool] | None = None) -> bytes:
+        """The metrics as Prometheus reads them; `shown` says for model and release whether their samples are."""
+        return generate_latest(self._registry if shown is None else _Part(self._registry, shown))
+
+
+class _Part(Collector):
+    """The samples of a registry that may be shown; those that name no model always are."""
+
+    def __init__(self, registry: CollectorRegistry, shown: Callable[[str, str], bool]) -> None:
+        self._registry, self._shown = registry, shown
+
+    def collect(self) -> Iterator[Metric]:
+        """Each metric with the samples that are left."""
+        known: dict[tuple[str, str], bool] = {}
+        for metric in self._registry.collect():
+            kept = []
+            for sample in metric.samples:
+                which = (sample.labels.get("model", ""), sample.labels.get("release", ""))
+                if "model" in sample.labels and which not in known:
+                    known[which] = self._shown(*which)
+                if "model" not in sample.labels or known[which]:
+                    kept.append(sample)
+            metric.samples = kept
+            yield metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, overload
 
@@ -14,13 +14,15 @@ from tensaku.errors import NotFound
 from tensaku.retrieve import Examples
 from tensaku.revise import Job
 
-__all__ = ["BASE", "Arm", "Lineup", "Served", "find", "fingerprint", "provenance"]
+__all__ = ["BASE", "SUM", "Arm", "Lineup", "Served", "find", "fingerprint", "open_to_all", "provenance"]
 
 Arm = Literal["champion", "challenger", ""]
 """The part a release plays: it answers, or it is tried on a share of the questions; empty for all else."""
 
 BASE = "base"
 """The name by which the base model alone is asked for."""
+SUM = "sum"
+"""The name under which answers of added-up adapters are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class Served:
     arm: Arm = ""
     parts: tuple[Served, ...] = ()
     """The releases whose adapters are added up in this one."""
+
+
+def open_to_all(model: Served) -> bool:
+    """Where there are no barriers."""
+    return True
 
 
 class Lineup(Sequence[Served]):
@@ -74,10 +81,10 @@ class Lineup(Sequence[Served]):
         with self._lock:
             self._now, self._share, self._owed, self.base = tuple(models), share, 0.0, base
 
-    def choose(self, name: str) -> Served | None:
-        """Who answers the next question for `name`, or None if it is nobody's."""
+    def choose(self, name: str, sees: Callable[[Served], bool] = open_to_all) -> Served | None:
+        """Who answers the next question for `name` of somebody who `sees` it, or None if it is nobody's."""
+        found = [model for model in self._now if name in (model.name, model.release) and sees(model)]
         with self._lock:
-            found = [model for model in self._now if name in (model.name, model.release)]
             tried = next((model for model in found if model.arm == "challenger" and name != model.release), None)
             if tried is None or len(found) == 1:
                 return found[0] if found else None
@@ -117,15 +124,17 @@ def offered(models: Iterable[Served], base: bool = True) -> list[tuple[str, Serv
     return [*names.items(), *([(BASE, _BASE)] if base else [])]
 
 
-def find(models: Sequence[Served], name: str, base: bool = True) -> Served:
-    """The model called `name`.
+def find(
+    models: Sequence[Served], name: str, base: bool = True, sees: Callable[[Served], bool] = open_to_all
+) -> Served:
+    """The model called `name`, among those that the asker `sees`.
 
     Raises:
-        NotFound: there is none; names the nearest.
+        NotFound: there is none; names the nearest of what is seen.
     """
-    if isinstance(models, Lineup) and name != BASE and (chosen := models.choose(name)) is not None:
+    if isinstance(models, Lineup) and name != BASE and (chosen := models.choose(name, sees)) is not None:
         return chosen
-    names = dict(offered(models, base))
+    names = dict(offered(filter(sees, models), base and sees(_BASE)))
     if name in names:
         return names[name]
     if _SUM.fullmatch(name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -18,11 +18,11 @@ from tensaku.serve.budget import Budgets
 from tensaku.serve.callers import Caller, Doorman
 from tensaku.serve.errors import WireError
 from tensaku.serve.metrics import Metrics
-from tensaku.serve.models import BASE, Lineup, Served, find, offered, provenance
+from tensaku.serve.models import BASE, SUM, Lineup, Served, find, offered, open_to_all, provenance
 from tensaku.serve.rules import Rules
 from tensaku.serve.turns import Turns
 
-__all__ = ["Cancels", "Service", "Ticket"]
+__all__ = ["Cancels", "Sees", "Service", "Ticket"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ DRAINING_AFTER = 5
 """Seconds after which a client that meets a closing server should try again."""
 FOLLOWED_WITHIN = 5.0
 """Seconds within which the list of models follows the ledger; it looks there every other second."""
+
+
+Sees = Callable[[str, Served], bool]
+"""Whether a person (empty: nobody) stands inside every barrier around a model."""
 
 
 class Cancels(Protocol):
@@ -49,13 +53,20 @@ class Service:
         base: whether `engine` without an adapter may be asked for.
         rules: the bounds.
         ledger: keys, and where answers are recorded; None: neither.
+        sees: who may know of which model; None: everybody of all. Asked at each request.
     """
 
     def __init__(
-        self, engine: Engine, models: Sequence[Served], base: bool, rules: Rules, ledger: Ledger | None
+        self,
+        engine: Engine,
+        models: Sequence[Served],
+        base: bool,
+        rules: Rules,
+        ledger: Ledger | None,
+        sees: Sees | None = None,
     ) -> None:
         self.models, self.rules, self.ledger = models, rules, ledger
-        self._engine, self._base = engine, base
+        self._engine, self._base, self._sees = engine, base, sees
         self.turns = Turns(rules.at_once, rules.waiting)
         self.metrics = Metrics(self.turns)
         self.doorman = Doorman(ledger, rules.keys)
@@ -91,26 +102,40 @@ class Service:
         """Who would answer for `name`: one that the caller may ask. Takes no turn of champion and challenger.
 
         Raises:
-            NotFound: there is no such model.
+            NotFound: there is no such model, or it is behind a barrier.
             WireError: 403.
         """
         named = dict(self.cards(caller))
-        model = named[name] if name in named else find(list(self.models), name, self.base)
+        model = named[name] if name in named else find(list(self.models), name, self.base, self._seen_by(caller))
         caller.check(name, model)
         return model, model.engine or self.engine
 
-    def choose(self, name: str) -> tuple[Served, Engine]:
-        """Who answers for `name` now.
+    def choose(self, caller: Caller, name: str) -> tuple[Served, Engine]:
+        """Who answers `caller` for `name` now.
 
         Raises:
             NotFound: there is no such model any more.
         """
-        model = find(self.models, name, self.base)
+        model = find(self.models, name, self.base, self._seen_by(caller))
         return model, model.engine or self.engine
 
     def cards(self, caller: Caller) -> list[tuple[str, Served]]:
         """The names that a caller may ask for, each with its model."""
-        return [(name, model) for name, model in offered(self.models, self.base) if caller.may_ask(name, model)]
+        sees = self._seen_by(caller)
+        seen = offered(filter(sees, self.models), self.base and sees(Served(BASE, "", None)))
+        return [(name, model) for name, model in seen if caller.may_ask(name, model)]
+
+    def counts(self, caller: Caller) -> bytes:
+        """The metrics, without those of models behind a barrier."""
+        sees = self._seen_by(caller)
+        every = all(map(sees, self.models))
+        return self.metrics.page(lambda model, release: every if model == SUM else sees(Served(model, release, None)))
+
+    def _seen_by(self, caller: Caller) -> Callable[[Served], bool]:
+        sees = self._sees
+        if sees is None:
+            return open_to_all
+        return lambda model: all(sees(caller.seen_as, part) for part in model.parts or (model,))
 
     async def admit(self, door: str, caller: Caller, name: str, *, tokens: int, weight: int = 1) -> Ticket:
         """Let a caller's request through to `weight` slots of the engine.
@@ -141,17 +166,17 @@ class Service:
                 raise WireError(503, message, code="queue_timeout", after=self.turns.after) from None
             raise
         try:
-            model, engine = await self._approved(caller, name)
+            model, engine, counted = await self._approved(caller, name)
         except BaseException:
             self.turns.leave(caller.name, weight)
             self._budgets.settle(key, tokens, 0)
             raise
-        ticket = Ticket(self, Asking(door, caller, name, tokens, weight, began), model, engine)
+        ticket = Ticket(self, Asking(door, caller, name, tokens, weight, began), model, engine, counted=counted)
         self._tickets.add(ticket)
         return ticket
 
-    async def _approved(self, caller: Caller, name: str) -> tuple[Served, Engine]:
-        """Who answers for `name`, and may.
+    async def _approved(self, caller: Caller, name: str) -> tuple[Served, Engine, bool]:
+        """Who answers for `name`, and may; and whether its answers are counted.
 
         A release that was taken back a moment ago is still on the list: who asked for the task waits for the next one.
 
@@ -160,38 +185,42 @@ class Service:
         """
         end = time.monotonic() + FOLLOWED_WITHIN
         while True:
-            model, engine = self.choose(name)
+            model, engine = self.choose(caller, name)
             if not caller.may_ask(name, model):  # a challenger that the key does not open
                 model, engine = self.look_up(caller, name)
             try:
-                await asyncio.to_thread(self._check_approval, model)
+                counted = await asyncio.to_thread(self._check_approval, model)
             except WireError:
                 if name == model.release or time.monotonic() > end or not self._taken_back(model):
                     raise
             else:
-                return model, engine
+                return model, engine, counted
             await asyncio.sleep(0.1)
 
     def _taken_back(self, model: Served) -> bool:
         """Whether the ledger lets this release answer no more, so that the list is about to change."""
         return self.ledger is not None and self.ledger.release(model.release).status != "approved"
 
-    def _check_approval(self, model: Served) -> None:
+    def _check_approval(self, model: Served) -> bool:
         """Refuse what the approval of a release does not cover: another task, a day after its end, one answer more.
+
+        Returns:
+            Whether it was approved for a number of answers, and each is counted.
 
         Raises:
             WireError: 403, which says what it was approved for.
         """
         if self.ledger is None:
-            return
-        parts = model.parts or (model,)
+            return False
+        parts, counted = model.parts or (model,), False
         for part in parts:
             if not part.release or part.trial:
                 continue
             try:
-                self.ledger.check_use(part.release, part.name, summed=bool(model.parts))
+                counted |= self.ledger.check_use(part.release, part.name, summed=bool(model.parts))
             except UsageError as error:
                 raise WireError(403, str(error), code="not_approved", param="model") from None
+        return counted
 
     def end(self, ticket: Ticket, seconds: float | None) -> None:
         """Take back what `ticket` held."""
@@ -214,10 +243,13 @@ class Asking:
 
 
 class Ticket:
-    """One request that holds its slots, from its turn until `end`."""
+    """One request that holds its slots, from its turn until `end`.
 
-    def __init__(self, service: Service, asking: Asking, model: Served, engine: Engine) -> None:
-        self.asking, self.model, self.engine = asking, model, engine
+    `counted`: the approval is for a number of answers, so nothing of one leaves before it is recorded.
+    """
+
+    def __init__(self, service: Service, asking: Asking, model: Served, engine: Engine, *, counted: bool) -> None:
+        self.asking, self.model, self.engine, self.counted = asking, model, engine, counted
         self.used = 0
         self.made_by = provenance(engine, model)
         self.cancelled = False
@@ -264,7 +296,7 @@ class Ticket:
         self.used += usage.prompt + usage.completion
         model, digest = self.model, made_by.get("adapter", "")[:12]
         known = (model.name, model.release, digest) if model.release else (BASE, "", digest)
-        which = ("sum", "", "") if model.parts else known  # clients choose weights: no label may grow by them
+        which = (SUM, "", "") if model.parts else known  # clients choose weights: no label may grow by them
         service.metrics.answered(which, self.model.arm, finish, usage, first, seconds)
         if service.ledger is None:
             return

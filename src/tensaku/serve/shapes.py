@@ -7,8 +7,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tensaku.engines.calls import CallPiece
 from tensaku.engines.protocol import TokenScore
-from tensaku.records import Change, Revision, Usage, to_dict
+from tensaku.records import Change, Revision, ToolCall, Usage, to_dict
+from tensaku.text import lost
 
 __all__ = ["Shape", "chat", "completion", "embeddings", "revision", "usage_of"]
 
@@ -18,11 +20,19 @@ def usage_of(usage: Usage) -> dict[str, Any]:
     total = usage.prompt + usage.completion
     counts = {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "total_tokens": total}
     details = {"accepted_prediction_tokens": usage.accepted, "rejected_prediction_tokens": usage.rejected}
-    return {**counts, "completion_tokens_details": details}
+    known = {"cached_tokens": usage.cached}
+    return {**counts, "prompt_tokens_details": known, "completion_tokens_details": details}
 
 
 def _token(score: TokenScore) -> dict[str, Any]:
     return {"token": score.text, "logprob": score.logprob, "bytes": list(score.text.encode())}
+
+
+def _called(piece: CallPiece) -> dict[str, Any]:
+    """A piece of a call: its first says which it is."""
+    function = ({"name": piece.name} if piece.name else {}) | {"arguments": piece.arguments}
+    first = {"id": piece.id, "type": "function"} if piece.id else {}
+    return {"index": piece.number, **first, "function": function}
 
 
 class Shape:
@@ -33,11 +43,15 @@ class Shape:
     start = ""
     """How their ids begin."""
 
-    def choice(self, number: int, text: str, finish: str, scores: Sequence[TokenScore] | None) -> dict[str, Any]:
-        """One whole answer."""
+    def choice(
+        self, number: int, text: str, finish: str, scores: Sequence[TokenScore] | None, calls: Sequence[ToolCall] = ()
+    ) -> dict[str, Any]:
+        """One whole answer, with the tools that it calls."""
         raise NotImplementedError
 
-    def piece(self, number: int, text: str, scores: Sequence[TokenScore] | None) -> dict[str, Any]:
+    def piece(
+        self, number: int, text: str, scores: Sequence[TokenScore] | None, calls: Sequence[CallPiece] = ()
+    ) -> dict[str, Any]:
         """A piece of one."""
         raise NotImplementedError
 
@@ -58,12 +72,24 @@ class Shape:
 class _Chat(Shape):
     name, start = "chat.completion", "chatcmpl-"
 
-    def choice(self, number: int, text: str, finish: str, scores: Sequence[TokenScore] | None) -> dict[str, Any]:
-        message = {"role": "assistant", "content": text, "refusal": None}
+    def choice(
+        self, number: int, text: str, finish: str, scores: Sequence[TokenScore] | None, calls: Sequence[ToolCall] = ()
+    ) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if calls:
+            functions = [{"name": call.name, "arguments": call.arguments} for call in calls]
+            listed = zip(calls, functions, strict=True)
+            message["tool_calls"] = [{"id": c.id, "type": "function", "function": made} for c, made in listed]
+            message["content"] = text or None
         return {"index": number, "message": message, "logprobs": self._logprobs(scores), "finish_reason": finish}
 
-    def piece(self, number: int, text: str, scores: Sequence[TokenScore] | None) -> dict[str, Any]:
-        return self._delta(number, {"content": text}, None, scores)
+    def piece(
+        self, number: int, text: str, scores: Sequence[TokenScore] | None, calls: Sequence[CallPiece] = ()
+    ) -> dict[str, Any]:
+        delta: dict[str, Any] = {"content": text} if text or not calls else {}
+        if calls:
+            delta["tool_calls"] = [_called(call) for call in calls]
+        return self._delta(number, delta, None, scores)
 
     def first(self, number: int) -> dict[str, Any] | None:
         return self._delta(number, {"role": "assistant", "content": ""}, None, None)
@@ -76,7 +102,7 @@ class _Chat(Shape):
         return "chat.completion.chunk"
 
     def _delta(
-        self, number: int, delta: dict[str, str], finish: str | None, scores: Sequence[TokenScore] | None
+        self, number: int, delta: dict[str, Any], finish: str | None, scores: Sequence[TokenScore] | None
     ) -> dict[str, Any]:
         return {"index": number, "delta": delta, "logprobs": self._logprobs(scores), "finish_reason": finish}
 
@@ -92,10 +118,14 @@ class _Chat(Shape):
 class _Completion(Shape):
     name, start = "text_completion", "cmpl-"
 
-    def choice(self, number: int, text: str, finish: str, scores: Sequence[TokenScore] | None) -> dict[str, Any]:
+    def choice(
+        self, number: int, text: str, finish: str, scores: Sequence[TokenScore] | None, calls: Sequence[ToolCall] = ()
+    ) -> dict[str, Any]:
         return {"index": number, "text": text, "logprobs": self._logprobs(scores), "finish_reason": finish}
 
-    def piece(self, number: int, text: str, scores: Sequence[TokenScore] | None) -> dict[str, Any]:
+    def piece(
+        self, number: int, text: str, scores: Sequence[TokenScore] | None, calls: Sequence[CallPiece] = ()
+    ) -> dict[str, Any]:
         return {"index": number, "text": text, "logprobs": self._logprobs(scores), "finish_reason": None}
 
     def last(self, number: int, finish: str) -> dict[str, Any]:
@@ -137,12 +167,13 @@ def embeddings(
 def revision(head: Mapping[str, Any], made: Revision, changes: Sequence[Change]) -> dict[str, Any]:
     """A revision with what it changed, what the facts guard found, and who made it."""
     breaks = [{"what": broken.what, **broken.fact._asdict()} for broken in made.verdict.breaks]
+    left_out = [sentence._asdict() for sentence in lost(made.draft, made.verdict)]
     return {
         **head,
         "object": "revision",
         "text": made.text,
         "changes": [to_dict(change) for change in changes],
-        "facts": {"kept": made.verdict.kept, "breaks": breaks},
+        "facts": {"kept": made.verdict.kept, "breaks": breaks, "lost": left_out},
         "finish_reason": made.finish,
         "usage": usage_of(made.usage),
         "tensaku": dict(made.provenance),

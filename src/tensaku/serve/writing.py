@@ -135,7 +135,7 @@ def check_able(request: Asked, engine: Engine) -> None:
     try:
         check_request(request, abilities(engine))
     except Unable as error:
-        message = f"the engine {engine.name!r} does not offer {error.field!r} (it has no {error.ability})"
+        message = f"the engine {engine.name!r} does not offer {error.field!r} ({error.why})"
         raise WireError(400, message, code="unsupported_parameter", param=error.field) from None
     except UsageError as error:
         raise WireError(400, str(error), code="invalid_value", param="messages") from None
@@ -144,7 +144,7 @@ def check_able(request: Asked, engine: Engine) -> None:
 def _known(engine: Engine, caller: Caller) -> Engine:
     """The engine, told who asks if it answers by that; a caller without a key is nobody."""
     if isinstance(engine, DocumentEngine):
-        return engine.asked_by(caller.person if caller.key is not None else "")
+        return engine.asked_by(caller.seen_as)
     return engine
 
 

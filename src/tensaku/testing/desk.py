@@ -34,6 +34,10 @@ base_sample = 3
 
 [gate]
 need = []
+
+[approval]
+gate = "never"
+validation = "never"
 """
 _EXAM_FROM = "2026-04"
 

@@ -7,7 +7,7 @@ from tensaku.text.align import doubled, dropped, reordered
 from tensaku.text.diff import apply, changes
 from tensaku.text.direction import Reversal, reversals
 from tensaku.text.extract import Names, facts, mask
-from tensaku.text.guard import compare
+from tensaku.text.guard import compare, lost
 from tensaku.text.names import names_from
 from tensaku.text.split import Sentence, sentences
 from tensaku.text.strokes import strokes
@@ -42,6 +42,7 @@ __all__ = [
     "dropped",
     "facts",
     "lacking",
+    "lost",
     "mask",
     "names_from",
     "reordered",

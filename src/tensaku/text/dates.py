@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from tensaku.text.figures import kanji_number
+from tensaku.text.numerals import kanji_number
 
 __all__ = ["Date", "Dated", "dates", "parse_date"]
 
@@ -112,7 +112,9 @@ _MONTH = re.compile(
     rf"(?:\s?月?\s?[~-]\s?(?P<month_end>{_N}))?\s?月(?!間|々)"
     rf"(?P<fm>期)?(?:\s?(?P<day>{_N})日(?!間))?{_PART}"
 )
-_DAY = re.compile(r"(?<![\d.,/第])(?P<day>\d{1,2})日(?![間目本ぶ連続平足線移]|営業|立会)")
+_DAY = re.compile(
+    r"(?<![\d.,/第])(?P<day>\d{1,2}|(?<![一-鿿々])(?:[二三]?十[一二三四五六七八九]|[二三]十))日(?![間目本ぶ連続平足線移]|営業|立会)"
+)
 _SLASHES = re.compile(
     r"(?:(?P<era>令和|平成|昭和|(?<![A-Za-z0-9])[SHR])\.?(?P<eyear>\d{1,2}|元)|(?<![\d.,/\-])(?P<year>(?:19|20)\d\d))"
     r"(?P<sep>[/.-])(?P<month>1[0-2]|0?[1-9])(?:(?P=sep)(?P<day>3[01]|[12]\d|0?[1-9]))?(?![\d,]|\.\d|[/-]\d|\s?(?:%|円|ドル|ポイント|倍))"

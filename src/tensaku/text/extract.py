@@ -12,7 +12,7 @@ from tensaku.text.figures import figures
 from tensaku.text.fold import Folded, fold
 from tensaku.text.negation import negations
 
-__all__ = ["Names", "facts", "mask"]
+__all__ = ["Names", "facts", "mask", "quantities"]
 
 Names = Mapping[str, Sequence[str]]
 """Canonical name to its written forms: {"日本銀行": ["日銀", "BOJ"]}. The canonical name is always a form too."""
@@ -71,8 +71,13 @@ def _found(folded: Folded, names: Names) -> list[tuple[str, str, int, int]]:
         *(("name", name, start, end) for name, start, end in named),
         *(("date", str(d.date), d.start, d.end) for d in dated),
         *((f.kind, f.value, f.start, f.end) for f in figures(text, taken)),
-        *(("negation", "ない", n.start, n.end) for n in negations(text)),
     ]
+
+
+def quantities(text: str) -> list[Fact]:
+    """The figures and dates of `text` alone, as `facts` has them: a third of its work."""
+    folded = fold(text)
+    return _facts(text, folded, _found(folded, {}))
 
 
 def facts(text: str, names: Names | None = None) -> list[Fact]:
@@ -87,8 +92,13 @@ def facts(text: str, names: Names | None = None) -> list[Fact]:
         canonical name) and negation (always ない: what counts is how many there are).
     """
     folded = fold(text)
+    negated = (("negation", "ない", n.start, n.end) for n in negations(folded.text))
+    return _facts(text, folded, [*_found(folded, names or {}), *negated])
+
+
+def _facts(text: str, folded: Folded, found: list[tuple[str, str, int, int]]) -> list[Fact]:
     out: list[Fact] = []
-    for kind, value, start, end in sorted(_found(folded, names or {}), key=lambda f: (f[2], f[3])):
+    for kind, value, start, end in sorted(found, key=lambda f: (f[2], f[3])):
         left, right = folded.span(start, end)
         out.append(Fact(kind, value, text[left:right], left, right))  # type: ignore[arg-type]
     return out

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-__all__ = ["Figure", "direction_words", "figures", "kanji_number", "rises"]
+from tensaku.text.numerals import SCALES, kanji_number, kanji_numerals
+
+__all__ = ["Figure", "direction_words", "figures", "plain", "quoted", "rises"]
 
 
 class Figure(NamedTuple):
@@ -81,7 +83,6 @@ _UNIT = re.compile("|".join(f"(?P<u{i}>{form})" for i, (_, form) in enumerate(_F
 
 # --- numerals -----------------------------------------------------------------------------------------------------
 
-_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "億": 10**8, "兆": 10**12, "京": 10**16}
 _WORDS = {
     "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
     "k": 10**3, "mn": 10**6, "m": 10**6, "bn": 10**9, "b": 10**9, "tn": 10**12, "trn": 10**12,
@@ -92,11 +93,6 @@ _NUMBER = re.compile(
     rf"|(?P<scaled>{_DIGITS}(?:[千百十]?[万億兆]|[千百](?=[円ドルユポ万億兆]))(?:{_DIGITS}?[千百十]?[万億兆]|{_DIGITS}千)*(?:{_DIGITS})?)"
     rf"|(?P<plain>{_DIGITS})(?:\s?(?P<word>thousand|million|billion|trillion)(?![a-z])"
     rf"|(?P<short>k|mn|m|bn|b|tn|trn)(?![A-Za-z0-9]))?"
-)
-_KANJI_DIGITS = {c: i for i, c in enumerate("〇一二三四五六七八九")} | {"零": 0}
-_KANJI = re.compile(
-    r"(?<![一-鿿])[一二三四五六七八九十百千][〇零一二三四五六七八九十百千万億兆]*"
-    r"(?=(?:円|ドル|ユーロ|%|パーセント|ポイント|割(?![引合安高])|倍|[かカヶ]月|年(?![々前])|週間|銘柄|社(?![会債長])|業種|[かカ]国|営業日|回(?![復転収答避帰])|件))"
 )
 _CLOCK = re.compile(
     r"(?<![\d:/.,])(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?![\d:])|時(?P<minute_ja>[0-5]?\d)分(?!間))"
@@ -137,25 +133,6 @@ _QUOTE = re.compile(
 _LABEL = re.compile(r"(?:^|\n)[ \t]*(?:[((]\d{1,2}[))]|\d{1,2}[.)、](?=\s|[^\d\s]))")
 
 
-def kanji_number(text: str) -> int | None:
-    """The value of a kanji numeral: 二十三, 三万八千五百, 二〇二六. None if it is not one."""
-    if not text or any(c not in _KANJI_DIGITS and c not in _SCALES for c in text):
-        return None
-    if all(c in _KANJI_DIGITS for c in text):
-        return int("".join(str(_KANJI_DIGITS[c]) for c in text))
-    total = section = digit = 0
-    for char in text:
-        if char in _KANJI_DIGITS:
-            digit = digit * 10 + _KANJI_DIGITS[char]
-        elif _SCALES[char] < 10**4:
-            section += (digit or 1) * _SCALES[char]
-            digit = 0
-        else:
-            total += ((section + digit) or 1) * _SCALES[char]
-            section = digit = 0
-    return total + section + digit
-
-
 def plain(number: Decimal) -> str:
     """A decimal without exponent and without needless zeros: 3.20 is 3.2, 38500.0 is 38500."""
     text = f"{number:f}"
@@ -168,9 +145,9 @@ def _scaled(text: str) -> Decimal:
         digits, small, large = found.groups()
         if not found.group():
             continue
-        section += Decimal((digits or "1").replace(",", "")) * (_SCALES[small] if small else 1)
+        section += Decimal((digits or "1").replace(",", "")) * (SCALES[small] if small else 1)
         if large:
-            total += section * _SCALES[large]
+            total += section * SCALES[large]
             section = Decimal(0)
     return total + section
 
@@ -234,7 +211,7 @@ def _read(text: str, taken: Sequence[tuple[int, int]]) -> list[_Raw]:
     skipped = [*taken, *(m.span() for m in _QUOTE.finditer(text)), *(m.span() for m in _LABEL.finditer(text))]
     raws: list[_Raw] = []
     floor = 0
-    for start, number_end, amount, shown in sorted(_candidates(text), key=lambda c: (c[0], -c[1])):
+    for start, number_end, amount, shown, own_unit in sorted(_candidates(text), key=lambda c: (c.start, -c.end)):
         if start < floor or not _free(skipped, start, number_end):
             continue
         before = text[start - 1 : start]
@@ -245,7 +222,7 @@ def _read(text: str, taken: Sequence[tuple[int, int]]) -> list[_Raw]:
         ):
             floor = number_end
             continue
-        unit, end = _unit_at(text, number_end)
+        unit, end = (own_unit, number_end) if own_unit else _unit_at(text, number_end)
         prefix, first = _prefix_at(text, start)
         if prefix and first >= floor:
             unit = unit or prefix
@@ -257,24 +234,33 @@ def _read(text: str, taken: Sequence[tuple[int, int]]) -> list[_Raw]:
     return raws
 
 
-def _candidates(text: str) -> Iterator[tuple[int, int, Decimal, str]]:
-    """Every numeral: start, end, amount, and the normal form of what has two parts (1/3, 11時30分)."""
+class _Candidate(NamedTuple):
+    """A numeral; `shown` is the normal form of what has two parts (1/3, 11時30分), `unit` what it says itself (割)."""
+
+    start: int
+    end: int
+    amount: Decimal
+    shown: str = ""
+    unit: str = ""
+
+
+def _candidates(text: str) -> Iterator[_Candidate]:
+    """Every numeral, also those that are parts of others."""
     for found in _CLOCK.finditer(text):
         hour, minute = int(found.group("hour")), int(found.group("minute") or found.group("minute_ja"))
-        yield found.start(), found.end(), Decimal(hour * 60 + minute), f"{hour}時{minute}分"
+        yield _Candidate(*found.span(), Decimal(hour * 60 + minute), f"{hour}時{minute}分")
     for found in _RATIO.finditer(text):
         top, bottom = (found.group(name) or found.group(f"{name}_ja") for name in ("top", "bottom"))
         one, two = (int(side) if side.isdigit() else kanji_number(side) or 1 for side in (top, bottom))
-        yield found.start(), found.end(), Decimal(one) / two, f"{one}/{two}"
+        yield _Candidate(*found.span(), Decimal(one) / two, f"{one}/{two}")
     for found in _NUMBER.finditer(text):
         if found.group("short") and _unit_at(text, found.start("short"))[0]:  # 5bp is not five billion p
-            yield found.start(), found.end("plain"), Decimal(found.group("plain").replace(",", "")), ""
+            digits = Decimal(found.group("plain").replace(",", ""))
+            yield _Candidate(found.start(), found.end("plain"), digits)
         else:
-            yield found.start(), found.end(), _amount(found), ""
-    for found in _KANJI.finditer(text):
-        value = kanji_number(found.group())
-        if value is not None:
-            yield found.start(), found.end(), Decimal(value), ""
+            yield _Candidate(*found.span(), _amount(found))
+    for numeral in kanji_numerals(text):
+        yield _Candidate(numeral.start, numeral.end, numeral.amount, unit=numeral.unit)
 
 
 def _shared_units(text: str, raws: list[_Raw]) -> list[_Raw]:
@@ -285,7 +271,7 @@ def _shared_units(text: str, raws: list[_Raw]) -> list[_Raw]:
         if one.unit or not two.unit or not _TIGHT_RANGE.fullmatch(text, one.end, two.start):
             continue
         amount = one.amount
-        scale = _SCALES.get(text[two.number_end - 1], 1)
+        scale = SCALES.get(text[two.number_end - 1], 1)
         if scale >= 10**4 and amount < 10**4 and text[one.number_end - 1].isdigit():
             amount *= scale
         out[i] = one._replace(unit=two.unit, amount=amount)
@@ -306,6 +292,11 @@ def _direction(text: str, raw: _Raw) -> int:
 def direction_words(text: str) -> tuple[bool, bool]:
     """Whether folded `text` speaks of a fall and of a rise anywhere."""
     return bool(_DOWN.search(text)), bool(_UP.search(text))
+
+
+def quoted(text: str) -> set[str]:
+    """The currencies that folded `text` gives a rate for: in 1ドル=150円 the dollar, whose 1 is no figure."""
+    return {_unit_at(text, found.start() + 1)[0] for found in _QUOTE.finditer(text)}
 
 
 def rises(text: str) -> bool:

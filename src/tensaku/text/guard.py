@@ -20,14 +20,15 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from decimal import Decimal
 
 from tensaku.records import Fact, FactBreak, Verdict
 from tensaku.text.binding import Context, contexts, name_contexts, nearness, similarity
 from tensaku.text.dates import Date, parse_date
-from tensaku.text.extract import Names, facts
+from tensaku.text.extract import Names, facts, quantities
+from tensaku.text.split import Sentence, sentences
+from tensaku.text.standing import alike, plausible
 
-__all__ = ["compare"]
+__all__ = ["compare", "lost"]
 
 SAME_SURROUNDING = 0.35
 """From this similarity (0 to 1) two equal figures are taken as one fact said twice."""
@@ -79,6 +80,23 @@ def compare(draft: str, text: str, names: Names | None = None, *, as_of: str = "
     )
 
 
+def lost(draft: str, verdict: Verdict) -> list[Sentence]:
+    """The sentences of `draft` that have figures or dates, of which `verdict` finds none in the text.
+
+    Most often it was left out; or its only figure was altered.
+    """
+    missing = {(b.fact.start, b.fact.end) for b in verdict.breaks if b.what == "missing"}
+    if not missing:
+        return []
+    held = [(f.start, f.end) for f in quantities(draft)]
+    found: list[Sentence] = []
+    for sentence in sentences(draft):
+        own = [span for span in held if sentence.start <= span[0] < sentence.end]
+        if own and missing.issuperset(own):
+            found.append(sentence)
+    return found
+
+
 Found = tuple[list[Fact], list[Fact]]
 Match = tuple[Context, Context]
 
@@ -98,15 +116,9 @@ def _figures(draft: str, text: str, old: Sequence[Fact], new: Sequence[Fact]) ->
 
 
 def _keys(context: Context) -> set[str]:
-    """The values that a figure may also be written as: 25bp as 0.25ポイント or 0.25%, 3割 as 30%."""
+    """What a figure is found by: the values that it may also be written as, and falls by words and by signs alike."""
     value = context.fact.value
-    keys = {value}
-    for unit, others, factor in (("bp", ("ポイント", "%"), Decimal("0.01")), ("割", ("%",), Decimal(10))):
-        if value.endswith(unit):
-            amount = Decimal(value.removesuffix(unit)) * factor
-            text = f"{amount:f}"
-            text = text.rstrip("0").rstrip(".") if "." in text else text
-            keys |= {text + other for other in others}
+    keys = alike(value)
     if context.falls and not value.startswith("-"):
         keys.add(f"~{value}")  # a fall by the words of its sentence, which only a fall in words may match
     elif value.startswith("-") and not _SIGNED.match(context.fact.text):
@@ -183,17 +195,9 @@ def _dates(old: Sequence[Fact], new: Sequence[Fact], as_of: str) -> Found:
         given.append(Date(int(year), int(month)))
     missing = [fact for fact, date in olds if not any(date.within(other) for _, other in news)]
     added = [
-        fact for fact, date in news if not any(date.within(other) and _plausible(date, other, given) for other in known)
+        fact for fact, date in news if not any(date.within(other) and plausible(date, other, given) for other in known)
     ]
     return missing, added
-
-
-def _plausible(date: Date, source: Date, given: Sequence[Date]) -> bool:
-    """May `date` have its year where `source` has none? Only within eleven months of a date given in full."""
-    if date.year is None or source.year is not None or not given:
-        return True
-    month = date.month or 6
-    return any(abs((date.year - (other.year or 0)) * 12 + month - (other.month or month)) <= 11 for other in given)
 
 
 def _names(draft: str, text: str, old: Sequence[Fact], new: Sequence[Fact]) -> Found:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tensaku.models.block_files import is_blocks
 from tensaku.models.products import Multiply
 from tensaku.models.weights import Weights, unfused
 
@@ -96,7 +97,7 @@ def copy_model_files(source: Path, target: Path) -> None:
     """Copy everything of a model folder but its weights and what belongs to the artifact it was."""
     for path in sorted(source.rglob("*")):
         inside = path.relative_to(source)
-        weights = path.suffix == ".safetensors" or path.name.endswith(".index.json")
+        weights = path.suffix == ".safetensors" or path.name.endswith(".index.json") or is_blocks(path.name)
         if path.is_file() and not weights and inside != Path("manifest.json"):
             (target / inside).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / inside)

@@ -41,9 +41,16 @@ _KEPT = 1 << 28
 
 @torch.no_grad()
 def cross_entropy(
-    hidden: Tensor, head: Rows, labels: Tensor, *, terms: int, multiply: Multiply, head_grad: Tensor | None = None
+    hidden: Tensor,
+    head: Rows,
+    labels: Tensor,
+    *,
+    terms: int,
+    multiply: Multiply,
+    head_grad: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of each label, and the gradient of their sum over `terms`.
+    """Negative log-likelihood of each label times its weight, and the gradient of their sum over `terms`.
 
     Args:
         hidden: [rows, width].
@@ -52,15 +59,17 @@ def cross_entropy(
         terms: what the sum is divided by in the gradients: the scored tokens of the whole step.
         multiply: the matrix product to use.
         head_grad: [vocabulary, width]; the head's gradient is added to it, if given.
+        weights: [rows], what each row counts for; None: 1.
 
     Returns:
-        The losses in nats, [rows] in fp64, and the gradient with respect to `hidden`, [rows, width].
+        The weighted losses in nats, [rows] in fp64, and the gradient with respect to `hidden`, [rows, width].
     """
     turn = len(hidden) if head_grad is None else max(1, _KEPT // len(head))
     losses, grads = [], []
     for start in range(0, len(hidden), turn):
         rows = slice(start, start + turn)
-        loss, grad = _with_gradient(hidden[rows], head, labels[rows], terms, multiply, head_grad)
+        own = None if weights is None else weights[rows, None].to(hidden)
+        loss, grad = _with_gradient(hidden[rows], head, labels[rows], terms, own, multiply, head_grad)
         losses.append(loss)
         grads.append(grad)
     return torch.cat(losses), torch.cat(grads)
@@ -105,8 +114,15 @@ def _blocks(head: Rows, rows: int, width: int) -> Iterator[slice]:
 
 
 def _with_gradient(
-    hidden: Tensor, head: Rows, labels: Tensor, terms: int, multiply: Multiply, head_grad: Tensor | None
+    hidden: Tensor,
+    head: Rows,
+    labels: Tensor,
+    terms: int,
+    weights: Tensor | None,
+    multiply: Multiply,
+    head_grad: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
+    """`weights` is [rows, 1]."""
     online = _Online(hidden, labels)
     grad = torch.zeros_like(hidden)
     kept: list[tuple[slice, Tensor, Tensor]] = []
@@ -118,9 +134,14 @@ def _with_gradient(
         if head_grad is not None:
             kept.append((words, z, online.peak))
     grad.div_(online.norm).sub_(head[labels]).div_(terms)
+    losses = online.losses()
+    if weights is not None:
+        grad.mul_(weights)
+        losses.mul_(weights[:, 0])
+        hidden = hidden * weights  # the head's gradient is linear in it
     if head_grad is not None:
         for words, z, then in kept:
             weighted = hidden * ((then - online.peak).exp_() / online.norm / terms)
             head_grad[words] += multiply(z.T, weighted.T)
         head_grad.index_add_(0, labels, hidden, alpha=-1 / terms)
-    return online.losses(), grad
+    return losses, grad

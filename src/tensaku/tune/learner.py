@@ -48,14 +48,14 @@ class Learner(Protocol[E]):
         ...
 
     def gradients(self, lessons: Sequence[E], terms: int) -> Measured:
-        """Add d(summed loss / terms) to the gradient of every parameter.
+        """Add d(summed loss / terms) to the gradient of every parameter, each lesson's loss times its weight.
 
         `terms` counts the whole step, over all processes and passes: sums of such gradients are the mean's gradient.
         """
         ...
 
     def loss(self, lessons: Sequence[E]) -> Measured:
-        """The loss alone."""
+        """The loss alone, of every lesson alike."""
         ...
 
     def save(self, folder: Path, base: str) -> None:
@@ -133,6 +133,7 @@ class DecoderLearner:
             terms=terms,
             multiply=self._multiply,
             head_grad=self.trainable.head_grad,
+            weights=batch.weights,
         )
         hidden.backward(grad)  # type: ignore[no-untyped-call]
         if learns is not None:

@@ -71,7 +71,8 @@ def to_example(tokenizer: Tokenizer, pair: Pair, instruction: str) -> Example:
     from tensaku.tune.pack import Example
 
     asked = messages(instruction, pair.draft, fund=pair.fund, section=pair.section, as_of=pair.as_of)
-    return Example(tokenizer.chat(asked), [*tokenizer.encode(tokenizer.plain(pair.final)), min(tokenizer.eos)])
+    written = [*tokenizer.encode(tokenizer.plain(pair.final)), min(tokenizer.eos)]
+    return Example(tokenizer.chat(asked), written, pair.weight)
 
 
 def taught(tokenizer: Tokenizer, lessons: Artifact, instruction: str, *, context: int, validation: float) -> Taught:

@@ -24,12 +24,15 @@ class Example(NamedTuple):
 
     prompt: list[int]
     completion: list[int]
+    weight: float = 1.0
+    """What its loss counts for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
     """One step's tokens. `segments` are the (start, end) rows of each pair's rest; row r predicts `labels` where
-    `scored` says so: `labels[i]` follows row `scored[i]`."""
+    `scored` says so: `labels[i]` follows row `scored[i]`. `weights` holds what each label's loss
+    counts for, [labels]; None: all alike."""
 
     ids: Tensor
     positions: Tensor
@@ -38,11 +41,13 @@ class Pack:
     scored: Tensor
     scored_per_segment: list[int]
     labels: Tensor
+    weights: Tensor | None = None
 
     def to(self, device: torch.device) -> Pack:
         """The same on another device."""
         moved = {name: getattr(self, name).to(device) for name in ("ids", "positions", "scored", "labels")}
-        return replace(self, **moved)
+        weights = self.weights if self.weights is None else self.weights.to(device)
+        return replace(self, **moved, weights=weights)
 
 
 def shared_prefix(examples: Sequence[Example]) -> int:
@@ -71,5 +76,9 @@ def pack(examples: Sequence[Example], prefix: int) -> Pack:
         scored += range(first, first + len(example.completion))
         labels += example.completion
         counts.append(len(example.completion))
+    weights = None
+    if any(example.weight != 1 for example in examples):
+        weights = torch.tensor([example.weight for example in examples]).repeat_interleave(torch.tensor(counts))
     as_tensor = torch.tensor
-    return Pack(as_tensor(ids), as_tensor(positions), prefix, segments, as_tensor(scored), counts, as_tensor(labels))
+    rows = as_tensor(ids), as_tensor(positions), prefix, segments, as_tensor(scored), counts, as_tensor(labels)
+    return Pack(*rows, weights)

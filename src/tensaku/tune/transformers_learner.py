@@ -252,7 +252,8 @@ class TransformersLearner:
 
     def _backward(self, batch: Pack, terms: int, counts: bool) -> float:
         if not self._way.blocks:
-            loss = functional.cross_entropy(self._scores(batch).double(), batch.labels, reduction="sum")
+            each = functional.cross_entropy(self._scores(batch).double(), batch.labels, reduction="none")
+            loss = (each if batch.weights is None else each * batch.weights).sum()
             # FSDP2 makes the mean over the processes of what are parts of one sum.
             share = self._place.group.size if self._place.sharded else 1
             (loss * (share * counts / terms)).backward()  # type: ignore[no-untyped-call]
@@ -270,6 +271,7 @@ class TransformersLearner:
             terms=terms,
             multiply=self._multiply,
             head_grad=head_grad,
+            weights=batch.weights,
         )
         hidden.backward(grad)  # type: ignore[no-untyped-call]
         return float(losses.sum())

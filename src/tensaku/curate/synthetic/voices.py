@@ -96,8 +96,10 @@ def _plain(text: str) -> str:
 
 
 def _wordings(final: str, draft: str) -> Iterator[tuple[str, str, bool]]:
-    """What stands in `final` and what instead of it in `draft`, with figures taken out; where little stands, one
-    character on each side is taken along, and the mark after it."""
+    """What stands in `final` and what instead of it in `draft`, with figures taken out.
+
+    Where little stands, a character on each side is taken along, and the mark after it.
+    """
     for change in changes(final, draft):
         old, new = _with_surroundings(change, final)
         figures = _NUMBER.findall(old)

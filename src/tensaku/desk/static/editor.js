@@ -6,7 +6,7 @@
 
 class Editor {
   static PAUSE = 500; // milliseconds without typing after which a step of undo ends
-  static BEAT = 120; // milliseconds between two reports of the text
+  static BEAT = 80; // milliseconds between two reports of the text
 
   constructor(area, mirror, { changed, stepped, state = () => "", restore = () => {} }) {
     this.area = area;
@@ -22,6 +22,7 @@ class Editor {
     this.waiting = "";
     this.composing = false;
     this.reporting = 0;
+    this.reported = -Infinity;
     this.pausing = 0;
     area.addEventListener("input", () => this.typed());
     area.addEventListener("compositionstart", () => (this.composing = true));
@@ -102,10 +103,13 @@ class Editor {
   typed() {
     this.draw();
     if (!this.reporting && !this.composing) {
+      // A letter after a rest goes at once; of those that follow closely, one report a beat.
+      const rest = Math.max(0, this.reported + Editor.BEAT - performance.now());
       this.reporting = setTimeout(() => {
         this.reporting = 0;
+        this.reported = performance.now();
         this.changed(this.text);
-      }, Editor.BEAT);
+      }, rest);
     }
     clearTimeout(this.pausing);
     this.pausing = setTimeout(() => this.step(), Editor.PAUSE);

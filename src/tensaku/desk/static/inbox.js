@@ -131,8 +131,10 @@
   if ($("file")) $("file").addEventListener("click", async () => {
     const sections = {};
     for (const field of document.querySelectorAll("[data-part]")) sections[field.name] = field.value;
+    const funds = {};
+    for (const field of document.querySelectorAll("[data-fund-of]")) if (field.value) funds[field.name] = field.value;
     const values = Object.fromEntries(new FormData(labels));
-    const { error } = await post(`/desk/reports/${labels.dataset.report}/file`, { ...values, sections });
+    const { error } = await post(`/desk/reports/${labels.dataset.report}/file`, { ...values, sections, funds });
     if (error) fault(error);
     else location.assign(home);
   });

@@ -46,7 +46,7 @@ class Merge {
       label.textContent = this.say(word);
       const text = document.createElement("span");
       text.textContent = hunk[side] || this.say("nothing");
-      if (!hunk[side]) text.className = "nothing";
+      if (!hunk[side]) text.className = "void";
       button.append(label, text);
       box.append(button);
     }

@@ -6,6 +6,7 @@ import queue
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tensaku.engines.calls import CallPiece, CallReader
 from tensaku.engines.detokenize import Detokenizer, StopScanner
 from tensaku.engines.native.choose import Chooser
 from tensaku.engines.native.drafter import Drafter
@@ -37,6 +38,7 @@ class Answer:
         *,
         drafter: Drafter | None = None,
         chooser: Chooser | None = None,
+        reader: CallReader | None = None,
     ) -> None:
         self.finish: Finish | None = None
         self.usage: Usage | None = None
@@ -50,9 +52,12 @@ class Answer:
         self.chooser = chooser
         """Chooses words where the most probable one is not wanted."""
         self.accepted = self.rejected = 0
+        self.cached: int | None = None
+        """Tokens of the prompt that were known when it was admitted first."""
         self._eos = tokenizer.eos
         self._detokenizer = Detokenizer(tokenizer.decode)
         self._scanner = StopScanner(request.stop)
+        self._reader = reader
         self._text: list[str] = []
         self._count = 0
         self._scores: list[TokenScore] = []
@@ -109,9 +114,9 @@ class Answer:
 
     def push(self) -> None:
         """Hand the reader what was added since the last time, if there is text in it."""
-        text = "".join(self._text)
-        if text:
-            self._put(text)
+        text, calls = self._parted()
+        if text or calls:
+            self._put(text, calls)
 
     def end(self, finish: Finish) -> None:
         """End with what was held back (unless nobody wants it any more)."""
@@ -130,13 +135,22 @@ class Answer:
         self._pieces.put(None)
 
     def _close(self, finish: Finish) -> None:
-        self.usage = Usage(self.prompt_length, self.written, self.accepted, self.rejected)
+        text, calls = self._parted(ends=finish != "cancelled")
+        self.usage = Usage(self.prompt_length, self.written, self.accepted, self.rejected, self.cached or 0)
         self.finish = finish
-        text = "".join(self._text)
-        if text or self._count:
-            self._put(text)
+        if text or calls or self._count:
+            self._put(text, calls)
         self._pieces.put(None)
 
-    def _put(self, text: str) -> None:
-        self._pieces.put(Piece(text, self._count, tuple(self._scores)))
+    def _parted(self, *, ends: bool = False) -> tuple[str, tuple[CallPiece, ...]]:
+        """What was added since the last time, as text and as pieces of calls."""
+        text = "".join(self._text)
+        if self._reader is None:
+            return text, ()
+        self._text = []
+        said, calls = self._reader.feed(text)
+        return said + (self._reader.flush() if ends else ""), tuple(calls)
+
+    def _put(self, text: str, calls: tuple[CallPiece, ...]) -> None:
+        self._pieces.put(Piece(text, self._count, tuple(self._scores), calls))
         self._text, self._count, self._scores = [], 0, []

@@ -42,7 +42,10 @@ class PassLayout(ctypes.Structure):
 
     _fields_ = [
         *((name, _int) for name in ("rows", "wanted")),
-        *((name, _address) for name in ("ids", "positions", "pages", "adapters", "wanted_rows", "scores", "words")),
+        *(
+            (name, _address)
+            for name in ("ids", "positions", "pages", "adapters", "wanted_rows", "scores", "words", "states")
+        ),
     ]
 
 

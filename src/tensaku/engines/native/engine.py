@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
+import uuid
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
+from tensaku.engines.calls import CallReader, calls_grammar, find_form
 from tensaku.engines.native.adapter import Adapter, combined, load_adapter
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.choose import Chooser, Limit
 from tensaku.engines.native.drafter import Drafter, Track
+from tensaku.engines.native.embed import Embedding
 from tensaku.engines.native.house import House
-from tensaku.engines.native.limits import Fits, KnownNumbers, Words
+from tensaku.engines.native.limits import Fits, Words, schema_grammar
 from tensaku.engines.native.loop import CHUNK, Loop
 from tensaku.engines.native.model import Model, Precision
+from tensaku.engines.native.numbers import KnownNumbers
+from tensaku.engines.native.probe import fastest
 from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
 from tensaku.errors import NotFound, UsageError
@@ -32,7 +38,7 @@ _SUM = re.compile(r"[^+:]+:\d+(\.\d+)?(\+[^+:]+:\d+(\.\d+)?)*")
 """A weighted sum of adapters: name:weight, joined by +."""
 _SUMS_KEPT = 16
 
-_REVISION = "3"
+_REVISION = "4"
 """Raised whenever answers may come out differently for the same weights."""
 
 
@@ -44,7 +50,8 @@ class NativeEngine:
 
     Args:
         base: folder with config.json, safetensors and tokenizer.json.
-        precision: "int8" (weights 8 bits per output channel, activations twice 7 bits per row) or "fp32".
+        precision: "int8" (weights 8 bits per output channel, activations 8 bits by blocks of 64), "fp32", or "auto":
+            the faster of the two here, as `probe` measures it.
         context: most tokens that prompt and answer may have together; None: 2,048, or the base's own if that is less.
         slots: answers that run at once; more wait in the order in which they came.
         threads: for the int8 products; None: one for each processor, or OMP_NUM_THREADS if that is set.
@@ -57,13 +64,14 @@ class NativeEngine:
     """
 
     name = "native"
-    can = ("sampling", "logprobs", "json", "text", "facts")
+    can: tuple[str, ...] = ("sampling", "logprobs", "json", "text", "facts", "embeddings")
+    """And tools, where the model's chat template has them."""
 
     def __init__(
         self,
         base: Path,
         *,
-        precision: Precision = "int8",
+        precision: Precision | Literal["auto"] = "int8",
         context: int | None = None,
         slots: int = 8,
         threads: int | None = None,
@@ -73,7 +81,9 @@ class NativeEngine:
     ) -> None:
         threads = _processors() if threads is None else threads
         _check(base, precision=precision, context=context, slots=slots, threads=threads, chunk=chunk)
-        self.precision = precision
+        if precision == "auto":
+            precision = fastest(base, threads=threads, processor=processor)
+        self.precision: Precision = precision
         self._tokenizer = Tokenizer.load(base)
         memory = None if memory_mb is None else memory_mb << 20
         self._model = Model(
@@ -94,6 +104,8 @@ class NativeEngine:
         self._sums: dict[tuple[tuple[str, float], ...], Adapter] = {}
         self._sums_lock = threading.Lock()
         self._words = Words(self._tokenizer, self._model.shape.vocabulary)
+        self._form = find_form(self._tokenizer.render, self._tokenizer.marks)
+        self.can = (*NativeEngine.can, *(["tools"] if self._form is not None else []))
         self._lock = threading.Lock()
         self._loop = Loop(self._model, slots, chunk)
         self._finalizer = weakref.finalize(self, _close, self._loop, self._model)
@@ -118,14 +130,31 @@ class NativeEngine:
             self.context - len(prompt),
             drafter=self._drafter(request, adapter),
             chooser=self._chooser(request),
+            reader=CallReader(self._form, _call_id) if self._form and request.tools else None,
         )
         self._loop.add(answer)
         return answer
 
     def _prompt(self, request: Request) -> list[int]:
         if request.text is None:
-            return self._tokenizer.chat(request.messages)
+            return self._tokenizer.chat(request.messages, json.loads(request.tools) if request.tools else ())
         return [self._tokenizer.start, *self._tokenizer.encode(request.text)]
+
+    def embed(self, texts: Sequence[str], adapter: str | None = None) -> tuple[list[list[float]], int]:
+        """A vector of length 1 a text, the mean of its last hidden states, and how many tokens were read.
+
+        Raises:
+            TooLong: a text does not fit into the context.
+            NotFound: no adapter of that name is loaded.
+            EngineError: the engine failed, or is closed.
+        """
+        found = self._adapter(adapter)
+        ids = [[self._tokenizer.start, *self._tokenizer.encode(text)] for text in texts]
+        for text, words in zip(texts, ids, strict=True):
+            check_fits(Request((), text=text), len(words), self.context)
+        work = Embedding(ids, found)
+        self._loop.embed(work)
+        return work.wait(), sum(map(len, ids))
 
     def measure(self, messages: tuple[Message, ...]) -> int:
         """How many tokens of the context a conversation takes, up to where its answer begins."""
@@ -209,7 +238,12 @@ class NativeEngine:
         if request.facts is not None:
             limits.append(KnownNumbers(request.facts, self._words))
         if request.schema is not None:
-            limits.append(Fits(request.schema, self._words))
+            limits.append(Fits(schema_grammar(request.schema), self._words))
+        if request.tools is not None and self._form is not None:
+            tools, parallel = json.loads(request.tools), request.parallel_calls
+            special = self._words.special
+            grammar = calls_grammar(self._form, tools, request.tool_choice, parallel=parallel, special=special)
+            limits.append(Fits(grammar, self._words))
         if request.temperature <= 0 and request.logprobs is None and not limits:
             return None
         return Chooser(
@@ -260,14 +294,18 @@ class Known(NamedTuple):
 _UNKNOWN = Known(None, None)
 
 
+def _call_id() -> str:
+    return f"call_{uuid.uuid4().hex[:24]}"
+
+
 def _close(loop: Loop, model: Model) -> None:
     loop.close()
     model.close()
 
 
 def _check(base: Path, *, precision: str, context: int | None, **counts: int) -> None:
-    if precision not in ("int8", "fp32"):
-        raise UsageError(f"the precision {precision!r} is not known", fix="Known: int8, fp32")
+    if precision not in ("auto", "int8", "fp32"):
+        raise UsageError(f"the precision {precision!r} is not known", fix="Known: auto, int8, fp32")
     for name, value, least in (("context", context, 16), *((name, value, 1) for name, value in counts.items())):
         if value is not None and value < least:
             raise UsageError(f"{name} is {value}", fix=f"Set {name} to at least {least}")

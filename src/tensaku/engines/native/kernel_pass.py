@@ -132,6 +132,17 @@ class KernelPass:
             at += work.wanted
         return found
 
+    def states(self, work: Work) -> Tensor:
+        """The last hidden states of the work's wanted tokens, after the final norm, [wanted, hidden]."""
+        rows, _ = self._plan([work])
+        made = torch.empty(work.wanted, self._shape.hidden)
+        rows.layout.states = made.data_ptr()
+        try:
+            self._lib.tk_pass(self._model, ctypes.byref(rows.layout), self._crew.next())
+        finally:
+            rows.layout.states = None
+        return made
+
     def _plan(self, works: Sequence[Work]) -> tuple[_Room, list[Tensor | None]]:
         n = sum(len(work.tokens) for work in works)
         if n > self._rows.size:

@@ -1,4 +1,4 @@
-"""What an answer may write: numbers of a given text alone, or JSON that fits a schema."""
+"""What an answer may write: the vocabulary as limits look at it, and grammars that it has to fit."""
 
 from __future__ import annotations
 
@@ -15,14 +15,11 @@ from torch import Tensor
 from tensaku.engines.native.cache import common_length
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.models.tokenizer import Tokenizer
-from tensaku.text import facts
 
-__all__ = ["Fits", "KnownNumbers", "Words"]
+__all__ = ["Fits", "Words", "schema_grammar"]
 
-_NUMBER = re.compile(r"\d(?:[\d,.]*\d)?[.,]?")
-_REST = "0123456789,."
-_TAIL = 16
-"""Words back from which a number that is being written is read."""
+_NUMERAL = re.compile(r"[\d〇零一二三四五六七八九十百千万億兆壱弐参拾萬]")
+_UNIT = re.compile(r"\s?[%％円年月日期末度倍割分厘銭社件名人回位株口棟戸本点つ銘業種週営四時かカポパベドユbp.,]")
 
 
 class Words:
@@ -32,20 +29,31 @@ class Words:
         self._tokenizer, self._size = tokenizer, size
         self.decode: Callable[[Sequence[int]], str] = tokenizer.decode
 
+    @staticmethod
+    def fold(text: str) -> str:
+        """Full width and half width as one."""
+        return unicodedata.normalize("NFKC", text).replace("，", ",").replace("．", ".")
+
+    @property
+    def eos(self) -> frozenset[int]:
+        """Words that end an answer."""
+        return self._tokenizer.eos
+
     @cached_property
     def texts(self) -> list[str]:
         """Each word as limits read it."""
-        return [_folded(self.decode([word])) for word in range(min(self._size, len(self._tokenizer)))]
+        return [self.fold(self.decode([word])) for word in range(min(self._size, len(self._tokenizer)))]
 
     @cached_property
-    def digits(self) -> frozenset[int]:
-        """Words that hold a digit."""
-        return frozenset(w for w, text in enumerate(self.texts) if any(c.isdigit() for c in text))
+    def numerals(self) -> frozenset[int]:
+        """Words that hold a digit or a kanji numeral, or a part of a character, which may become one."""
+        broken = "\N{REPLACEMENT CHARACTER}"
+        return frozenset(w for w, text in enumerate(self.texts) if _NUMERAL.search(text) or broken in text)
 
     @cached_property
-    def open(self) -> frozenset[int]:
-        """Words behind which a number may go on: they end in a digit or its separator."""
-        return frozenset(w for w, text in enumerate(self.texts) if text and (text[-1].isdigit() or text[-1] in ".,"))
+    def units(self) -> frozenset[int]:
+        """Words that may go on a number without being one: units and separators."""
+        return frozenset(w for w, text in enumerate(self.texts) if _UNIT.match(text))
 
     @cached_property
     def guide(self) -> Any:
@@ -61,60 +69,40 @@ class Words:
         eos = sorted(self._tokenizer.eos)
         return llguidance.LLTokenizer(self._tokenizer.json, n_vocab=self._size, eos_token=eos[0])
 
+    @cached_property
+    def special(self) -> dict[str, int]:
+        """The words that no text can spell to llguidance."""
+        return {text: word for text, word in self._tokenizer.added.items() if self.guide.is_special_token(word)}
 
-class KnownNumbers:
-    """Every number of the answer stands in `source`: its digits as written there, or as the facts measure reads them.
 
-    A number that is being written must be the beginning of one of them, so what is refused is refused at the first
-    wrong digit. Numbers in kanji are not looked at.
+def schema_grammar(schema: str) -> str:
+    """The grammar of JSON that fits a schema, without white space.
+
+    Raises:
+        MissingExtra: llguidance is not installed.
+        UsageError: the schema cannot be used.
     """
-
-    def __init__(self, source: str, words: Words) -> None:
-        self._words = words
-        read = [fact.value for fact in facts(source)]
-        self._known = {form for text in (source, *read) for number in _numbers(text) for form in _forms(number)}
-        self._begun = {form[:n] for form in self._known for n in range(1, len(form) + 1)}
-
-    def allows(self, word: int, written: Sequence[int]) -> bool:
-        """Whether `word` may follow the answer's tokens `written`."""
-        if word not in self._words.digits and not (written and written[-1] in self._words.open):
-            return True
-        tail = written[-_TAIL:]
-        return self._known_all(_folded(self._words.decode([*tail, word])), cut=len(written) > _TAIL)
-
-    def narrow(self, scores: Tensor, written: Sequence[int]) -> None:
-        """Set to -inf what may not follow, as far as it could be chosen: every word likelier than the best that may."""
-        for _ in range(64):
-            best = int(scores.argmax())
-            if self.allows(best, written):
-                return
-            scores[best] = -torch.inf
-        scores[sorted(self._words.digits)] = -torch.inf  # enough of trying: no digit at all
-
-    def _known_all(self, text: str, *, cut: bool) -> bool:
-        # The rest of a number whose beginning is out of sight (".8" of 10.8) was checked when it was written.
-        begin = len(text) - len(text.lstrip(_REST)) if cut else 0
-        for found in _NUMBER.finditer(text, begin):
-            number = found[0]
-            if found.end() == len(text):
-                if number not in self._begun and number.rstrip(".,") not in self._known:
-                    return False
-            elif number.rstrip(".,") not in self._known:
-                return False
-        return True
+    try:
+        import llguidance
+    except ModuleNotFoundError:
+        raise MissingExtra("llguidance", "serve") from None
+    try:
+        return str(llguidance.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
+    except ValueError as error:
+        raise UsageError(f"the JSON schema cannot be used ({error})") from None
 
 
 class Fits:
-    """The answer is JSON that fits a schema; the work is llguidance's."""
+    """The answer fits a grammar; the work is llguidance's.
 
-    def __init__(self, schema: str, words: Words) -> None:
+    Raises:
+        UsageError: the grammar, or a schema in it, cannot be used.
+    """
+
+    def __init__(self, grammar: str, words: Words) -> None:
         guide = words.guide
         import llguidance
 
-        try:
-            grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
-        except ValueError as error:
-            raise UsageError(f"the JSON schema cannot be used ({error})") from None
         self._matcher = llguidance.LLMatcher(guide, grammar)
         if self._matcher.is_error():
             raise UsageError(f"the JSON schema cannot be used ({self._matcher.get_error()})")
@@ -137,22 +125,3 @@ class Fits:
         self._read = list(written)
         mask = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         return np.unpackbits(mask, bitorder="little").astype(np.bool_)
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace("，", ",").replace("．", ".")
-
-
-def _numbers(text: str) -> list[str]:
-    return [found[0].rstrip(".,") for found in _NUMBER.finditer(_folded(text))]
-
-
-def _forms(number: str) -> set[str]:
-    """A number as it may be written: as it stands, without separators, with one at every thousand; 2.10 as 2.1 too."""
-    plain = number.replace(",", "")
-    if plain.count(".") > 1:  # a date such as 2026.9.30
-        return {number}
-    whole, _, part = plain.partition(".")
-    grouped = f"{int(whole):,}" if whole.isdecimal() and whole[0] != "0" else whole
-    parts = {part, part.rstrip("0")}
-    return {number, plain} | {w + (f".{p}" if p else "") for w in (whole, grouped) for p in parts}

@@ -15,9 +15,11 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import TypeVar
 
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.cache import PAGE, Held, common_length
+from tensaku.engines.native.embed import Embedding
 from tensaku.engines.native.model import Found, Model, Work
 from tensaku.engines.native.pace import Pace
 from tensaku.engines.protocol import TokenScore
@@ -31,6 +33,7 @@ _CHUNK_ALONE = 256
 """The same while nobody writes."""
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +63,7 @@ class Loop:
         self.seconds = 0.0  # in steps, all told
         self._wake = threading.Condition()
         self._waiting: deque[Answer] = deque()
+        self._embeddings: deque[Embedding] = deque()
         self._running: list[_Running] = []
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -70,10 +74,21 @@ class Loop:
         Raises:
             EngineError: the loop was closed.
         """
+        self._queue(self._waiting, answer)
+
+    def embed(self, embedding: Embedding) -> None:
+        """Queue texts to be turned into vectors; returns at once.
+
+        Raises:
+            EngineError: the loop was closed.
+        """
+        self._queue(self._embeddings, embedding)
+
+    def _queue(self, line: deque[T], one: T) -> None:
         with self._wake:
             if self._closing:
                 raise EngineError("the engine is closed")
-            self._waiting.append(answer)
+            line.append(one)
             if self._thread is None:
                 self._start_thread()
             self._wake.notify()
@@ -114,24 +129,27 @@ class Loop:
             self._fail_all(why)
             with self._wake:
                 self._thread = None  # the next request starts another
-                if self._waiting:  # it has come already
+                if self._waiting or self._embeddings:  # it has come already
                     self._start_thread()
 
     def _await_work(self) -> bool:
         with self._wake:
-            while not (self._closing or self._waiting or self._running):
+            while not (self._closing or self._waiting or self._running or self._embeddings):
                 self._wake.wait()
             return not self._closing
 
     def _fail_all(self, why: str) -> None:
         with self._wake:
-            waiting = list(self._waiting)
+            waiting, embeddings = list(self._waiting), list(self._embeddings)
             self._waiting.clear()
+            self._embeddings.clear()
         running, self._running = self._running, []
         self._model.cache.forget()
         for answer in [r.answer for r in running] + waiting:
             if answer.finish is None:
                 answer.fail(why, retryable=True)
+        for embedding in embeddings:
+            embedding.fail(why)
 
     def _step(self) -> None:
         began = perf_counter()
@@ -148,6 +166,8 @@ class Loop:
             for (running, _), one in zip(chosen, found, strict=True):
                 self._advance(running, one)
             self._running = [r for r in self._running if r.answer.finish is None]
+        if self._embeddings and self._embeddings[0].step(self._model, self._chunk_rows):
+            self._embeddings.popleft()
         self.seconds += perf_counter() - began
 
     def _drop_cancelled(self) -> None:
@@ -177,6 +197,8 @@ class Loop:
             ):
                 cache.release(place)
                 return
+            if answer.cached is None:
+                answer.cached = len(place.tokens)
             self._running.append(_Running(answer, place))
             with self._wake:
                 self._waiting.remove(answer)

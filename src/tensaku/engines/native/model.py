@@ -50,6 +50,8 @@ class _Pass(Protocol):
 
     def run(self, works: Sequence[Work]) -> list[Found]: ...
 
+    def states(self, work: Work) -> Tensor: ...
+
     def weight(self, layer: int, part: str) -> Tensor: ...
 
     def prepare(self, adapter: Adapter) -> None: ...
@@ -62,7 +64,8 @@ class _Pass(Protocol):
 class Model:
     """Weights, cache and the pass between them. Not thread-safe: one thread runs it.
 
-    `memory` bounds keys and values, in bytes; None: as much as `slots` streams of a whole context need.
+    `memory` bounds keys and values, in bytes; None: as much as `slots` streams of a whole context need. `weights` take
+    the place of those in the folder.
     """
 
     def __init__(
@@ -75,8 +78,9 @@ class Model:
         threads: int,
         memory: int | None = None,
         processor: str | None = "native",
+        weights: Weights | None = None,
     ) -> None:
-        weights = Weights.load(folder)
+        weights = Weights.load(folder) if weights is None else weights
         context = min(CONTEXT, weights.shape.context) if context is None else context
         if context > weights.shape.context:
             what = f"a context of {context} tokens is more than the base was made for ({weights.shape.context})"
@@ -122,6 +126,13 @@ class Model:
         found = self.pass_.run(works)
         for work in works:
             work.place.tokens.extend(work.tokens)
+        return found
+
+    def states(self, work: Work) -> Tensor:
+        """The last hidden states of the work's wanted tokens, [wanted, hidden]; its place, which has room for them,
+        then holds them too."""
+        found = self.pass_.states(work)
+        work.place.tokens.extend(work.tokens)
         return found
 
     def logits(self, works: Sequence[Work]) -> Tensor | None:

@@ -67,6 +67,11 @@ class TorchPass:
         self._seconds += perf_counter() - began
         return found
 
+    @torch.inference_mode()
+    def states(self, work: Work) -> Tensor:
+        """The last hidden states of the work's wanted tokens, after the final norm, [wanted, hidden]."""
+        return self._hidden([work])[: work.wanted].clone()
+
     def _hidden(self, works: Sequence[Work]) -> Tensor:
         ids: list[int] = []
         positions: list[int] = []

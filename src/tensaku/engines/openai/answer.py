@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from tensaku.engines.calls import CallPiece
 from tensaku.engines.openai.breaker import Breaker
 from tensaku.engines.protocol import Piece, TokenScore
 from tensaku.errors import EngineError
@@ -149,15 +150,28 @@ class RemoteAnswer:
     def _take(self, chunk: Any) -> None:
         if chunk.usage is not None:
             details = chunk.usage.completion_tokens_details
-            guessed = [getattr(details, f"{name}_prediction_tokens", None) or 0 for name in ("accepted", "rejected")]
-            self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, *guessed)
+            right, wrong = (
+                getattr(details, f"{name}_prediction_tokens", None) or 0 for name in ("accepted", "rejected")
+            )
+            known = getattr(chunk.usage.prompt_tokens_details, "cached_tokens", None) or 0
+            self.usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens, right, wrong, known)
         for choice in chunk.choices:
             text = (choice.delta.content if hasattr(choice, "delta") else choice.text) or ""
             scores = _scores(choice.logprobs)
-            if text or scores:
-                self._queue.put(Piece(text, len(scores) or 1, scores))
+            calls = _calls(getattr(getattr(choice, "delta", None), "tool_calls", None))
+            if text or scores or calls:
+                self._queue.put(Piece(text, len(scores) or 1, scores, calls))
             if choice.finish_reason is not None:
                 self.finish = "length" if choice.finish_reason == "length" else "stop"
+
+
+def _calls(found: Any) -> tuple[CallPiece, ...]:
+    pieces = []
+    for one in found or ():
+        function = one.function
+        name, arguments = (getattr(function, field, None) or "" for field in ("name", "arguments"))
+        pieces.append(CallPiece(one.index, one.id or "", name, arguments))
+    return tuple(pieces)
 
 
 def _scores(found: Any) -> tuple[TokenScore, ...]:

@@ -24,7 +24,7 @@ __all__ = ["OpenAIEngine"]
 
 T = TypeVar("T")
 
-ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings")
+ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings", "tools")
 """What can be asked of another server by OpenAI's wire."""
 
 _REVISION = "1"
@@ -257,7 +257,12 @@ class OpenAIEngine:
         if request.text is not None:
             more = {} if request.logprobs is None else {"logprobs": request.logprobs}
             return {**asked, "prompt": request.text, **more}
-        asked["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
+        asked["messages"] = [_turn(message) for message in request.messages]
+        if request.tools is not None:
+            named = {"type": "function", "function": {"name": request.tool_choice}}
+            choice = request.tool_choice if request.tool_choice in ("auto", "required") else named
+            asked |= {"tools": json.loads(request.tools), "tool_choice": choice}
+            asked |= {} if request.parallel_calls else {"parallel_tool_calls": False}
         if request.logprobs is not None:
             asked |= {"logprobs": True, "top_logprobs": request.logprobs}
         if request.schema is not None:
@@ -309,6 +314,17 @@ class OpenAIEngine:
             raise EngineError(f"the server said nothing within {_OPENING:g} seconds", retryable=True) from None
         except Exception as error:
             raise failure(error) from error
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A message as the wire has it."""
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.calls:
+        called = [{"name": call.name, "arguments": call.arguments} for call in message.calls]
+        pairs = zip(message.calls, called, strict=True)
+        turn["tool_calls"] = [{"id": call.id, "type": "function", "function": function} for call, function in pairs]
+        turn["content"] = message.content or None
+    return turn | ({"tool_call_id": message.call_id} if message.call_id else {})
 
 
 async def _client(url: str, key: str | None, api_version: str | None, timeouts: tuple[float, float]) -> Any:

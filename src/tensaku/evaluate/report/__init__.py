@@ -15,15 +15,14 @@ from markupsafe import Markup
 
 from tensaku.evaluate.report import doings, origins, sections
 from tensaku.evaluate.report.outputs import every_output, filter_rules
+from tensaku.evaluate.report.panel import panel_section
+from tensaku.evaluate.report.pieces import row_words
 from tensaku.evaluate.report.worst import worst_outputs
 from tensaku.evaluate.results import Results
 from tensaku.report import Line, grid, line_chart, page, section
 from tensaku.store import Artifact
 
 __all__ = ["write_report"]
-
-_SHOWN = ("tuned", "base")
-"""The rows of which every output is shown."""
 
 
 def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], worst: int) -> None:
@@ -34,6 +33,7 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         worst: how many of the worst outputs are shown.
     """
     exam, lessons, adapter = lineage["exam"], lineage["lessons"], lineage["adapter"]
+    shown = ["tuned", *(row for row in results.rows if row not in ("draft", "tuned"))]  # drafts stand beside each
     parts = [
         sections.opening(results, exam.facts),
         sections.score_section(results),
@@ -41,6 +41,7 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         doings.edit_section(results),
         doings.style_section(results),
         doings.cost_section(results),
+        panel_section(results.panel, row_words),
         worst_outputs(results, worst),
         _loss(adapter),
         _search(adapter),
@@ -49,10 +50,10 @@ def write_report(path: Path, results: Results, lineage: Mapping[str, Artifact], 
         origins.lineage_section(lineage, results),
         doings.rule_section(results.rules),
         sections.reading_section(results),
-        every_output(results, _SHOWN),
+        every_output(results, shown),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
-    style += filter_rules(results, _SHOWN)
+    style += filter_rules(results, shown)
     path.write_text(page("添削 評価報告書 Tensaku evaluation", parts, style), encoding="utf-8")
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.groups import letters
+from tensaku.evaluate.report.origins import discipline_section
 from tensaku.evaluate.report.outputs import every_output, filter_rules
 from tensaku.evaluate.report.panel import panel_section
 from tensaku.evaluate.report.pieces import DASH, row_name, row_words, scale_end, scorer_name
 from tensaku.evaluate.report.sections import p_value
-from tensaku.evaluate.results import COMPULSORY, Results
+from tensaku.evaluate.results import MODELLESS, Results
 from tensaku.report import Bar, bar_chart, count, grid, page, percent, section
 from tensaku.revise import SECTIONS
 
@@ -33,6 +34,7 @@ HEADS = (
     ("組", "group"),
     ("候補", "candidate"),
     ("得点", "score"),
+    ("重なりを除く", "clean part"),
     ("原稿との差", "over the draft"),
     ("規則との差", "over the rules"),
     ("直しの F0.5", "edits"),
@@ -54,6 +56,7 @@ def board_cells(row: Mapping[str, Any], scorer: str) -> list[str]:
         " ".join(letters(row["groups"])),
         row["name"],
         f"{score['value']:.1f} ({score['low']:.1f}–{score['high']:.1f})",
+        _clean(row, scorer),
         _gain(row, scorer, "draft"),
         _gain(row, scorer, "rules"),
         f"{100 * held['edits']['f0.5']:.1f}",
@@ -63,6 +66,14 @@ def board_cells(row: Mapping[str, Any], scorer: str) -> list[str]:
         DASH if costs["seconds"] is None else f"{costs['seconds']:.2f}",
         DASH if costs["yen_per_thousand"] is None else f"{costs['yen_per_thousand']:,.0f}",
     ]
+
+
+def _clean(row: Mapping[str, Any], scorer: str) -> str:
+    """The score on the pairs that no lesson gives away."""
+    if not row["clean"]:
+        return DASH
+    score = row["clean"][scorer]
+    return f"{score['value']:.1f} ({score['low']:.1f}–{score['high']:.1f})"
 
 
 def _gain(row: Mapping[str, Any], scorer: str, over: str) -> str:
@@ -78,20 +89,22 @@ def write_board(path: Path, found: Mapping[str, Any], results: Results) -> None:
         '<header class="opening"><p class="brand">添削<small>Tensaku</small></p>'
         "<h1>候補の比較<small>Leaderboard</small></h1>"
         '<p class="lead">試験 {} 件{}・候補 {}</p></header>'
-    ).format(count(found["exam_n"]), span, len(found["rows"]) - 2 + len(found["failed"]))
-    shown = [name for name in found["order"] if name not in COMPULSORY]
+    ).format(count(found["exam_n"]), span, _candidates(found))
+    shown = [name for name in found["order"] if name != "draft"]  # the draft stands beside each output
     parts = [
         lead,
         _statement(found),
+        _clean_statement(found),
         _table(found),
         _charts(found),
-        panel_section(found["panel"]),
+        panel_section(found["panel"], _words),
         *(_part(found, dimension) for dimension in _DIMENSIONS),
+        discipline_section(results, _short),
         _comparisons(found),
         _outside(found),
         _failed(found),
         _reading(found),
-        every_output(results, shown),
+        every_output(results, shown, _words),
     ]
     style = resources.files("tensaku.evaluate.report").joinpath("style.css").read_text(encoding="utf-8")
     path.write_text(
@@ -115,13 +128,34 @@ def _statement(found: Mapping[str, Any]) -> Markup:
     )
 
 
+def _candidates(found: Mapping[str, Any]) -> int:
+    return sum(row["name"] not in MODELLESS for row in found["rows"]) + len(found["failed"])
+
+
+def _clean_statement(found: Mapping[str, Any]) -> Markup:
+    """Whether the order holds on the pairs that no lesson gives away."""
+    n, caught, order = (found["clean"][key] for key in ("n", "caught", "order"))
+    if not caught:
+        japanese, english = "学習用の対と重なる試験の対はない。", "No pair of the exam overlaps a lesson."
+    elif not n:
+        japanese = "試験のどの対も学習用と重なる。重なりのない部分の得点は出せない。"
+        english = "Every pair of the exam overlaps a lesson: there is no clean part to score."
+    elif order == found["order"]:
+        japanese = f"学習用と重なる {caught} 件を除いた {n} 件でも、順位は変わらない。"
+        english = f"The order is the same on the {n} pairs that do not overlap a lesson ({caught} do)."
+    else:
+        japanese = f"学習用と重なる {caught} 件を除いた {n} 件では、順位が変わる: {'、'.join(map(_words, order))}。"
+        english = f"On the {n} pairs that do not overlap a lesson the order is another: {', '.join(order)}."
+    return Markup('<p class="statement">{}<small>{}</small></p>').format(japanese, english)
+
+
 def _table(found: Mapping[str, Any]) -> Markup:
     heads = [Markup("{}<small>{}</small>").format(*head) for head in HEADS]
     rows = []
     for row in found["rows"]:
         cells: list[Any] = list(board_cells(row, found["scorer"]))
         cells[2] = _name(row)
-        cells[3:6] = [_two_lines(cell) for cell in cells[3:6]]
+        cells[3:7] = [_two_lines(cell) for cell in cells[3:7]]
         rows.append(cells)
     note = Markup(
         "<p>得点は {}（95 % 区間）。同じ組の文字を持つ候補は互いに区別できない"
@@ -133,7 +167,7 @@ def _table(found: Mapping[str, Any]) -> Markup:
 
 
 def _name(row: Mapping[str, Any]) -> Markup:
-    if row["name"] in COMPULSORY:
+    if row["name"] in MODELLESS:
         return row_name(row["name"])
     return Markup("<b>{}</b><small>{}</small>").format(row["name"], row["about"])
 
@@ -166,7 +200,7 @@ def _bar(row: Mapping[str, Any], label: str) -> Bar:
 
 def _words(name: str) -> str:
     """What a row is called; a candidate as the task file calls it, be it `base` or `tuned`."""
-    return row_words(name) if name in COMPULSORY else name
+    return row_words(name) if name in MODELLESS else name
 
 
 def _short(name: str) -> str:
@@ -175,7 +209,7 @@ def _short(name: str) -> str:
 
 
 def _style(name: str) -> str:
-    return name if name in COMPULSORY else "tuned"
+    return name if name in MODELLESS else "tuned"
 
 
 def _part(found: Mapping[str, Any], dimension: str) -> Markup:
@@ -234,10 +268,13 @@ def _outside(found: Mapping[str, Any]) -> Markup:
 
 
 def _failed(found: Mapping[str, Any]) -> Markup:
-    if not found["failed"]:
+    failed = [(one["name"], one["why"]) for one in found["failed"]]
+    if found["judge_failed"]:
+        failed.append(("判定モデル judge", found["judge_failed"]))
+    if not failed:
         return Markup()
-    items = Markup().join(Markup("<li><b>{}</b>: {}</li>").format(one["name"], one["why"]) for one in found["failed"])
-    return section("答えられなかった候補", "Candidates that failed", Markup("<ul>{}</ul>").format(items))
+    items = Markup().join(Markup("<li><b>{}</b>: {}</li>").format(*one) for one in failed)
+    return section("答えられなかったもの", "What failed", Markup("<ul>{}</ul>").format(items))
 
 
 def _reading(found: Mapping[str, Any]) -> Markup:
@@ -252,6 +289,10 @@ def _reading(found: Mapping[str, Any]) -> Markup:
             f"二つの候補の出力を対ごとに無作為に入れ替え、同じ大きさの差が出る割合（{found['trials']:,} 回）。",
         ),
         ("区間", "試験の対を引き直して得た 95 % の幅。"),
+        (
+            "重なりを除く",
+            "学習用と重なる対を試験から除いた得点。全体の得点から大きく下がる候補は、覚えた文に助けられた疑いがある。",
+        ),
     ]
     listed = Markup().join(Markup("<dt>{}</dt><dd>{}</dd>").format(*note) for note in notes)
     return section("読み方", "How to read this", Markup('<dl class="notes">{}</dl>').format(listed))

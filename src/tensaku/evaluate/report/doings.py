@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tensaku.evaluate.edits import CHANGE_KINDS
-from tensaku.evaluate.report.pieces import CHANGE_NAMES, DASH, row_name, row_words
+from tensaku.evaluate.report.pieces import CHANGE_NAMES, DASH, row_name, row_words, scorer_name
 from tensaku.evaluate.results import Results
 from tensaku.evaluate.rewriting import Rule
 from tensaku.report import count, grid, percent, section
@@ -140,7 +140,7 @@ def cost_section(results: Results) -> Markup:
     """Speed, wait, memory, energy and money of every row that a model answered, beside its first score."""
     heads = [
         "",
-        Markup("{}<small>score</small>").format(results.first.upper()),
+        Markup("{}<small>score</small>").format(scorer_name(results.first)),
         Markup("生成速度<small>tokens/s</small>"),
         Markup("1 件の時間<small>s a comment</small>"),
         Markup("最初の語まで<small>first token, s</small>"),

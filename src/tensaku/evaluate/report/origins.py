@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from markupsafe import Markup
 
-from tensaku.evaluate.report.pieces import row_words
+from tensaku.evaluate.report.pieces import DASH, row_words, scorer_name
 from tensaku.evaluate.results import Results
 from tensaku.report import count, grid, section
 from tensaku.store import Artifact
@@ -144,19 +145,23 @@ _NETS = {
 }
 
 
-def discipline_section(results: Results) -> Markup:
-    """What of the exam the lessons give away, the scores without it, and months that could not be known."""
+def discipline_section(results: Results, called: Callable[[str], str] = row_words) -> Markup:
+    """What of the exam the lessons give away, the scores without it, and months that could not be known.
+
+    Args:
+        called: what a row is called.
+    """
     found = results.discipline
     if not found:
         return Markup()
     label = results.first
-    rows = [name for name in results.rows if name in found["clean"]["exact"]["rows"]]
-    heads: list[Any] = ["", "件 n", *(row_words(name) for name in rows)]
-    whole = [f"{results.rows[name].scores[label].value:.1f}" for name in rows]
+    rows = [name for name, row in results.rows.items() if len(row.answers) == len(results.pairs)]
+    heads: list[Any] = ["", "件 n", *map(called, rows)]
+    whole = [_with_interval(asdict(results.rows[name].scores[label])) for name in rows]
     lines: list[list[Any]] = [[Markup("試験の全体<small>the whole exam</small>"), len(results.pairs), *whole]]
     for net, (japanese, english) in _NETS.items():
         held = found["clean"][net]
-        figures = [f"{held['rows'][name][label]:.1f}" if name in held["rows"] else "—" for name in rows]
+        figures = [_with_interval(held["rows"][name][label]) if name in held["rows"] else DASH for name in rows]
         lines.append([Markup("除く: {}<small>without: {}</small>").format(japanese, english), held["n"], *figures])
     named = Markup().join(
         Markup("<li><code>{}</code> {} → <code>{}</code>（{:.0f} %）</li>").format(
@@ -176,5 +181,11 @@ def discipline_section(results: Results) -> Markup:
         "<details><summary>対の月より後の年月 {}<small>months named that come after the pair's own</small></summary>"
         "<ul>{}</ul></details>"
     ).format(len(found["overlaps"]), named, len(found["ahead"]), ahead)
-    note = Markup("<p>得点は {}。<small>Scores are {}.</small></p>").format(label, label)
+    note = Markup("<p>得点は {}（95 % 区間）。<small>Scores are {}, with 95 % intervals.</small></p>").format(
+        scorer_name(label), label
+    )
     return section("試験の純度", "How clean the exam is", grid(heads, lines) + note + facts + lists)
+
+
+def _with_interval(score: Mapping[str, Any]) -> Markup:
+    return Markup("<b>{:.1f}</b><small>{:.1f} – {:.1f}</small>").format(score["value"], score["low"], score["high"])

@@ -5,10 +5,11 @@ The rules of the style sheet speak of numbers (`m3` is the fourth manager), neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
+from tensaku.evaluate.groups import DIMENSIONS, LENGTHS
 from tensaku.evaluate.report.pieces import row_words
 from tensaku.evaluate.report.worst import case
 from tensaku.evaluate.results import Results
@@ -18,12 +19,15 @@ from tensaku.revise import SECTIONS
 
 __all__ = ["every_output", "filter_rules"]
 
-_SELECTS: tuple[tuple[str, str, str, Callable[[Pair], str]], ...] = (
-    ("m", "運用会社", "manager", lambda pair: pair.manager),
-    ("s", "欄", "section", lambda pair: pair.section),
-    ("t", "月", "month", lambda pair: pair.as_of),
+_SELECTS = (
+    ("m", "運用会社", "manager"),
+    ("s", "欄", "section"),
+    ("t", "月", "month"),
+    ("l", "原稿の長さ", "length"),
 )
+"""The letter of a filter, its name in both languages; the English one is that of a dimension of the exam."""
 _CHECKS = (
+    ("changed", "原稿から変えた", "changed"),
     ("broken", "事実の不一致", "wrong facts"),
     ("holed", "文の欠落・重複", "sentences lost or doubled"),
     ("inexact", "公表文と異なる", "not the reference"),
@@ -32,18 +36,20 @@ _MOST = 60
 """Values of a filter; a further one is only under all."""
 
 
-def every_output(results: Results, rows: Sequence[str]) -> Markup:
-    """The section with every output of `rows`, in the order of the exam."""
+def every_output(results: Results, rows: Sequence[str], called: Callable[[str], str] = row_words) -> Markup:
+    """The section with every output of `rows`, in the order of the exam.
+
+    Args:
+        called: what a row is called.
+    """
     pairs = results.pairs
-    values = {key: _values(pairs, of) for key, _, _, of in _SELECTS}
+    values = _values(pairs)
     shown = list(dict.fromkeys(rows))
-    selects = (
-        [_select("r", "候補", "candidate", [row_words(row) for row in shown], first=True)] if len(shown) > 1 else []
-    )
+    selects = [_select("r", "候補", "candidate", list(map(called, shown)), first=True)] if len(shown) > 1 else []
     names = {"s": SECTIONS["ja"]}
     selects += [
         _select(key, japanese, english, [names.get(key, {}).get(value, value) for value in values[key]])
-        for key, japanese, english, _ in _SELECTS
+        for key, japanese, english in _SELECTS
     ]
     checks = [
         Markup('<label class="check"><input type="checkbox" class="f-{}">{}<small>{}</small></label>').format(*check)
@@ -59,7 +65,7 @@ def every_output(results: Results, rows: Sequence[str]) -> Markup:
 
 def filter_rules(results: Results, rows: Sequence[str]) -> str:
     """The style rules of the filters of `every_output`."""
-    counts = {key: len(_values(results.pairs, of)) for key, _, _, of in _SELECTS} | {"r": len(dict.fromkeys(rows))}
+    counts = {key: len(found) for key, found in _values(results.pairs).items()} | {"r": len(dict.fromkeys(rows))}
     rules = [
         f'.every:has(.f-{key} option[value="{n}"]:checked) .case:not(.{key}{n}) {{ display: none; }}'
         for key, count in counts.items()
@@ -69,8 +75,13 @@ def filter_rules(results: Results, rows: Sequence[str]) -> str:
     return "\n".join(rules) + "\n"
 
 
-def _values(pairs: Sequence[Pair], of: Callable[[Pair], str]) -> list[str]:
-    return sorted({of(pair) for pair in pairs})[:_MOST]
+def _values(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """By letter of a filter: what can be chosen, in the order in which it is offered."""
+    found = {}
+    for key, _, dimension in _SELECTS:
+        held = set(map(DIMENSIONS[dimension](pairs), pairs))
+        found[key] = [name for name in LENGTHS if name in held] if dimension == "length" else sorted(held)[:_MOST]
+    return found
 
 
 def _select(key: str, japanese: str, english: str, values: Sequence[str], *, first: bool = False) -> Markup:
@@ -81,13 +92,15 @@ def _select(key: str, japanese: str, english: str, values: Sequence[str], *, fir
     )
 
 
-def _cases(results: Results, rows: Sequence[str], values: dict[str, list[str]]) -> Iterator[Markup]:
+def _cases(results: Results, rows: Sequence[str], values: Mapping[str, Sequence[str]]) -> Iterator[Markup]:
+    parts = [(key, DIMENSIONS[dimension](results.pairs)) for key, _, dimension in _SELECTS]
     for place, name in enumerate(rows):
         row = results.rows[name]
         for number in row.answers:
             pair, finding = results.pairs[number], row.findings[number]
             kinds = [f"r{place}"]
-            kinds += [f"{key}{values[key].index(of(pair))}" for key, _, _, of in _SELECTS if of(pair) in values[key]]
-            told = (not finding.verdict.kept, not finding.whole, not finding.exact)
+            kinds += [f"{key}{values[key].index(part)}" for key, of in parts if (part := of(pair)) in values[key]]
+            changed = row.answers[number].text != pair.draft
+            told = (changed, not finding.verdict.kept, not finding.whole, not finding.exact)
             kinds += [what for (what, _, _), holds in zip(_CHECKS, told, strict=True) if holds]
             yield case(results, name, number + 1, number, " ".join(kinds))

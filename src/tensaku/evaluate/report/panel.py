@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-from tensaku.evaluate.report.pieces import DASH
+from tensaku.evaluate.report.pieces import DASH, row_words
 from tensaku.report import grid, percent, section
 
 __all__ = ["panel_section"]
 
+_ANSWERS = {
+    "choice": (
+        "判定モデルには、理由を書かせず、決められた答えの一つだけを書かせた。",
+        "The judge may write nothing but one of the given answers.",
+    ),
+    "likelihood": (
+        "判定モデルには何も書かせていない。基盤モデルが 1 文字あたりでよりもっともらしいとする出力を、よい方とした。",
+        "The judge writes nothing: the better output is the one that the base model holds likelier, per character.",
+    ),
+}
 _WHO = {"people": ("人の読み比べ", "Blind reading by people"), "judge": ("判定モデル", "The judge")}
 
 
-def panel_section(found: Mapping[str, Any]) -> Markup:
-    """Strengths by people's and by the judge's votes, bias and agreement; nothing if nobody voted."""
+def panel_section(found: Mapping[str, Any], called: Callable[[str], str] = str) -> Markup:
+    """Strengths by people's and by the judge's votes, bias and agreement; nothing if nobody voted.
+
+    Args:
+        called: what a row is called; `draft` and `reference` have their own words.
+    """
     if not found:
         return Markup()
-    parts = [_votes(who, found[who]) for who in _WHO if who in found]
-    parts.append(_bias(found))
+    names = _Names(called)
+    parts = [_votes(who, found[who], names) for who in _WHO if who in found]
+    parts.append(_bias(found, names))
     if "judge" in found:
-        parts.append(_grades(found["judge"]["sealed"]))
+        parts.append(_grades(found["judge"]["sealed"], names))
     parts.append(_agreement(found))
     return section("読み比べと判定", "Read blind, and judged by a model", Markup().join(parts))
 
 
-def _votes(who: str, held: Mapping[str, Any]) -> Markup:
+class _Names(NamedTuple):
+    called: Callable[[str], str]
+
+    def __call__(self, name: str) -> str:
+        return {"draft": row_words("draft"), "reference": "公表文"}.get(name) or self.called(name)
+
+
+def _votes(who: str, held: Mapping[str, Any], names: _Names) -> Markup:
     title = Markup('<h3 class="within">{}<small>{}</small></h3>').format(*_WHO[who])
     ranking = held["ranking"]
     if ranking is None:
@@ -40,7 +62,7 @@ def _votes(who: str, held: Mapping[str, Any]) -> Markup:
     rows = [
         [
             place,
-            one["name"],
+            names(one["name"]),
             Markup("<b>{:+.2f}</b><small>{:+.2f} – {:+.2f}</small>").format(one["strength"], one["low"], one["high"]),
             f"{100 * one['win_rate']:.1f} %",
             f"{one['votes']:g}",
@@ -68,7 +90,7 @@ def _share(held: Mapping[str, Any]) -> Markup:
     )
 
 
-def _bias(found: Mapping[str, Any]) -> Markup:
+def _bias(found: Mapping[str, Any], names: _Names) -> Markup:
     """Side, ties and self-preference, who by who."""
     heads = [
         "", Markup("左（先）の勝ち<small>left wins; 50 % is without bias</small>"),
@@ -85,6 +107,8 @@ def _bias(found: Mapping[str, Any]) -> Markup:
     if "judge" not in found:
         return shown
     sealed = found["judge"]["sealed"]
+    if sealed["answers"] in _ANSWERS:
+        shown += Markup("<p>{}<small>{}</small></p>").format(*_ANSWERS[sealed["answers"]])
     lost = sum(sealed["unusable"].values())
     shown += Markup(
         "<p>判定モデルの答えのうち、判定を読み取れないもの {} / {}（推測せず、数えるだけ）。"
@@ -97,12 +121,13 @@ def _bias(found: Mapping[str, Any]) -> Markup:
                 "（差 {:+.1f} ポイント）。"
                 "<small>Self-preference, beside the share by nearness to the reference.</small></p>"
             ).format(
-                own["name"], percent(own["judge"]["share"]), percent(own["yardstick"]["share"]), 100 * own["preference"]
-            )
+                names(own["name"]), percent(own["judge"]["share"]), percent(own["yardstick"]["share"]),
+                100 * own["preference"],
+            )  # fmt: skip
     return shown
 
 
-def _grades(sealed: Mapping[str, Any]) -> Markup:
+def _grades(sealed: Mapping[str, Any], names: _Names) -> Markup:
     if not sealed["grades"]:
         return Markup()
     heads = ["", Markup("平均<small>mean of 1 to 5</small>"), "1", "2", "3", "4", "5"]
@@ -111,7 +136,7 @@ def _grades(sealed: Mapping[str, Any]) -> Markup:
         mean = DASH if held["mean"] is None else f"{held['mean']:.2f}"
         if held["low"] is not None:
             mean = Markup("<b>{}</b><small>{:.2f} – {:.2f}</small>").format(mean, held["low"], held["high"])
-        rows.append([name, mean, *held["given"]])
+        rows.append([names(name), mean, *held["given"]])
     note = Markup("<p>読み取れない評価 {} 件。<small>Without one plain grade.</small></p>").format(
         sum(sealed["ungraded"].values())
     )

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from tensaku import text
 from tensaku.evaluate.findings import Finding
-from tensaku.evaluate.report.pieces import KIND_NAMES
+from tensaku.evaluate.report.pieces import KIND_NAMES, scorer_name
 from tensaku.evaluate.results import Results
 from tensaku.report import section
 from tensaku.revise import SECTIONS
@@ -27,9 +27,9 @@ def worst_outputs(results: Results, n: int) -> Markup:
         "<span><ins>公表文にだけある語</ins> only in the reference</span></p>"
     )
     note = Markup(
-        "<p>事実の不一致があるもの、文の欠落や重複があるもの、{} の低いものの順。"
-        "<small>Broken facts first, then lost or repeated sentences, then the lowest score.</small></p>"
-    ).format(results.first.upper())
+        "<p>事実の不一致があるもの、文の欠落や重複があるもの、{} の悪いものの順。"
+        "<small>Broken facts first, then lost or repeated sentences, then the worst score.</small></p>"
+    ).format(scorer_name(results.first))
     cards = Markup().join(case(results, "tuned", place, number) for place, number in enumerate(numbers, 1))
     return section(f"下位 {len(numbers)} 件の出力", f"The {len(numbers)} worst outputs", note + legend + cards)
 

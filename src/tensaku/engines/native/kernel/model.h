@@ -38,6 +38,7 @@ struct Pass {
     const int32_t* wanted_rows;      // ascending
     float* const* scores;            // of each wanted row: where its scores go, [vocabulary], or null
     int32_t* words;                  // of each wanted row: the most probable next word
+    float* states;                   // [wanted][hidden]: their last hidden states, and then no words; or null
 };
 
 struct Model {

@@ -62,7 +62,7 @@ struct Run {
     // One row on its way into a product: its bytes, and what the adapter makes of it first.
     void enter(int row, const float* x, int layer, int part) {
         const Matrix& matrix = part < 0 ? m.head : m.layers[layer].matrix[part];
-        m.size[row] = quantise(x, matrix.stride, m.bytes.get() + size_t(row) * 2 * matrix.stride, matrix.stride);
+        quantise(x, matrix.stride, &m.bytes[size_t(row) * matrix.stride], &m.size[size_t(row) * matrix.blocks]);
         m.thin[row] = part < 0 ? nullptr : thin_of(row, layer, part);
         if (m.thin[row]) m.thin[row]->reduce(x, &m.inner[size_t(row) * m.width]);
     }
@@ -186,6 +186,10 @@ struct Run {
         float *x = &m.x[size_t(row) * s.hidden], *h = &m.h[size_t(row) * s.hidden];
         const bool end = layer == s.layers;
         norm(x, end ? m.final_norm : m.layers[layer].input_norm, s.hidden, s.eps, h);
+        if (end && p.states) {
+            memcpy(p.states + size_t(row) * s.hidden, h, s.hidden * sizeof(float));
+            return;
+        }
         enter(row, h, layer, end ? -1 : QKV);
     }
 
@@ -242,7 +246,7 @@ struct Run {
             begin(row, 0);
         });
         for (int i = 0; i < s.layers && rows; i++) layer(thread, i);
-        if (rows) head(thread);
+        if (rows && !p.states) head(thread);
     }
 };
 
@@ -256,8 +260,8 @@ static void make_room(Model& m, int rows) {
     width = std::max(width, s.hidden);
     m.x = block<float>(size_t(rows) * s.hidden), m.h = block<float>(size_t(rows) * s.hidden);
     m.a = block<float>(size_t(rows) * s.heads * s.dim), m.y = block<float>(size_t(rows) * width);
-    m.z = block<float>(size_t(rows) * up(s.inner, LANES)), m.size = block<float>(rows);
-    m.inner = block<float>(size_t(rows) * m.width), m.bytes = block<uint8_t>(size_t(rows) * 2 * width);
+    m.z = block<float>(size_t(rows) * up(s.inner, LANES)), m.size = block<float>(size_t(rows) * blocks_of(width));
+    m.inner = block<float>(size_t(rows) * m.width), m.bytes = block<uint8_t>(size_t(rows) * width);
     m.thin.assign(rows, nullptr), m.at.assign(rows, 0);
     m.best.resize(size_t(rows) * m.pool->most());
 }

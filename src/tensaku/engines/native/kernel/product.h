@@ -1,4 +1,4 @@
-// y = x W' with W in int8 per output and x in twice 7 bits per row, and a thin fp32 product beside it (LoRA).
+// y = x W' with W in int8 per output and x in 8 bits by blocks of a row, and a thin fp32 product beside it (LoRA).
 #pragma once
 #include <algorithm>
 #include <cstdlib>
@@ -24,24 +24,26 @@ Block<T> block(size_t n) {
 }
 inline int up(int n, int step) { return (n + step - 1) / step * step; }
 
-// A row in twice 7 bits: x = size / 63 (coarse + fine / 126), both stored plus 64; `bytes` holds coarse, then fine.
-constexpr float STEPS = 63.0f, FINER = 126.0f;
-constexpr int ZERO = 64;
+// A row in 8 bits, each block of it by its own largest number: x = size byte, stored plus ZERO.
+constexpr float STEPS = 127.0f;
+constexpr int BLOCK = 64;
+inline int blocks_of(int n) { return (n + BLOCK - 1) / BLOCK; }
 
-inline float quantise(const float* x, int n, uint8_t* bytes, int stride) {
-    floats most{};
-    for (int i = 0; i < n; i += LANES) most = larger(most, magnitude(load(x + i)));
-    const float size = largest(most) > 1e-12f ? largest(most) : 1e-12f;
-    const floats factor = all(STEPS / size);
-    for (int i = 0; i < n; i += LANES) {
-        const floats at = load(x + i) * factor, coarse = whole(at), fine = whole((at - coarse) * all(FINER));
-        const ints c = __builtin_convertvector(coarse, ints) + ZERO, f = __builtin_convertvector(fine, ints) + ZERO;
-        typedef uint8_t chars __attribute__((vector_size(16)));
-        const chars c8 = __builtin_convertvector(c, chars), f8 = __builtin_convertvector(f, chars);
-        memcpy(bytes + i, &c8, 16);
-        memcpy(bytes + stride + i, &f8, 16);
+inline void quantise(const float* x, int n, uint8_t* bytes, float* sizes) {
+    for (int block = 0; block * BLOCK < n; block++) {
+        const int first = block * BLOCK, end = std::min(first + BLOCK, n);
+        floats most{};
+        for (int i = first; i < end; i += LANES) most = larger(most, magnitude(load(x + i)));
+        const float size = largest(most) > 1e-12f ? largest(most) : 1e-12f;
+        const floats factor = all(STEPS / size);
+        for (int i = first; i < end; i += LANES) {
+            typedef uint8_t chars __attribute__((vector_size(16)));
+            const ints at = __builtin_convertvector(whole(load(x + i) * factor), ints) + ZERO;
+            const chars packed = __builtin_convertvector(at, chars);
+            memcpy(bytes + i, &packed, sizeof packed);
+        }
+        sizes[block] = size / STEPS;
     }
-    return size / STEPS;
 }
 
 // Tiles of 16 outputs: [tile][in / 4][output][4]. Input and output are padded with zeros to whole tiles.
@@ -49,23 +51,24 @@ struct Matrix {
     int in = 0, out = 0, tiles = 0, stride = 0;
     Block<int8_t> bytes;
     Block<float> scale;
-    Block<int32_t> zero;  // 64 times the sum of an output's weights: what the stored 64 adds
+    int blocks = 0;
+    Block<int32_t> zero;  // [tile][block][16]: ZERO times the sum of a block's weights: what it adds
 
     void set(int out_, int in_, const int8_t* weights, const float* scales) {
         in = in_, out = out_, tiles = (out + LANES - 1) / LANES, stride = up(in, LANES);
         bytes = block<int8_t>(size_t(tiles) * LANES * stride);
         scale = block<float>(tiles * LANES);
-        zero = block<int32_t>(tiles * LANES);
+        blocks = blocks_of(stride);
+        zero = block<int32_t>(size_t(tiles) * blocks * LANES);
         for (int o = 0; o < out; o++) {
             int8_t* tile = bytes.get() + size_t(o / LANES) * LANES * stride;
-            int32_t total = 0;
+            int32_t* totals = &zero[size_t(o / LANES) * blocks * LANES + o % LANES];
             for (int i = 0; i < in; i++) {
                 const int8_t w = weights[size_t(o) * in + i];
                 tile[(i / 4) * 4 * LANES + (o % LANES) * 4 + i % 4] = w;
-                total += w;
+                totals[i / BLOCK * LANES] += ZERO * w;
             }
             scale[o] = scales[o];
-            zero[o] = ZERO * total;
         }
     }
     void unpack(float* weights) const {
@@ -122,46 +125,64 @@ struct Thin {
 // What a product reads of its rows.
 struct Rows {
     int count = 0;
-    const uint8_t* bytes;  // [row][2][stride]
-    const float* size;     // [row]
+    const uint8_t* bytes;  // [row][stride]
+    const float* size;     // [row][blocks]
     const Thin* const* thin;
     const float* inner;  // [row][inner_stride]
     int inner_stride;
 };
 
 #if defined(__AVX512VNNI__)
-constexpr int ROWS_AT_ONCE = 4, TILES_AT_ONCE = 4, TILES_OF_ROWS = 2;  // as many sums as registers hold
+constexpr int ROWS_AT_ONCE = 6, TILES_AT_ONCE = 4, TILES_OF_ROWS = 2, FEW = 2;  // as many sums as registers hold
 #else
-constexpr int ROWS_AT_ONCE = 2, TILES_AT_ONCE = 2, TILES_OF_ROWS = 1;
+constexpr int ROWS_AT_ONCE = 2, TILES_AT_ONCE = 2, TILES_OF_ROWS = 1, FEW = 1;
 #endif
 constexpr int AHEAD = 1024;  // bytes: how far before their use weights are asked for
 
 // Rows `row` ... of tiles `tile` ...; `put(row, tile, values)` takes sixteen outputs.
-template <int R, int T, class Put>
+template <int R, int T, bool FIRST, class Put>
 inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
-    Sums coarse[R][T * HALVES] = {}, fine[R][T * HALVES] = {};
+    floats value[R][T] = {};
     const int8_t* w[T];
     const uint8_t* x[R];
 #pragma GCC unroll 8
     for (int t = 0; t < T; t++) w[t] = m.bytes.get() + size_t(tile + t) * LANES * m.stride;
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r++) x[r] = rows.bytes + size_t(row + r) * 2 * m.stride;
-    for (int64_t i = 0; i < m.stride; i += 4) {
-        // one row: memory is what costs, and is asked ahead of time; more rows read what the first ones brought
-        if constexpr (R == 1) {
+    for (int r = 0; r < R; r++) x[r] = rows.bytes + size_t(row + r) * m.stride;
+    int64_t i = 0;
+    for (int block = 0; block < m.blocks; block++) {
+        Sums sums[R][T * HALVES] = {};
+        auto four = [&] {
+            // the first rows wait for memory, which is asked ahead of time; the others read what these brought
+            if constexpr (FIRST) {
 #pragma GCC unroll 8
-            for (int t = 0; t < T; t++) _mm_prefetch(w[t] + i * LANES + AHEAD, _MM_HINT_T0);
-        }
+                for (int t = 0; t < T; t++) _mm_prefetch(w[t] + i * LANES + AHEAD, _MM_HINT_T0);
+            }
 #pragma GCC unroll 8
-        for (int r = 0; r < R; r++) {
-            int32_t c, f;
-            memcpy(&c, x[r] + i, 4);
-            memcpy(&f, x[r] + m.stride + i, 4);
+            for (int r = 0; r < R; r++) {
+                int32_t bytes;
+                memcpy(&bytes, x[r] + i, 4);
 #pragma GCC unroll 8
-            for (int t = 0; t < T * HALVES; t++) {
-                const int8_t* at = w[t / HALVES] + i * LANES + t % HALVES * int(sizeof(Sums));
-                coarse[r][t] = sums_of(coarse[r][t], c, at);
-                fine[r][t] = sums_of(fine[r][t], f, at);
+                for (int t = 0; t < T * HALVES; t++) {
+                    const int8_t* at = w[t / HALVES] + i * LANES + t % HALVES * int(sizeof(Sums));
+                    sums[r][t] = sums_of(sums[r][t], bytes, at);
+                }
+            }
+            i += 4;
+        };
+        const int64_t end = std::min<int64_t>(i + BLOCK, m.stride);
+        if constexpr (R <= 2)
+            while (i < end) four(), four(), four(), four();
+        else
+            while (i < end) four();
+#pragma GCC unroll 8
+        for (int t = 0; t < T; t++) {
+            ints zero;
+            memcpy(&zero, &m.zero[(size_t(tile + t) * m.blocks + block) * LANES], sizeof zero);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; r++) {
+                const ints whole = joined(sums[r][t * HALVES], sums[r][t * HALVES + HALVES - 1]) - zero;
+                value[r][t] += as_floats(whole) * all(rows.size[size_t(row + r) * m.blocks + block]);
             }
         }
     }
@@ -170,12 +191,7 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, P
 #pragma GCC unroll 8
         for (int t = 0; t < T; t++) {
             const int at = tile + t;
-            ints zero;
-            memcpy(&zero, &m.zero[at * LANES], sizeof zero);
-            const int first = t * HALVES, last = first + HALVES - 1;
-            const ints c = joined(coarse[r][first], coarse[r][last]), f = joined(fine[r][first], fine[r][last]);
-            const floats value = as_floats(c - zero) + as_floats(f - zero) * all(1 / FINER);
-            floats y = value * (all(rows.size[row + r]) * load(&m.scale[at * LANES]));
+            floats y = value[r][t] * load(&m.scale[at * LANES]);
             if (const Thin* thin = rows.thin[row + r]) {
                 const float* inner = rows.inner + size_t(row + r) * rows.inner_stride;
                 const float* up = &thin->up[size_t(at) * thin->ranks * LANES];
@@ -190,8 +206,12 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, P
 
 template <int R, int T, class Put>
 inline void some_rows(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
-    constexpr int N = R == 1 ? T : std::min(T, TILES_OF_ROWS);
-    for (int t = 0; t < T; t += N) tile_product<R, N>(m, rows, row, tile + t, put);
+    constexpr int N = R <= FEW ? T : std::min(T, TILES_OF_ROWS);
+    for (int t = 0; t < T; t += N)
+        if (row == 0)
+            tile_product<R, N, true>(m, rows, row, tile + t, put);
+        else
+            tile_product<R, N, false>(m, rows, row, tile + t, put);
 }
 
 template <int T, class Put>
@@ -199,6 +219,8 @@ inline void all_rows(const Matrix& m, const Rows& rows, int tile, Put&& put) {
     int row = 0;
     for (; row + ROWS_AT_ONCE <= rows.count; row += ROWS_AT_ONCE) some_rows<ROWS_AT_ONCE, T>(m, rows, row, tile, put);
     if constexpr (ROWS_AT_ONCE > 2) {
+        if (row + 4 < rows.count) return some_rows<5, T>(m, rows, row, tile, put);
+        if (row + 3 < rows.count) return some_rows<4, T>(m, rows, row, tile, put);
         if (row + 2 < rows.count) return some_rows<3, T>(m, rows, row, tile, put);
         if (row + 1 < rows.count) return some_rows<2, T>(m, rows, row, tile, put);
     }

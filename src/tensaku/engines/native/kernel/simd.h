@@ -71,21 +71,22 @@ inline floats exp(floats v) {
     return p * scale;
 }
 
-// A register of sums of products of bytes; sixteen sums are HALVES of them. `sums_of`: sums[i] + the four products of `bytes`
-// (unsigned, at most 127) with weights[4 i .. 4 i + 3]. At most 127: then two fit into the 16 bits that AVX2 adds them in.
+// A register of sums of products of bytes; sixteen sums are HALVES of them. `sums_of`: sums[i] + the four products of `bytes`,
+// -127 to 127 and stored plus ZERO, with weights[4 i .. 4 i + 3]. What ZERO adds is taken off by whoever sums.
 #if defined(__AVX512VNNI__)
 typedef __m512i Sums;
-constexpr int HALVES = 1;
+constexpr int HALVES = 1, ZERO = 128;  // unsigned by signed
 inline Sums sums_of(Sums sums, int32_t bytes, const int8_t* weights) {
     return _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(bytes), _mm512_loadu_si512(weights));
 }
 inline ints joined(Sums all, Sums) { return (ints)all; }
 #else
 typedef __m256i Sums;
-constexpr int HALVES = 2;
+constexpr int HALVES = 2, ZERO = 0;
 inline Sums sums_of(Sums sums, int32_t bytes, const int8_t* weights) {
-    const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights));
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(bytes), w);
+    const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights)), x = _mm256_set1_epi32(bytes);
+    // magnitudes by weights that took the signs: two products of 127 by 127 fit into 16 bits
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(w, x));
     return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 inline ints joined(Sums low, Sums high) {
