@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,7 +87,6 @@ def pages(ledger: Ledger, person: str, *paths: str) -> list[tuple[int, str]]:
 
 
 def test_the_three_questions_are_answered(ledger: Ledger) -> None:
-    began = time.perf_counter()
     (_, made), (_, by_name), (_, saw), (_, then), (_, before) = pages(
         ledger,
         "mori",
@@ -98,7 +96,6 @@ def test_the_three_questions_are_answered(ledger: Ledger) -> None:
         f"/lineage?at={datetime.now().astimezone():%Y-%m-%dT%H:%M:%S}",
         "/en/lineage?at=2020-01-01T00:00",
     )
-    assert time.perf_counter() - began < 5  # five pages, on a busy machine
     for text in (REF, "40 対", "はじめの 20 対", "answer:", "tune-1", "data/pairs.jsonl#", "秒で回答"):
         assert text in made, text
     assert "40 pairs" in by_name
