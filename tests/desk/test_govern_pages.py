@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def test_the_three_questions_are_answered(ledger: Ledger) -> None:
         f"/lineage?made={SENTENCE}",
         f"/en/lineage?made={REF}",
         "/lineage?saw=data/pairs.jsonl%237",
-        f"/lineage?at={datetime.now().astimezone():%Y-%m-%dT%H:%M:%S}",
+        f"/lineage?at={datetime.now().astimezone() + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}",
         "/en/lineage?at=2020-01-01T00:00",
     )
     for text in (REF, "40 対", "はじめの 20 対", "answer:", "tune-1", "data/pairs.jsonl#", "秒で回答"):
