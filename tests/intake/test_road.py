@@ -100,7 +100,7 @@ def test_an_unknown_heading_waits_and_is_learnt_once(road: Road, tmp_path: Path)
     head = HEAD.replace("10月", "11月")
     (second,) = road.bring([written(tmp_path, odd, head, "next.txt")])
     assert second.what == "filed"
-    assert second.texts["performance"] == TEXTS["運用経過"]
+    assert second.texts[second.report.fund, "performance"] == TEXTS["運用経過"]
 
 
 def test_what_a_manager_means_is_its_own_and_can_be_corrected(road: Road, tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_what_a_manager_means_is_its_own_and_can_be_corrected(road: Road, tmp_pa
     road.correct("蒼樹坂アセットマネジメント", "運用経過", "outlook", by="sato")
     road.correct("蒼樹坂アセットマネジメント", "今後の見通し", "performance", by="sato")
     (mine,) = road.bring([written(tmp_path, TEXTS, HEAD.replace("10月", "11月"), "b.txt")])
-    assert mine.texts["outlook"] == TEXTS["運用経過"]
+    assert mine.texts[mine.report.fund, "outlook"] == TEXTS["運用経過"]
     other = HEAD.replace("蒼樹坂アセットマネジメント", "七色橋ファンズ")
     (theirs,) = road.bring([written(tmp_path, TEXTS, other, "c.txt")])
-    assert theirs.texts["performance"] == TEXTS["運用経過"]
+    assert theirs.texts[theirs.report.fund, "performance"] == TEXTS["運用経過"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_the_same_heading_below_two_sections_never_goes_into_the_wrong_box(road:
     chosen = {str(n): "market" if "1.5" in p["text"] else "performance" for n, p in enumerate(row.parts) if n in (2, 4)}
     road.file(row.id, manager=row.manager, fund=row.fund, as_of=row.as_of, sections=chosen, by="sato")
     (second,) = road.bring([report(11)])
-    assert dict(second.texts) == {
+    assert {section: text for (_, section), text in second.texts.items()} == {
         "market": "全体として上昇しました。\n国内は1.5％上昇しました。",
         "performance": "全体として健闘しました。\n国内では2.5％を積み増しました。",
     }
