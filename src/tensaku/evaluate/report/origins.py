@@ -162,7 +162,10 @@ def discipline_section(results: Results, called: Callable[[str], str] = row_word
     for net, (japanese, english) in _NETS.items():
         held = found["clean"][net]
         figures = [_with_interval(held["rows"][name][label]) if name in held["rows"] else DASH for name in rows]
-        lines.append([Markup("除く: {}<small>without: {}</small>").format(japanese, english), held["n"], *figures])
+        more = ("除く", "without") if net == "exact" else ("さらに除く", "nor")
+        lines.append(
+            [Markup("{}: {}<small>{}: {}</small>").format(more[0], japanese, more[1], english), held["n"], *figures]
+        )
     named = Markup().join(
         Markup("<li><code>{}</code> {} → <code>{}</code>（{:.0f} %）</li>").format(
             one["id"], "原稿" if one["side"] == "draft" else "公表文", one["lesson"], 100 * one["likeness"]
