@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,12 @@ def base(bench: Bench, cfg: Rows) -> None:
 def evaluate(bench: Bench, cfg: Rows, *, exam: Artifact) -> None:
     with (bench.path / "outputs.jsonl").open("w", encoding="utf-8") as out:
         for row in cfg.rows:
-            made = {"text": row["final"] + cfg.end, "finish": "stop", "provenance": {}, "scores": {"chrf": 50.0}}
+            made: dict[str, Any] = {
+                "text": row["final"] + cfg.end,
+                "finish": "stop",
+                "provenance": {},
+                "scores": {"chrf": 50.0},
+            }
             made |= {"kept": True, "style": [], "seconds": 1.0}
             about = {"id": row["id"], "draft": row["draft"], "reference": row["final"]}
             out.write(json.dumps({**about, "rows": {"tuned": made}}, ensure_ascii=False) + "\n")
