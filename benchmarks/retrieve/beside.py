@@ -66,8 +66,8 @@ def row(engine: Any, job: Job, pairs: Sequence[Pair]) -> dict[str, Any]:
     }
 
 
-def revised(workspace: Workspace, n: int) -> dict[str, Any]:
-    """Every way of asking, on the same drafts."""
+def revised(workspace: Workspace, n: int, wanted: Sequence[str]) -> dict[str, Any]:
+    """Every way of asking, or those that are wanted, on the same drafts."""
     store = Store(workspace.root)
     release = store.list("release")[-1]
     pairs = drawn(exam_pairs(store.get(release.inputs["exam"])), n)
@@ -86,6 +86,8 @@ def revised(workspace: Workspace, n: int) -> dict[str, Any]:
         }
         for who, adapter in (("tuned", loaded.job.adapter), ("base", None)):
             for way, more in ways.items():
+                if wanted and f"{who}, {way}" not in wanted:
+                    continue
                 out[f"{who}, {way}"] = found = row(loaded.engine, replace(loaded.job, adapter=adapter, **more), pairs)
                 print(f"  {who}, {way}: {found}", flush=True)
     return out
@@ -120,6 +122,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("desk", type=Path)
     parser.add_argument("--drafts", type=int, default=30)
     parser.add_argument("--pairs", action="store_true", help="which way of looking finds the better past pair")
+    parser.add_argument("--way", action="append", default=[], help='only this row, as in "tuned, 1 past pair"')
     parser.add_argument("--out", type=Path, default=RESULT)
     told = parser.parse_args(argv)
     workspace = Workspace.open(told.desk)
@@ -128,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
         out["past_pairs_chrf"] = likest(workspace, told.drafts)
         print(out["past_pairs_chrf"])
     else:
-        out["revised"] = revised(workspace, told.drafts)
+        out["revised"] = out.get("revised", {}) | revised(workspace, told.drafts, told.way)
     told.out.parent.mkdir(parents=True, exist_ok=True)
     told.out.write_text(json.dumps(out, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(told.out)

@@ -34,7 +34,7 @@ from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Candidates, Searcher
 from tensaku.retrieve.snapshot import open_current
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 WEIGHTS = Path(tensaku.retrieve.__file__).parent / "weights.json"
 VECTORS = ("near", "about", "second", "by_vectors")
 RELATIVE = ("words", "pairs", "phrases", "by_words", "by_vectors")
@@ -226,8 +226,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--held", type=Path)
-    parser.add_argument("--units", type=int, default=16)
-    parser.add_argument("--decay", type=float, default=1e-4)
+    parser.add_argument("--units", type=int, default=0)
+    parser.add_argument("--decay", type=float, default=3e-3)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--work", type=Path, help="keep indexes and answers here")
     told = parser.parse_args(argv)

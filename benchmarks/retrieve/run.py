@@ -89,7 +89,7 @@ def not_found(course: Course, searcher: Searcher, hiding: Hiding) -> dict[str, A
             kept.append((not path, searcher.search(question, k=1)[0].sure))
     hiding.path = ""
     rows = {}
-    for sure in (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7):
+    for sure in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6):
         said = [answerable for answerable, sureness in kept if sureness < sure]
         told, every = sum(not answerable for answerable in said), len(kept) // 2
         rows[str(sure)] = {

@@ -54,8 +54,9 @@ FORMS = (
 
 def reports() -> Iterator[tuple[SampleReport, Any, str]]:
     """Twenty reports of ten managers over two months, each with how it is written and under what name."""
+    made = sample_reports()
     for number in range(20):
-        report = replace(sample_reports()[number % 10], as_of="2026-10" if number < 10 else "2026-11")
+        report = replace(made[number % 10], as_of="2026-10" if number < 10 else "2026-11")
         write, ending = FORMS[number % 5]
         yield report, write, f"{number:02d}{ending}"
 

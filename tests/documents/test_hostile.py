@@ -139,7 +139,7 @@ def test_a_pdf_that_unpacks_to_gigabytes_is_stopped(tmp_path: Path) -> None:
     started = time.monotonic()
     fault = refused(tmp_path / "bomb.pdf", Limits(seconds=3, memory_bytes=400 << 20))
     assert fault.reason in ("too-big-inside", "too-long", "damaged", "reader-died", "no-text")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def test_a_huge_picture_in_a_file_is_never_decoded(tmp_path: Path) -> None:

@@ -199,7 +199,8 @@ def test_the_compiled_pass_agrees_with_torch(tiny: Get, family: str, monkeypatch
         assert model.pass_.kind == ("torch" if processor is None else "compiled")
         found.append(_chunked(model, text, load_adapter(folder, model.shape, model.weight), [1, 2, 70, 200]))
     errors = (found[0] - found[1]).norm(dim=1) / found[1].norm(dim=1)
-    assert errors.min() < 1e-3  # a row that few roundings were tipped in; 7 bits would give 0.05 at least
+    # A row that few roundings were tipped in; with the real widths every row has some. 7 bits would give 0.05 at least.
+    assert errors.min() < (2e-2 if family == "gemma3_wide" else 1e-3)
     assert errors.mean() < 0.03
 
 

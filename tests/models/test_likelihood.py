@@ -24,8 +24,8 @@ def test_it_is_what_transformers_computes(family: Literal["gemma3_text", "llama"
     folder, answer = tiny_model(tmp_path / "model", family=family), "国内の株式市場は上昇した。前年比では下落した。"
     tokenizer = Tokenizer.load(folder)
     asked, said = tokenizer.chat(QUESTION), [*tokenizer.encode(answer), min(tokenizer.eos)]
-    loader: Any = AutoModelForCausalLM
-    model = loader.from_pretrained(folder, dtype=torch.float32).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model.eval()
     with torch.inference_mode():
         logs = torch.log_softmax(model(torch.tensor([[*asked, *said]])).logits[0], -1)
     expected = sum(float(logs[len(asked) - 1 + n, token]) for n, token in enumerate(said))

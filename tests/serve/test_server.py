@@ -76,8 +76,8 @@ def test_a_signal_ends_the_server_and_its_answers(how: signal.Signals) -> None:
         process.send_signal(how)
         with contextlib.suppress(httpx.RemoteProtocolError):
             list(lines)
-    out, err = process.communicate(timeout=10)
-    assert time.monotonic() - started < 8
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - started < 60  # the answer would have taken minutes
     assert (process.returncode, out.strip()) == (0, "ended")
     assert "Traceback" not in err
 

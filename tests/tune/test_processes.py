@@ -135,7 +135,7 @@ def test_a_killed_worker_ends_the_run_which_goes_on_later(
         StageError, match=rf"process {rank} of 2 \(pid \d+\) was killed by SIGKILL.*Run again"
     ) as caught:
         store.run(tune, cfg, **given)
-    assert time.monotonic() - seen["at"] < 10
+    assert time.monotonic() - seen["at"] < 60
     assert str(seen["workers"][rank]) in str(caught.value)
     assert len(seen["workers"]) == 2
     assert workers_of(os.getpid()) == []

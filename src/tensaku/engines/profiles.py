@@ -55,7 +55,7 @@ class Profile:
 def profile_for(name: Literal["auto", "latency", "throughput"], hardware: Hardware, stream_mb: float = 0.0) -> Profile:
     """The settings of `name` on a machine; `stream_mb`: keys and values of one answer of a whole context, in MB.
 
-    An answer more costs the others part of their speed; docs/serve.md has the measurements that the numbers come from.
+    An answer more costs the others part of their speed; `make bench-serve PARTS=profiles` measures it.
     `auto` is `throughput`, but on a single processor `latency`: there two answers together are hardly faster than one
     after the other.
     """

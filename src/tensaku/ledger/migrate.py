@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "VERSION_TABLE", "downgrade", "upgrade"]
 
-HEAD = "0013"
+HEAD = "0010"
 """The newest schema. A constant, so that opening an up-to-date ledger need not load Alembic; a test compares them."""
 
 VERSION_TABLE = "tensaku_schema"

@@ -60,7 +60,7 @@ class Retrieve(Section):
     base model that is served."""
     unsupported: Literal["remove", "mark"] = "remove"
     """What becomes of a model's sentence that its source does not bear out."""
-    sure: float = Field(0.55, ge=0, le=1)
+    sure: float = Field(0.3, ge=0, le=1)
     """Below this confidence in the best passage the answer is "not found"."""
 
     @property
