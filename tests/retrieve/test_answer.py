@@ -109,6 +109,14 @@ def test_sentences_without_support_are_removed_or_marked(answerer: Answerer) -> 
     assert marked.text.endswith("解約の申込みは午後5時まで受け付けます。（根拠なし）")
 
 
+def test_lists_and_repetitions_of_a_model_are_sentences_once(answerer: Answerer) -> None:
+    kept = "解約の申込みは午後3時30分までに受け付ける。"
+    written = f"回答:\n1. {kept}[1]\n2. {kept}[1]\n・ {kept}\n3.5パーセントを差し引く。"
+    told = Answerer(answerer.searcher, sure=0.3, write=lambda messages: written).answer("解約の申込みは何時まで")
+    assert told.text == f"{kept}[1]"
+    assert told.dropped == ("3.5パーセントを差し引く。",)
+
+
 def test_a_model_that_invents_everything_is_replaced_by_quotation(answerer: Answerer) -> None:
     found = Answerer(answerer.searcher, sure=0.3, write=lambda messages: "金利は9.9%です。").answer(
         "解約の申込みは何時まで"

@@ -50,6 +50,7 @@ _SHOWN = 3
 _BORNE = 0.6
 """Share of a sentence's words that must stand in what it cites."""
 _CITED = re.compile(r"\s*[\[［【](\d{1,2})[\]］】]")
+_LISTED = re.compile(r"^\s*(?:(?:回答|答え|Answer)\s*[:：]\s*)?(?:[0-9０-９]{1,2}[.．)）、]\s*(?=\D)|[-・*]\s+)?")
 _NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 
 
@@ -164,10 +165,11 @@ class Answerer:
         if not shown:
             return (), ()
         written = self._write(_prompt(question, hits[:shown], language))
-        said, dropped = [], []
+        said: list[Said] = []
+        dropped: list[str] = []
         for sentence in sentences(written):
             one = _checked(sentence.text, hits)
-            if one is None:
+            if one is None or any(one.text == former.text for former in said):
                 continue
             if one.borne or self._mark:
                 said.append(one)
@@ -213,7 +215,7 @@ def _place(one: tuple[float, int, int, int, str]) -> tuple[int, int]:
 def _checked(written: str, hits: Sequence[Hit]) -> Said | None:
     """A sentence of a model, with what it cites, and whether that bears it out: its words and every number of it."""
     cites = tuple(dict.fromkeys(int(n) for n in _CITED.findall(written) if 0 < int(n) <= len(hits)))
-    text = cleaned(_CITED.sub("", written)).strip()
+    text = _LISTED.sub("", cleaned(_CITED.sub("", written))).strip()  # a number in a list is none of the text
     if not text or not re.search(r"\w", text):
         return None
     if commands(text):
