@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tensaku.curate import Finals, Sources, files, finals_file, ingest
+from tensaku.curate.finals import finals_of
 from tensaku.curate.rows import PairFile, read_drops
 from tensaku.ledger import Ledger, NewDraft
 from tensaku.records import Revision, Usage, Verdict
@@ -54,6 +55,15 @@ def test_the_newest_final_of_each_draft_is_a_pair_once(tmp_path: Path, ledger: L
     (frozen,) = (tmp_path / "finals").glob("finals-*.jsonl")
     row = json.loads(frozen.read_text(encoding="utf-8"))
     assert (row["decided_by"], row["said"][0]["reason"], row["said"][0]["by"]) == ("tanaka", "tone", "sato")
+
+
+def test_what_was_erased_teaches_nothing(tmp_path: Path, ledger: Ledger) -> None:
+    ledger.add_person("oda", "oda", ("admin",))
+    gone, kept = save(ledger, FINAL, fund="A"), save(ledger, FINAL, fund="B")
+    ledger.erase([f"final:{ledger.finals(gone)[0].id}"], "oda", "a request")
+    assert [row["fund"] for row in finals_of(ledger)] == ["B"]
+    ledger.erase([f"draft:{kept}"], "oda", "a request")
+    assert list(finals_of(ledger)) == []
 
 
 def test_each_exclusion_is_a_counted_drop(tmp_path: Path, ledger: Ledger) -> None:

@@ -46,13 +46,14 @@ class Finals(Section):
 def finals_of(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """The newest final of each draft as a pair, with what led to it and who decided, by number of draft.
 
-    An older final is not taken: its writer thought better of it.
+    An older final is not taken: its writer thought better of it. Nor is one that was erased by right.
     """
+    from tensaku.ledger.erasing import ERASED
     from tensaku.ledger.finals import pair_of
 
     for draft in sorted(ledger.drafts(), key=lambda row: row.id):
         final = next(iter(ledger.finals(draft.id)), None)
-        if final is None:
+        if final is None or ERASED in (final.text, draft.text):
             continue
         revisions = {row.id: row for row in ledger.revisions(draft.id)}
         revision = revisions.get(final.revision_id or 0)
