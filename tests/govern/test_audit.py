@@ -31,8 +31,11 @@ class Pack:
         self._zip = zipfile.ZipFile(path)
         self.names = self._zip.namelist()
 
+    def read(self, name: str) -> bytes:
+        return self._zip.read(name)
+
     def text(self, name: str) -> str:
-        return self._zip.read(name).decode()
+        return self.read(name).decode()
 
     def json(self, name: str) -> Any:
         return json.loads(self.text(name))
@@ -247,7 +250,7 @@ def ask_twelve(pack: Pack, refs: tuple[str, str, str], mark: str) -> None:
     assert {(one["who"], one["detail"]["reason"]) for one in erased} == {("oda", "本人の請求")}
     for line in pack.text("SHA256SUMS").splitlines():
         digest, _, name = line.partition("  ")
-        assert hashlib.sha256(pack.text(name).encode()).hexdigest() == digest
+        assert hashlib.sha256(pack.read(name)).hexdigest() == digest
 
 
 @pytest.mark.parametrize("wrong", ["2099-01-01", "yesterday"])
