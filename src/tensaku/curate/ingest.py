@@ -123,7 +123,7 @@ class _Tally:
     first_drop: str = ""
 
 
-@stage(version=2)
+@stage(version=3)
 def ingest(bench: Bench, cfg: Sources, **files: SourceFile) -> None:
     """Read every file of `cfg` and leave `pairs.jsonl`, one pair a row, and `drops.jsonl`.
 
