@@ -77,7 +77,7 @@ run: $(STAMP) $(COMPILER)
 	@$(BIN)/tensaku demo $(ARGS)
 
 test: $(STAMP) $(BROWSER) $(FONT) $(COMPILER) $(DATABASE)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-all: $(STAMP) $(BROWSER) $(FONT) $(COMPILER) $(DATABASE)
 	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
