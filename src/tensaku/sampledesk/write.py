@@ -7,10 +7,9 @@ import io
 import json
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from tensaku.records import Pair
+from tensaku.records import Pair, to_dict
 from tensaku.sampledesk.content import funds
 from tensaku.sampledesk.desk import Desk, build
 from tensaku.sampledesk.voices import voices
@@ -52,7 +51,7 @@ def write(target: Path) -> list[Path]:
 
 
 def _line(pair: Pair, with_final: bool) -> str:
-    row = asdict(pair)
+    row = to_dict(pair)
     del row["source"]
     if not with_final:
         del row["final"]
@@ -76,7 +75,7 @@ def old_system(desk: Desk) -> bytes:
 
     def add(pair: Pair, kind: str, **changed: str) -> None:
         number = len(rows) + 1
-        values = asdict(pair) | {"id": f"old-{number:02d}-{kind}"} | changed
+        values = to_dict(pair) | {"id": f"old-{number:02d}-{kind}"} | changed
         rows.append([values[c] for c in _COLUMNS])
 
     for pair in older[5:400:50]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tensaku.errors import UsageError
-from tensaku.records import Drop, Pair, from_dict
+from tensaku.records import Drop, Pair, from_dict, to_dict
 from tensaku.revise import messages
 from tensaku.store import Artifact
 from tensaku.tune.memorised import Repeats, repeats
@@ -92,7 +92,7 @@ def taught(tokenizer: Tokenizer, lessons: Artifact, instruction: str, *, context
         length = len(example.prompt) + len(example.completion)
         if length > context:
             detail = f"{length} tokens, the context holds {context}"
-            dropped.append(Drop("too-long", pair.source or pair.id, detail, asdict(pair)))
+            dropped.append(Drop("too-long", pair.source or pair.id, detail, to_dict(pair)))
         else:
             fitting.append(pair)
             examples[pair.id] = example

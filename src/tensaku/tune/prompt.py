@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tensaku.errors import MissingExtra, UsageError
-from tensaku.records import Pair, from_dict
+from tensaku.records import Pair, from_dict, to_dict
 from tensaku.retrieve import ORDERS, Examples, Order
 from tensaku.retrieve.examples import EXAMPLES, PROMPT
 from tensaku.revise import DraftText, Job, revise_many
@@ -85,7 +85,7 @@ def search(bench: Bench, cfg: Tune, *, base: Artifact, lessons: Artifact, instru
         bench.say(f"prompt: {prompt['note']}")
     text = json.dumps(prompt, ensure_ascii=False, indent=1) + "\n"
     (bench.path / PROMPT).write_text(text, encoding="utf-8")
-    lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
+    lines = (json.dumps(to_dict(pair), ensure_ascii=False) + "\n" for pair in pairs)
     (bench.path / EXAMPLES).write_text("".join(lines), encoding="utf-8")
     bench.facts.update(_facts(bench, trials), base=base.ref, lessons=len(pairs), k=k, order=order)
     bench.facts.update(validation_score=None if best is None else round(best.score, 2))
