@@ -27,6 +27,7 @@ from tensaku.desk.month import add_month
 from tensaku.desk.reading import add_reading
 from tensaku.desk.review import add_review
 from tensaku.desk.session import Desk, NoModel, Session
+from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
 from tensaku.intake import Road
 from tensaku.ledger import Conditions, Ledger, NewComparison, NewDraft, NewReport
@@ -320,6 +321,24 @@ def test_what_is_exported_holds_nothing_from_behind(cli: Cli, house: House, tmp_
         adapter = Store(Workspace.read(house.folder).root, SilentReporter()).get(house.closed).inputs["adapter"]
         curves = cli("--as", person, "export", adapter, "--to", "tensorboard", "--out", out / "tb", *here)
         assert curves.code == (0 if seen else 2), curves.err
+
+
+def test_only_who_stands_inside_every_barrier_fills_the_warehouse(house: House, tmp_path: Path) -> None:
+    """A copy there holds every fund: nobody bounds it by what this person may see."""
+    from tensaku.deploy import copy_finals
+    from tensaku.options import act_as
+
+    workspace = Workspace.open(house.folder, [f'ledger.warehouse="sqlite:///{tmp_path / "there.db"}"'])
+    try:
+        act_as("tanaka")
+        with pytest.raises(UsageError, match="'tanaka' does not stand inside every barrier"):
+            copy_finals(workspace)
+        assert not (tmp_path / "there.db").exists()
+        act_as("sato")
+        copy_finals(workspace)
+        assert FUND.encode() in (tmp_path / "there.db").read_bytes()
+    finally:
+        act_as("")
 
 
 def test_the_machines_user_acts_where_nobody_is_named(cli: Cli, house: House, monkeypatch: pytest.MonkeyPatch) -> None:

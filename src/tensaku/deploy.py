@@ -131,7 +131,8 @@ def copy_finals(workspace: Workspace) -> Copied:
     """Bring the copy of finals and labels at `[ledger] warehouse` up to date.
 
     Raises:
-        UsageError: none is named, its address holds a password, or it cannot be reached or written to.
+        UsageError: none is named, its address holds a password, it cannot be reached or written to, or whoever acts
+            does not stand inside every barrier: the copy holds every fund.
     """
     from tensaku.ledger.database import url_of
     from tensaku.ledger.warehouse import copy_out, warehouse
@@ -146,6 +147,7 @@ def copy_finals(workspace: Workspace) -> Copied:
         raise UsageError("the warehouse's address holds a password", where="ledger.warehouse", fix=fix)
     if password := os.environ.get(place.warehouse_password_env):
         where = where.set(password=password)
+    workspace.barriers().check_within(acting(), "the warehouse")
     engine = warehouse(where)
     try:
         with workspace.open_ledger() as ledger:
