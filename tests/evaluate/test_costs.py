@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tensaku.evaluate.costs import Costs, Price, costs_of, metered, place_of, wait_for_first
+from tensaku.machine import peak_memory_mb
 from tensaku.records import Usage
 from tensaku.revise import DraftText, Job
 from tensaku.store import Journal
@@ -57,7 +58,8 @@ def test_a_server_on_this_machine_is_not_elsewhere(tmp_path: Path) -> None:
             meter.answered(Usage(20, 5, 3, 0), 0.25)
         [told[place]] = Journal(tmp_path / f"{place}.jsonl").read()
     assert told["here"]["memory_mb"] > 0
-    assert told["here"]["peak_mb"] >= told["here"]["memory_mb"] - 1  # whole megabytes
+    # The peak is this process's alone; what is held counts processes it started too, another test's among them.
+    assert 0 < told["here"]["peak_mb"] <= peak_memory_mb() + 1
     counted = [told["here"][name] for name in ("answered", "seconds", "prompt", "completion", "accepted", "rejected")]
     assert counted == [2, 0.75, 30, 9, 5, 1]
     assert told["beside"]["peak_mb"] is told["elsewhere"]["peak_mb"] is None

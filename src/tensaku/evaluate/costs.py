@@ -34,8 +34,9 @@ class Costs:
     """What one comment cost, on average.
 
     `seconds` is wall time, several answers being written at once; `first_token` the median wait for the first token of
-    an answer that is written alone, in seconds; `memory_mb` what the process held after answering; `joules` what the
-    processors took, other work on the machine included; `yen_per_thousand` is for a thousand comments.
+    an answer that is written alone, in seconds; `memory_mb` what the process and those that it started held after
+    answering; `joules` what the processors took, other work on the machine included; `yen_per_thousand` is for a
+    thousand comments.
     """
 
     seconds: float | None = None
