@@ -188,20 +188,32 @@ def _by_blocks(x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_compiled_pass_agrees_with_torch(tiny: Get, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch is given activations rounded alike, so what differs is the order of fp32 sums, and roundings that it
-    tips."""
-    monkeypatch.setattr(Int8Matrix, "__call__", lambda self, x: _by_blocks(x) @ self.weight().T)
+    tips. How far these lead torch itself shows, with its sums in fp64."""
     made = tiny(family)
     text = _sequence(330, 9)
     folder = made.adapter("dora", use_dora=True)
-    found = []
-    for processor in ("native", None):
+
+    def scores(processor: str | None, sums: torch.dtype) -> torch.Tensor:
+        def product(self: Int8Matrix, x: torch.Tensor) -> torch.Tensor:
+            return (_by_blocks(x).to(sums) @ self.weight().to(sums).T).float()
+
+        monkeypatch.setattr(Int8Matrix, "__call__", product)
         model = _open(made, "int8", 2, processor)
         assert model.pass_.kind == ("torch" if processor is None else "compiled")
-        found.append(_chunked(model, text, load_adapter(folder, model.shape, model.weight), [1, 2, 70, 200]))
-    errors = (found[0] - found[1]).norm(dim=1) / found[1].norm(dim=1)
-    # A row that few roundings were tipped in; with the real widths every row has some. 7 bits would give 0.05 at least.
-    assert errors.min() < (2e-2 if family == "gemma3_wide" else 1e-3)
+        return _chunked(model, text, load_adapter(folder, model.shape, model.weight), [1, 2, 70, 200])
+
+    compiled, plain = scores("native", torch.float32), scores(None, torch.float32)
+    errors = _apart(compiled, plain)
+    if family == "gemma3_wide":  # with the real widths every row has tipped roundings
+        assert errors.median() < 1.5 * _apart(plain, scores(None, torch.float64)).median()
+    else:  # a row that none was tipped in; 7 bits would give 0.05 at least
+        assert errors.min() < 1e-3
     assert errors.mean() < 0.03
+
+
+def _apart(some: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """The distance of each row, [rows], by the length of the other one."""
+    return (some - others).norm(dim=1) / others.norm(dim=1)
 
 
 @pytest.mark.parametrize("family", ["gemma3_wide", "llama"])
