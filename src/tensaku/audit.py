@@ -6,15 +6,12 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tensaku.errors import UsageError
 from tensaku.options import HERE, By, Folder, Json, acting, artifact_of, ledger_of
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["add_to"]
 

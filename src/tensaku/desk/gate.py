@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote
 
 from tensaku.desk.access import Access, Signed, cookies_of
 from tensaku.ledger import PersonRow
 
-__all__ = ["SIGNED", "Gate", "governs", "may_govern", "signed_of"]
+__all__ = ["SIGNED", "Gate", "may_govern", "signed_of"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,17 +28,10 @@ _PASSWORD = ("/account", "/en/account", "/signout")
 GOVERNORS = ("developer", "validator", "approver", "auditor", "admin")
 """Roles that see where models come from and how they do."""
 
-_governs: ContextVar[bool] = ContextVar("governs", default=False)
-
-
-def governs() -> bool:
-    """Whether whoever sent the request that is being answered sees the pages on lineage and monitoring."""
-    return _governs.get()
-
 
 def may_govern(person: PersonRow) -> bool:
     """Whether a person sees those pages: they speak of every fund, so nobody whose rights end at some funds does."""
-    return bool(set(person.roles) & set(GOVERNORS)) and not any(scope.startswith("fund:") for scope in person.scopes)
+    return bool(set(person.roles) & set(GOVERNORS)) and not person.bounded
 
 
 def signed_of(request: Any) -> Signed:
@@ -69,7 +61,6 @@ class Gate:
         settled = signed is not None and (signed.person.credential != "once" or signed.how != "password")
         if settled or (signed is not None and path in _PASSWORD):
             assert signed is not None
-            _governs.set(may_govern(signed.person))
             await self._let_in({**scope, SIGNED: signed}, receive, send)
         else:
             await _turn_away(scope, receive, send, "/account" if signed is not None else "/signin")

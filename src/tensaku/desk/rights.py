@@ -89,10 +89,10 @@ class PersonalLedger(BarredLedger):
         """
         with self._read() as session:
             me = self._me(session)
-        return (me.may(fund=fund) if fund else not _bounded(me)) and self.opens_fund(fund)
+        return (me.may(fund=fund) if fund else not me.bounded) and self.opens_fund(fund)
 
     def _check_fund(self, session: Session, fund: str) -> None:
-        if not (self._me(session).may(fund=fund) and self.opens_fund(fund)):
+        if not self._me(session).may(fund=fund):
             self._refuse(fund)
 
     def _refuse(self, fund: str) -> NoReturn:
@@ -216,8 +216,4 @@ def _funds_in(session: Session, bulk_id: int) -> set[str]:
 
 def _sees(me: PersonRow, report: ReportRow | tables.Report) -> bool:
     own = report.by == me.name
-    return all(me.may(fund=fund) if fund else own or not _bounded(me) for fund in funds_of(report))
-
-
-def _bounded(me: PersonRow) -> bool:
-    return any(scope.startswith("fund:") for scope in me.scopes)
+    return all(me.may(fund=fund) if fund else own or not me.bounded for fund in funds_of(report))

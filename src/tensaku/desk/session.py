@@ -492,7 +492,7 @@ class Session:
         except _Withheld as error:
             self.notice(error.word, kind="bad", detail=error.detail)
         except UsageError as error:
-            self._fail("error_no_model" if isinstance(error, NoModel) else "error_too_long", error)
+            self._fail("error_too_long", error)
         except EngineError as error:
             self._fail("error_engine", error)
         except Exception as error:  # nobody waits for this task: what it raised would vanish

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from tensaku.desk.board import Board, state_of
 from tensaku.desk.comparison import BrokenFact, Comparison
-from tensaku.desk.gate import governs
+from tensaku.desk.gate import may_govern
 from tensaku.desk.markup import listed, shown
 from tensaku.desk.words import WORDS, Language, counted, month_name
 from tensaku.ledger import CHANGE_REASONS, DecisionRow, DraftRow, FinalRow, PersonRow, RevisionRow
@@ -73,6 +73,7 @@ def environment() -> Environment:
     made.filters["query"] = lambda values: urlencode({key: said for key, said in values.items() if said != ""})
     made.globals["state_of"] = state_of
     made.globals["counted"] = counted
+    made.globals["may_govern"] = may_govern
     made.globals["asks"] = False
     return made
 
@@ -174,7 +175,6 @@ class Views:
             "month": lambda as_of: month_name(as_of, self.language),
             "day": self.day,
             "sections": SECTIONS[self.language],
-            "governs": governs(),
             "asset_version": asset_version(),
         }
         html = environment().get_template(template).render(**{**shared, **values})

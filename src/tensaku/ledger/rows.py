@@ -103,6 +103,11 @@ class PersonRow:
         """Whether they answer for what a model learns: whoever is more than writer and reviewer."""
         return bool(set(self.roles) - {"writer", "reviewer"})
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the rights end at some funds."""
+        return any(scope.startswith("fund:") for scope in self.scopes)
+
     def may(self, task: str = "", fund: str = "") -> bool:
         """Whether the rights reach a task and a fund; an empty name is not asked about."""
         tasks = [scope[5:] for scope in self.scopes if scope.startswith("task:")]
