@@ -16,7 +16,7 @@ from tensaku.desk.frame import Refused, language_of, render, shown
 from tensaku.desk.gate import may_govern, signed_of
 from tensaku.govern.monitor import FIGURES, figures_by_month
 from tensaku.govern.watch_page import readings_of
-from tensaku.ledger import Ledger
+from tensaku.ledger import FilingRow, Ledger
 from tensaku.report import control_chart
 from tensaku.text import StyleRule
 
@@ -47,21 +47,23 @@ def add_watch(app: FastAPI, access: Access, *, style: Sequence[StyleRule] = ()) 
     """Add `/watch` in both languages, for those who govern."""
     months = Months(access.ledger, style)
 
+    def read(person: str) -> tuple[list[dict[str, Any]], str, list[FilingRow]]:
+        """The months of the releases that a person may see, the champion's name if they may see it, and the filings."""
+        every, ledger = months.lines(), access.own(person)
+        open_to = {ref for ref in {line["release"] for line in every} if access.sees(person, ref)}
+        now = ledger.deployed()
+        champion = now.champion if now is not None and ledger.opens(now.champion) else ""
+        return [line for line in every if line["release"] in open_to], champion, ledger.filings()
+
     async def show(request: Request) -> Response:
         language, signed = language_of(request), signed_of(request)
         if not may_govern(signed.person):
             raise Refused(403, "fault_right")
-        every = await asyncio.to_thread(months.lines)
-        open_to = {ref for ref in {line["release"] for line in every} if access.sees(signed.person.name, ref)}
-        lines = [line for line in every if line["release"] in open_to]
-        ledger = access.own(signed.person.name)
-        now = await asyncio.to_thread(ledger.deployed)
-        champion = now.champion if now is not None and ledger.opens(now.champion) else ""
+        lines, champion, filed = await asyncio.to_thread(read, signed.person.name)
         releases = list(dict.fromkeys(line["release"] for line in reversed(lines)))
         wanted = request.query_params.get("release", "")
         chosen = wanted if wanted in releases else champion if champion in releases else next(iter(releases), "")
         own = [line for line in lines if line["release"] == chosen]
-        filed = await asyncio.to_thread(ledger.filings)
         record = [row for row in filed if row.kind in ("monitoring", "decision") and row.subject == chosen]
         place = 0 if language == "ja" else 1
         charts = [
