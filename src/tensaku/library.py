@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tensaku.records import Message
     from tensaku.retrieve.answer import Answer, Answerer, Write, Writer
     from tensaku.retrieve.indexing import Texts
+    from tensaku.retrieve.search import Steps
     from tensaku.retrieve.section import Retrieve
 
 __all__ = ["EngineWriter", "answerer", "barriers", "check_sources", "forget_erased", "home", "index", "search",
@@ -166,7 +167,7 @@ def answerer(workspace: Workspace, ledger: Ledger, write: Write | Writer | None 
     """
     from tensaku.models.embed import open_embedder
     from tensaku.retrieve.answer import Answerer
-    from tensaku.retrieve.search import Searcher, Steps
+    from tensaku.retrieve.search import Searcher
     from tensaku.retrieve.words import Synonyms
 
     cfg = _section(workspace)
@@ -174,7 +175,6 @@ def answerer(workspace: Workspace, ledger: Ledger, write: Write | Writer | None 
     live = {cfg.finals: _seen(ledger, cfg.finals, workspace.spec.task.name)} if cfg.finals else {}
     embedder = open_embedder(cfg.embedding) if cfg.vectors else None
     searcher = Searcher(home(workspace), embedder, workspace.rights(live), terms, even=_EVEN)
-    steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
     return Answerer(
         searcher,
         sure=cfg.sure,
@@ -182,8 +182,14 @@ def answerer(workspace: Workspace, ledger: Ledger, write: Write | Writer | None 
         mark=cfg.unsupported == "mark",
         whole=cfg.rewrite,
         extract=cfg.keywords,
-        steps=steps,
+        steps=_steps(cfg),
     )
+
+
+def _steps(cfg: Retrieve) -> Steps:
+    from tensaku.retrieve.search import Steps
+
+    return Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
 
 
 def index(folder: Folder = HERE, sets: Set = None, as_json: Json = False) -> None:
@@ -237,7 +243,7 @@ def search(
 ) -> None:
     """Search the documents, or answer a question from them with sources."""
     from tensaku.pipeline import Workspace
-    from tensaku.retrieve.search import Filters, Steps
+    from tensaku.retrieve.search import Filters
 
     workspace = Workspace.open(folder, sets or [])
     filters = Filters(tuple(source or ()), tuple(fund or ()), _day(as_of))
@@ -248,8 +254,7 @@ def search(
                 _tell(held.answer(question, person, filters=filters, language=workspace.spec.task.language), as_json)
             return
         held = answerer(workspace, ledger)
-        cfg = workspace.spec.retrieve
-        steps = Steps(words=cfg.words, vectors=cfg.vectors, rerank=cfg.rerank, synonyms=cfg.synonyms)
+        steps = _steps(workspace.spec.retrieve)
         hits = held.searcher.search(question, person, k=k, filters=filters, steps=steps)
     if as_json:
         print(json.dumps(_rows(hits), ensure_ascii=False))
