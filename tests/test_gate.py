@@ -66,6 +66,11 @@ def release(bench: Bench, cfg: Rows, *, evaluation: Artifact, base: Artifact) ->
     bench.facts.update(task="comment")
 
 
+def released(store: Store, rows: tuple[dict[str, str], ...], end: str, asked: Artifact, model: Artifact) -> Artifact:
+    measured = store.run(evaluate, Rows(rows=rows, end=end), exam=asked)
+    return store.run(release, Rows(rows=rows, end=end), evaluation=measured, base=model)
+
+
 @dataclass
 class House:
     folder: Path
@@ -88,12 +93,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     workspace = Workspace.open(folder)
     store = Store(workspace.root, SilentReporter())
     asked, model = store.run(exam, Rows(rows=rows)), store.run(base, Rows())
-
-    def made(end: str) -> Artifact:
-        measured = store.run(evaluate, Rows(rows=rows, end=end), exam=asked)
-        return store.run(release, Rows(end=end), evaluation=measured, base=model)
-
-    one, two = made(ONE), made(TWO)
+    one, two = (released(store, rows, end, asked, model) for end in (ONE, TWO))
     with workspace.open_ledger() as ledger:
         for name, role in (("sato", "developer"), ("endo", "writer"), ("kuroda", "approver")):
             ledger.add_person(name, name, (role,))
@@ -123,6 +123,20 @@ def test_what_is_laid_out_to_be_read(house: House) -> None:
         gate.lay_out_gate(house.folder, house.two.ref, 0, "nobody", quiet)
     with pytest.raises(UsageError, match="is no release"):
         gate.lay_out_gate(house.folder, house.two.inputs["evaluation"], 0, "endo", quiet)
+
+
+def test_a_rival_that_wrote_nothing_is_not_laid_out(house: House) -> None:
+    asked, model = (
+        house.store.get(ref)
+        for ref in (house.store.get(house.two.inputs["evaluation"]).inputs["exam"], house.two.inputs["base"])
+    )
+    lines = asked.file("exam.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [{key: value for key, value in json.loads(line).items() if key != "source"} for line in lines]
+    rows[0]["final"] = "  "
+    silent = released(house.store, tuple(rows), "", asked, model)
+    house.ledger.add_release(silent.ref, "sato", silent.facts)
+    house.ledger.approve(silent.ref, "kuroda", "approved")
+    assert gate.lay_out_gate(house.folder, house.two.ref, 0, "endo", SilentReporter()) == (3, silent.ref)
 
 
 @pytest.mark.parametrize(("ending", "passed"), [(TWO, True), (ONE, False)])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import combinations
 from pathlib import Path
@@ -19,9 +17,12 @@ from tensaku.ledger import Ledger, NewComparison, VoteRow
 from tensaku.options import seen_ledger
 from tensaku.pipeline import Road, Workspace, build
 from tensaku.records import Pair, from_dict
-from tensaku.store import Artifact, Input, SourceFile, Store
+from tensaku.store import Artifact, Input, SourceFile, Store, frozen_file
 
-__all__ = ["compare", "lay_out_reading", "panel_of", "reported", "votes_file"]
+__all__ = ["compare", "lay_out", "lay_out_reading", "outputs_of", "panel_of", "reported", "votes_file", "votes_on"]
+
+Outputs = Mapping[str, tuple[Artifact, str]]
+"""By candidate, the artifact that holds its outputs, and under which row."""
 
 
 def compare(store: Store, workspace: Workspace) -> Artifact:
@@ -121,29 +122,18 @@ def _votes_file(
 ) -> SourceFile | None:
     """The votes that people cast on just these outputs, in a file named by its content; None without any."""
     rows = {entry.name: (made[entry.name], entry.row) for entry in entries if not entry.failed}
-    votes, _ = _votes_on(workspace, exam, rows)
-    if not votes:
-        return None
-    return votes_file(workspace.root, [_vote(vote)._asdict() for vote in votes])
+    return votes_file(workspace.root, _votes_here(workspace, exam, rows)[0])
 
 
-def votes_file(root: Path, votes: Sequence[Mapping[str, Any]]) -> SourceFile:
-    """Votes as a file below the workspace's root, a line a vote, named by its content."""
-    content = "".join(json.dumps(vote, ensure_ascii=False) + "\n" for vote in votes)
-    folder = root / "readings"
-    path = folder / f"votes-{hashlib.sha256(content.encode()).hexdigest()[:12]}.jsonl"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".votes-", delete=False) as file:
-            file.write(content.encode())
-        Path(file.name).replace(path)
-    return SourceFile(path)
+def votes_file(root: Path, votes: Sequence[VoteRow]) -> SourceFile | None:
+    """Votes as a file below the workspace's root, a line a vote, named by its content; None without any."""
+    return frozen_file((_vote(vote)._asdict() for vote in votes), root / "readings", "votes") if votes else None
 
 
-def _votes_on(
+def _votes_here(
     workspace: Workspace,
     exam: Artifact,
-    rows: Mapping[str, tuple[Artifact, str]],
+    rows: Outputs,
     opened: Callable[[Workspace], AbstractContextManager[Ledger]] = Workspace.open_ledger,
 ) -> tuple[list[VoteRow], int]:
     """The votes that people cast on just these outputs of this exam, and how many they cast on others."""
@@ -151,22 +141,27 @@ def _votes_on(
         return [], 0
     with opened(workspace) as ledger:
         cast = ledger.votes()
-    texts = _texts(exam, rows) if cast else {}
-    votes = [
+    votes = votes_on(cast, exam, rows) if cast else []
+    return votes, len(cast) - len(votes)
+
+
+def votes_on(cast: Iterable[VoteRow], exam: Artifact, rows: Outputs) -> list[VoteRow]:
+    """Those of the votes that were cast on just these outputs of this exam."""
+    texts = outputs_of(exam, rows)
+    return [
         vote
         for vote in cast
         if vote.exam == exam.ref
         and texts.get(vote.left, {}).get(vote.item) == vote.left_text
         and texts.get(vote.right, {}).get(vote.item) == vote.right_text
     ]
-    return votes, len(cast) - len(votes)
 
 
 def _vote(vote: VoteRow) -> Vote:
     return Vote(vote.left, vote.right, vote.winner, vote.item, vote.by)
 
 
-def _texts(exam: Artifact, rows: Mapping[str, tuple[Artifact, str]]) -> dict[str, dict[str, str]]:
+def outputs_of(exam: Artifact, rows: Outputs) -> dict[str, dict[str, str]]:
     """Candidate -> item -> its output; the untouched draft and the published text are always there."""
     with exam.file("exam.jsonl").open(encoding="utf-8") as file:
         pairs = [json.loads(line) for line in file]
@@ -198,26 +193,33 @@ def lay_out_reading(store: Store, workspace: Workspace, names: Sequence[str], n:
     """
     made, rows = _newest(store, workspace)
     exam = store.get(made.inputs["exam"])
-    texts = _texts(exam, rows)
+    texts = outputs_of(exam, rows)
     chosen = list(names) or list(rows)
     for name in chosen:
         if name not in texts:
             raise NotFound("candidate", name, texts)
     if len(set(chosen)) < 2:
         raise UsageError("a comparison takes two candidates", where="read", fix=f"There is: {', '.join(texts)}")
+    with workspace.open_ledger() as ledger:
+        return ledger.add_comparisons(lay_out(exam, texts, chosen, n), by), chosen
+
+
+def lay_out(
+    exam: Artifact, texts: Mapping[str, Mapping[str, str]], names: Sequence[str], n: int
+) -> list[NewComparison]:
+    """Every two of the named candidates side by side, on `n` drafts evenly over the exam; 0 is all."""
     with exam.file("exam.jsonl").open(encoding="utf-8") as file:
         pairs = [from_dict(Pair, json.loads(line)) for line in file]
     step = len(pairs) / n if 0 < n < len(pairs) else 1.0
     picked = [pairs[int(place * step)] for place in range(int(len(pairs) / step))]
     new = []
     for pair in picked:
-        for one, two in combinations(dict.fromkeys(chosen), 2):
+        for one, two in combinations(dict.fromkeys(names), 2):
             first, second = texts[one].get(pair.id, ""), texts[two].get(pair.id, "")
             if first.strip() and second.strip() and first != second:  # equal texts need no reader
                 told = (pair.fund, pair.section, pair.as_of, pair.draft)
                 new.append(NewComparison(exam.ref, pair.id, *told, one, first, two, second))
-    with workspace.open_ledger() as ledger:
-        return ledger.add_comparisons(new, by), chosen
+    return new
 
 
 def _newest(store: Store, workspace: Workspace) -> tuple[Artifact, dict[str, tuple[Artifact, str]]]:
@@ -252,7 +254,7 @@ def panel_of(store: Store, workspace: Workspace, resamples: int) -> dict[str, An
         UsageError: nothing was evaluated yet.
     """
     made, rows = _newest(store, workspace)
-    votes, others = _votes_on(workspace, store.get(made.inputs["exam"]), rows, seen_ledger)
+    votes, others = _votes_here(workspace, store.get(made.inputs["exam"]), rows, seen_ledger)
     judged = store.get(made.inputs["judged"]) if "judged" in made.inputs else None
     found = panel(list(map(_vote, votes)), judged, resamples, workspace.spec.evaluate.seed)
     return {**found, "others": others} if found or others else {}

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tensaku.comparing import votes_file
+from tensaku.comparing import lay_out, outputs_of, votes_file, votes_on
 from tensaku.errors import UsageError
 from tensaku.evaluate import Entry, Judge, Judging, check_consent, judge
 from tensaku.govern.changes import changes_between, plain
 from tensaku.govern.probe import Probe, probe
 from tensaku.govern.promotion import Promoting, Promotion, promotion
 from tensaku.govern.validation import note_validation, validation
-from tensaku.ledger import SYSTEM, FilingRow, Ledger, NewComparison
+from tensaku.ledger import SYSTEM, FilingRow, Ledger
 from tensaku.options import artifact_of
 from tensaku.pipeline import Workspace
 from tensaku.store import Artifact, Input, Reporter, SourceFile, Store
@@ -87,6 +85,11 @@ class _Match:
         """The rival's name: the champion's, or the untouched draft's."""
         return self.champion or "draft"
 
+    def rows(self, release: Artifact) -> dict[str, tuple[Artifact, str]]:
+        """Where the outputs of the challenger and of a champion stand; those of the draft are always there."""
+        held = {release.ref: (self.ours, "tuned")}
+        return held if self.theirs is None else held | {self.champion: (self.theirs, "tuned")}
+
 
 def _release(workspace: Workspace, ref: str, by: str) -> Artifact:
     found = artifact_of(workspace, ref, by)
@@ -125,20 +128,6 @@ def _judged(store: Store, workspace: Workspace, release: Artifact, match: _Match
     )
 
 
-def _outputs(store_exam: Artifact, match: _Match) -> tuple[list[dict[str, Any]], dict[str, str], dict[str, str]]:
-    """The exam's pairs, and by pair what the challenger and its rival made of them."""
-    with store_exam.file("exam.jsonl").open(encoding="utf-8") as lines:
-        pairs = [json.loads(line) for line in lines]
-    ours = _texts(match.ours)
-    return pairs, ours, _texts(match.theirs) if match.theirs is not None else {one["id"]: one["draft"] for one in pairs}
-
-
-def _texts(evaluation: Artifact) -> dict[str, str]:
-    with evaluation.file("outputs.jsonl").open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return {row["id"]: row["rows"]["tuned"]["text"] for row in rows if "tuned" in row["rows"]}
-
-
 def lay_out_gate(folder: Path, ref: str, n: int, by: str, reporter: Reporter) -> tuple[int, str]:
     """Lay a challenger's outputs out beside the champion's, or the untouched drafts, to be read blind at the desk.
 
@@ -161,36 +150,16 @@ def lay_out_gate(folder: Path, ref: str, n: int, by: str, reporter: Reporter) ->
     with workspace.open_ledger() as ledger:
         match = _matched(store, ledger, release)
         exam = store.get(match.ours.inputs["exam"])
-        pairs, ours, theirs = _outputs(exam, match)
-        step = max(1.0, len(pairs) / n) if n else 1.0
-        chosen = [pairs[int(place * step)] for place in range(int(len(pairs) / step))]
-        new = [
-            NewComparison(
-                exam.ref, one["id"], one["fund"], one["section"], one["as_of"], one["draft"],
-                release.ref, ours[one["id"]], match.other, theirs[one["id"]],
-            )
-            for one in chosen
-            if ours.get(one["id"], "").strip() and ours[one["id"]] != theirs.get(one["id"], ours[one["id"]])
-        ]  # fmt: skip
+        new = lay_out(exam, outputs_of(exam, match.rows(release)), (release.ref, match.other), n)
         return ledger.add_comparisons(new, by), match.other
 
 
 def _read(workspace: Workspace, ledger: Ledger, release: Artifact, match: _Match) -> SourceFile | None:
     """The votes of people who did not build the challenger, on just these outputs; a file named by its content."""
     builder = ledger.release(release.ref).tuned_by
-    _, ours, theirs = _outputs(Store(workspace.root).get(match.ours.inputs["exam"]), match)
-    texts = {release.ref: ours, match.other: theirs}
-    votes = [
-        {"left": vote.left, "right": vote.right, "winner": vote.winner, "item": vote.item, "by": vote.by}
-        for vote in ledger.votes()
-        if vote.exam == match.ours.inputs["exam"]
-        and vote.by != builder
-        and texts.get(vote.left, {}).get(vote.item) == vote.left_text
-        and texts.get(vote.right, {}).get(vote.item) == vote.right_text
-    ]
-    if not votes:
-        return None
-    return votes_file(workspace.root, votes)
+    cast = [vote for vote in ledger.votes() if vote.by != builder]
+    exam = Store(workspace.root).get(match.ours.inputs["exam"])
+    return votes_file(workspace.root, votes_on(cast, exam, match.rows(release)))
 
 
 def check_standard(ledger: Ledger, ref: str, other: bool, by: str) -> None:

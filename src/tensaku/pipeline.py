@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 import json
 import os
 import sys
@@ -49,7 +48,7 @@ from tensaku.retrieve import Guides
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
 from tensaku.revise import Job
-from tensaku.store import Artifact, Input, SourceFile, Store
+from tensaku.store import Artifact, Input, SourceFile, Store, frozen_bytes
 from tensaku.task import Desk, Govern, LedgerPlace, Serve, Task
 from tensaku.text import Required, StyleRule, names_from, required_from, style_from
 from tensaku.tune import Dpo, Pretrain, Tune, dpo, pretrain, tune
@@ -449,14 +448,7 @@ class Workspace:
         guides = self.guides()
         if guides is None:
             return {}
-        told = guides.dumped().encode()
-        path = self.root / "guides" / f"{hashlib.sha256(told).hexdigest()[:12]}.json"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(f".{os.getpid()}.part")
-            part.write_bytes(told)
-            part.replace(path)
-        return {"guides": SourceFile(path)}
+        return {"guides": frozen_bytes(guides.dumped().encode(), self.root / "guides", "guides", ".json")}
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tensaku.curate.frozen import frozen_file
 from tensaku.curate.rows import read_jsonl
-from tensaku.store import SourceFile
+from tensaku.store import SourceFile, frozen_file
 
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger

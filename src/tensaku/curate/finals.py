@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from tensaku.config import Section
-from tensaku.curate.frozen import frozen_file
 from tensaku.records import Drop, Pair, from_dict
-from tensaku.store import SourceFile
+from tensaku.store import SourceFile, frozen_file
 
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger

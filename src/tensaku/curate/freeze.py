@@ -16,7 +16,6 @@ import pydantic
 
 from tensaku.config import Section
 from tensaku.curate.dedup.edits import nearest_copies
-from tensaku.curate.frozen import frozen_file
 from tensaku.curate.ingest import DROPS
 from tensaku.curate.overlap import fold
 from tensaku.curate.rows import JsonlWriter, PairFile, read_jsonl
@@ -24,7 +23,7 @@ from tensaku.curate.split import EXAM
 from tensaku.curate.turned import Kind, turned
 from tensaku.errors import UsageError
 from tensaku.records import Change, Drop, Pair
-from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.store import Artifact, Bench, SourceFile, frozen_file, stage
 
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger

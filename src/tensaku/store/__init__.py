@@ -12,6 +12,7 @@ run of the same work starts in it.
 from tensaku.store.artifact import Artifact, SourceFile
 from tensaku.store.bench import Bench, Stage, stage
 from tensaku.store.differences import Difference
+from tensaku.store.frozen import frozen_bytes, frozen_file
 from tensaku.store.journal import Journal
 from tensaku.store.keys import Input
 from tensaku.store.lock import holding
@@ -32,6 +33,8 @@ __all__ = [
     "SourceFile",
     "Stage",
     "Store",
+    "frozen_bytes",
+    "frozen_file",
     "holding",
     "reporter_for",
     "stage",

@@ -14,7 +14,6 @@ import pydantic
 
 from tensaku import text
 from tensaku.config import Section
-from tensaku.curate.frozen import frozen_file
 from tensaku.curate.ingest import DROPS, PAIRS
 from tensaku.curate.made import MADE
 from tensaku.curate.mapping import Fault, Mapper
@@ -33,7 +32,7 @@ from tensaku.engines.consent import check_consent
 from tensaku.errors import DataError, UsageError
 from tensaku.records import Drop, Pair
 from tensaku.revise.question import language_of
-from tensaku.store import Artifact, Bench, SourceFile, stage
+from tensaku.store import Artifact, Bench, SourceFile, frozen_file, stage
 
 if TYPE_CHECKING:
     from tensaku.ledger import Ledger
