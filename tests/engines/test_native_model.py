@@ -213,7 +213,8 @@ def test_the_compiled_pass_agrees_with_torch(tiny: Get, family: str, monkeypatch
 
 def _apart(some: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """The distance of each row, [rows], by the length of the other one."""
-    return (some - others).norm(dim=1) / others.norm(dim=1)
+    apart: torch.Tensor = (some - others).norm(dim=1) / others.norm(dim=1)
+    return apart
 
 
 @pytest.mark.parametrize("family", ["gemma3_wide", "llama"])
