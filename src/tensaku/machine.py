@@ -113,6 +113,11 @@ def processor(proc: Path = Path("/proc")) -> str | None:
     return found[1].strip() if found else None
 
 
+def cache_folder() -> Path:
+    """Where what was built or measured for this machine is kept, for this account; it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tensaku"
+
+
 class Energy:
     """Joules taken by the processors (and their memory, where it is counted apart) since this object was made.
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Multiply", "Speed", "plain", "product", "speed"]
+__all__ = ["PRODUCTS", "Multiply", "Speed", "plain", "product", "speed"]
 
 Multiply = Callable[[Tensor, Tensor], Tensor]
 """x W' for x [rows, in] and W [out, in], both of two dimensions (transposed views will do); a new tensor."""
@@ -61,9 +61,13 @@ def _bf16(x: Tensor, weight: Tensor) -> Tensor:
     return (x.bfloat16() @ weight.bfloat16().T).float()
 
 
+PRODUCTS: Mapping[str, Multiply] = {"plain": plain, "onednn": _onednn, "bf16": _bf16}
+"""Every way, by its name."""
+
+
 def product(name: str) -> Multiply:
     """The product called "plain", "onednn" or "bf16"; a KeyError for any other name."""
-    return {"plain": plain, "onednn": _onednn, "bf16": _bf16}[name]
+    return PRODUCTS[name]
 
 
 @cache

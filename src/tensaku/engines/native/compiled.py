@@ -10,12 +10,13 @@ import ctypes
 import functools
 import hashlib
 import logging
-import os
 import platform
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+from tensaku.machine import cache_folder
 
 __all__ = ["Library", "PassLayout", "ShapeLayout", "library"]
 
@@ -99,7 +100,7 @@ def _build(compiler: str, processor: str, flags: frozenset[str]) -> Path:
     known.update(subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout)
     for source in sorted(_SOURCES.iterdir()):
         known.update(source.read_bytes())
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tensaku"
+    folder = cache_folder()
     path = folder / f"pass-{known.hexdigest()[:24]}.so"
     if path.exists():
         return path
