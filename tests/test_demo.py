@@ -169,6 +169,7 @@ def test_the_command_ends_with_one_line_of_json(tiny_demo: Path, cli: Callable[.
     assert refused.code == 2
 
 
+@pytest.mark.slow
 def test_two_demonstrations_in_one_folder(tiny_demo: Path, start: Callable[..., Any]) -> None:
     both = [start("demo", tiny_demo, "--no-serve", "--json") for _ in range(2)]
     ended = [process.communicate(timeout=250) for process in both]

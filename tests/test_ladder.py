@@ -118,6 +118,7 @@ def test_when_every_rung_fails(cli: Cli, folder: Path) -> None:
     assert "no rung was examined" in result.out
 
 
+@pytest.mark.slow
 def test_several_base_models(cli: Cli, folder: Path) -> None:
     tiny_model(folder / "other", seed=5)
     (folder / "model" / "README.md").write_text("license: mit\n", encoding="utf-8")

@@ -83,6 +83,7 @@ def test_tensorboard_reads_it_back(made: Artifact, tmp_path: Path) -> None:
     assert b"q,v" in held.plugin_data.content
 
 
+@pytest.mark.slow
 def test_mlflow_reads_it_back(made: Artifact, tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="needs the extra export")
     script = """

@@ -29,8 +29,11 @@ def killed(model: Path, folder: Path, settings: dict[str, Any], kills: int, limi
 
 @pytest.mark.parametrize(
     "settings",
-    [{"epochs": 8}, {"method": "full", "epochs": 4}, {"epochs": 6, "validation": 0.2, "patience": 2}],
-    ids=["lora", "full", "patience"],
+    [
+        pytest.param({"epochs": 8}, id="lora"),
+        pytest.param({"method": "full", "epochs": 4}, id="full", marks=pytest.mark.slow),
+        pytest.param({"epochs": 6, "validation": 0.2, "patience": 2}, id="patience"),
+    ],
 )
 def test_a_few_kills_change_nothing(gemma: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     killed(gemma, tmp_path, settings, 4)

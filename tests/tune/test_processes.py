@@ -70,7 +70,7 @@ def content(made: Artifact) -> bytes:
     return learnt(made).read_bytes()
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.slow)])
 def test_two_learn_as_one_does(workspace: Path, gemma: Path, inputs_of: Inputs, method: Any) -> None:
     heard = Heard()
     store = Store(workspace, heard)
@@ -103,6 +103,7 @@ def test_two_learn_as_one_does(workspace: Path, gemma: Path, inputs_of: Inputs, 
     assert list((workspace / "scratch").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_more_processes_than_lessons_in_a_step(workspace: Path, gemma: Path, inputs_of: Inputs) -> None:
     store = Store(workspace, SilentReporter())
     given = inputs_of(store, gemma, tiny_pairs(4))
@@ -226,7 +227,8 @@ FSDP: dict[str, Any] = {"parallel": "fsdp", "processes": 2}
 @pytest.mark.parametrize(
     ("family", "settings"),
     [
-        ("gemma", {"method": "lora"}),  # packed, embedding and head the same tensor
+        # packed, embedding and head the same tensor
+        pytest.param("gemma", {"method": "lora"}, marks=pytest.mark.slow),
         pytest.param("gemma", {"method": "full"}, marks=pytest.mark.slow),
         pytest.param("gpt2", {"method": "lora", "dora": True, "epochs": 6}, marks=pytest.mark.slow),
         ("bloom", {"method": "full"}),  # one lesson at a time: processes with different numbers of passes
@@ -306,6 +308,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_inside_torchrun_the_others_help_the_first(tmp_path: Path, gemma: Path, inputs_of: Inputs) -> None:
     """As `python -m tensaku` does it, with a small script for the command."""
     script, kills = tmp_path / "worker.py", str(Path(__file__).with_name("stage_kills.py"))
