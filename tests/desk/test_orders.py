@@ -95,7 +95,7 @@ def asked(ledger: Ledger, drafts: list[DraftRow]) -> list[Request]:
         for number, draft in enumerate(drafts, 1):
             await session.on_event("open", {"draft": draft.id})
             await session.on_event("ask", {"draft": draft.id})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while sent.count("asked") < number:
                     await asyncio.sleep(0.005)
 

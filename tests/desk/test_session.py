@@ -47,12 +47,12 @@ class Page:
 
     async def count(self, expected: str) -> None:
         """Wait until the comment's length is shown as `expected`."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (seen := self.all("compared")) or seen[-1]["counts"]["final-count"] != expected:
                 await asyncio.sleep(0.005)
 
     async def until(self, what: str, n: int = 1) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.all(what)) < n:
                 await asyncio.sleep(0.005)
         return self.all(what)[-1]
