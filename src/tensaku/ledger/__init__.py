@@ -13,6 +13,7 @@ from tensaku.ledger.filings import SEVERITIES, moment
 from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.lines import FIRST, SECOND, THIRD, FilingRow, line_of
 from tensaku.ledger.observed import Observed
+from tensaku.ledger.obstacles import Blocked, Hands, Obstacle
 from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
 from tensaku.ledger.reports import EVERY, funds_of
 from tensaku.ledger.rows import (
@@ -75,6 +76,7 @@ __all__ = [
     "THIRD",
     "AnswerRow",
     "ApprovalRow",
+    "Blocked",
     "Broken",
     "BulkRow",
     "ChangeReason",
@@ -89,6 +91,7 @@ __all__ = [
     "FilingRow",
     "FinalRow",
     "Found",
+    "Hands",
     "HeadingRow",
     "KeyRow",
     "Ledger",
@@ -104,6 +107,7 @@ __all__ = [
     "NewTopic",
     "NotAllowed",
     "Observed",
+    "Obstacle",
     "PersonRow",
     "Place",
     "Policy",
