@@ -160,7 +160,7 @@ def test_a_gate_that_said_no_is_overridden_with_a_reason(ledger: Ledger) -> None
     gated(ledger, NEW, OLD, "champion", "style")
 
     async def steps(client: httpx.AsyncClient) -> None:
-        assert "昇格判定が不合格: champion、style" in (await client.get(SEEN)).text
+        assert "昇格判定が不合格: 現行モデルに劣らない、文体" in (await client.get(SEEN)).text
         assert (await press(client, "approve", change="規程の改定")).status_code == 400
         reasons = {"change": "規程の改定", "override": "差は句読点だけ"}
         assert (await press(client, "approve", **reasons)).status_code == 303

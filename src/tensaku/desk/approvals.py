@@ -256,7 +256,7 @@ def _events(release: ReleaseRow | None, filed: Sequence[FilingRow]) -> list[Even
         Event(one.at, one.by, one.decision, one.note, conditions=one.conditions)
         for one in (release.approvals if release is not None else ())
     ]
-    return sorted([*said, *map(_event, filed)], key=lambda event: event.at, reverse=True)
+    return sorted([*said, *map(_event, filed)], key=lambda event: event.at)[::-1]  # the later of one moment first
 
 
 def _event(row: FilingRow) -> Event:

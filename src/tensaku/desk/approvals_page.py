@@ -18,6 +18,8 @@ from tensaku.desk.words import WORDS
 from tensaku.errors import NotFound, UsageError
 from tensaku.govern.findings import EXCEPTABLE
 from tensaku.govern.rating import RATINGS
+from tensaku.govern.said import test_name
+from tensaku.govern.said import told as told_of
 from tensaku.govern.stress import KINDS as STRESSES
 from tensaku.ledger import SEVERITIES, Blocked, NotAllowed
 
@@ -133,6 +135,8 @@ class _Page:
             ratings=RATINGS,
             exceptable=EXCEPTABLE,
             stresses=STRESSES,
+            worded=lambda held: told_of(held, language == "ja"),
+            test_name=lambda name: test_name(name, language == "ja"),
             task=self._task,
             today=f"{date.today():%Y-%m-%d}",
         )
