@@ -16,6 +16,7 @@ from tensaku.ledger.observed import Observed
 from tensaku.ledger.obstacles import Blocked, Hands, Obstacle
 from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
 from tensaku.ledger.reports import EVERY, funds_of
+from tensaku.ledger.rollouts import NotCovered
 from tensaku.ledger.rows import (
     CHANGE_REASONS,
     POLICIES,
@@ -106,6 +107,7 @@ __all__ = [
     "NewRuling",
     "NewTopic",
     "NotAllowed",
+    "NotCovered",
     "Observed",
     "Obstacle",
     "PersonRow",
