@@ -181,5 +181,6 @@ def _audit(held: Held) -> Iterator[Gap]:
     yield Gap(
         8,
         "署名は利用者名による。デスクではサインインが本人を示すが、コマンドでは示さず、記録にその別はない。",
-        "Acts are signed by name: at the desk signing in shows who it is, by command nothing does; the log tells neither.",
+        "Acts are signed by name: at the desk signing in shows who it is, by command nothing does, and the log does "
+        "not tell which it was.",
     )
