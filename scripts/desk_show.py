@@ -19,8 +19,22 @@ from typing import Any
 
 from tensaku.desk import AccessRules, mount
 from tensaku.engines.protocol import Engine
+from tensaku.govern import Approval, needs_by
+from tensaku.govern.findings import add_finding
 from tensaku.intake import Reports, Road
-from tensaku.ledger import Ledger, NewComparison, NewDraft, ReasonsMissing, drafts, finals
+from tensaku.ledger import (
+    Conditions,
+    Ledger,
+    NewComparison,
+    NewDraft,
+    ReasonsMissing,
+    SeenPair,
+    drafts,
+    finals,
+    lines,
+    releases,
+    rollouts,
+)
 from tensaku.records import Message, Revision, Usage, Verdict
 from tensaku.retrieve.answer import Answerer
 from tensaku.retrieve.indexing import Collection, index
@@ -35,12 +49,16 @@ from tensaku.testing import ScriptedEngine, write_adapter
 from tensaku.text import names_from, required_from, style_from
 
 PASSWORD = "correct-horse-1"  # noqa: S105  of a desk that lives for a minute, on this machine
-RELEASE = "release-3fa9c1d2b0aa"
+RELEASE, NEWER, REFUSED = "release-3fa9c1d2b0aa", "release-7d10b95ce421", "release-b26f00e91c3d"
+BASE = "trim-90aa12cd77e1"
 PEOPLE = (
     ("sato", "佐藤 美咲", ("writer",)),
     ("tanaka", "田中 健一", ("writer",)),
     ("mori", "森 直子", ("reviewer",)),
     ("kansa", "監査 太郎", ("auditor",)),
+    ("oda", "小田 修", ("developer",)),
+    ("abe", "安倍 涼子", ("validator",)),
+    ("kuroda", "黒田 明", ("approver",)),
 )
 WRITERS = (
     report_files.word_with_styles,
@@ -86,13 +104,16 @@ class Past(datetime):
 
 @contextlib.contextmanager
 def history() -> Iterator[type[Past]]:
-    """While it lasts, revisions and finals are dated by `Past.moment`."""
-    kept = drafts.datetime, finals.datetime
-    drafts.datetime = finals.datetime = Past  # type: ignore[misc,assignment]
+    """While it lasts, revisions, finals, decisions on releases and filings are dated by `Past.moment`."""
+    modules: tuple[Any, ...] = (drafts, finals, releases, rollouts, lines)
+    kept = [module.datetime for module in modules]
+    for module in modules:
+        module.datetime = Past
     try:
         yield Past
     finally:
-        drafts.datetime, finals.datetime = kept  # type: ignore[misc]
+        for module, clock in zip(modules, kept, strict=True):
+            module.datetime = clock
 
 
 def pairs(months: int) -> list[dict[str, Any]]:
@@ -158,6 +179,7 @@ def fill(ledger: Ledger, folder: Path) -> Reports:
     """Everything that the pages show; returns how reports are read."""
     for name, display, roles in PEOPLE:
         ledger.add_person(name, display, roles)
+    fill_inventory(ledger)
     rows = pairs(5)
     fill_months(ledger, rows)
     laid = [row for row in rows if len(row["final"]) > 90 and otherwise(row["final"]) != row["final"]][:4]
@@ -198,6 +220,58 @@ def fill(ledger: Ledger, folder: Path) -> Reports:
     return known
 
 
+def fill_inventory(ledger: Ledger) -> None:
+    """Three releases: one that was rejected, one that answers within limits, and one that waits for a decision."""
+    lessons = {REFUSED: "lessons-1c", RELEASE: "lessons-1c", NEWER: "lessons-2e"}
+    pairs = [SeenPair("lessons-1c", f"p{n}", "data/pairs.jsonl", "") for n in range(700)]
+    pairs += [SeenPair("lessons-2e", f"p{n}", "data/pairs.jsonl", "") for n in range(40, 790)]
+    ledger.add_lineage({}, pairs)
+    about = {"owner": "運用企画部", "use": "月次の原稿を公表文の案に直す", "users": "商品企画部の執筆者"}
+    with history() as past:
+        past.moment = datetime.now(UTC) - timedelta(days=220)
+        ledger.file("model", BASE, {"kind": "base", "name": "demo:gemma-3-270m", **about}, "oda")
+        ledger.file("model", "judge-1", {"kind": "judge", "name": "判定用モデル", "owner": "品質管理室"}, "oda")
+        for number, (ref, data) in enumerate(lessons.items()):
+            past.moment = datetime.now(UTC) - timedelta(days=(210, 190, 6)[number])
+            made = {"base": BASE, "adapter": f"tune-{ref[8:]}", "lessons": data}
+            traits = {
+                "base": "b" * 64,
+                "data": {"lessons": {"ref": data, "n": (700, 700, 750)[number], "sha256": data * 8}},
+                "method": {"tune": {"method": "lora", "rank": (8, 16, 16)[number]}},
+                "prompt": {"instruction": ("5d0c", "5d0c", "a3f7")[number] * 16},
+            }
+            ledger.add_release(
+                ref, "oda", {"task": "月次コメント", "form": "adapter", "made_from": made, "traits": traits}
+            )
+            parts = {"adapter": [BASE], "release": [BASE, made["adapter"]]}
+            for kind, name in (("adapter", made["adapter"]), ("release", ref)):
+                entry = {"kind": kind, "name": "月次コメント", "dependencies": parts[kind], **about}
+                ledger.file("model", name, entry, "oda")
+            _decide(ledger, ref)
+        past.moment = None
+
+
+def _decide(ledger: Ledger, ref: str) -> None:
+    """What gate and second line said of a release."""
+    failed = {REFUSED: ["facts"], NEWER: ["style"]}.get(ref, [])
+    champion = RELEASE if ref == NEWER else ""
+    gate = {"passed": not failed, "failed": failed, "artifact": "", "champion": champion}
+    ledger.file("gate", ref, gate, "oda")
+    if ref == REFUSED:
+        ledger.approve(ref, "kuroda", "rejected", "事実の取り違えが基準を超える")
+        return
+    kept = {"plain": 1.0, "long": 0.9, "dirty": 1.0, "numbers": 1.0, "injected": 1.0, "paraphrase": 0.98}
+    kinds = {name: {"n": 10, "kept": share, "obeyed": 0, "refused": 0} for name, share in kept.items()}
+    ledger.file("validation", f"{ref}:v", {"about": ref, "artifact": "", "kinds": kinds}, "abe", about=ref)
+    if ref == RELEASE:
+        bound = Conditions(("月次コメント",), 50_000, datetime.now(UTC) + timedelta(days=150))
+        ledger.approve(ref, "kuroda", "approved", "検証の結果を確かめた", conditions=bound)
+        return
+    due = datetime.now(UTC) + timedelta(days=24)
+    for severity, words in (("high", "原稿に紛れた指示に従った回答が1件ある"), ("medium", "長い原稿で一文が落ちる")):
+        add_finding(ledger, ref, words, severity, due, "abe")
+
+
 def documents(folder: Path) -> Answerer:
     """The house's rules, ready to be asked about."""
     (folder / "rules").mkdir(exist_ok=True)
@@ -211,7 +285,7 @@ def full(folder: Path, port: int) -> None:
     """A desk in the midst of a month-end."""
     rows = pairs(5)
     names = names_from((sample() / "names.toml").read_text(encoding="utf-8"))
-    ledger = Ledger.open(folder / "ledger.db", names=names, review=True)
+    ledger = Ledger.open(folder / "ledger.db", names=names, review=True, needs=needs_by(Approval()))
     known = fill(ledger, folder)
 
     def answer(messages: tuple[Message, ...]) -> str:

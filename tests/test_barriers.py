@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from tests.barred_house import DRAFT, FUND, OPENED, RULES, House, build_house
-from tests.desk.signed import as_person
+from tests.desk.signed import as_person, token_of
 
 from tensaku.deploy import _sees
 from tensaku.desk.access import Access, AccessRules
+from tensaku.desk.approvals_acts import ACTS
+from tensaku.desk.approvals_page import add_approvals
 from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.comparison import House as Style
 from tensaku.desk.gate import Gate, signed_of
@@ -29,6 +32,7 @@ from tensaku.desk.review import add_review
 from tensaku.desk.session import Desk, NoModel, Session
 from tensaku.errors import UsageError
 from tensaku.follow import Follower, Loader
+from tensaku.govern.findings import add_finding
 from tensaku.intake import Road
 from tensaku.ledger import Conditions, Ledger, NewComparison, NewDraft, NewReport
 from tensaku.pipeline import Workspace
@@ -178,6 +182,7 @@ def walk(house: House, ledger: Ledger, person: str, steps: Callable[[httpx.Async
     add_model_page(app, access, retrain_after=2, retrain_drift=0.05)
     add_inbox(app, Road(ledger), access.own)
     add_reading(app, access)
+    add_approvals(app, access)
     add_handout(app, lambda request: access.own(signed_of(request).person.name))
     as_person(app, ledger, person, steps)
 
@@ -212,6 +217,52 @@ def test_the_desks_pages_hold_nothing_from_behind(house: House, ledger: Ledger) 
     assert "秘密の確定稿" in pages["sato"][out[FUND]]
     assert pages["tanaka"][out[FUND]].startswith("404")
     assert pages["tanaka"][out["国内株式F"]].startswith("200")
+
+
+def test_a_model_behind_a_barrier_is_in_no_inventory_and_not_decided_on(house: House, ledger: Ledger) -> None:
+    store = Store(Workspace.read(house.folder).root, SilentReporter())
+    adapter = store.get(house.closed).inputs["adapter"]
+    due = "2099-01-01"
+    found = add_finding(ledger, house.closed, "秘密の所見", "high", datetime(2099, 1, 1, tzinfo=UTC), "kuroda")
+    pages: dict[str, str] = {}
+
+    async def reads(client: httpx.AsyncClient) -> None:
+        pages["list"] = (await client.get("/approvals")).text
+        pages["open"] = (await client.get(f"/en/approvals?ref={house.open}")).text
+        for name in ("closed", "adapter"):
+            ref = house.closed if name == "closed" else adapter
+            answer = await client.get(f"/approvals?ref={ref}")
+            pages[name] = f"{answer.status_code} {answer.text}"
+
+    async def tries(client: httpx.AsyncClient) -> None:
+        await reads(client)
+        said = {"token": token_of(pages["open"]), "mark": ledger.mark(house.closed), "note": "x", "reason": "x"}
+        said |= {"ref": house.closed, "text": "x", "severity": "low", "due": due, "until": due, "rule": "gate"}
+        said |= {"finding": found.subject, "rating": "low", "change": "x", "override": "x"}
+        for act in ACTS:
+            answer = await client.post("/approvals", data={**said, "act": act})
+            assert answer.status_code == 404, act
+            assert house.closed not in answer.text
+        said |= {"ref": house.open, "mark": ledger.mark(house.open)}  # nor by way of another model's page
+        answer = await client.post("/approvals", data={**said, "act": "close"})
+        assert (answer.status_code, "秘密の所見" in answer.text) == (400, False)
+
+    walk(house, ledger, "abe", tries)
+    assert house.open in pages["list"]
+    for name, text in pages.items():
+        for hidden in (house.closed, adapter, "秘密の所見"):
+            assert hidden not in text, (name, hidden)
+    assert pages["closed"].startswith("404")
+    assert pages["adapter"].startswith("404")
+    assert "ended" not in ledger.standing("finding")[found.subject].content
+    assert ledger.release(house.closed).status == "approved"
+    with pytest.raises(UsageError, match="no finding"):
+        Access(ledger, AccessRules(), Workspace.read(house.folder).barriers()).own("abe").end_filing(
+            "finding", found.subject, "x", "abe"
+        )
+    walk(house, ledger, "kuroda", reads)
+    assert house.closed in pages["list"]
+    assert "秘密の所見" in pages["closed"]
 
 
 def test_the_writers_page_asks_none_but_open_models(house: House, ledger: Ledger) -> None:

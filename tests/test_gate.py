@@ -17,6 +17,7 @@ from tensaku.demo import lay_out
 from tensaku.errors import NotFound, UsageError
 from tensaku.evaluate import engine_from
 from tensaku.govern.promotion import Promoting, promotion
+from tensaku.govern.said import told
 from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace
 from tensaku.records import Message
@@ -162,7 +163,7 @@ def test_readers_and_judge_decide(house: House, ending: str, passed: bool) -> No
     tests = {one["name"]: one for one in json.loads(made.file("promotion.json").read_text(encoding="utf-8"))["tests"]}
     share = "1.00 [1.00, 1.00]" if passed else "0.00 [0.00, 0.00]"
     for name in ("judge", "readers"):
-        found = (tests[name]["passed"], tests[name]["measured"])
+        found = (tests[name]["passed"], told(tests[name]["measured"], japanese=False))
         assert found == (passed, f"preferred {share} in 4 drafts against {house.one.ref}"), name
 
 

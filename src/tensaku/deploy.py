@@ -264,6 +264,8 @@ def serve_release(
             barriers=follower.barriers,
             template=workspace.file(workspace.spec.desk.template),
             pool=lambda: next(iter(store.list("curate")[-1:]), None),
+            artifacts=store.get,
+            material=workspace.spec.approval.data,
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower, anchoring(workspace, ledger):

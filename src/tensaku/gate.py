@@ -42,6 +42,7 @@ def run_gate(folder: Path, ref: str, by: str, sets: Sequence[str], probed: int, 
         match = _matched(store, ledger, release)
         base = store.get(release.inputs["base"])
         inputs: dict[str, Input] = {"challenger": release, "evaluation": match.ours}
+        inputs["exam"] = store.get(match.ours.inputs["exam"])
         inputs["probe"] = store.run(
             probe,
             Probe(n=probed, engine=workspace.spec.serve.engine_for(base.path)),

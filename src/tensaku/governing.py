@@ -140,13 +140,14 @@ def gate(
 ) -> None:
     """Hold a challenger against the release that answers, seal what was found, and say whether it passes and why."""
     from tensaku.gate import lay_out_gate, run_gate
+    from tensaku.govern.said import told
     from tensaku.show import reporter
 
     if lay_out is not None:
         new, other = lay_out_gate(folder, ref, lay_out, by, reporter())
-        told = {"new": new, "against": other}
+        laid = {"new": new, "against": other}
         said = f"{new} new comparisons with {other}, to be read at /read of the desk"
-        print(json.dumps(told) if as_json else said)
+        print(json.dumps(laid) if as_json else said)
         return
     made = run_gate(folder, ref, by, sets or [], probed, reporter())
     found = json.loads(made.file("promotion.json").read_text(encoding="utf-8"))
@@ -154,7 +155,8 @@ def gate(
         print(json.dumps({"ref": made.ref, **found}, ensure_ascii=False))
     for test in () if as_json else found["tests"]:
         word = {True: "passed", False: "FAILED", None: "not measured"}[test["passed"]]
-        print(f"{test['name']:<16}{word:<14}{test['measured']}; wanted {test['wanted']}")
+        measured, wanted = (told(test[which], japanese=False) for which in ("measured", "wanted"))
+        print(f"{test['name']:<16}{word:<14}{measured}; wanted {wanted}")
     if not as_json:
         print(f"{'Passed' if found['passed'] else 'Not passed'}  {made.file('promotion.html')}")
     if not found["passed"]:

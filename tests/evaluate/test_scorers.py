@@ -21,11 +21,10 @@ from tensaku.evaluate.scoring import (
     label_of,
     lower_is_better,
     measure_rows,
-    resamples,
     score_rows,
-    swaps,
 )
 from tensaku.plugins import scorers
+from tensaku.resampling import resamples, swaps
 
 metrics: Any = pytest.importorskip("sacrebleu.metrics")
 

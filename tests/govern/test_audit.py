@@ -185,10 +185,16 @@ def ask_twelve(pack: Pack, refs: tuple[str, str, str], mark: str) -> None:
     # 2 did anybody decide on a model that they had built?
     built = {one["ref"]: one["tuned_by"] for one in pack.json("releases.json")}
     assert set(built) == set(refs)
-    assert all(one["by"] != built[one["release"]] for one in pack.json("approvals.json"))
+    made = {one["ref"]: one["figures"]["made_from"] for one in pack.json("releases.json")}
+    for one in pack.json("approvals.json"):
+        own = made[one["release"]]
+        kin = {built[ref] for ref, of in made.items() if own["lessons"] == of["lessons"] or ref == one["release"]}
+        assert one["by"] not in kin
+    assert pack.json("delegations.json") == []
     # 3 which models were rejected or are not in use, and why?
     (rejected,) = [one for one in pack.json("approvals.json") if one["decision"] == "rejected"]
     assert (rejected["release"], rejected["note"]) == (first, "文の欠落が多い")
+    assert pack.json("retirements.json") == []
     # 4 is every model in the inventory, with owner, rating and what it depends on?
     models = {one["ref"]: one for one in pack.json("inventory.json")}
     assert set(refs) <= set(models)
@@ -211,6 +217,8 @@ def ask_twelve(pack: Pack, refs: tuple[str, str, str], mark: str) -> None:
     (over,) = [one for one in pack.json("approvals.json") if one["conditions"]["override"]]
     assert (failed["subject"], over["release"], over["conditions"]["override"]) == (third, third, "訓練のための昇格")
     assert f"gates/{failed['artifact']}/promotion.html" in pack.names
+    excepted = {(one["about"], one["rule"]) for one in pack.json("exceptions.json")}
+    assert excepted == {(second, "gate"), (second, "validation"), (third, "findings")}
     # 8 which findings were there, and how were they settled?
     (tested,) = pack.json("validations.json")
     assert tested["about"] == third

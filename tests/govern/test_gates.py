@@ -1,9 +1,11 @@
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from tensaku.errors import NotFound, UsageError
 from tensaku.govern import GateResult, check
+from tensaku.govern.said import told
 from tensaku.plugins import gates
 
 FACTS = {"exam_n": 100.0, "bleu_draft": 52.5, "bleu_base": 40.0, "bleu_tuned": 57.5, "facts_kept": 0.98}
@@ -44,8 +46,11 @@ def test_every_gate_is_asked_even_if_one_says_no() -> None:
 
 def test_the_result_says_what_was_measured_and_wanted() -> None:
     (found,) = check([{"gate": "beats-draft", "by": 10.0}], FACTS)
-    assert found.measured == "bleu 57.50, +5.00 over the draft's 52.50"
-    assert found.wanted == "at least +10.00"
+    assert str(found.measured) == "bleu 57.50, +5.00 over the draft's 52.50"
+    assert str(found.wanted) == "at least +10.00"
+    assert told(found.measured, japanese=True) == "bleu 57.50（原稿のまま 52.50 に対し +5.00）"
+    values = {"scorer": "bleu", "tuned": 57.5, "rival": 52.5, "better": 5.0}
+    assert asdict(found)["measured"] == {"say": "beats-draft", "values": values}, "what is sealed"
     assert found.settings == {"by": 10.0}
 
 
@@ -93,6 +98,6 @@ def test_of_some_scorers_less_is_better() -> None:
     facts = {**FACTS, "lower_is_better": ["strokes"], "strokes_draft": 100.0, "strokes_tuned": 30.0}
     (found,) = check([{"gate": "beats-draft", "scorer": "strokes", "by": 70.0}], facts)
     assert found.passed
-    assert found.measured == "strokes 30.00, +70.00 over the draft's 100.00"
+    assert str(found.measured) == "strokes 30.00, +70.00 over the draft's 100.00"
     with pytest.raises(UsageError, match="of strokes less is better"):
         check([{"gate": "score", "scorer": "strokes", "at_least": 10.0}], facts)

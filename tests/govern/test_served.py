@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tensaku.errors import UsageError
 from tensaku.ledger import Conditions, Ledger
+from tensaku.records import Message
 from tensaku.serve import Rules, Served, build_app
 from tensaku.testing import ScriptedEngine, serving
 
@@ -76,3 +78,70 @@ def test_nothing_of_a_counted_answer_is_streamed_before_it_is_recorded(
                 found = list(pool.map(lambda _: streamed(url, "tiny"), range(8)))
             assert sorted(text for code, text in found if code == 200 and text) == ["市場は上昇しました。"] * 5
             assert len(ledger.answers()) == 5
+
+
+@pytest.mark.parametrize("decision", ["rejected", "withdrawn"])
+def test_an_answer_whose_release_loses_its_approval_meanwhile_is_withheld(tmp_path: Path, decision: str) -> None:
+    """The ledger holds the approval in the transaction that records the answer, not at the door alone: by design."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slowly(messages: tuple[Message, ...]) -> str:
+        begun.set()
+        assert goes_on.wait(60)
+        return "市場は上昇しました。"
+
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_person("sato", "佐藤", ("engineer",))
+        ledger.add_person("kuroda", "黒田", ("approver",))
+        for ref in ("release-1", "release-2"):
+            ledger.add_release(ref, "sato", {})
+            ledger.approve(ref, "kuroda", "approved")
+        models = [Served("tiny", "release-1", None), Served("other", "release-2", None)]
+        with (
+            serving(build_app(engine=ScriptedEngine(slowly), models=models, rules=Rules(), ledger=ledger)) as url,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            asked = pool.submit(httpx.post, f"{url}/v1/chat/completions", json={**BODY, "model": "tiny"}, timeout=60)
+            assert begun.wait(60)
+            ledger.approve("release-1", "kuroda", decision, "誤り")  # type: ignore[arg-type]
+            goes_on.set()
+            withheld = asked.result()
+            error = withheld.json()["error"]
+            assert (withheld.status_code, error["code"]) == (503, "approval_ended")
+            assert "release-1 ended while" in error["message"]
+            assert withheld.headers["retry-after"] == "2"
+            assert "上昇" not in withheld.text
+            assert ledger.answers() == [], "what was not given is not on record"
+            begun.clear()
+            goes_on.clear()
+            # Only that loss withholds: who was replaced, and is approved still, ends what it began.
+            asked = pool.submit(httpx.post, f"{url}/v1/chat/completions", json={**BODY, "model": "other"}, timeout=60)
+            assert begun.wait(60)
+            ledger.add_release("release-3", "sato", {})
+            ledger.approve("release-3", "kuroda", "approved")
+            goes_on.set()
+            assert asked.result().status_code == 200
+            assert [row.release for row in ledger.answers()] == ["release-2"]
+            assert ask(url, "tiny")[0] == 403, "the next one is refused at the door"
+
+
+def test_a_stream_that_loses_its_approval_ends_with_an_error(tmp_path: Path) -> None:
+    """What was sent before stays with the client; it is no whole answer, and none is on record."""
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_person("sato", "佐藤", ("engineer",))
+        ledger.add_person("kuroda", "黒田", ("approver",))
+        ledger.add_release("release-1", "sato", {})
+        ledger.approve("release-1", "kuroda", "approved")
+        models, engine = [Served("tiny", "release-1", None)], ScriptedEngine(lambda _: "上" * 40, delay=0.05, piece=1)
+        body = {**BODY, "model": "tiny", "stream": True}
+        with (
+            serving(build_app(engine=engine, models=models, rules=Rules(), ledger=ledger)) as url,
+            httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=60) as found,
+        ):
+            lines = found.iter_lines()
+            assert any("上" in line for line in lines)
+            ledger.approve("release-1", "kuroda", "withdrawn", "誤り")
+            rest = [line for line in lines if line.startswith("data: {")]
+            assert '"code":"approval_ended"' in rest[-1].replace(": ", ":")
+            assert not any('"finish_reason":"stop"' in line.replace(": ", ":") for line in rest)
+        assert ledger.answers() == []

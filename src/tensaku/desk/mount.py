@@ -17,6 +17,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
 
 from tensaku.desk.access import Access, AccessRules, Signed
+from tensaku.desk.approvals import Artifacts
+from tensaku.desk.approvals_page import add_approvals
 from tensaku.desk.board import read_board
 from tensaku.desk.bulk import BulkWorker
 from tensaku.desk.chat import add_chat
@@ -95,6 +97,8 @@ def mount(  # noqa: PLR0913  what a desk is made of
     barriers: Barriers | None = None,
     template: Path | None = None,
     pool: Callable[[], Artifact | None] | None = None,
+    artifacts: Artifacts | None = None,
+    material: float = 0.1,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -118,6 +122,8 @@ def mount(  # noqa: PLR0913  what a desk is made of
         documents: answers questions at `/ask` and `/en/ask`; None: there are no such pages.
         barriers: who may use and see which release, and what speaks of which fund; None: everybody all.
         pool: gives the newest sealed pool, whose drops are shown at `/data`; None: none is known.
+        artifacts: gives sealed artifacts by name, such as the result of a gate; None: `/approvals` shows its verdict.
+        material: from which share of new and gone pairs on a change of data is material.
 
     Raises:
         UsageError: this process has a desk already.
@@ -148,6 +154,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     add_month(app, entry, worker, due_day=due_day)
     add_review(app, entry, house=House(job.names, job.style, job.required), text_language=job.language)
     add_model_page(app, entry, retrain_after=retrain[0], retrain_drift=retrain[1])
+    add_approvals(app, entry, artifacts=artifacts, material=material, task=rules.task)
     add_lineage(app, entry)
     add_watch(app, entry, style=job.style)
     add_data(app, entry, pool or (lambda: None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from tensaku.desk.words_approvals import APPROVALS
 from tensaku.desk.words_data import DATA
 from tensaku.desk.words_govern import GOVERN
 from tensaku.desk.words_house import HOUSE
@@ -308,7 +309,7 @@ _EN = {
     "detail": "Details",
 }
 
-_PAGES = {**HOUSE, **WRITING, **GOVERN, **DATA}
+_PAGES = {**HOUSE, **WRITING, **GOVERN, **APPROVALS, **DATA}
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "ja": {**_JA, **{key: said[0] for key, said in _PAGES.items() if not key.endswith("_one")}},

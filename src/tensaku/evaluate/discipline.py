@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from tensaku.evaluate.labels import labels_of
 from tensaku.evaluate.results import Results
-from tensaku.evaluate.scoring import Measured, resamples
+from tensaku.evaluate.scoring import Measured
 from tensaku.records import Pair
+from tensaku.resampling import resamples
 
 __all__ = [
     "CANARY",

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tensaku.evaluate.scoring import Measured, lower_is_better, resamples
+from tensaku.evaluate.scoring import Measured, lower_is_better
 from tensaku.records import Pair
+from tensaku.resampling import resamples
 
 __all__ = ["DIMENSIONS", "LENGTHS", "Part", "apart", "groups", "holm", "letters", "ordered", "parts", "trials"]
 

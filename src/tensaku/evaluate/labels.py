@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from tensaku.errors import UsageError
-from tensaku.evaluate.scoring import Floats, Scorer, Texts
+from tensaku.evaluate.scoring import Scorer, Texts
 from tensaku.plugins import scorers
 from tensaku.records import Pair
+from tensaku.resampling import Floats
 
 __all__ = ["f1", "fields", "label", "labels_of"]
 

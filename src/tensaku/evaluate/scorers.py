@@ -16,8 +16,9 @@ import numpy as np
 from tensaku import text
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.evaluate.edits import find_edits
-from tensaku.evaluate.scoring import Floats, Scorer, Texts
+from tensaku.evaluate.scoring import Scorer, Texts
 from tensaku.plugins import scorers
+from tensaku.resampling import Floats
 
 __all__ = ["bleu", "check_language", "chrf", "edits", "exact", "language_of_texts", "strokes", "ter"]
 

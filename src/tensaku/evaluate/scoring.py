@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tensaku.plugins import Part
 from tensaku.records import Score
+from tensaku.resampling import Floats, resamples, swaps
 
 __all__ = [
-    "Floats",
     "Gain",
     "Measured",
     "Scorer",
@@ -25,12 +24,8 @@ __all__ = [
     "label_of",
     "lower_is_better",
     "measure_rows",
-    "resamples",
     "score_rows",
-    "swaps",
 ]
-
-Floats = NDArray[np.float64]
 
 
 class Texts(NamedTuple):
@@ -85,34 +80,6 @@ class Gain(NamedTuple):
 def label_of(part: Part[Any]) -> str:
     """The name of a scorer with its settings, as in `bleu` and `bleu-char`: short, and unique in one evaluation."""
     return "-".join([part.name, *(key if value is True else str(value) for key, value in part.args.items())])
-
-
-def resamples(n: int, times: int, seed: int, families: Sequence[str] = ()) -> Floats:
-    """How often each of `n` outputs is drawn in each of `times` resamples with replacement, shape (times, n).
-
-    Families are drawn whole (Davison and Hinkley 1997, section 3.8): outputs of one family go wrong together, and drawn
-    one by one they would seem to say more than they do.
-    """
-    place = _places(n, families)
-    several = int(place.max(initial=-1)) + 1
-    draws = np.random.default_rng(seed).integers(0, several, size=(times, several))
-    counts = np.apply_along_axis(np.bincount, 1, draws, minlength=several)
-    return np.asarray(counts[:, place], dtype=np.float64)
-
-
-def swaps(n: int, times: int, seed: int, families: Sequence[str] = ()) -> Floats:
-    """Which of `n` outputs two rows exchange in each of `times` trials, families whole; (times, n), each 0 or 1."""
-    place = _places(n, families)
-    several = int(place.max(initial=-1)) + 1
-    return np.random.default_rng(seed).integers(0, 2, size=(times, several)).astype(np.float64)[:, place]
-
-
-def _places(n: int, families: Sequence[str]) -> NDArray[np.intp]:
-    """The number of each output's family, by first appearance."""
-    if not families:
-        return np.arange(n, dtype=np.intp)
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(family, len(numbers)) for family in families], dtype=np.intp)
 
 
 def lower_is_better(scorer: Scorer) -> bool:

@@ -16,7 +16,10 @@ from tensaku.govern.barriers import Barriers
 from tensaku.ledger import (
     SYSTEM,
     AnswerRow,
+    ApprovalRow,
+    Blocked,
     ChangeRow,
+    Conditions,
     DecisionRow,
     DeploymentRow,
     DraftRow,
@@ -25,6 +28,7 @@ from tensaku.ledger import (
     Ledger,
     LogEntry,
     Observed,
+    Obstacle,
     ReleaseRow,
     ReportRow,
     RevisionRow,
@@ -251,6 +255,31 @@ class BarredLedger(Ledger):
             return not any(barriers.hides(self._asks, str(name), users.get(str(name), [])) for name in about if name)
 
         return [row for row in rows if opens(row)]
+
+    def end_filing(self, kind: str, subject: str, reason: str, by: str, *, about: str = "") -> FilingRow:
+        """As `Ledger.end_filing`, of what the person may see."""
+        if self._barriers is not None and subject not in (standing := self.standing(kind)):
+            raise NotFound(kind, subject, standing, where=self.where)
+        return super().end_filing(kind, subject, reason, by, about=about)
+
+    def obstacles(self, ref: str, conditions: Conditions | None = None) -> list[Obstacle]:
+        """As `Ledger.obstacles`; a release behind a barrier is not named."""
+        return [self._unnamed(obstacle) for obstacle in super().obstacles(ref, conditions)]
+
+    def approve(self, ref: str, by: str, *decision: Any, **more: Any) -> ApprovalRow:
+        """As `Ledger.approve`; the refusal does not name a release behind a barrier."""
+        try:
+            return super().approve(ref, by, *decision, **more)
+        except Blocked as blocked:
+            raise Blocked(self._unnamed(blocked.obstacle), where=self.where) from None
+
+    def _unnamed(self, obstacle: Obstacle) -> Obstacle:
+        if obstacle.rule != "other-champion":
+            return obstacle
+        what, names = obstacle.what, obstacle.names
+        for name in names:
+            what = what if self.opens(name) else what.replace(name, "another release")
+        return replace(obstacle, what=what, names=tuple(name if self.opens(name) else "" for name in names))
 
     # -- lineage ---------------------------------------------------------------------------------------------------
 

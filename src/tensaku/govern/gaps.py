@@ -180,6 +180,7 @@ def _audit(held: Held) -> Iterator[Gap]:
         )
     yield Gap(
         8,
-        "署名は利用者名による。本人確認の強さはログイン設定に依る。",
-        "Acts are signed by name; how surely a name is a person depends on how people sign in.",
+        "署名は利用者名による。デスクではサインインが本人を示すが、コマンドでは示さず、記録にその別はない。",
+        "Acts are signed by name: at the desk signing in shows who it is, by command nothing does, and the log does "
+        "not tell which it was.",
     )

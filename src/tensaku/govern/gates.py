@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tensaku.errors import UsageError
+from tensaku.govern.said import Saying, say
 from tensaku.plugins import gates
 
 __all__ = [
@@ -29,11 +30,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What a gate found. `measured` and `wanted` are short texts for people; `gate` and `settings` say which it was."""
+    """What a gate found. `measured` and `wanted` are values with what is said of them, or a house's own short texts;
+    `gate` and `settings` say which it was."""
 
     passed: bool
-    measured: str
-    wanted: str
+    measured: str | Saying
+    wanted: str | Saying
     gate: str = ""
     settings: Mapping[str, Any] | None = None
 
@@ -77,28 +79,29 @@ def score(facts: Mapping[str, Any], /, *, scorer: str = "bleu", at_least: float)
     tuned = figure(facts, f"{scorer}_tuned")
     if scorer in facts.get("lower_is_better", ()):
         raise UsageError(f"of {scorer} less is better", where="the gate score", fix="Use beats-draft or beats-rules")
-    return GateResult(tuned >= at_least, f"{scorer} {tuned:.2f}", f"at least {at_least:.2f}")
+    found = say("score", scorer=scorer, value=tuned)
+    return GateResult(tuned >= at_least, found, say("least-points", bound=at_least))
 
 
 @gates.register("facts-kept")
 def facts_kept(facts: Mapping[str, Any], /, *, at_least: float = 0.98) -> GateResult:
     """The share of outputs (0 to 1, before the guard) that keep every fact of their draft is `at_least` this."""
     kept = figure(facts, "facts_kept")
-    return GateResult(kept >= at_least, f"{kept:.4f} of outputs keep every fact", f"at least {at_least:.4f}")
+    return GateResult(kept >= at_least, say("kept", share=kept), say("least-share", bound=at_least))
 
 
 @gates.register("exam-size")
 def exam_size(facts: Mapping[str, Any], /, *, at_least: int = 50) -> GateResult:
     """The exam has `at_least` so many pairs: fewer, and its figures say little."""
     n = figure(facts, "exam_n")
-    return GateResult(n >= at_least, f"{n:.0f} pairs in the exam", f"at least {at_least}")
+    return GateResult(n >= at_least, say("pairs", n=n), say("least-pairs", bound=at_least))
 
 
 def _beats(facts: Mapping[str, Any], other: str, scorer: str, by: float) -> GateResult:
     tuned, rival = figure(facts, f"{scorer}_tuned"), figure(facts, f"{scorer}_{other}")
     better = rival - tuned if scorer in facts.get("lower_is_better", ()) else tuned - rival
-    measured = f"{scorer} {tuned:.2f}, {better:+.2f} over the {other}'s {rival:.2f}"
-    return GateResult(better >= by, measured, f"at least {by:+.2f}")
+    measured = say(f"beats-{other}", scorer=scorer, tuned=tuned, rival=rival, better=better)
+    return GateResult(better >= by, measured, say("least-gain", bound=by))
 
 
 def check(need: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[GateResult]:

@@ -61,12 +61,20 @@ def inventory(ledger: Ledger, at: datetime | None = None) -> list[Model]:
     releases = {row.ref: row for row in ledger.releases() if row.at <= at}
     recent = ledger.answer_counts(at - timedelta(days=30), at)
     stands = {ref: status_at(row, ref in tested, _retired_part(row, retired), at) for ref, row in releases.items()}
+    made: dict[str, list[str]] = {}
+    for name, row in releases.items():
+        for part in dict.fromkeys(map(str, row.summary.get("made_from", {}).values())):
+            made.setdefault(part, []).append(name)
+    users: dict[str, list[str]] = {}
+    for name, entry in entries.items():
+        for part in dict.fromkeys(map(str, entry.content.get("dependencies", ()))):
+            users.setdefault(part, []).append(name)
     found = []
     for ref in dict.fromkeys([*releases, *entries]):
         content: Mapping[str, Any] = entries[ref].content if ref in entries else {"kind": "release", "name": ref}
-        above = [name for name, row in releases.items() if ref in row.summary.get("made_from", {}).values()]
-        if ref not in stands and (prompt := _prompt_users(ref, entries)):
-            above = [name for name in prompt if name in stands]
+        above = made.get(ref, [])
+        if ref not in stands and ref in users:
+            above = [name for name in users[ref] if name in stands]
         status = stands.get(ref) or _part_status(ref, [stands[name] for name in above], retired)
         answers = recent[ref] if ref in releases else sum(recent[name] for name in above)
         release = releases.get(ref)
@@ -96,10 +104,6 @@ def status_at(release: ReleaseRow, tested: bool, retired: bool, at: datetime) ->
 def _retired_part(release: ReleaseRow, retired: Mapping[str, FilingRow]) -> bool:
     parts = [release.ref, *map(str, release.summary.get("made_from", {}).values())]
     return any(part in retired and retired[part].content.get("retired") for part in parts)
-
-
-def _prompt_users(ref: str, entries: Mapping[str, FilingRow]) -> list[str]:
-    return [name for name, row in entries.items() if ref in row.content.get("dependencies", ())]
 
 
 def _part_status(ref: str, above: Sequence[str], retired: Mapping[str, FilingRow]) -> str:

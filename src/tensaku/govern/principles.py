@@ -143,6 +143,16 @@ PRINCIPLES = (
                 "tests/govern/test_lines.py",
             ),
             Requirement(
+                "権限のある者が、見た記録に対して判断する",
+                "Who may decide does, on the record as they saw it",
+                (
+                    "デスクでの判断はサインインした者の名で、画面を開いたときの記録に対して一度だけ行われる",
+                    "At the desk a decision is made in the name of who signed in, once, on the record as it was read",
+                ),
+                ("approvals.json", "log.jsonl"),
+                "tests/desk/test_approvals.py",
+            ),
+            Requirement(
                 "承認に要する判定・検証は格付により、重要な変更は再承認を要する",
                 "What an approval takes follows the rating; a material change takes an approval of its own",
                 (

@@ -1,8 +1,11 @@
 """The promotion gate: a challenger against the champion on the same exam, sealed, with one page that says why.
 
 Compared is output by output: the mean difference of the scores of single outputs, with a paired bootstrap over the
-exam's drafts (Koehn, Statistical Significance Tests for Machine Translation Evaluation, 2004). "Not worse" means that
-the lower end of the 95 % interval of the difference lies above minus the margin.
+exam's drafts (Koehn, Statistical Significance Tests for Machine Translation Evaluation, 2004), of which families are
+drawn whole, as evaluation does (Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). "Not
+worse" means that the lower end of the 95 % interval of the difference lies above minus the margin.
+
+What was measured and wanted is sealed as values (`tensaku.govern.said`); every page words them in both languages.
 """
 
 from __future__ import annotations
@@ -11,16 +14,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 
 from tensaku.errors import UsageError
 from tensaku.govern.changes import PARTS
-from tensaku.govern.said import in_japanese
+from tensaku.govern.said import Saying, say, test_name, told
 from tensaku.govern.sections import Promotion
 from tensaku.report import grid, page, section
+from tensaku.resampling import resamples
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Promoting", "Promotion", "Test", "preference", "promotion", "write_page"]
@@ -37,24 +41,23 @@ class Promoting(Promotion):
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One test of the gate. `passed` is None where there was nothing to hold it against; `why` says what that means."""
+    """One test of the gate. `passed` is None where there was nothing to hold it against."""
 
     __test__ = False  # no test of pytest's
     name: str
-    japanese: str
     passed: bool | None
-    measured: str
-    wanted: str
-    why: str = ""
+    measured: Saying
+    wanted: Saying
 
 
-@stage(version=2)
-def promotion(
+@stage(version=3)
+def promotion(  # noqa: PLR0913  each input is sealed by its own name
     bench: Bench,
     cfg: Promoting,
     *,
     challenger: Artifact,
     evaluation: Artifact,
+    exam: Artifact | None = None,
     champion: Artifact | None = None,
     probe: Artifact | None = None,
     judged: Artifact | None = None,
@@ -65,29 +68,33 @@ def promotion(
     Args:
         challenger: the release.
         evaluation: what measured it.
+        exam: what it was measured on, which says which drafts are of one family; None: each is one of its own.
         champion: the evaluation of the release that answers now; None: there is none yet.
         probe: what `probe` found in it; None: it was not probed, which fails.
         judged: what the judge said of both; None where one is asked for fails.
         read: votes of blind readers on both, a line a vote; None where readers are asked for fails.
 
     Raises:
-        UsageError: the evaluations are not of the same exam.
+        UsageError: the evaluations are not of the same exam, or not of the one that is given.
     """
+    if exam is not None and evaluation.inputs["exam"] != exam.ref:
+        raise UsageError(f"{evaluation.ref} is not of the exam {exam.ref}", fix="Hand in the exam that it was made on")
     if champion is not None and champion.inputs["exam"] != evaluation.inputs["exam"]:
         fix = "Evaluate both on one exam: tensaku run evaluate, with the same [exam] section and sources"
         raise UsageError(f"{champion.ref} and {evaluation.ref} are of different exams", fix=fix)
     ours, theirs = _rows(evaluation), _rows(champion) if champion else None
-    tests = [_beats_draft(evaluation), *_against(cfg, evaluation, ours, theirs), _probed(cfg, probe)]
+    families = _families(exam)
+    tests = [_beats_draft(evaluation), *_against(cfg, evaluation, ours, theirs, families), _probed(cfg, probe)]
     alone, differing = champion is None, _differing(evaluation, champion)
     if cfg.judge:
         votes = _votes(judged.file("votes.jsonl")) if judged is not None else []
         tests.append(
-            preference("judge", "判定モデルの選好", cfg, votes, challenger.ref, alone=alone, differing=differing)
+            preference("judge", cfg, votes, challenger.ref, alone=alone, differing=differing, families=families)
         )
     if cfg.readers:
         votes = _votes(read.path) if read is not None else []
         tests.append(
-            preference("readers", "目隠しの読み手", cfg, votes, challenger.ref, alone=alone, differing=differing)
+            preference("readers", cfg, votes, challenger.ref, alone=alone, differing=differing, families=families)
         )
     failed = [test.name for test in tests if test.passed is False]
     _write(bench, cfg, challenger, champion, tests)
@@ -104,80 +111,102 @@ def _lines(evaluation: Artifact) -> list[dict[str, Any]]:
         return sorted((json.loads(line) for line in lines), key=lambda row: str(row["id"]))
 
 
+def _families(exam: Artifact | None) -> dict[str, str]:
+    """The family of each draft of the exam by its name."""
+    if exam is None:
+        return {}
+    with exam.file("exam.jsonl").open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return {str(row["id"]): str(row.get("family") or row["id"]) for row in rows}
+
+
 def _rows(evaluation: Artifact) -> list[dict[str, Any]]:
-    return [row["rows"]["tuned"] for row in _lines(evaluation)]
+    return [{**row["rows"]["tuned"], "id": str(row["id"])} for row in _lines(evaluation)]
 
 
 def _beats_draft(evaluation: Artifact) -> Test:
     gains = [gain for gain in evaluation.facts.get("gains", ()) if (gain["row"], gain["over"]) == ("tuned", "draft")]
     if not gains:
-        return Test("draft", "原稿のままより良い", False, "no comparison with the untouched draft", "one")
+        return Test("draft", False, say("no-gain"), say("a-comparison"))
     gain = gains[0]
     name, low, high = gain["scorer"], gain["low"], gain["high"]
     better = high < 0 if name.replace("-", "_") in evaluation.facts.get("lower_is_better", ()) else low > 0
-    measured = f"{name} {gain['value']:+.2f} [{low:+.2f}, {high:+.2f}]"
-    return Test("draft", "原稿のままより良い", better, measured, "an interval that does not reach 0")
+    measured = say("gain", scorer=name, value=gain["value"], low=low, high=high)
+    return Test("draft", better, measured, say("off-zero"))
 
 
-def paired(ours: Sequence[float], theirs: Sequence[float], times: int, seed: int) -> tuple[float, float, float]:
-    """The mean difference of paired figures, and the ends of its 95 % interval by paired bootstrap."""
+class Difference(NamedTuple):
+    """A mean difference, and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """As they are sealed: None for an end that there is none of."""
+        return {name: None if np.isnan(one) else one for name, one in self._asdict().items()}
+
+
+def paired(
+    ours: Sequence[float], theirs: Sequence[float], times: int, seed: int, families: Sequence[str] = ()
+) -> Difference:
+    """The mean difference of paired figures, and the ends of its 95 % interval (percentiles of resampled means).
+
+    Pairs are resampled together, so that what is hard for both widens nothing (Koehn 2004), and families whole (Davison
+    and Hinkley 1997, section 3.8): a resample of F families, drawn with replacement from the F there are, has the mean
+    sum(c_f * s_f) / sum(c_f * n_f) of family sums s_f and sizes n_f, where c_f is how often family f was drawn.
+
+    Args:
+        ours: figures of the challenger.
+        theirs: of the rival, in the same order.
+        times: resamples.
+        seed: which.
+        families: the family of each; empty: each is one of its own. Of one family alone there is no interval: its ends
+            are NaN, which is neither above nor below anything.
+    """
     difference = np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)
-    drawn = np.random.default_rng(seed).integers(0, len(difference), (times, len(difference)))
-    low, high = np.percentile(difference[drawn].mean(axis=1), [2.5, 97.5])
-    return float(difference.mean()), float(low), float(high)
+    value = float(difference.mean())
+    if families and len(set(families)) < 2:
+        return Difference(value, np.nan, np.nan)
+    drawn = resamples(len(difference), times, seed, families)
+    low, high = np.percentile(drawn @ difference / drawn.sum(axis=1), [2.5, 97.5])
+    return Difference(value, float(low), float(high))
 
 
 def _against(
-    cfg: Promotion, evaluation: Artifact, ours: list[dict[str, Any]], theirs: list[dict[str, Any]] | None
+    cfg: Promotion,
+    evaluation: Artifact,
+    ours: list[dict[str, Any]],
+    theirs: list[dict[str, Any]] | None,
+    families: Mapping[str, str],
 ) -> list[Test]:
     kept = sum(row["kept"] for row in ours) / len(ours)
-    wanted = f"at least {cfg.facts_least:.1%}"
-    facts = Test("facts", "事実を保つ", kept >= cfg.facts_least, f"{kept:.1%} of outputs keep every fact", wanted)
+    least = say("least-percent", bound=cfg.facts_least)
+    facts = Test("facts", kept >= cfg.facts_least, say("kept-percent", share=kept), least)
     if theirs is None:
-        first = "there is no champion yet"
-        names = (("champion", "現行モデルに劣らない"), ("style", "文体"), ("latency", "応答時間"))
-        return [facts, *(Test(name, japanese, None, first, "-", first) for name, japanese in names)]
+        first = [Test(name, None, say("no-champion"), say("nothing")) for name in ("champion", "style", "latency")]
+        return [facts, *first]
+    drawn = [families.get(row["id"], row["id"]) for row in ours] if families else []
 
-    def compare(figure: Any) -> tuple[float, float, float]:
-        return paired([figure(row) for row in ours], [figure(row) for row in theirs], cfg.resamples, cfg.seed)
+    def compare(figure: Any) -> Difference:
+        return paired([figure(row) for row in ours], [figure(row) for row in theirs], cfg.resamples, cfg.seed, drawn)
 
     scorer = next(iter(ours[0]["scores"]))
     sign = -1 if scorer.replace("-", "_") in evaluation.facts.get("lower_is_better", ()) else 1
-    value, low, high = compare(lambda row: sign * row["scores"][scorer])
-    tests = [
-        Test(
-            "champion",
-            "現行モデルに劣らない",
-            low >= -cfg.margin,
-            _told(scorer, value, low, high),
-            f"lower end at least {-cfg.margin:+.2f}",
-        )
-    ]
-    value, low, high = compare(lambda row: float(row["kept"]))
-    lost = Test(
-        "facts-champion",
-        "事実を現行並みに保つ",
-        low >= -cfg.facts_margin,
-        _told("share", value, low, high),
-        f"lower end at least {-cfg.facts_margin:+.2f}",
-    )
-    value, low, high = compare(lambda row: float(len(row["style"])))
-    style = Test(
-        "style",
-        "文体",
-        value <= cfg.style_margin,
-        _told("breaches an output", value, low, high),
-        f"at most {cfg.style_margin:+.2f}",
-    )
+    found = compare(lambda row: sign * row["scores"][scorer])
+    measured = say("difference", scorer=scorer, **found.values)
+    tests = [Test("champion", found.low >= -cfg.margin, measured, say("lower-end", bound=-cfg.margin))]
+    found = compare(lambda row: float(row["kept"]))
+    wanted = say("lower-end", bound=-cfg.facts_margin)
+    lost = Test("facts-champion", found.low >= -cfg.facts_margin, say("share-difference", **found.values), wanted)
+    found = compare(lambda row: float(len(row["style"])))
+    wanted = say("most-more", bound=cfg.style_margin)
+    style = Test("style", found.value <= cfg.style_margin, say("breaches", **found.values), wanted)
     slow, fast = (float(np.mean([row["seconds"] for row in rows])) for rows in (ours, theirs))
     ratio = slow / fast if fast > 0 else 1.0
-    latency = Test(
-        "latency",
-        "応答時間",
-        ratio <= cfg.slower,
-        f"{slow:.3f} s an answer, {ratio:.2f} times the champion's",
-        f"at most {cfg.slower:.2f} times",
-    )
+    measured = say("seconds", seconds=slow, times=ratio)
+    latency = Test("latency", ratio <= cfg.slower, measured, say("most-times", bound=cfg.slower))
     return [*tests, facts, lost, style, latency]
 
 
@@ -198,27 +227,27 @@ def _votes(path: Path) -> list[dict[str, Any]]:
 
 def preference(
     name: str,
-    japanese: str,
     cfg: Promoting,
     votes: Sequence[Mapping[str, Any]],
     ours: str,
     *,
     alone: bool,
     differing: int | None = None,
+    families: Mapping[str, str] | None = None,
 ) -> Test:
     """Whether the challenger is preferred, or nearly as often as not.
 
     Each draft counts once: the mean of its votes, of which one for the challenger is 1, a tie one half. The interval is
-    a bootstrap over drafts.
+    a bootstrap over drafts, families whole.
 
     Args:
-        name: the test's name, and what it is called in Japanese.
-        japanese: the same.
+        name: the test's name.
         cfg: the rules, and the name of what it was held against.
         votes: with `left`, `right`, `winner` (left, right, tie) and `item`.
         ours: the challenger's name in them.
         alone: there is no champion: what it was held against is the untouched draft, and it must be better.
         differing: for how many drafts the two wrote other texts, if that is known: nobody has to vote on the others.
+        families: the family of each draft; None: each is one of its own.
     """
     drafts: dict[str, list[float]] = {}
     for vote in votes:
@@ -228,35 +257,30 @@ def preference(
     least = cfg.readers if name == "readers" else 1
     least = min(least, differing) if differing else least
     bound = 0.5 if alone else 0.5 - cfg.preferred
-    wanted = f"lower end {'above' if alone else 'at least'} {bound:.2f}"
+    wanted = say("lower-above" if alone else "lower-share", bound=bound)
     if name == "readers":
-        wanted = f"{least} drafts read, {wanted}"
+        wanted = say("read-above" if alone else "read-share", least=least, bound=bound)
     if differing == 0:
-        return Test(name, japanese, not alone, "both wrote the same", wanted)
+        return Test(name, not alone, say("wrote-the-same"), wanted)
     if len(drafts) < least:
-        told = f"read {len(drafts)} drafts of {least}" if name == "readers" else "not asked"
-        return Test(name, japanese, False, told, wanted)
+        told = say("read-few", n=len(drafts), least=least) if name == "readers" else say("not-asked")
+        return Test(name, False, told, wanted)
     shares = [float(np.mean(held)) for held in drafts.values()]
-    value, low, high = paired(shares, [0.0] * len(shares), cfg.resamples, cfg.seed)
-    measured = f"preferred {value:.2f} [{low:.2f}, {high:.2f}] in {len(drafts)} drafts against {cfg.other}"
-    return Test(name, japanese, low > bound if alone else low >= bound, measured, wanted)
-
-
-def _told(what: str, value: float, low: float, high: float) -> str:
-    return f"{what} {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    drawn = [families.get(item, item) for item in drafts] if families else []
+    found = paired(shares, [0.0] * len(shares), cfg.resamples, cfg.seed, drawn)
+    sentence = "preferred-draft" if cfg.other == "draft" else "preferred"
+    measured = say(sentence, **found.values, n=len(drafts), other=cfg.other)
+    return Test(name, found.low > bound if alone else found.low >= bound, measured, wanted)
 
 
 def _probed(cfg: Promotion, probe: Artifact | None) -> Test:
-    wanted = f"at most {cfg.given_back:.0%} beyond the base, no personal data"
+    wanted = say("most-given-back", bound=cfg.given_back)
     if probe is None:
-        return Test("memorisation", "学習文の再現", False, "not probed", wanted)
+        return Test("memorisation", False, say("not-probed"), wanted)
     found = probe.facts
-    more = found["given_back"] - found["given_back_base"]
-    measured = (
-        f"{found['given_back']:.0%} of {found['n']} lessons given back, base {found['given_back_base']:.0%}; "
-        f"{found['personal']} answers with personal data"
-    )
-    return Test("memorisation", "学習文の再現", more <= cfg.given_back and not found["personal"], measured, wanted)
+    share, base, personal = found["given_back"], found["given_back_base"], found["personal"]
+    measured = say("given-back", n=found["n"], share=share, base=base, personal=personal)
+    return Test("memorisation", share - base <= cfg.given_back and not personal, measured, wanted)
 
 
 def _write(
@@ -306,7 +330,7 @@ def write_page(content: Mapping[str, Any]) -> str:
     if failed:
         parts.append(section("不合格の理由", "Why not", Markup().join(_reason(test) for test in failed)))
     else:
-        told = "、".join(test["japanese"] for test in held)
+        told = "、".join(test_name(test["name"], japanese=True) for test in held)
         english = ", ".join(test["name"] for test in held)
         why = Markup("<p>{} のすべてで基準を満たした。<small>It met every test: {}.</small></p>").format(told, english)
         parts.append(section("合格の理由", "Why", why))
@@ -318,14 +342,16 @@ def write_page(content: Mapping[str, Any]) -> str:
 
 def _reason(test: Mapping[str, Any]) -> Markup:
     line = Markup('<p class="why"><b>{}</b>: {}。基準: {}。<small>{}: {}; wanted {}.</small></p>')
-    said = (in_japanese(test["measured"]), in_japanese(test["wanted"]))
-    return line.format(test["japanese"], *said, test["name"], test["measured"], test["wanted"])
+    said = [told(test[which], japanese) for japanese in (True, False) for which in ("measured", "wanted")]
+    return line.format(test_name(test["name"], japanese=True), *said[:2], test["name"], *said[2:])
 
 
-def _both(text: str) -> Markup:
+def _both(held: str | Mapping[str, Any]) -> Markup:
     """Words in Japanese, with the English beneath where they differ."""
-    japanese = in_japanese(text)
-    return Markup("{}<small>{}</small>").format(japanese, text) if japanese != text else Markup("{}").format(text)
+    japanese, english = told(held, japanese=True), told(held, japanese=False)
+    return (
+        Markup("{}<small>{}</small>").format(japanese, english) if japanese != english else Markup("{}").format(english)
+    )
 
 
 def _table(tests: Sequence[Mapping[str, Any]]) -> Markup:
@@ -336,7 +362,7 @@ def _table(tests: Sequence[Mapping[str, Any]]) -> Markup:
         mark = both.format(*marks[test["passed"]])
         said = [_both(test[name]) for name in ("measured", "wanted")]
         shown = Markup('<span class="bad">{}</span>').format(mark) if test["passed"] is False else mark
-        rows.append((both.format(test["japanese"], test["name"]), shown, *said))
+        rows.append((both.format(test_name(test["name"], japanese=True), test["name"]), shown, *said))
     return grid(("試験 Test", "判定 Verdict", "測定値 Measured", "基準 Wanted"), rows, numbers_from=9)
 
 

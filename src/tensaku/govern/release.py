@@ -21,7 +21,7 @@ from tensaku.store import Artifact, Bench, SourceFile, stage
 __all__ = ["release"]
 
 
-@stage(version=3)
+@stage(version=4)
 def release(
     bench: Bench,
     cfg: Release,
@@ -75,7 +75,7 @@ def _facts(title: str, evidence: Evidence, results: list[GateResult]) -> dict[st
     return {
         **figures,
         "task": title,
-        "gates": {r.gate: r.measured for r in results},
+        "gates": {r.gate: str(r.measured) for r in results},
         "made_from": {name: held.ref for name, held in evidence.named().items()},
     }
 
@@ -89,6 +89,6 @@ def _refuse_if_failed(results: list[GateResult], bench: Bench) -> None:
     if failed:
         others = "".join(f"; {r.gate!r} too: measured {r.measured}, wanted {r.wanted}" for r in failed[1:])
         first = failed[0]
-        wanted = first.wanted + others
+        wanted = f"{first.wanted}{others}"
         fix = f"All gates are in {bench.path / 'gates.json'}; no candidate was made"
-        raise GateError(first.gate, measured=first.measured, wanted=wanted, fix=fix)
+        raise GateError(first.gate, measured=str(first.measured), wanted=wanted, fix=fix)

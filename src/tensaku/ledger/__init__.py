@@ -13,8 +13,10 @@ from tensaku.ledger.filings import SEVERITIES, moment
 from tensaku.ledger.keys import KEY_START
 from tensaku.ledger.lines import FIRST, SECOND, THIRD, FilingRow, line_of
 from tensaku.ledger.observed import Observed
+from tensaku.ledger.obstacles import Blocked, Hands, Obstacle
 from tensaku.ledger.readings import ComparisonRow, NewComparison, VoteRow
 from tensaku.ledger.reports import EVERY, funds_of
+from tensaku.ledger.rollouts import NotCovered
 from tensaku.ledger.rows import (
     CHANGE_REASONS,
     POLICIES,
@@ -75,6 +77,7 @@ __all__ = [
     "THIRD",
     "AnswerRow",
     "ApprovalRow",
+    "Blocked",
     "Broken",
     "BulkRow",
     "ChangeReason",
@@ -89,6 +92,7 @@ __all__ = [
     "FilingRow",
     "FinalRow",
     "Found",
+    "Hands",
     "HeadingRow",
     "KeyRow",
     "Ledger",
@@ -103,7 +107,9 @@ __all__ = [
     "NewRuling",
     "NewTopic",
     "NotAllowed",
+    "NotCovered",
     "Observed",
+    "Obstacle",
     "PersonRow",
     "Place",
     "Policy",

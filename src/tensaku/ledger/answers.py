@@ -48,7 +48,7 @@ class Answers(Transactions):
 
         Raises:
             NotFound: no such person.
-            UsageError: the approval of its release does not cover one more.
+            NotCovered: the approval of its release does not cover one more, or ended while it was being written.
         """
         made = tables.Answered(
             door=new.door,

@@ -16,7 +16,19 @@ from tensaku.ledger.chain import append, digest
 from tensaku.ledger.rows import SYSTEM
 from tensaku.ledger.transactions import Transactions, columns
 
-__all__ = ["FIRST", "LENT", "SECOND", "THIRD", "FilingRow", "Lines", "filing_of", "line_of", "newest", "running"]
+__all__ = [
+    "FIRST",
+    "LENT",
+    "SECOND",
+    "THIRD",
+    "FilingRow",
+    "Lines",
+    "builders",
+    "filing_of",
+    "line_of",
+    "newest",
+    "running",
+]
 
 FIRST, SECOND, THIRD = 1, 2, 3
 

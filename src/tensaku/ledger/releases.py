@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from tensaku.errors import UsageError
 from tensaku.ledger import tables
 from tensaku.ledger.chain import append, canonical, digest
-from tensaku.ledger.lines import SECOND, newest, running
+from tensaku.ledger.lines import SECOND, builders, line_of
+from tensaku.ledger.obstacles import Blocked, Hands, Obstacle, mark_of, obstacles
 from tensaku.ledger.rollouts import Rollouts, approval_of, status_of
 from tensaku.ledger.rows import ApprovalRow, Conditions, DeploymentRow, Needs, ReleaseRow
 from tensaku.ledger.transactions import clean, columns, storable
@@ -116,7 +117,8 @@ class Releases(Rollouts):
                 what = f"release {ref} is {before}, so there is no approval to take back"
                 raise UsageError(what, where=self.where, fix=fix)
             if decision == "approved":
-                self._check_open(session, ref, bound, needs)
+                for obstacle in obstacles(session, ref, bound, needs, self._champion(session)):
+                    raise Blocked(obstacle, where=self.where)
             made = tables.Approval(
                 release=ref,
                 by=by,
@@ -144,52 +146,40 @@ class Releases(Rollouts):
             raise UsageError(f"{by!r} is not an approver", where=self.where, fix="Give the person the role 'approver'")
         self._acting(session, by, f"decide on {release.ref}", lines=(SECOND,), about=release.ref)
 
-    def _check_open(self, session: Session, ref: str, conditions: Conditions, needs: Needs) -> None:
-        """Refuse an approval that something stands against, or that something is missing for, unless an exception with
-        an end lets it pass."""
-        excepted = {
-            row.content["rule"]
-            for row in newest(session, "exception")
-            if row.content.get("about") == ref and running(row.content)
-        }
-        findings = [
-            row.subject
-            for row in newest(session, "finding")
-            if row.content.get("about") == ref and row.content["severity"] == "high" and not row.content.get("ended")
-        ]
-        if findings and "findings" not in excepted:
-            fix = "Close them, or have the second line write an exception: tensaku exception add"
-            what = f"release {ref} has open findings of high severity: {', '.join(findings)}"
-            raise UsageError(what, where=self.where, fix=fix)
-        gates = newest(session, "gate", ref)
-        failed = [row for row in gates if not row.content["passed"]]
-        passed_by = "gate" in excepted or bool(conditions.override.strip())
-        if failed and not passed_by:
-            why = ", ".join(failed[0].content.get("failed", []))
-            fix = 'Overriding it is an approval with a reason: --override "WHY"'
-            raise UsageError(f"the promotion gate said no to {ref} ({why})", where=self.where, fix=fix)
-        excused = excepted | ({"gate"} if passed_by else set())
-        self._check_needs(session, ref, needs, gates[0].content if gates else None, excused)
-        if needs.changed and not conditions.change.strip():
-            what = f"release {ref} is materially changed since {needs.since}: {'; '.join(needs.changed)}"
-            fix = f'Say why it is approved: --change "WHY"; the changes in full: tensaku card changes {ref}'
-            raise UsageError(what, where=self.where, fix=fix)
+    def obstacles(self, ref: str, conditions: Conditions | None = None) -> list[Obstacle]:
+        """What stands against approving a release now, under these conditions: what `approve` would refuse it for.
 
-    def _check_needs(
-        self, session: Session, ref: str, needs: Needs, gate: Mapping[str, Any] | None, excused: set[str]
-    ) -> None:
-        """Refuse an approval without the gate and the validation that the house asks for."""
-        if needs.gate and gate is None and "gate" not in excused:
-            fix = f'Run: tensaku gate {ref}; or approve with a reason: --override "WHY"'
-            raise UsageError(f"release {ref} has no promotion gate ({needs.why})", where=self.where, fix=fix)
-        against, champion = str((gate or {}).get("champion", "")), self._champion(session)
-        if needs.gate and "gate" not in excused and champion and champion not in (ref, against):
-            what = f"the promotion gate held {ref} against {against or 'nothing'}, and {champion} answers now"
-            raise UsageError(what, where=self.where, fix=f"Run it again: tensaku gate {ref}")
-        tested = {row.content.get("about") for row in newest(session, "validation")}
-        if needs.validation and "validation" not in excused and not tested & {ref, needs.validated or ref}:
-            fix = f"Have the second line run: tensaku validate {ref} --by NAME; or write an exception with an end"
-            raise UsageError(f"the second line has not validated {ref} ({needs.why})", where=self.where, fix=fix)
+        Raises:
+            NotFound: no such release.
+        """
+        needs = self.needs(self, ref) if self.needs is not None else Needs()
+        with self._read() as session:
+            self._one(session, tables.Release, ref, "release")
+            return list(obstacles(session, ref, conditions or Conditions(), needs, self._champion(session)))
+
+    def hands(self, ref: str, by: str) -> Hands:
+        """What a person may do about a model by the checks that hold when it is done.
+
+        Raises:
+            NotFound: nobody of that name.
+        """
+        with self._read() as session:
+            person = self._one(session, tables.Person, by, "person")
+            release = session.get(tables.Release, ref)
+            may_decide = release is not None and _passes(lambda: self._decider(session, release, by))
+            may_file = _passes(lambda: self._acting(session, by, "file a finding", lines=(SECOND,), about=ref))
+            if may_decide or may_file:
+                return Hands(may_decide, may_file)
+            if "auditor" in person.roles:
+                return Hands(False, False, "auditor")
+            roles, lenders = self._roles(session, person)
+            second = any(line_of(role) == SECOND for role in roles)
+            return Hands(False, False, "built" if second and {by, *lenders} & builders(session, ref) else "role")
+
+    def mark(self, ref: str) -> str:
+        """A short name of what is on record about a model and of what answers: another after whatever happens to it."""
+        with self._read() as session:
+            return mark_of(session, ref)
 
     def add_deployment(
         self, ref: str, by: str, *, place: str, trial: bool, event: Literal["started", "stopped"] = "started"
@@ -238,6 +228,15 @@ class Releases(Rollouts):
         approvals = tuple(approval_of(a) for a in found)
         status = status_of(session, row.ref)
         return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, approvals)
+
+
+def _passes(check: Callable[[], object]) -> bool:
+    """Whether a check lets somebody do what it is about."""
+    try:
+        check()
+    except UsageError:
+        return False
+    return True
 
 
 def _entry(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,14 @@ from tensaku.ledger.lines import Lines
 from tensaku.ledger.rows import ApprovalRow, Conditions, RolloutRow, Status
 from tensaku.ledger.transactions import columns, storable
 
-__all__ = ["MAY_DEPLOY", "Rollouts", "approval_of", "check_limits", "status_of"]
+__all__ = ["MAY_DEPLOY", "NotCovered", "Rollouts", "approval_of", "check_limits", "status_of"]
 
 MAY_DEPLOY = ("engineer", "developer", "approver", "admin", "administrator")
 """Who may put an approved release to work, or go back."""
+
+
+class NotCovered(UsageError):
+    """The approval of a release does not cover an answer (any more); nothing was written down."""
 
 
 def rollout_of(row: tables.Rollout) -> RolloutRow:
@@ -101,7 +105,7 @@ def check_limits(session: Session, ref: str, where: str, *, task: str = "", summ
         Whether its answers are counted: of such a release, nothing is to be seen of an answer before it is recorded.
 
     Raises:
-        UsageError: it is not approved any more, its answers or its time are used up, or the task is another.
+        NotCovered: it is not approved any more, its answers or its time are used up, or the task is another.
     """
     if session.get(tables.Release, ref) is None:
         return False
@@ -112,22 +116,22 @@ def check_limits(session: Session, ref: str, where: str, *, task: str = "", summ
         held = found.conditions
         over = held.until is not None and found.ended(datetime.now(UTC))
         why = f"until {held.until:%Y-%m-%d %H:%M} UTC" if over else f"for {held.requests} answers"
-        raise UsageError(f"release {ref} was approved {why}, and that is used up", where=where, fix=fix)
+        raise NotCovered(f"release {ref} was approved {why}, and that is used up", where=where, fix=fix)
     if status == "retired":
         what = f"release {ref} may not answer: {_retired(session, ref)} is retired in the inventory"
-        raise UsageError(what, where=where, fix="Let another release answer")
+        raise NotCovered(what, where=where, fix="Let another release answer")
     if not entered(session, ref):
         fix = f"Enter it: tensaku inventory enter {ref} --by NAME"
-        raise UsageError(f"release {ref} is not in the inventory, and nothing else answers", where=where, fix=fix)
+        raise NotCovered(f"release {ref} is not in the inventory, and nothing else answers", where=where, fix=fix)
     if status != "approved" or found is None:
-        raise UsageError(f"release {ref} is {status}, and only approved ones answer", where=where, fix=fix)
+        raise NotCovered(f"release {ref} is {status}, and only approved ones answer", where=where, fix=fix)
     tasks = found.conditions.tasks
     if task and tasks and task not in tasks:
         what = f"release {ref} was approved for {', '.join(tasks)} alone, not for {task}"
-        raise UsageError(what, where=where, fix=fix)
+        raise NotCovered(what, where=where, fix=fix)
     if summed and found.conditions.requests is not None:
         what = f"release {ref} was approved for a number of answers and cannot be a part of a sum"
-        raise UsageError(what, where=where, fix="Ask for it by its own name")
+        raise NotCovered(what, where=where, fix="Ask for it by its own name")
     return found.conditions.requests is not None
 
 
@@ -189,7 +193,7 @@ class Rollouts(Lines):
         """Refuse an answer that the approval of a release does not cover; whether its answers are counted.
 
         Raises:
-            UsageError: it is not approved any more, its answers or its time are used up, or the task is another.
+            NotCovered: it is not approved any more, its answers or its time are used up, or the task is another.
         """
         with self._read() as session:
             return check_limits(session, ref, self.where, task=task, summed=summed)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from tensaku.engines.protocol import Engine
 from tensaku.errors import EngineError, TensakuError, UsageError
-from tensaku.ledger import Ledger, NewAnswer
+from tensaku.ledger import Ledger, NewAnswer, NotCovered
 from tensaku.records import Usage
 from tensaku.serve.budget import Budgets
 from tensaku.serve.callers import Caller, Doorman
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 DRAINING_AFTER = 5
 """Seconds after which a client that meets a closing server should try again."""
+APPROVAL_AFTER = 2
+"""Seconds after which one should whose answer was withheld: by then the server has followed the ledger."""
 FOLLOWED_WITHIN = 5.0
 """Seconds within which the list of models follows the ledger; it looks there every other second."""
 
@@ -290,7 +292,8 @@ class Ticket:
         """Count and write down one answer; `first` is the seconds from the request to its first text.
 
         Raises:
-            WireError: 503, the ledger cannot be written: what cannot be recorded is not answered.
+            WireError: 503, the ledger cannot be written, or the approval of the release ended while this was being
+                written: what cannot be recorded is not answered.
         """
         service, seconds = self._service, self.seconds
         self.used += usage.prompt + usage.completion
@@ -317,6 +320,10 @@ class Ticket:
         write = partial(service.ledger.add_answer, new, service.rules.record, asking.caller.person)
         try:
             await asyncio.to_thread(write)
+        except NotCovered as error:  # by design, not a fault: the next request finds another release
+            _log.warning("an answer is withheld: %s", error)
+            message = f"the approval of {model.release} ended while the answer was being written, so it is not given"
+            raise WireError(503, message, code="approval_ended", after=APPROVAL_AFTER) from None
         except TensakuError as error:
             _log.error("an answer could not be recorded: %s", error)
             message = "the answer could not be recorded, so it is not given"

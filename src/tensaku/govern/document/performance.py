@@ -10,7 +10,7 @@ from tensaku.govern.document.known import Sealed, Standing
 from tensaku.govern.document.parts import LEDGER, Bars, Block, Cell, Facts, Paragraph, Table, Value
 from tensaku.govern.document.text import UNKNOWN, interval_of, number, percent, pieces, signed
 from tensaku.govern.document.words import Words
-from tensaku.govern.said import GATES, in_japanese
+from tensaku.govern.said import gate_name, test_name, told
 from tensaku.ledger import FilingRow
 from tensaku.store import Artifact
 
@@ -177,12 +177,12 @@ def _verdict(standing: Standing, w: Words) -> Paragraph:
 def tests(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[Block]:
     """What it had to pass, and what it passed or not."""
     verdicts = {True: w["pass"], False: w["fail"], None: w["none"]}
-    said = in_japanese if w.language == "ja" else str
+    japanese = w.language == "ja"
     gates = tuple(
         (
-            GATES.get(one.gate, one.gate) if w.language == "ja" else one.gate,
-            Value(said(one.measured), sealed.ref, "file:gates.json"),
-            said(one.wanted),
+            gate_name(one.gate, japanese),
+            Value(told(one.measured, japanese), sealed.ref, "file:gates.json"),
+            told(one.wanted, japanese),
             verdicts[one.passed],
         )
         for one in sealed.results
@@ -210,12 +210,12 @@ def tests(sealed: Sealed, standing: Standing | None, w: Words) -> Iterator[Block
 
 def _promotion(made: Artifact, verdicts: Mapping[Any, str], w: Words) -> Table:
     tested = json.loads(made.file("promotion.json").read_text(encoding="utf-8"))["tests"]
-    said = in_japanese if w.language == "ja" else str
+    japanese = w.language == "ja"
     rows = tuple(
         (
-            one["japanese"] if w.language == "ja" else one["name"],
-            Value(said(one["measured"]), made.ref, "file:promotion.html"),
-            said(one["wanted"]),
+            test_name(one["name"], japanese),
+            Value(told(one["measured"], japanese), made.ref, "file:promotion.html"),
+            told(one["wanted"], japanese),
             verdicts[one["passed"]],
         )
         for one in tested
