@@ -50,7 +50,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "beats-rules": (
         "{scorer} {tuned:.2f}（規則だけ {rival:.2f} に対し {better:+.2f}）",
-        "{scorer} {tuned:.2f}, {better:+.2f} over the rules's {rival:.2f}",
+        "{scorer} {tuned:.2f}, {better:+.2f} over the rules' {rival:.2f}",
     ),
     "score": ("{scorer} {value:.2f}", "{scorer} {value:.2f}"),
     "kept": ("事実をすべて保つ出力の割合 {share:.4f}", "{share:.4f} of outputs keep every fact"),
@@ -175,7 +175,7 @@ _N = r"[+-]?[\d.,]+"
 _PATTERNS = (
     (rf"^(\S+) ({_N}), ({_N}) over the draft's ({_N})$", r"\1 \2（原稿のまま \4 に対し \3）"),
     (rf"^(\S+) ({_N}), ({_N}) over the base's ({_N})$", r"\1 \2（基盤モデル \4 に対し \3）"),
-    (rf"^(\S+) ({_N}), ({_N}) over the rules's ({_N})$", r"\1 \2（規則だけ \4 に対し \3）"),
+    (rf"^(\S+) ({_N}), ({_N}) over the rules' ({_N})$", r"\1 \2（規則だけ \4 に対し \3）"),
     (rf"^({_N} ?%?) of outputs keep every fact$", r"事実をすべて保つ出力の割合 \1"),
     (rf"^({_N}) pairs in the exam$", r"試験 \1 件"),
     (rf"^lower end at least ({_N})$", r"区間の下端が \1 以上"),
