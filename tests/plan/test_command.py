@@ -187,6 +187,9 @@ def test_a_sealed_run_whose_base_is_gone_does_not_stop_the_next(cli: Cli, desk: 
         (("gemma-3-1b", "lora", "--gpu", "this-machine", "-s", "gpus=2"), "gpus cannot be set"),
         (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "draft='gemma-3-270m'"), "draft cannot be set"),
         (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "serve.precision=bf16"), "serve.precision"),
+        (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "serve.rate=2"), "serve.rate cannot be set"),
+        (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "serve.answer_goal=2"), "serve.answer_goal cannot"),
+        (("gemma-3-1b", "lora", "--gpu", "this-machine", "-s", "train.recompute=false"), "train.recompute cannot"),
     ],
 )
 def test_nothing_that_was_said_is_left_out_in_silence(cli: Cli, words: tuple[str, ...], said: str) -> None:

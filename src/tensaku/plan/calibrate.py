@@ -29,7 +29,8 @@ class Measured:
     """One run: its `kind` ("tune" or "serve"), counted bytes and work, and what was measured.
 
     `gflops`: of a plain product, measured with it; `vocabulary`: words of the tokenizer that was held (0: none).
-    `seconds` or `peak_mb` is None where it was not measured.
+    `seconds` or `peak_mb` is None where it was not measured. `traits`: what makes it a run of its sort, as in
+    `own.traits_of`.
     """
 
     name: str
@@ -41,18 +42,25 @@ class Measured:
     seconds: float | None
     peak_mb: float | None
     date: str = ""
+    traits: tuple[str, ...] = ()
 
 
 class Constants(NamedTuple):
     """Fitted to runs of one kind. `memory`: bytes at rest, bytes a word, bytes for a counted byte. `time`: by kind of
     work, seconds for each unit (operations: at 1 GFLOP/s of a plain product). `runs`: how many they were fitted to.
-    `memory_band` and `time_band`: the largest error of a run that was left out, relative."""
+    `memory_band` and `time_band`: the largest error of a run that was left out, relative. `seen`: the traits of those
+    runs; the bands say nothing of runs with others."""
 
     memory: tuple[float, float, float]
     time: dict[str, float]
     runs: int
     memory_band: float
     time_band: float
+    seen: tuple[str, ...] = ()
+
+    def outside(self, traits: Sequence[str]) -> tuple[str, ...]:
+        """Those of `traits` that no fitted run had: the bands do not cover them."""
+        return tuple(trait for trait in traits if trait not in self.seen)
 
     def peak(self, sizes: Mapping[str, float], vocabulary: int) -> float:
         """Bytes of the whole process at its peak."""
@@ -78,7 +86,8 @@ class Constants(NamedTuple):
             rest, word, counted = (float(value) for value in values["memory"])
             time = {str(name): float(value) for name, value in values["time"].items()}
             bands = float(values["memory_band"]), float(values["time_band"])
-            return cls((rest, word, counted), time, int(values["runs"]), *bands)
+            seen = tuple(str(trait) for trait in values.get("seen", ()))
+            return cls((rest, word, counted), time, int(values["runs"]), *bands, seen)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(
                 f"the machine's constants are damaged ({error!r})", fix="Run: tensaku plan --calibrate"
@@ -86,7 +95,10 @@ class Constants(NamedTuple):
 
 
 class Error(NamedTuple):
-    """One run: predicted from the others against measured, relative errors with their sign (None: not measured)."""
+    """One run: predicted from the others against measured, relative errors with their sign (None: not measured).
+
+    `outside`: traits of it that no run had which the constants were fitted to; their band does not cover it.
+    """
 
     name: str
     kind: str
@@ -97,6 +109,8 @@ class Error(NamedTuple):
     seconds_predicted: float | None
     time_error: float | None
     date: str
+    traits: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
 
 _OPERATIONS = ("products", "int8", "fp32", "attention")
@@ -152,7 +166,8 @@ def _fit_time(runs: Sequence[Measured]) -> dict[str, float]:
 
 def fit(runs: Sequence[Measured]) -> Constants:
     """Constants for runs of one kind, without bands."""
-    return Constants(_fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan)
+    seen = sorted({trait for run in runs for trait in run.traits})
+    return Constants(_fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan, tuple(seen))
 
 
 def calibrate(runs: Sequence[Measured]) -> tuple[dict[str, Constants], list[Error]]:
@@ -197,4 +212,6 @@ def error_of(run: Measured, constants: Constants) -> Error:
         None if run.seconds is None else seconds,
         None if run.seconds is None else seconds / run.seconds - 1,
         run.date,
+        run.traits,
+        constants.outside(run.traits),
     )

@@ -264,7 +264,7 @@ def error_lines(errors: Sequence[Error]) -> Iterator[str]:
     for one in errors:
         peak = _beside(one.peak_mb, one.peak_predicted, one.memory_error, 0, 8)
         time = _beside(one.seconds, one.seconds_predicted, one.time_error, 3, 10)
-        yield f"{one.name:<34}{peak} {time}"
+        yield f"{one.name:<34}{peak} {time}  {', '.join(one.traits)}"
     for word, values in (
         ("memory", [abs(e.memory_error) for e in errors if e.memory_error is not None]),
         ("time", [abs(e.time_error) for e in errors if e.time_error is not None]),
@@ -273,6 +273,9 @@ def error_lines(errors: Sequence[Error]) -> Iterator[str]:
             middle = sorted(values)[len(values) // 2]
             most = f"{100 * max(values):.1f} % at most"
             yield f"{word}: {len(values)} runs, error {100 * middle:.1f} % in the middle, {most}"
+    if beyond := sorted({trait for one in errors for trait in one.outside}):
+        count = sum(1 for one in errors if one.outside)
+        yield f"{count} of them had {', '.join(beyond)}, which no fitted run had: no band covers them"
 
 
 def _beside(measured: float | None, said: float | None, error: float | None, digits: int, width: int) -> str:
