@@ -55,7 +55,7 @@ def test_the_japanese_page_speaks_japanese() -> None:
 def test_every_kind_of_memory_has_its_japanese_name() -> None:
     for method in ("lora", "full", "dpo", "serve"):
         for draft in ("", "gemma-3-1b"):
-            ask = Ask(draft=draft, serve=Load(users=4, adapters=3, prefix=100))
+            ask = Ask(draft=draft, serve=Load(users=4, adapters=3, prefix=100, accepted=0.5))
             memory = plan("gemma-3-4b", method, ask).fit.memory  # type: ignore[union-attr]
             assert set(memory.exact) | set(memory.assumed) <= set(KINDS)
 
