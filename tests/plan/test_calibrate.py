@@ -110,6 +110,8 @@ def test_the_goals_are_met_over_the_measured_configurations() -> None:
         assert shipped[kind].memory == pytest.approx(found.memory)
         assert shipped[kind].time == pytest.approx(found.time)
         assert shipped[kind].seen == found.seen
+        assert shipped[kind].bytes_seen == pytest.approx(found.bytes_seen)
+        assert shipped[kind].operations_seen == pytest.approx(found.operations_seen)
 
 
 def test_a_damaged_run_is_told(tmp_path: Path) -> None:

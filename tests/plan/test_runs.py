@@ -13,7 +13,7 @@ import pytest
 from tensaku.engines import resolve
 from tensaku.engines.native.engine import NativeEngine
 from tensaku.plan import Ask, Load, describe, plan_here
-from tensaku.plan.calibrate import Constants, Error, error_of, fit
+from tensaku.plan.calibrate import Constants, Error, Measured, calibrate, error_of, fit
 from tensaku.plan.own import OwnServing, serving_sizes
 from tensaku.plan.page import error_page
 from tensaku.plan.runs import constants_of, sealed_runs
@@ -89,9 +89,10 @@ def test_answers_with_drafting_are_predicted_and_no_band_covers_them(road: Path)
     assert tuned.traits == ("int8", "adapters", "drafting")
     error = error_of(tuned, constants["serve"])
     assert error.seconds_predicted
-    assert error.outside == ("adapters", "drafting")
-    assert error_of(runs[""], constants["tune"]).outside == ()
-    assert "had adapters, drafting, which no fitted run had: no band covers them" in "\n".join(error_lines([error]))
+    assert error.outside[:2] == ("adapters", "drafting")
+    assert "less memory" in error.outside  # a tiny model
+    assert error_of(runs[""], constants["tune"]).outside == ("less memory", "less work")
+    assert "had adapters, drafting" in "\n".join(error_lines([error]))
     assert "drafting＊" in error_page([error._asdict()], "shipped")
     assert fit([tuned]).seen == ("adapters", "drafting", "int8")
     assert error_of(tuned, fit([tuned])).outside == ()
@@ -104,7 +105,7 @@ def test_what_is_drafted_is_planned_here_and_said_to_be_outside_the_band(cli: Cl
     assert drafted["peak"] == plain["peak"]
     assert drafted["outside"] == ["drafting"]
     assert plain["outside"] == []
-    assert "had drafting: the bands do not cover it" in cli(*words, "-s", "serve.accepted=0.9").out
+    assert "had drafting: the bands do not cover this" in cli(*words, "-s", "serve.accepted=0.9").out
     assert "do not cover" not in cli(*words).out
 
 
@@ -120,9 +121,9 @@ def test_guesses_that_are_all_wrong_only_cost() -> None:
 
 def test_old_constants_say_nothing_of_what_they_saw() -> None:
     told = Constants((1.0, 0.0, 1.0), {}, 4, 0.1, 0.2, ("lora",)).plain()
-    assert Constants.read(told).outside(("lora", "full")) == ("full",)
+    assert Constants.read(told).outside(("lora", "full"), {}, {}) == ("full",)
     del told["seen"]
-    assert Constants.read(told).outside(("lora",)) == ("lora",)
+    assert Constants.read(told).outside(("lora",), {}, {}) == ("lora",)
 
 
 def test_the_room_for_keys_and_values_is_bounded() -> None:
@@ -140,3 +141,29 @@ def test_what_an_earlier_version_noted_is_still_shown(tmp_path: Path) -> None:
     (tmp_path / "plan-errors.jsonl").write_text(json.dumps(old) + "\n", encoding="utf-8")
     assert noted(tmp_path) == [{**old, "traits": [], "outside": []}]
     assert "tune-1" in error_page(noted(tmp_path), "shipped")
+
+
+def test_constants_of_tiny_models_say_that_a_large_one_is_beyond_them() -> None:
+    """Four tiny trainings had a band of a fifth, and their constants gave Gemma less than its weights within that."""
+    model = describe("gemma-3-270m")
+    runs = [
+        Measured(
+            f"tiny {n}",
+            "tune",
+            {"weights": 1e6 * n},
+            {"products": 1e9 * n},
+            100.0,
+            0,
+            0.1 * n,
+            600.0 - n,
+            "",
+            ("lora",),
+        )
+        for n in range(1, 6)
+    ]
+    constants, errors = calibrate(runs)
+    assert all(error.outside in ((), ("less memory", "less work"), ("more memory", "more work")) for error in errors)
+    found = plan_here(model, "lora", Ask(), constants, "here", 100.0)
+    assert found.peak >= sum(found.parts.values())
+    assert found.outside == ("more memory", "more work")
+    assert "more memory, more work: the bands do not cover this" in "\n".join(found.lines())

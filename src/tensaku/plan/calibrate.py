@@ -49,7 +49,8 @@ class Constants(NamedTuple):
     """Fitted to runs of one kind. `memory`: bytes at rest, bytes a word, bytes for a counted byte. `time`: by kind of
     work, seconds for each unit (operations: at 1 GFLOP/s of a plain product). `runs`: how many they were fitted to.
     `memory_band` and `time_band`: the largest error of a run that was left out, relative. `seen`: the traits of those
-    runs; the bands say nothing of runs with others."""
+    runs; `bytes_seen` and `operations_seen`: the least and the most that they counted. The bands say nothing of runs
+    with others."""
 
     memory: tuple[float, float, float]
     time: dict[str, float]
@@ -57,10 +58,21 @@ class Constants(NamedTuple):
     memory_band: float
     time_band: float
     seen: tuple[str, ...] = ()
+    bytes_seen: tuple[float, float] = (0.0, 0.0)
+    operations_seen: tuple[float, float] = (0.0, 0.0)
 
-    def outside(self, traits: Sequence[str]) -> tuple[str, ...]:
-        """Those of `traits` that no fitted run had: the bands do not cover them."""
-        return tuple(trait for trait in traits if trait not in self.seen)
+    def outside(self, traits: Sequence[str], sizes: Mapping[str, float], work: Mapping[str, float]) -> tuple[str, ...]:
+        """What no fitted run had of these: traits, or sizes and work beyond twice the largest and half the smallest."""
+        found = [trait for trait in traits if trait not in self.seen]
+        for name, value, (least, most) in (
+            ("memory", sum(sizes.values()), self.bytes_seen),
+            ("work", _operations(work), self.operations_seen),
+        ):
+            if value > _BEYOND * most:
+                found.append(f"more {name}")
+            elif value < least / _BEYOND:
+                found.append(f"less {name}")
+        return tuple(found)
 
     def peak(self, sizes: Mapping[str, float], vocabulary: int) -> float:
         """Bytes of the whole process at its peak."""
@@ -87,7 +99,9 @@ class Constants(NamedTuple):
             time = {str(name): float(value) for name, value in values["time"].items()}
             bands = float(values["memory_band"]), float(values["time_band"])
             seen = tuple(str(trait) for trait in values.get("seen", ()))
-            return cls((rest, word, counted), time, int(values["runs"]), *bands, seen)
+            spans = [tuple(map(float, values.get(name, (0, 0)))) for name in ("bytes_seen", "operations_seen")]
+            (least, most), (few, many) = spans
+            return cls((rest, word, counted), time, int(values["runs"]), *bands, seen, (least, most), (few, many))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(
                 f"the machine's constants are damaged ({error!r})", fix="Run: tensaku plan --calibrate"
@@ -114,6 +128,12 @@ class Error(NamedTuple):
 
 
 _OPERATIONS = ("products", "int8", "fp32", "attention")
+_BEYOND = 2.0
+"""How far beyond the fitted runs a band is still taken to hold."""
+
+
+def _operations(work: Mapping[str, float]) -> float:
+    return sum(work.get(name, 0.0) for name in _OPERATIONS)
 
 
 def _scaled(work: Mapping[str, float], gflops: float) -> dict[str, float]:
@@ -149,9 +169,11 @@ def nonnegative(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.fl
 def _fit_memory(runs: Sequence[Measured]) -> tuple[float, float, float]:
     rows = [r for r in runs if r.peak_mb is not None]
     peaks = np.array([r.peak_mb * 2**20 for r in rows if r.peak_mb is not None])
-    a = np.array([[1e9, r.vocabulary * 1e3, sum(r.sizes.values())] for r in rows])
-    rest, word, counted = nonnegative(a / peaks[:, None], np.ones(len(rows)))
-    return float(rest * 1e9), float(word * 1e3), float(counted)
+    sums = np.array([sum(r.sizes.values()) for r in rows])
+    a = np.array([[1e9, r.vocabulary * 1e3, total] for r, total in zip(rows, sums, strict=True)])
+    # A counted byte takes a byte at least: from small models alone it would seem to take none.
+    rest, word, beyond = nonnegative(a / peaks[:, None], 1 - sums / peaks)
+    return float(rest * 1e9), float(word * 1e3), float(1 + beyond)
 
 
 def _fit_time(runs: Sequence[Measured]) -> dict[str, float]:
@@ -167,7 +189,10 @@ def _fit_time(runs: Sequence[Measured]) -> dict[str, float]:
 def fit(runs: Sequence[Measured]) -> Constants:
     """Constants for runs of one kind, without bands."""
     seen = sorted({trait for run in runs for trait in run.traits})
-    return Constants(_fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan, tuple(seen))
+    totals = [sum(run.sizes.values()) for run in runs]
+    works = [_operations(run.work) for run in runs]
+    spans = (min(totals), max(totals)), (min(works), max(works))
+    return Constants(_fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan, tuple(seen), *spans)
 
 
 def calibrate(runs: Sequence[Measured]) -> tuple[dict[str, Constants], list[Error]]:
@@ -213,5 +238,5 @@ def error_of(run: Measured, constants: Constants) -> Error:
         None if run.seconds is None else seconds / run.seconds - 1,
         run.date,
         run.traits,
-        constants.outside(run.traits),
+        constants.outside(run.traits, run.sizes, run.work),
     )

@@ -71,7 +71,9 @@ class Here:
         )
         found.append(f"  constants: {self.constants}")
         if self.outside:
-            found.append(f"  no run that they were fitted to had {', '.join(self.outside)}: the bands do not cover it")
+            found.append(
+                f"  no run that they were fitted to had {', '.join(self.outside)}: the bands do not cover this"
+            )
         return found
 
 
@@ -116,7 +118,7 @@ def plan_here(
         known.time_band,
         gflops,
         source,
-        known.outside(traits_of(asked)),
+        known.outside(traits_of(asked), sizes, work),
     )
 
 

@@ -32,7 +32,8 @@ def error_page(rows: Sequence[Mapping[str, Any]], source: str) -> str:
 
 
 _OUTSIDE = (
-    "＊の付く種類（drafting は下書きからの先読み、adapters はアダプター）は、定数を当てはめた実行に含まれていません。"
+    "＊の付く種類（drafting は下書きからの先読み、adapters はアダプター、more / less memory・work は規模の違い）は、"
+    "定数を当てはめた実行に含まれていません。"
     "誤差の幅はこれらには当てはまりません。 "
     "Kinds with an asterisk were in none of the runs that the constants were fitted to: no band covers them."
 )
@@ -41,6 +42,7 @@ _HEADS = ("実行 run", "日付 date", "種類 kind", "MB", "予測 said", "誤�
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     kinds = [f"{trait}＊" if trait in row["outside"] else str(trait) for trait in row["traits"]]
+    kinds += [f"{word}＊" for word in row["outside"] if word not in row["traits"]]
     cells = [str(row["name"]), str(row["date"]), ", ".join(kinds)]
     for measured, said, error, digits in (
         ("peak_mb", "peak_predicted", "memory_error", 0),
