@@ -131,6 +131,8 @@ def test_the_page_shows_each_run_and_its_text_as_text(tmp_path: Path) -> None:
     html = error_page([row], "shipped")
     assert "&lt;b&gt;tune-1" in html
     assert "+10.0 %" in html
+    assert "実行 run</text>" in html  # the axis counts runs, not steps of a training
+    assert "ステップ" not in html
     assert "-25.0 %" in html
     assert "No run was recorded" in error_page([], "shipped")
     (tmp_path / "plan-errors.jsonl").write_text(json.dumps(row) + "\n" + '{"name": "cut', encoding="utf-8")

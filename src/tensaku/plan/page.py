@@ -14,7 +14,9 @@ __all__ = ["error_page"]
 
 def error_page(rows: Sequence[Mapping[str, Any]], source: str) -> str:
     """One HTML file, in Japanese and English; `rows` as `runs.noted` gives them, oldest first."""
-    parts = [Markup("<h1>見積もりの誤差 <small>Errors of the plan</small></h1><p>{}</p>").format(source)]
+    parts = [
+        Markup("<h1>見積もりの誤差 <small>Errors of the plan</small></h1><p>定数 constants: {}</p>").format(source)
+    ]
     if not rows:
         parts.append(
             Markup("<p>まだ記録がありません。 No run was recorded yet: <code>tensaku run</code> records each.</p>")
@@ -24,7 +26,9 @@ def error_page(rows: Sequence[Mapping[str, Any]], source: str) -> str:
         points = [(n + 1.0, 100 * abs(row[key])) for n, row in enumerate(rows) if row[key] is not None]
         worst = max((value for _, value in points), default=0.0)
         title = (f"{japanese}の誤差（%、実行順）", f"error of {english}, %, in the order of runs")
-        parts.append(line_chart(title, [Line(points, dots=True)], figure=f"最大 most {worst:.1f} %"))
+        parts.append(
+            line_chart(title, [Line(points, dots=True)], figure=f"最大 most {worst:.1f} %", over=("実行", "run"))
+        )
     if any(row["outside"] for row in rows):
         parts.append(Markup("<p>{}</p>").format(_OUTSIDE))
     parts.append(section("実行ごと", "Run by run", grid(_HEADS, [_cells(row) for row in rows], numbers_from=3)))
