@@ -96,6 +96,9 @@ def write_shipped(constants: dict[str, Constants], measured: str) -> None:
     for kind, found in constants.items():
         lines += ["", f"[constants.{kind}]", f"memory = {list(found.memory)}", f"runs = {found.runs}"]
         lines += [f"memory_band = {found.memory_band}", f"time_band = {found.time_band}"]
+        lines.append(f"seen = {json.dumps(found.seen)}")
+        lines.append(f"bytes_seen = {list(found.bytes_seen)}")
+        lines.append(f"operations_seen = {list(found.operations_seen)}")
         lines.append("time = { " + ", ".join(f"{name} = {value}" for name, value in found.time.items()) + " }")
     SHIPPED.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -108,6 +108,7 @@ def _demonstrate(folder: Path, started: float, as_json: bool) -> tuple[Any, Any,
     from tensaku.show import print_scores, reporter
 
     workspace, store, built = demonstration.walk(folder, reporter())
+    _note_errors(workspace.root)
     figures = demonstration.summary(built, started)
     report = built["evaluate"].file("report.html")
     if as_json:
@@ -175,12 +176,7 @@ def run(
     if "release" in built.artifacts:
         register_release(workspace, built["release"], by)
     if "tune" in built.artifacts:
-        from tensaku.plan import note_runs
-
-        try:
-            note_runs(workspace.root)
-        except UsageError as error:  # the work is done and sealed; what is wrong concerns the plan alone
-            print(f"tensaku: the plan's error of this run was not noted: {error}", file=sys.stderr)
+        _note_errors(workspace.root)
     made, board = built.artifacts, None
     if stage == "evaluate" and workspace.spec.leaderboard.candidates:
         board = compare(store, workspace)
@@ -195,6 +191,16 @@ def run(
         _show_run(made)
     if board is not None and (board.facts["failed"] or board.facts["judge_failed"]):
         raise typer.Exit(1)
+
+
+def _note_errors(root: Path) -> None:
+    """Keep what the plan says of the runs sealed below `root`, beside what they took."""
+    from tensaku.plan import note_runs
+
+    try:
+        note_runs(root)
+    except UsageError as error:  # the work is done and sealed; what is wrong concerns the plan alone
+        print(f"tensaku: the plan's error of this run was not noted: {error}", file=sys.stderr)
 
 
 def _show_run(made: Any) -> None:
@@ -217,6 +223,7 @@ def _climb(workspace: Any, as_json: bool) -> None:
     from tensaku.store import Store
 
     made = climb(Store(workspace.root, reporter()), workspace)
+    _note_errors(workspace.root)
     if as_json:
         found = json.loads(made.file("ladder.json").read_text(encoding="utf-8"))
         print(json.dumps({"ref": made.ref, **found}, ensure_ascii=False))

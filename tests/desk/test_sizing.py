@@ -31,6 +31,10 @@ def test_a_slider_redraws_at_once(page: Page, server: Any, path: str, title: str
     expect(answer.locator("svg")).to_have_count(2)  # memory, and waiting
     expect(page.locator("input[name=users]")).to_be_visible()
     expect(page.locator("input[name=sequence]")).not_to_be_visible()
+    before = answer.inner_text()
+    page.locator("input[name=accepted]").fill("5")
+    expect(page.locator("#accepted-told")).to_have_text("80")
+    expect(answer).not_to_have_text(before, use_inner_text=True)
 
 
 def test_every_method_is_shown() -> None:
@@ -52,10 +56,28 @@ def test_the_japanese_page_speaks_japanese() -> None:
     assert "GPU 1 枚" not in html
 
 
+def test_drafting_shared_beginnings_requests_and_a_goal_are_reckoned_with() -> None:
+    plain = {"model": "llama-3.1-8b", "method": "serve", "hardware": "h100-sxm"}
+
+    def shown(**more: str) -> str:
+        html, _ = answered(plain | more, "ja")
+        assert "fault" not in html
+        return html
+
+    alone = shown()
+    assert "回答全体の 95 % 点（秒）" in alone
+    for more in ({"accepted": "5"}, {"shared": "3"}, {"rate": "6"}):
+        assert shown(**more) != alone
+    assert "共有プレフィックス" in shown(shared="3")
+    assert "際限なし" in shown(rate="8", users="3")
+    strict = shown(rate="7", users="5", within="2")
+    assert "目標の 2 秒を超えます" in strict
+
+
 def test_every_kind_of_memory_has_its_japanese_name() -> None:
     for method in ("lora", "full", "dpo", "serve"):
         for draft in ("", "gemma-3-1b"):
-            ask = Ask(draft=draft, serve=Load(users=4, adapters=3, prefix=100))
+            ask = Ask(draft=draft, serve=Load(users=4, adapters=3, prefix=100, accepted=0.5))
             memory = plan("gemma-3-4b", method, ask).fit.memory  # type: ignore[union-attr]
             assert set(memory.exact) | set(memory.assumed) <= set(KINDS)
 

@@ -93,6 +93,8 @@ def test_the_goals_are_met_over_the_measured_configurations() -> None:
     not from the summary beside them."""
     runs = read_runs(RESULTS / "plan-runs.json")
     constants, errors = calibrate(runs)
+    assert constants["serve"].seen == ("fp32", "int8")
+    assert constants["tune"].seen == ("full", "lora", "qlora")
     summary = json.loads((RESULTS / "plan.json").read_text(encoding="utf-8"))
     memory = max(abs(e.memory_error) for e in errors if e.memory_error is not None)
     time = max(abs(e.time_error) for e in errors if e.time_error is not None)
@@ -107,6 +109,9 @@ def test_the_goals_are_met_over_the_measured_configurations() -> None:
     for kind, found in constants.items():
         assert shipped[kind].memory == pytest.approx(found.memory)
         assert shipped[kind].time == pytest.approx(found.time)
+        assert shipped[kind].seen == found.seen
+        assert shipped[kind].bytes_seen == pytest.approx(found.bytes_seen)
+        assert shipped[kind].operations_seen == pytest.approx(found.operations_seen)
 
 
 def test_a_damaged_run_is_told(tmp_path: Path) -> None:
@@ -120,11 +125,14 @@ def test_a_damaged_run_is_told(tmp_path: Path) -> None:
 def test_the_page_shows_each_run_and_its_text_as_text(tmp_path: Path) -> None:
     row = {
         "name": "<b>tune-1</b>", "kind": "tune", "peak_mb": 1000.0, "peak_predicted": 1100.0, "memory_error": 0.1,
-        "seconds": 2.0, "seconds_predicted": 1.5, "time_error": -0.25, "date": "2026-11-24",
+        "seconds": 2.0, "seconds_predicted": 1.5, "time_error": -0.25, "date": "2026-11-24", "traits": ["lora"],
+        "outside": [],
     }  # fmt: skip
     html = error_page([row], "shipped")
     assert "&lt;b&gt;tune-1" in html
     assert "+10.0 %" in html
+    assert "実行 run</text>" in html  # the axis counts runs, not steps of a training
+    assert "ステップ" not in html
     assert "-25.0 %" in html
     assert "No run was recorded" in error_page([], "shipped")
     (tmp_path / "plan-errors.jsonl").write_text(json.dumps(row) + "\n" + '{"name": "cut', encoding="utf-8")

@@ -64,6 +64,46 @@ def test_money_is_in_yen_and_what_is_unknown_is_named(cli: Cli) -> None:
     assert bill["break_even_days"] == pytest.approx(5_000_000 / (20000 - 0.7 * 24 * 1.3 * 30))
 
 
+def test_latency_and_money_have_their_bands_too(cli: Cli) -> None:
+    asked = ["-s", "serve.users=8", "-s", "serve.rate=0.5"]
+    told = cli("plan", "llama-3.1-8b", "serve", *asked, "--json").json
+    slow, fast = told["latency_band"]["slow"], told["latency_band"]["fast"]
+    for which in ("first", "whole"):
+        assert fast[which][1] < told["latency"][which][1] < slow[which][1]
+    assert fast["capacity"] > told["latency"]["capacity"] > slow["capacity"]
+    assert (
+        f"band {fast['whole'][1]:.2f} to {slow['whole'][1]:.2f} s" in cli("plan", "llama-3.1-8b", "serve", *asked).out
+    )
+    near = f"serve.rate={0.9 * told['latency']['capacity']:.2f}"
+    crowded = cli("plan", "llama-3.1-8b", "serve", "-s", "serve.users=8", "-s", near, "-s", "gpus=1")
+    assert "more arrive than can be answered" in crowded.out
+
+    prices = ["-s", "money.rent_gpu_day=20000", "-s", "money.yen_per_kwh=30"]
+    told = cli("plan", "llama-3.1-8b", "full", *prices, "--json").json
+    low, high = told["bill_band"]["low"], told["bill_band"]["high"]
+    for name in ("kwh", "power", "rent", "own_total", "rent_total"):
+        assert low[name] < told["bill"][name] < high[name]
+        assert high[name] / low[name] == pytest.approx(told["hours"]["high"] / told["hours"]["low"])
+
+
+def test_a_sum_says_what_it_lacks(cli: Cli) -> None:
+    assert "without power and the server around the GPUs" in cli("plan", "llama-3.1-8b", "lora").out
+    prices = ["-s", "money.server_price=3000000", "-s", "money.yen_per_kwh=30"]
+    assert (
+        "without"
+        not in cli("plan", "llama-3.1-8b", "lora", *prices).out.partition("Money")[2].partition("Unknown")[0][30:]
+    )
+
+
+def test_the_public_calculator_is_not_said_to_count_tables_that_no_version_had(cli: Cli) -> None:
+    """Llama 3.1 came after Transformers had dropped them: 27.96, as the calculator counts it today."""
+    long, short = cli("plan", "llama-3.1-8b").out, cli("plan", "elyza-7b").out
+    assert 'total 27.96 "GB"' in long
+    assert "sines" not in long
+    assert 'largest layer 776.03 "MB", total 24.74 "GB"' in short
+    assert "sines" in short
+
+
 def test_a_gpu_whose_speed_nobody_published_is_planned_without_time(cli: Cli) -> None:
     told = cli("plan", "llama-3.1-8b", "lora", "--gpu", "h100-nvl", "--json").json
     assert "step" not in told
@@ -105,6 +145,13 @@ def test_lists(cli: Cli, what: str) -> None:
         (["175b-class", "full", "-s", "gpus=8"], "too little"),
         (["llama-3.1-8b", "lora", "-s", "gpus=7", "-s", "memory_gb=1"], "too little"),
         (["bert-base-cased", "serve"], "is an encoder"),
+        (["llama-2-7b", "serve", "-s", "draft='bert-base-cased'"], "is an encoder and drafts nothing"),
+        (["llama-2-7b", "serve", "-s", "draft='0.6b-class'"], "none of its words turns out right"),
+        (["llama-2-7b", "lora", "-s", "memory_gb=1e308"], "less than or equal to"),
+        (["llama-2-7b", "lora", "-s", "tflops=1e308"], "less than or equal to"),
+        (["llama-2-7b", "lora", "-s", "train.epochs=1e300"], "less than or equal to"),
+        (["llama-2-7b", "lora", "-s", "money.gpu_price=1e300"], "less than or equal to"),
+        (["/dev/zero"], "more than 64 MB"),
         (["bert-base-cased", "lora"], "is an encoder"),
         (["--list", "modls"], "no list 'modls'. Did you mean models"),
         (["--list", "tensors"], "no model is named"),
@@ -187,6 +234,9 @@ def test_a_sealed_run_whose_base_is_gone_does_not_stop_the_next(cli: Cli, desk: 
         (("gemma-3-1b", "lora", "--gpu", "this-machine", "-s", "gpus=2"), "gpus cannot be set"),
         (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "draft='gemma-3-270m'"), "draft cannot be set"),
         (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "serve.precision=bf16"), "serve.precision"),
+        (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "serve.rate=2"), "serve.rate cannot be set"),
+        (("gemma-3-1b", "serve", "--gpu", "this-machine", "-s", "serve.answer_goal=2"), "serve.answer_goal cannot"),
+        (("gemma-3-1b", "lora", "--gpu", "this-machine", "-s", "train.recompute=false"), "train.recompute cannot"),
     ],
 )
 def test_nothing_that_was_said_is_left_out_in_silence(cli: Cli, words: tuple[str, ...], said: str) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy, anatomy_from
+from tensaku.plan.answer import Answer, Ask, plan
 from tensaku.plan.fit import fewest
 from tensaku.plan.headers import built_in
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout, cut, layouts, share, stages
 from tensaku.plan.memory import cache_bytes, serving, thin_parameters, training, training_stages, weight_bytes
+from tensaku.plan.money import Money
+from tensaku.plan.speed import steps
+from tensaku.plan.text import answer_lines, answer_values
 
 
 def _model(layers: int = 4, kv: int = 2, *, tied: bool = False, words: int = 1000) -> Anatomy:
@@ -177,6 +182,76 @@ def test_activations_of_a_layer_are_what_torch_keeps() -> None:
     # beside it Transformers' three norms (the last one is no layer's) keep their inputs in fp32, and a root a token
     norms = 3 * tokens * (256 * 4 + 4)
     assert sum(kept.values()) == counted + norms
+
+
+_METHODS = st.sampled_from(["lora", "qlora", "full", "dpo", "pretrain"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(_METHODS, st.integers(1, 64), st.integers(1, 16), st.integers(1, 4), st.sampled_from([24e9, 48e9, 80e9]))
+def test_more_never_takes_fewer_gpus(method: str, batch: int, thousands: int, times: int, room: float) -> None:
+    model = built_in("qwen2.5-3b")
+
+    def gpus(batch: int, sequence: int, room: float) -> int:
+        run = Training.model_validate({"method": method, "batch": batch, "sequence": sequence})
+        try:
+            return fewest(model, run, room).layout.gpus
+        except UsageError:
+            return 1 << 20
+
+    least = gpus(batch, 1000 * thousands, room)
+    assert gpus(batch * times, 1000 * thousands, room) >= least
+    assert gpus(batch, 1000 * thousands * times, room) >= least
+    assert gpus(batch, 1000 * thousands, room / times) >= least
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 512), st.integers(1, 30_000), st.integers(1, 2000), st.integers(0, 50), st.integers(1, 4))
+def test_more_users_never_take_fewer_gpus(users: int, prompt: int, answer: int, adapters: int, times: int) -> None:
+    model = built_in("qwen2.5-14b")
+
+    def gpus(**more: int) -> int:
+        asked = {"users": users, "prompt": prompt, "answer": answer, "adapters": adapters} | more
+        try:
+            return fewest(model, Load.model_validate(asked), 80e9).layout.gpus
+        except UsageError:
+            return 1 << 20
+
+    least = gpus()
+    assert gpus(users=users * times) >= least
+    assert gpus(prompt=prompt * times) >= least
+    assert gpus(adapters=adapters * times) >= least
+
+
+@settings(max_examples=20, deadline=None)
+@given(_METHODS, st.integers(1, 8), st.floats(0.5, 2.0), st.floats(0.5, 2.0))
+def test_units_never_mix(method: str, batch: int, faster: float, dearer: float) -> None:
+    """Bytes follow from sizes alone, seconds go as operations by speed, hours are seconds, yen go as prices."""
+    model, money = built_in("qwen2.5-0.5b"), {"rent_gpu_day": 1000.0, "gpu_price": 1e6, "yen_per_kwh": 30.0}
+
+    def asked(speed: float, price: float) -> Answer:
+        prices = {name: value * price for name, value in money.items()}
+        train = Training.model_validate({"batch": batch, "precision": "bf16"})
+        return plan(model, method, Ask(train=train, tflops=100 * speed, money=Money(**prices)), "l40s")  # type: ignore[arg-type]
+
+    one, fast, dear = asked(1.0, 1.0), asked(faster, 1.0), asked(1.0, dearer)
+    assert one.fit is not None
+    assert one.step is not None
+    assert one.hours is not None
+    assert one.bill is not None
+    assert fast.fit == one.fit == dear.fit
+    assert fast.step is not None
+    assert fast.step.seconds == pytest.approx(one.step.seconds / faster)
+    assert one.hours[1] * 3600 == pytest.approx(one.step.seconds * steps(one.ask.train, one.fit.layout))
+    assert dear.bill is not None
+    assert dear.step == one.step
+    assert dear.bill.kwh == one.bill.kwh
+    for name in ("power", "rent", "buy", "written_off", "own_total", "rent_total"):
+        assert getattr(dear.bill, name) == pytest.approx(dearer * getattr(one.bill, name))
+    assert dear.bill.break_even_days == pytest.approx(one.bill.break_even_days)
+    told = answer_values(one)
+    assert told["memory"]["total"] == one.fit.memory.total
+    assert f"{one.fit.memory.total / 1e9:,.2f} GB" in "\n".join(answer_lines(one))
 
 
 @given(st.integers(0, 10**12), st.integers(1, 1000))

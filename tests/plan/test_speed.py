@@ -120,6 +120,22 @@ def test_times_rise_with_load_and_fall_with_drafts(users: int, prefix: int, acce
     assert fast <= plain.one_pass <= slow
 
 
+@given(st.floats(0.01, 1), st.integers(1, 16), st.integers(1, 64))
+def test_a_model_that_drafts_takes_its_time(accepted: float, drafted: int, users: int) -> None:
+    """Each drafted word is a pass of the small model, one after the other; one as large as the other gains nothing."""
+    model, h100 = built_in("qwen2.5-14b"), gpu("h100-sxm")
+    load = Load(users=users, accepted=accepted, drafted=drafted)
+    free, small, large = (
+        serving_times(model, load, Layout(), h100, draft=draft)
+        for draft in (None, built_in("qwen2.5-0.5b"), built_in("qwen2.5-14b"))
+    )
+    one = serving_times(model, Load(users=users), Layout(), h100).one_pass
+    assert free.one_pass < small.one_pass < large.one_pass
+    assert free.prompt < small.prompt < large.prompt
+    assert large.one_pass >= free.one_pass + 0.9 * drafted * one
+    assert large.tokens_a_second(users) < 1.2 * users / one
+
+
 def test_one_answer_is_bound_by_reading_the_weights() -> None:
     model, h100 = built_in("llama-3.1-8b"), gpu("h100-sxm")
     found = serving_times(model, Load(prompt=10, answer=10), Layout(), h100)

@@ -34,6 +34,10 @@ _RANGES: dict[str, tuple[tuple[int, ...], int, str]] = {
     "prompt": ((128, 256, 512, 1024, 1536, 2048, 3072, 8192), 3, "of-serving"),
     "answer": ((64, 128, 256, 400, 512, 768, 1024), 3, "of-serving"),
     "adapters": ((0, 1, 2, 4, 8, 16, 32, 64, 128), 0, "of-serving"),
+    "shared": ((0, 10, 25, 50, 75, 90), 0, "of-serving"),
+    "accepted": ((0, 30, 50, 60, 70, 80, 90, 95), 0, "of-serving"),
+    "rate": ((0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600), 0, "of-serving"),
+    "within": ((0, 1, 2, 3, 5, 8, 12, 20, 30, 60), 0, "of-serving"),
 }
 """Slider -> the values it steps through, where it begins, which jobs have it."""
 
@@ -64,6 +68,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "prompt": ("入力のトークン数", "Tokens of a prompt"),
     "answer": ("回答のトークン数", "Tokens of an answer"),
     "adapters": ("アダプター数", "Adapters"),
+    "shared": ("入力のうち共有部分（%）", "Shared beginning, % of a prompt"),
+    "accepted": ("先読みが当たる割合（%）", "Drafted words that are right, %"),
+    "rate": ("毎分の要求数（0 は続けて依頼）", "Requests a minute (0: one after another)"),
+    "within": ("回答の目標時間（秒、0 はなし）", "Goal for an answer, s (0: none)"),
     "memory": ("最も埋まる GPU のメモリ（GB）", "Memory of the fullest GPU, GB"),
     "room": ("容量", "has"),
     "gpus": ("GPU 数", "GPUs"),
@@ -71,6 +79,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "time": ("所要時間", "Time"),
     "speed": ("生成速度", "Speed"),
     "latency": ("待ち時間（秒）", "Waiting, seconds"),
+    "waiting": ("回答全体の 95 % 点（秒）", "95 of 100 answers, s"),
+    "endless": ("際限なし（要求が処理能力を上回ります）", "without end (more arrive than are answered)"),
     "first": ("最初の語", "first word"),
     "whole": ("回答全体", "whole answer"),
     "server": ("サーバー", "Server"),
@@ -114,8 +124,14 @@ def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
     try:
         picked = {name: _picked(name, values.get(name)) for name in _RANGES}
         train = {name: picked[name] for name in ("batch", "sequence", "examples")}
-        serve = {name: picked[name] for name in ("users", "prompt", "answer", "adapters")}
-        ask = Ask(train=Training(**train), serve=Load(**serve))
+        serve = Load(
+            **{name: picked[name] for name in ("users", "prompt", "answer", "adapters")},
+            prefix=picked["prompt"] * picked["shared"] // 100,
+            accepted=picked["accepted"] / 100,
+            rate=picked["rate"] / 60,
+            answer_goal=picked["within"],
+        )
+        ask = Ask(train=Training(**train), serve=serve)
         found = plan(built_in(str(values.get("model", ""))), method, ask, str(values.get("hardware", "")))
     except TensakuError as error:
         told = getattr(error, "what", str(error))
@@ -148,6 +164,10 @@ def _shown(found: Answer, language: Language) -> Markup:
         rows.append((say["time"], f"{middle} ({low} - {high})"))
     if found.band:
         rows.append((say["speed"], f"{found.band[0]:,.0f} - {found.band[1]:,.0f} tokens/s"))
+    if found.latency_band:
+        slow, fast = found.latency_band
+        low, high = (f"{end.whole[1]:.2f}" if end.stable else say["endless"] for end in (fast, slow))
+        rows.append((say["waiting"], f"{low} - {high}"))
     if found.node:
         node = found.node
         ram = f"{node.ram_least / 1e9:,.0f}-{node.ram_better / 1e9:,.0f} GB RAM"
@@ -157,6 +177,8 @@ def _shown(found: Answer, language: Language) -> Markup:
     if found.bill:
         buy, rent = yen(found.bill.buy, ja), yen(found.bill.rent, ja)
         power = say["unknown"].lower() if found.bill.kwh is None else f"{found.bill.kwh:,.1f} kWh"
+        if found.bill_band and found.bill.kwh is not None:
+            power += " ({:,.1f} - {:,.1f})".format(*(end.kwh for end in found.bill_band))
         japanese = f"電力量 {power}、購入 {buy}、賃借 {rent}"
         rows.append((say["money"], japanese if ja else f"power {power}; buy {buy}; rent {rent}"))
     for title, lines in (("unknown", found.unknown), ("assumed", found.assumptions), ("sources", found.sources)):

@@ -13,10 +13,14 @@ from tensaku.engines.protocol import Engine
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.models.shape import Shape, UnknownFamily
 
-__all__ = ["CONTEXT", "context_of", "open_engine"]
+__all__ = ["CONTEXT", "PRECISION", "SLOTS", "context_of", "open_engine"]
 
 CONTEXT = 2048
 """Most tokens of prompt and answer together in our own engine, if nobody says."""
+SLOTS = 8
+"""Answers that our own engine writes at the same time, if nobody says."""
+PRECISION: Literal["int8"] = "int8"
+"""How our own engine holds the weights, if nobody says."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +41,9 @@ def _native(
     base: Path,
     /,
     *,
-    precision: Literal["auto", "int8", "fp32"] = "int8",
+    precision: Literal["auto", "int8", "fp32"] = PRECISION,
     context: int | None = None,
-    slots: int = 8,
+    slots: int = SLOTS,
     threads: int | None = None,
     memory_mb: int | None = None,
     chunk: int = 128,

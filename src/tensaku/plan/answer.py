@@ -40,13 +40,13 @@ class Ask(Section):
     """How many GPUs; 0: the fewest."""
     draft: str = ""
     """Serving: a model that drafts, named as a model is; empty: none."""
-    memory_gb: float = Field(0.0, ge=0)
+    memory_gb: float = Field(0.0, ge=0, le=1e6)
     """Memory of a GPU in 10^9 bytes; 0: as in the table."""
-    bandwidth_gbs: float = Field(0.0, ge=0)
+    bandwidth_gbs: float = Field(0.0, ge=0, le=1e9)
     """Its bandwidth in 10^9 bytes a second; 0: as in the table."""
-    tflops: float = Field(0.0, ge=0)
+    tflops: float = Field(0.0, ge=0, le=1e9)
     """Its dense products in the job's number format, in 10^12 operations a second; 0: as in the table."""
-    watts: float = Field(0.0, ge=0)
+    watts: float = Field(0.0, ge=0, le=1e6)
     """Its power; 0: as in the table."""
     against: str = ""
     """A larger model to compare the cost of training and of the hardware with; empty: none."""
@@ -70,6 +70,8 @@ class Answer:
     """Of a training: low, middle, high; of a server: of a day."""
     times: Times | None = None
     latency: Latency | None = None
+    latency_band: tuple[Latency, Latency] | None = None
+    """At the slow and the fast end of what is reached; goals are met in the middle."""
     band: tuple[float, float] | None = None
     """Serving: words a second over all answers at the slow and the fast end."""
     why_more: str = ""
@@ -77,6 +79,8 @@ class Answer:
     node: Node | None = None
     servers: int = 1
     bill: Bill | None = None
+    bill_band: tuple[Bill, Bill] | None = None
+    """Of a training: at the short and the long end of its time."""
     ratios: tuple[Ratio, ...] = ()
     """Against `ask.against`: training, and the hardware that holds the weights in 16 bit."""
     unknown: tuple[str, ...] = ()
@@ -194,11 +198,16 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         raise UsageError(f"{anatomy.name} is an encoder and writes nothing", fix="Plan load or full")
     load = ask.serve
     draft = describe(ask.draft) if ask.draft else None
+    if draft is not None and not draft.decodes:
+        raise UsageError(f"{draft.name} is an encoder and drafts nothing", where="draft", fix="Name a decoder")
+    if draft is not None and not load.accepted:
+        what = f"{draft.name} drafts, and serve.accepted says that none of its words turns out right"
+        raise UsageError(what, fix="Say how many do, as in: -s serve.accepted=0.7")
     if load.length > anatomy.context:
         what = f"prompt and answer have {load.length} tokens, {anatomy.name} takes {anatomy.context}"
         raise UsageError(what, fix="Shorten serve.prompt or serve.answer")
     try:
-        serving_times(anatomy, load, Layout(), answer.accelerator, reached, users=1)
+        serving_times(anatomy, load, Layout(), answer.accelerator, reached, users=1, draft=draft)
     except UsageError as error:
         load = load if load.users else load.model_copy(update={"users": 1})
         found = fewest(anatomy, load, answer.accelerator.memory, gpus=ask.gpus or None, draft=draft)
@@ -214,7 +223,7 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         over = found.memory.high - answer.accelerator.memory
         missed = _crowded(placed, over) if over > 0 else None
         if missed is None:
-            latency = _latency(anatomy, placed, found.layout, answer.accelerator, reached)
+            latency = _latency(anatomy, placed, found.layout, answer.accelerator, reached, draft)
             missed = _missed(placed, latency)
         if missed is None:
             best = placed, found, latency
@@ -229,11 +238,16 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         raise UsageError(why, fix="Loosen the goals, or take another GPU")
     placed, found, latency = best
     smaller = [count for count in missed_by if count < found.layout.gpus]
-    times = serving_times(anatomy, placed, found.layout, answer.accelerator, reached)
+    times = serving_times(anatomy, placed, found.layout, answer.accelerator, reached, draft=draft)
+    slow, fast = (
+        _latency(anatomy, placed, found.layout, answer.accelerator, reached, draft, part=part) for part in (0, 2)
+    )
     users = share(placed.users, found.layout.data)
     ends = [
         found.layout.data
-        * serving_times(anatomy, placed, found.layout, answer.accelerator, reached, part=part).tokens_a_second(users)
+        * serving_times(
+            anatomy, placed, found.layout, answer.accelerator, reached, part=part, draft=draft
+        ).tokens_a_second(users)
         for part in (0, 2)
     ]
     return replace(
@@ -242,6 +256,7 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         fit=found,
         times=times,
         latency=latency,
+        latency_band=(slow, fast),
         band=(ends[0], ends[1]),
         why_more=missed_by[max(smaller)] if smaller else "",
         hours=(ask.hours_a_day,) * 3,
@@ -255,41 +270,60 @@ def _candidates(answer: Answer, load: Load, draft: Anatomy | None, reached: Reac
     first = fewest(anatomy, least, room, gpus=asked or None, draft=draft)
     for count in (asked,) if asked else [c for c in COUNTS if first.layout.gpus <= c <= _MOST_COUNT]:
         for layout in layouts(anatomy, count, training=False):
-            placed = load if load.users else _places(anatomy, load, layout, answer.accelerator, reached)
+            placed = load if load.users else _places(anatomy, load, layout, answer.accelerator, reached, draft)
             yield placed, Fit(layout, needs(anatomy, placed, layout, draft), first.smaller)
 
 
-def _places(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> Load:
+def _places(
+    anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached, draft: Anatomy | None
+) -> Load:
     """The fewest places, doubling, with which what arrives is at most four fifths of what can be answered."""
     users = layout.data
     while users < 1024 * layout.data:
         placed = load.model_copy(update={"users": users})
-        if load.rate <= _BUSY * layout.data * _capacity(anatomy, placed, layout, accelerator, reached):
+        if load.rate <= _BUSY * layout.data * _capacity(anatomy, placed, layout, accelerator, reached, draft):
             return placed
         users *= 2
     return load.model_copy(update={"users": users})
 
 
 def _server(
-    anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached
+    anatomy: Anatomy,
+    load: Load,
+    layout: Layout,
+    accelerator: Accelerator,
+    reached: Reached,
+    draft: Anatomy | None,
+    part: int = 1,
 ) -> tuple[float, Callable[[int], float], float, int]:
     """Of one copy: seconds to read a prompt, seconds of a pass by answers under way, passes of an answer, places."""
     slots = share(load.users, layout.data)
-    alone = serving_times(anatomy, load, layout, accelerator, reached, users=1)
+    alone = serving_times(anatomy, load, layout, accelerator, reached, users=1, part=part, draft=draft)
 
     def one_pass(users: int) -> float:
-        return serving_times(anatomy, load, layout, accelerator, reached, users=users).one_pass
+        found = serving_times(anatomy, load, layout, accelerator, reached, users=users, part=part, draft=draft)
+        return found.one_pass
 
     return alone.prompt, one_pass, (load.answer - 1) / alone.words_a_pass, slots
 
 
-def _capacity(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> float:
-    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached)
+def _capacity(
+    anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached, draft: Anatomy | None
+) -> float:
+    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached, draft)
     return capacity(prompt, one_pass(slots), passes, slots)
 
 
-def _latency(anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached) -> Latency:
-    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached)
+def _latency(
+    anatomy: Anatomy,
+    load: Load,
+    layout: Layout,
+    accelerator: Accelerator,
+    reached: Reached,
+    draft: Anatomy | None,
+    part: int = 1,
+) -> Latency:
+    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached, draft, part)
     rate = load.rate / layout.data
     steps_of = {1: one_pass(1), slots: one_pass(slots)}
 
@@ -339,4 +373,7 @@ def _finished(answer: Answer) -> Answer:
         return answer
     found = bill(answer.ask.money, answer.accelerator, gpus, answer.hours[1])
     unknown = (*answer.unknown, *found.unknown)
+    if answer.step is not None:
+        low, high = (bill(answer.ask.money, answer.accelerator, gpus, answer.hours[end]) for end in (0, 2))
+        answer = replace(answer, bill_band=(low, high))
     return replace(answer, bill=found, unknown=unknown, sources=(*answer.sources, *found.sources))

@@ -29,7 +29,8 @@ class Measured:
     """One run: its `kind` ("tune" or "serve"), counted bytes and work, and what was measured.
 
     `gflops`: of a plain product, measured with it; `vocabulary`: words of the tokenizer that was held (0: none).
-    `seconds` or `peak_mb` is None where it was not measured.
+    `seconds` or `peak_mb` is None where it was not measured. `traits`: what makes it a run of its sort, as in
+    `own.traits_of`.
     """
 
     name: str
@@ -41,18 +42,37 @@ class Measured:
     seconds: float | None
     peak_mb: float | None
     date: str = ""
+    traits: tuple[str, ...] = ()
 
 
 class Constants(NamedTuple):
     """Fitted to runs of one kind. `memory`: bytes at rest, bytes a word, bytes for a counted byte. `time`: by kind of
     work, seconds for each unit (operations: at 1 GFLOP/s of a plain product). `runs`: how many they were fitted to.
-    `memory_band` and `time_band`: the largest error of a run that was left out, relative."""
+    `memory_band` and `time_band`: the largest error of a run that was left out, relative. `seen`: the traits of those
+    runs; `bytes_seen` and `operations_seen`: the least and the most that they counted. The bands say nothing of runs
+    with others."""
 
     memory: tuple[float, float, float]
     time: dict[str, float]
     runs: int
     memory_band: float
     time_band: float
+    seen: tuple[str, ...] = ()
+    bytes_seen: tuple[float, float] = (0.0, 0.0)
+    operations_seen: tuple[float, float] = (0.0, 0.0)
+
+    def outside(self, traits: Sequence[str], sizes: Mapping[str, float], work: Mapping[str, float]) -> tuple[str, ...]:
+        """What no fitted run had of these: traits, or sizes and work beyond twice the largest and half the smallest."""
+        found = [trait for trait in traits if trait not in self.seen]
+        for name, value, (least, most) in (
+            ("memory", sum(sizes.values()), self.bytes_seen),
+            ("work", _operations(work), self.operations_seen),
+        ):
+            if value > _BEYOND * most:
+                found.append(f"more {name}")
+            elif value < least / _BEYOND:
+                found.append(f"less {name}")
+        return tuple(found)
 
     def peak(self, sizes: Mapping[str, float], vocabulary: int) -> float:
         """Bytes of the whole process at its peak."""
@@ -78,7 +98,10 @@ class Constants(NamedTuple):
             rest, word, counted = (float(value) for value in values["memory"])
             time = {str(name): float(value) for name, value in values["time"].items()}
             bands = float(values["memory_band"]), float(values["time_band"])
-            return cls((rest, word, counted), time, int(values["runs"]), *bands)
+            seen = tuple(str(trait) for trait in values.get("seen", ()))
+            spans = [tuple(map(float, values.get(name, (0, 0)))) for name in ("bytes_seen", "operations_seen")]
+            (least, most), (few, many) = spans
+            return cls((rest, word, counted), time, int(values["runs"]), *bands, seen, (least, most), (few, many))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(
                 f"the machine's constants are damaged ({error!r})", fix="Run: tensaku plan --calibrate"
@@ -86,7 +109,10 @@ class Constants(NamedTuple):
 
 
 class Error(NamedTuple):
-    """One run: predicted from the others against measured, relative errors with their sign (None: not measured)."""
+    """One run: predicted from the others against measured, relative errors with their sign (None: not measured).
+
+    `outside`: traits of it that no run had which the constants were fitted to; their band does not cover it.
+    """
 
     name: str
     kind: str
@@ -97,9 +123,17 @@ class Error(NamedTuple):
     seconds_predicted: float | None
     time_error: float | None
     date: str
+    traits: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
 
 _OPERATIONS = ("products", "int8", "fp32", "attention")
+_BEYOND = 2.0
+"""How far beyond the fitted runs a band is still taken to hold."""
+
+
+def _operations(work: Mapping[str, float]) -> float:
+    return sum(work.get(name, 0.0) for name in _OPERATIONS)
 
 
 def _scaled(work: Mapping[str, float], gflops: float) -> dict[str, float]:
@@ -135,9 +169,11 @@ def nonnegative(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.fl
 def _fit_memory(runs: Sequence[Measured]) -> tuple[float, float, float]:
     rows = [r for r in runs if r.peak_mb is not None]
     peaks = np.array([r.peak_mb * 2**20 for r in rows if r.peak_mb is not None])
-    a = np.array([[1e9, r.vocabulary * 1e3, sum(r.sizes.values())] for r in rows])
-    rest, word, counted = nonnegative(a / peaks[:, None], np.ones(len(rows)))
-    return float(rest * 1e9), float(word * 1e3), float(counted)
+    sums = np.array([sum(r.sizes.values()) for r in rows])
+    a = np.array([[1e9, r.vocabulary * 1e3, total] for r, total in zip(rows, sums, strict=True)])
+    # A counted byte takes a byte at least: from small models alone it would seem to take none.
+    rest, word, beyond = nonnegative(a / peaks[:, None], 1 - sums / peaks)
+    return float(rest * 1e9), float(word * 1e3), float(1 + beyond)
 
 
 def _fit_time(runs: Sequence[Measured]) -> dict[str, float]:
@@ -152,7 +188,11 @@ def _fit_time(runs: Sequence[Measured]) -> dict[str, float]:
 
 def fit(runs: Sequence[Measured]) -> Constants:
     """Constants for runs of one kind, without bands."""
-    return Constants(_fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan)
+    seen = sorted({trait for run in runs for trait in run.traits})
+    totals = [sum(run.sizes.values()) for run in runs]
+    works = [_operations(run.work) for run in runs]
+    spans = (min(totals), max(totals)), (min(works), max(works))
+    return Constants(_fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan, tuple(seen), *spans)
 
 
 def calibrate(runs: Sequence[Measured]) -> tuple[dict[str, Constants], list[Error]]:
@@ -197,4 +237,6 @@ def error_of(run: Measured, constants: Constants) -> Error:
         None if run.seconds is None else seconds,
         None if run.seconds is None else seconds / run.seconds - 1,
         run.date,
+        run.traits,
+        constants.outside(run.traits, run.sizes, run.work),
     )

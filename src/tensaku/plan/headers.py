@@ -26,6 +26,8 @@ BITS = {
     "F8_E4M3": 8, "F8_E5M2": 8, "I8": 8, "U8": 8, "BOOL": 8,
 }  # fmt: skip
 """Bits of a number of each type that a safetensors header may name."""
+_MOST_CONFIG = 1 << 26
+"""Bytes above which a file is no configuration."""
 _MOST_HEADER = 100_000_000
 """Bytes: what the format allows a header to have."""
 
@@ -73,7 +75,11 @@ def describe(model: str) -> Anatomy:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:  # of a device there is no end
+            raw = file.read(_MOST_CONFIG + 1)
+        if len(raw) > _MOST_CONFIG:
+            raise ValueError(f"more than {_MOST_CONFIG >> 20} MB")
+        config = json.loads(raw.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"it cannot be read ({error})", where=path) from None
     if not isinstance(config, dict):

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tensaku.engines.resolve import PRECISION
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.answer import Ask
 from tensaku.plan.calibrate import Constants
-from tensaku.plan.job import Method
+from tensaku.plan.job import Load, Method
 from tensaku.plan.layout import ONE
 from tensaku.plan.own import (
     OwnServing,
@@ -19,8 +20,9 @@ from tensaku.plan.own import (
     serving_work,
     training_sizes,
     training_work,
+    traits_of,
 )
-from tensaku.plan.speed import steps
+from tensaku.plan.speed import expected_tokens, steps
 
 __all__ = ["HERE", "Here", "plan_here"]
 
@@ -33,7 +35,8 @@ class Here:
     """Peak memory of the process in bytes, and seconds: of a step and of the whole training, or of `users` answers.
 
     `memory_band` and `time_band` are the largest relative errors so far, in runs that the constants were not fitted
-    to. `parts`: what the memory is for.
+    to. `parts`: what the memory is for. `outside`: what this has that no fitted run had, so that the bands do not cover
+    it.
     """
 
     model: str
@@ -46,6 +49,7 @@ class Here:
     time_band: float
     gflops: float
     constants: str
+    outside: tuple[str, ...] = ()
 
     def values(self) -> dict[str, Any]:
         """As plain values."""
@@ -66,6 +70,10 @@ class Here:
             f"  time  {self.seconds * self.steps:,.1f} s ({what})   within {100 * self.time_band:.0f} % so far"
         )
         found.append(f"  constants: {self.constants}")
+        if self.outside:
+            found.append(
+                f"  no run that they were fitted to had {', '.join(self.outside)}: the bands do not cover this"
+            )
         return found
 
 
@@ -89,22 +97,15 @@ def plan_here(
         raise UsageError(f"no constants of the kind {kind} were fitted", fix="Run: tensaku plan --calibrate")
     known = constants[kind]
     _check_asked(ask, kind)
+    asked: OwnTraining | OwnServing
     if kind == "tune":
         run = ask.train
         each = run.sequence - run.prefix
-        own = OwnTraining(method, run.batch, run.prefix, each, max(1, round(run.scored * each)), run.rank)
-        sizes, work = training_sizes(anatomy, own), training_work(anatomy, own)
+        asked = OwnTraining(method, run.batch, run.prefix, each, max(1, round(run.scored * each)), run.rank)
+        sizes, work = training_sizes(anatomy, asked), training_work(anatomy, asked)
         count = steps(run, ONE)
     else:
-        load = ask.serve
-        users = max(1, load.users)
-        precision = load.precision if "precision" in load.model_fields_set else "int8"
-        if precision not in ("int8", "fp32"):
-            what = f"our own engine does not serve in {precision} on a processor"
-            raise UsageError(what, where="serve.precision", fix="Ask for int8 or fp32, or another --gpu")
-        asked = OwnServing(
-            precision, users, load.length, users, load.prompt - load.prefix, load.answer, load.adapters, load.rank
-        )
+        asked = _answers(ask.serve)
         sizes, work, count = serving_sizes(anatomy, asked), serving_work(anatomy, asked), 1
     return Here(
         anatomy.name,
@@ -117,12 +118,40 @@ def plan_here(
         known.time_band,
         gflops,
         source,
+        known.outside(traits_of(asked), sizes, work),
     )
+
+
+def _answers(load: Load) -> OwnServing:
+    """The engine with as many places as there are users, each as long as a prompt and its answer."""
+    users = max(1, load.users)
+    precision = load.precision if "precision" in load.model_fields_set else PRECISION
+    if precision not in ("int8", "fp32"):
+        what = f"our own engine does not serve in {precision} on a processor"
+        raise UsageError(what, where="serve.precision", fix="Ask for int8 or fp32, or another --gpu")
+    accepted = rejected = 0.0
+    if load.accepted:
+        passes = (load.answer - 1) / expected_tokens(load.accepted, load.drafted)
+        accepted = load.answer - 1 - passes
+        rejected = passes * load.drafted - accepted
+    return OwnServing(
+        precision, users, load.length, users, load.prompt - load.prefix, load.answer, load.adapters, load.rank,
+        accepted, rejected,
+    )  # fmt: skip
+
+
+_FOR_GPUS = {
+    "train": ("precision", "recompute"),
+    "serve": ("cache", "rate", "first_goal", "answer_goal"),
+}
+"""Settings that our own core has not: it computes in fp32 and keeps everything; one round is planned, no queue."""
 
 
 def _check_asked(ask: Ask, kind: str) -> None:
     """Settings that mean something for GPUs alone are refused, rather than left out in silence."""
-    given = sorted(ask.model_fields_set - {"train" if kind == "tune" else "serve"})
+    section = "train" if kind == "tune" else "serve"
+    given = sorted(ask.model_fields_set - {section})
+    given += [f"{section}.{name}" for name in _FOR_GPUS[section] if name in getattr(ask, section).model_fields_set]
     if given:
         what = f"{', '.join(given)} cannot be set for a plan on this machine"
         raise UsageError(what, fix="Leave it out, or name another --gpu")

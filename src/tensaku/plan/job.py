@@ -26,9 +26,9 @@ class Training(Section):
     """Sequences (dpo: pairs of them) a GPU takes at once."""
     sequence: int = Field(2048, ge=1, le=1 << 24)
     """Tokens of a sequence."""
-    examples: int = Field(800, ge=1)
+    examples: int = Field(800, ge=1, le=1 << 40)
     """Lessons (pretrain: sequences)."""
-    epochs: float = Field(2.0, gt=0)
+    epochs: float = Field(2.0, gt=0, le=1e6)
     """Passes over them."""
     rank: int = Field(16, ge=1, le=1 << 16)
     """Of the thin matrices."""
@@ -70,7 +70,7 @@ class Load(Section):
     """How keys and values are held."""
     users: int = Field(1, ge=0, le=1 << 20)
     """Answers that may be written at the same time; more wait. 0: as many as `rate` takes."""
-    rate: float = Field(0.0, ge=0)
+    rate: float = Field(0.0, ge=0, le=1e6)
     """Requests a second that arrive; 0: `users` people ask, each again as soon as an answer is whole."""
     prompt: int = Field(1500, ge=1, le=1 << 24)
     """Tokens of a prompt, the shared beginning included."""

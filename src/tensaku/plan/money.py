@@ -22,21 +22,21 @@ _HOURS_A_YEAR = 24 * 365.0
 class Money(Section):
     """What things cost in the house."""
 
-    gpu_price: float = Field(0.0, ge=0)
+    gpu_price: float = Field(0.0, ge=0, le=1e15)
     """Yen for one GPU; 0: as published, if anybody did."""
-    server_price: float = Field(0.0, ge=0)
+    server_price: float = Field(0.0, ge=0, le=1e15)
     """Yen for what stands around the GPUs of the job: servers, network."""
-    rent_gpu_day: float = Field(0.0, ge=0)
+    rent_gpu_day: float = Field(0.0, ge=0, le=1e15)
     """Yen to rent one GPU for a day; 0: as published, if anybody did."""
-    yen_per_kwh: float = Field(0.0, ge=0)
+    yen_per_kwh: float = Field(0.0, ge=0, le=1e15)
     """Yen for a kilowatt hour; 0: unknown."""
-    overhead: float = Field(1.3, ge=1)
+    overhead: float = Field(1.3, ge=1, le=100)
     """Power of the building for each watt of the machines (PUE); an assumption, take your own building's."""
-    years: float = Field(5.0, gt=0)
+    years: float = Field(5.0, gt=0, le=1000)
     """Over which a server is written off: 5 by the National Tax Agency's table for computers that are no PCs."""
-    people_hours: float = Field(0.0, ge=0)
+    people_hours: float = Field(0.0, ge=0, le=1e15)
     """Hours that people work on the job."""
-    yen_per_hour: float = Field(0.0, ge=0)
+    yen_per_hour: float = Field(0.0, ge=0, le=1e15)
     """What an hour of theirs costs."""
 
 
@@ -52,8 +52,14 @@ class Bill(NamedTuple):
     own_total: float | None
     rent_total: float | None
     break_even_days: float | None
+    server: float
     unknown: tuple[str, ...]
     sources: tuple[str, ...]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is in no sum because nobody gave its price."""
+        return (*(["power"] if self.power is None else []), *([] if self.server else ["the server around the GPUs"]))
 
 
 def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bill:
@@ -89,7 +95,9 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
     own = None if written is None else written + (power or 0.0) + people
     even = _break_even(buy, day, gpus, accelerator, money)
     rented = None if rent is None else rent + people
-    return Bill(kwh, power, rent, buy, written, people, own, rented, even, tuple(unknown), tuple(sources))
+    return Bill(
+        kwh, power, rent, buy, written, people, own, rented, even, money.server_price, tuple(unknown), tuple(sources)
+    )
 
 
 def _break_even(

@@ -16,7 +16,7 @@ from tensaku.plan.memory import thin_parameters
 from tensaku.plan.speed import attention_operations
 
 __all__ = ["KNOWN", "OwnServing", "OwnTraining", "kept_bytes", "serving_sizes", "serving_work", "training_sizes",
-           "training_work"]  # fmt: skip
+           "training_work", "traits_of"]  # fmt: skip
 
 KNOWN = ("gemma3_text", "llama", "qwen2", "qwen3")
 """Families that the own core computes."""
@@ -61,6 +61,16 @@ class OwnServing(NamedTuple):
     rank: int = 16
     accepted: float = 0.0
     rejected: float = 0.0
+    memory: float | None = None
+    """Bytes that keys and values may take; None: what the places need."""
+
+
+def traits_of(run: OwnTraining | OwnServing) -> tuple[str, ...]:
+    """What a band must have seen to say anything of `run`: how it tunes; how weights are held, adapters, drafting."""
+    if isinstance(run, OwnTraining):
+        return (run.method,)
+    drafted = run.accepted + run.rejected > 0
+    return (run.precision, *(["adapters"] if run.adapters else []), *(["drafting"] if drafted else []))
 
 
 def _check(anatomy: Anatomy) -> None:
@@ -191,6 +201,7 @@ def serving_sizes(anatomy: Anatomy, asked: OwnServing) -> dict[str, float]:
     words = 4.0 * anatomy.vocabulary * anatomy.hidden
     span = -(-asked.context // _PAGE) * _PAGE
     reserved = asked.slots * span * 4.0 * 2 * anatomy.layers * anatomy.kv_heads * anatomy.head_dim
+    reserved = reserved if asked.memory is None else min(reserved, asked.memory)
     found = {
         "weights as read": 4.0 * anatomy.parameters,
         "keys and values": reserved,

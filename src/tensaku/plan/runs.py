@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tensaku.engines.resolve import CONTEXT, PRECISION, SLOTS
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy, anatomy_from
 from tensaku.plan.calibrate import Constants, Error, Measured, error_of
@@ -22,6 +23,7 @@ from tensaku.plan.own import (
     serving_work,
     training_sizes,
     training_work,
+    traits_of,
 )
 from tensaku.plan.tables import table
 from tensaku.store import Artifact, Store
@@ -43,13 +45,14 @@ def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
         if row.get("stored_bits"):
             bits = float(row["stored_bits"])
             anatomy = _held_in(anatomy, bits)
+        asked: OwnTraining | OwnServing
         if case["what"] == "tune":
             each = case["prompt"] + case["completion"] - 1
-            run = OwnTraining(
+            asked = OwnTraining(
                 case["method"], case["batch"], case["prefix"], each, case["completion"], case.get("rank", 16),
                 case.get("layers", 0),
             )  # fmt: skip
-            sizes, work, words = training_sizes(anatomy, run), training_work(anatomy, run), 0
+            sizes, work, words = training_sizes(anatomy, asked), training_work(anatomy, asked), 0
         else:
             turn = found["whole"].index(min(found["whole"]))
             prompts, answers = found["prompts"][turn], found["tokens"][turn] / case["at_once"]
@@ -60,7 +63,7 @@ def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
             sizes, work, words = serving_sizes(anatomy, asked), serving_work(anatomy, asked), anatomy.vocabulary
         return Measured(
             name, case["what"], sizes, work, float(found["gflops"]), words, _fastest(found),
-            float(found["peak_mb"]), str(row.get("date", "")),
+            float(found["peak_mb"]), str(row.get("date", "")), traits_of(asked),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
         raise UsageError(f"the measured run {name!r} is damaged ({error!r})") from None
@@ -121,9 +124,11 @@ def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[M
     adapter, base = (store.get(artifact.manifest["inputs"][name]["ref"]) for name in ("adapter", "base"))
     anatomy = describe(str(base.path))
     engine = dict(cfg["engine"])
-    if engine.pop("engine") != "native" or anatomy.family not in KNOWN:
-        return []
-    slots, context = engine.get("slots", 8), min(engine.get("context") or 2048, anatomy.context)
+    precision = engine.get("precision", PRECISION)
+    if engine.pop("engine") != "native" or anatomy.family not in KNOWN or precision == "auto":
+        return []  # "auto" does not say what was taken
+    slots, context = engine.get("slots", SLOTS), engine.get("context") or min(CONTEXT, anatomy.context)
+    room = engine.get("memory_mb")
     gflops, found = _gflops(adapter), []
     for row, name in named.items():
         record = told.get(row)
@@ -133,16 +138,17 @@ def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[M
         count = record["answered"]
         mean = {key: record[key] / count for key in ("prompt", "completion", "accepted", "rejected", "cached")}
         asked = OwnServing(
-            engine.get("precision", "int8"), slots, context, min(cfg["at_once"], slots, count),
+            precision, slots, context, min(cfg["at_once"], slots, count),
             round(mean["prompt"] - mean["cached"]), round(mean["completion"]),
             int(row == "tuned"), adapter.config["rank"], mean["accepted"], mean["rejected"],
+            None if room is None else float(room << 20),
         )  # fmt: skip
         rounds = count / asked.users
         work = {kind: rounds * value for kind, value in serving_work(anatomy, asked).items()}
         found.append(
             Measured(
                 name, "serve", serving_sizes(anatomy, asked), work, gflops, anatomy.vocabulary, record["seconds"],
-                float(record["peak_mb"]), str(artifact.manifest["ended"])[:10],
+                float(record["peak_mb"]), str(artifact.manifest["ended"])[:10], traits_of(asked),
             )
         )  # fmt: skip
     return found
@@ -179,6 +185,7 @@ def _training(store: Store, artifact: Artifact) -> Measured | None:
         facts["tune_seconds"] / facts["steps"],
         float(facts["peak_memory_mb"]),
         str(artifact.manifest["ended"])[:10],
+        traits_of(usual),
     )
 
 
@@ -211,7 +218,8 @@ def write_constants(root: Path, constants: Mapping[str, Constants]) -> Path:
 
 
 def note_runs(root: Path) -> list[Error]:
-    """Keep, for every sealed training that has none yet, what the constants in force say beside what was measured.
+    """Keep, for every sealed training and row of answers that has none yet, what the constants in force say of it
+    beside what was measured.
 
     Returns what was added.
     """
@@ -235,4 +243,6 @@ def noted(root: Path) -> list[dict[str, Any]]:
             rows.append(json.loads(line))
         except ValueError:
             continue
-    return [row for row in rows if isinstance(row, dict) and set(row) == set(Error._fields)]
+    new: dict[str, Any] = {"traits": [], "outside": []}  # what earlier versions did not note
+    whole = [new | row for row in rows if isinstance(row, dict)]
+    return [row for row in whole if set(row) == set(Error._fields)]

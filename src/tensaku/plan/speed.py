@@ -144,11 +144,13 @@ def serving_times(
     *,
     part: int = 1,
     users: int | None = None,
+    draft: Anatomy | None = None,
 ) -> Times:
     """Times of a server with `users` answers under way on each copy of the model.
 
     A pass reads the weights once (of experts those that are met), every answer's keys and values, and its adapters.
-    `part` picks the end of the band: 0 slow, 1 middle, 2 fast.
+    `part` picks the end of the band: 0 slow, 1 middle, 2 fast. `draft`, a model that drafts, reads the prompt too and
+    takes one pass of its own for each drafted word, one after the other.
 
     Raises:
         UsageError: a figure of the accelerator is unknown.
@@ -173,6 +175,12 @@ def serving_times(
     by_arithmetic, by_memory = operations / ways / peak, read / ways / moved
     one = max(by_arithmetic, by_memory) * layout.pipeline
     words = expected_tokens(load.accepted, load.drafted)
+    if draft is not None and load.accepted:
+        kept = load.model_copy(update={"precision": "fp32" if load.precision == "fp32" else "bf16"})
+        plain = accelerator.operations(kept.precision) * reached.prompt[part]
+        prompt += max(forward_operations(draft, load.prompt, 1) / plain, _weights(draft, kept, load.prompt) / moved)
+        held = _weights(draft, kept, users) + users * cache_bytes(draft, middle, load.cache)
+        one += load.drafted * max(users * forward_operations(draft, 1, 1, middle) / plain, held / moved)
     return Times(prompt, one, words, "arithmetic" if by_arithmetic > by_memory else "bandwidth")
 
 

@@ -9,14 +9,19 @@ from typing import Any
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.answer import Answer
 from tensaku.plan.calibrate import Error
-from tensaku.plan.counted import WRONG, as_accelerate
+from tensaku.plan.counted import as_accelerate, wrong
 from tensaku.plan.hardware import checked, cpus, gpus, price
 from tensaku.plan.headers import built_in, names
 from tensaku.plan.layout import share
+from tensaku.plan.money import Bill
 from tensaku.plan.speed import steps
 
 __all__ = ["answer_lines", "answer_values", "duration", "error_lines", "hardware_lines", "model_lines", "tensor_lines",
            "yen"]  # fmt: skip
+
+
+_OLD_CONTEXT = 1 << 14
+"""Longer texts came with versions of Transformers that keep no tables of sines in the layers."""
 
 
 def _gb(size: float) -> str:
@@ -37,7 +42,10 @@ def duration(hours: float, ja: bool = False) -> str:
         return f"{seconds:.1f} {'秒' if ja else 's'}"
     if seconds < 7200:
         return f"{seconds / 60:.1f} {'分' if ja else 'min'}"
-    return f"{hours:.1f} {'時間' if ja else 'h'}" if hours < 72 else f"{hours / 24:.1f} {'日' if ja else 'days'}"
+    if hours < 72:
+        return f"{hours:.1f} {'時間' if ja else 'h'}"
+    days = hours / 24
+    return f"{days:,.1f} {'日' if ja else 'days'}" if days < 1e7 else f"{days:.1e} {'日' if ja else 'days'}"
 
 
 def answer_lines(answer: Answer) -> Iterator[str]:
@@ -76,9 +84,10 @@ def _loading_lines(answer: Answer) -> Iterator[str]:
         yield f"{kind:<12}{_gb(size):>16}{_gb(answer.anatomy.largest_layer * each):>18}{fits:>36}"
     yield "  the weights alone: no cache, no activations, no runtime. 1 GB is 10^9 bytes."
     if answer.anatomy.family in ("llama", "bert"):
-        layer, total, adam = as_accelerate(answer.anatomy).spoken()
+        tables = answer.anatomy.context <= _OLD_CONTEXT
+        layer, total, adam = as_accelerate(answer.anatomy, rotary_tables=tables).spoken()
         yield f'  The public calculator says, for float32: largest layer {layer:,.2f} "MB", total {total:,.2f} "GB",'
-        yield f'  training with Adam {adam:,.2f} "GB". Where we think it is wrong: {"; ".join(WRONG)}.'
+        yield f'  training with Adam {adam:,.2f} "GB". Where we think it is wrong: {"; ".join(wrong(tables))}.'
 
 
 def _fit_lines(answer: Answer) -> Iterator[str]:
@@ -133,8 +142,15 @@ def _serving_lines(answer: Answer) -> Iterator[str]:
     asked = f"{load.rate:g} requests a second" if load.rate else f"{load.users} people, each asking again at once"
     yield f"Latency, simulated: {asked}, {load.users} places, at most {copies * latency.capacity:.2f} requests a second"
     yield f"       {'':<14}{'50 %':>10}{'95 %':>10}{'99 %':>10}"
-    for name, found in (("first token", latency.first), ("whole answer", latency.whole)):
-        yield f"       {name:<14}" + "".join(f"{value:>8.2f} s" for value in found)
+    assert answer.latency_band is not None
+    slow, fast = answer.latency_band
+    for name, which in (("first token", "first"), ("whole answer", "whole")):
+        ends = [getattr(end, which)[1] for end in (fast, slow)]
+        told = f"95 %: band {ends[0]:.2f} to {ends[1]:.2f} s" if slow.stable else f"95 %: from {ends[0]:.2f} s"
+        yield f"       {name:<14}" + "".join(f"{value:>8.2f} s" for value in getattr(latency, which)) + f"   {told}"
+    if not slow.stable:
+        most = f"{copies * slow.capacity:.2f} requests a second"
+        yield f"       at the slow end of the band more arrive than can be answered ({most}): waiting then has no end"
 
 
 def _node_lines(answer: Answer) -> Iterator[str]:
@@ -150,21 +166,42 @@ def _node_lines(answer: Answer) -> Iterator[str]:
     yield f"        GPUs alone {'unknown' if node.watts is None else f'{node.watts:,.0f} W'}"
 
 
+def _kwh(answer: Answer) -> str:
+    assert answer.bill is not None
+    if answer.bill.kwh is None:
+        return "unknown"
+    told = f"{answer.bill.kwh:,.1f} kWh"
+    if answer.bill_band is None:
+        return told
+    low, high = answer.bill_band
+    return f"{told} (band {low.kwh:,.1f} to {high.kwh:,.1f})"
+
+
+def _lacking(bill: Bill) -> str:
+    """What a sum lacks, so that nobody takes it for the whole."""
+    return f"   without {' and '.join(bill.left_out)}" if bill.own_total is not None and bill.left_out else ""
+
+
 def _bill_lines(answer: Answer) -> Iterator[str]:
     if answer.bill is None or answer.hours is None:
         return
     bill, what = answer.bill, "a day of serving" if answer.method == "serve" else "this training"
     yield ""
     yield f"Money   {what}, without tax"
-    yield f"        energy         {'unknown' if bill.kwh is None else f'{bill.kwh:,.1f} kWh'}, {yen(bill.power)}"
+    yield f"        energy         {_kwh(answer)}, {yen(bill.power)}"
     yield f"        bought         {yen(bill.buy)}, of which {yen(bill.written_off)} are written off in this time"
     yield f"        rented         {yen(bill.rent)}"
     if bill.people:
         yield f"        people         {yen(bill.people)}"
-    yield f"        own / rented   {yen(bill.own_total)} / {yen(bill.rent_total)}"
+    yield f"        own / rented   {yen(bill.own_total)} / {yen(bill.rent_total)}{_lacking(bill)}"
+    if answer.bill_band is not None:
+        (low, high), names = answer.bill_band, ("own_total", "rent_total")
+        ends = (f"{yen(getattr(low, name))} to {yen(getattr(high, name))}" for name in names if getattr(low, name))
+        if told := " / ".join(ends):
+            yield f"        band           {told}"
     if bill.break_even_days is not None:
         even = "never" if math.isinf(bill.break_even_days) else f"after {bill.break_even_days:,.0f} days of work"
-        yield f"        buying pays    {even}"
+        yield f"        buying pays    {even}{_lacking(bill)}"
 
 
 def answer_values(answer: Answer) -> dict[str, Any]:
@@ -198,6 +235,12 @@ def answer_values(answer: Answer) -> dict[str, Any]:
         value = getattr(answer, name)
         if value is not None:
             found[name] = value._asdict()
+    if answer.latency_band is not None:
+        found["latency_band"] = {
+            end: at._asdict() for end, at in zip(("slow", "fast"), answer.latency_band, strict=True)
+        }
+    if answer.bill_band is not None:
+        found["bill_band"] = {end: at._asdict() for end, at in zip(("low", "high"), answer.bill_band, strict=True)}
     found["ratios"] = [ratio._asdict() for ratio in answer.ratios]
     if answer.hours is not None:
         found["hours"] = dict(zip(("low", "middle", "high"), answer.hours, strict=True))
@@ -264,7 +307,7 @@ def error_lines(errors: Sequence[Error]) -> Iterator[str]:
     for one in errors:
         peak = _beside(one.peak_mb, one.peak_predicted, one.memory_error, 0, 8)
         time = _beside(one.seconds, one.seconds_predicted, one.time_error, 3, 10)
-        yield f"{one.name:<34}{peak} {time}"
+        yield f"{one.name:<34}{peak} {time}  {', '.join(one.traits)}"
     for word, values in (
         ("memory", [abs(e.memory_error) for e in errors if e.memory_error is not None]),
         ("time", [abs(e.time_error) for e in errors if e.time_error is not None]),
@@ -273,6 +316,9 @@ def error_lines(errors: Sequence[Error]) -> Iterator[str]:
             middle = sorted(values)[len(values) // 2]
             most = f"{100 * max(values):.1f} % at most"
             yield f"{word}: {len(values)} runs, error {100 * middle:.1f} % in the middle, {most}"
+    if beyond := sorted({trait for one in errors for trait in one.outside}):
+        count = sum(1 for one in errors if one.outside)
+        yield f"{count} of them had {', '.join(beyond)}, which no fitted run had: no band covers them"
 
 
 def _beside(measured: float | None, said: float | None, error: float | None, digits: int, width: int) -> str:

@@ -50,6 +50,7 @@ def line_chart(
     figure: str = "",
     marks: Sequence[Mark] = (),
     time: bool = False,
+    over: tuple[str, str] = ("ステップ", "step"),
     wide: bool = False,
     height: int = 0,
 ) -> Markup:
@@ -59,6 +60,7 @@ def line_chart(
         figure: what it comes to, beside the title.
         marks: vertical lines.
         time: x is seconds, not steps.
+        over: what x counts, where it is no time.
         wide: as wide as the page, else half of it.
         height: of the drawing, in units of which a wide one has 1056 across; 0: one that suits the width.
     """
@@ -74,7 +76,7 @@ def line_chart(
     head = Markup("<figcaption><b>{}</b><small>{}</small>{}<output>{}</output></figcaption>").format(
         *title, Markup('<span class="legend">{}</span>').format(legend) if legend else "", figure
     )
-    drawing = _drawn(f"{title[0]} {title[1]} {figure}".strip(), kept, marks, time, (width, height))
+    drawing = _drawn(f"{title[0]} {title[1]} {figure}".strip(), kept, marks, None if time else over, (width, height))
     if not wide:
         return Markup('<figure class="plot">{}{}</figure>').format(head, drawing)
     # a narrow screen scrolls it, and so must a keyboard
@@ -103,24 +105,27 @@ class _Scale:
         return self.bottom - (self.bottom - _TOP) * min(max(value, 0.0), self.top) / self.top
 
 
-def _drawn(label: str, lines: Sequence[Line], marks: Sequence[Mark], time: bool, size: tuple[int, int]) -> Markup:
-    scale = _Scale(lines, time, size)
-    parts = _axes(scale, time) + _marks(scale, marks)
+def _drawn(
+    label: str, lines: Sequence[Line], marks: Sequence[Mark], over: tuple[str, str] | None, size: tuple[int, int]
+) -> Markup:
+    """`over`: what x counts; None: seconds."""
+    scale = _Scale(lines, over is None, size)
+    parts = _axes(scale, over) + _marks(scale, marks)
     for held in lines:
         for run in _runs(held.points):
             parts += _curve(scale, held, run)
     return svg(*size, label, parts)
 
 
-def _axes(scale: _Scale, time: bool) -> list[Markup]:
+def _axes(scale: _Scale, over: tuple[str, str] | None) -> list[Markup]:
     parts: list[Markup] = []
     rows = ticks(0, scale.top, 4 if scale.height > 150 else 2)
     for value in rows:
         parts.append(line("grid", _LEFT, scale.y(value), scale.width - _RIGHT, scale.y(value)))
         parts.append(words("tick", _LEFT - 8, scale.y(value) + 4, tick_text(value, rows), "end"))
-    unit, (japanese, english) = _unit(scale.high) if time else (1.0, ("ステップ", "step"))
+    unit, (japanese, english) = _unit(scale.high) if over is None else (1.0, over)
     columns = ticks(scale.low / unit, scale.high / unit, 8 if scale.width > 600 else 5)
-    if not time:
+    if over is not None:
         columns = [value for value in columns if value == int(value)] or [scale.low]
     for value in columns:
         parts.append(words("tick", scale.x(value * unit), scale.bottom + 16, tick_text(value, columns), "middle"))

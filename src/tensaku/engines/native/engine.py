@@ -28,6 +28,7 @@ from tensaku.engines.native.numbers import KnownNumbers
 from tensaku.engines.native.probe import fastest
 from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
+from tensaku.engines.resolve import PRECISION, SLOTS
 from tensaku.errors import NotFound, UsageError
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.records import Message
@@ -71,9 +72,9 @@ class NativeEngine:
         self,
         base: Path,
         *,
-        precision: Precision | Literal["auto"] = "int8",
+        precision: Precision | Literal["auto"] = PRECISION,
         context: int | None = None,
-        slots: int = 8,
+        slots: int = SLOTS,
         threads: int | None = None,
         memory_mb: int | None = None,
         chunk: int = CHUNK,
