@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from tensaku.config import Section
+from tensaku.desk.approvals import read_listing, read_record
 from tensaku.desk.lineage_page import answers as answers_of
+from tensaku.desk.rights import PersonalLedger
 from tensaku.errors import UsageError
 from tensaku.govern import Release, note_lineage, release
 from tensaku.govern.traces import rebuild, what_made, what_stood, who_saw
@@ -159,6 +161,10 @@ def test_three_questions_take_under_a_second_at_full_size(tmp_path: Path, ledger
         "saw a document": lambda book: who_saw(book, "file7.csv"),
         "saw a person": lambda book: who_saw(book, "writer3"),
         "at": lambda book: what_stood(book, datetime.now(UTC)),
+        "page, inventory": lambda book: read_listing(PersonalLedger(book, "kuroda"), "", "", 1),
+        "page, one model": lambda book: read_record(
+            PersonalLedger(book, "kuroda"), "release-0999", "kuroda", None, 0.1
+        ),
     }
     for name, asked in (("made", "777番。"), ("saw", "file7.csv"), ("saw", "writer3"), ("at", now.isoformat())):
         nothing = {"made": "", "saw": "", "at": ""}

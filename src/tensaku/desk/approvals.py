@@ -108,7 +108,7 @@ class Record:
 
 def read_listing(ledger: PersonalLedger, kind: str, status: str, page: int) -> Listing:
     """The models that a person may see: releases first and the newest of them at the top. Blocks."""
-    models, releases = inventory(ledger), {row.ref: n for n, row in enumerate(ledger.releases())}
+    models, releases = inventory(ledger), {ref: n for n, ref in enumerate(ledger.release_refs())}
     order = {name: n for n, name in enumerate(KINDS)}
     models.sort(key=lambda model: (model.kind != "release", order.get(model.kind, 9), releases.get(model.ref, 0)))
     kinds, statuses = _counts(model.kind for model in models), _counts(model.status for model in models)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from tensaku.ledger import tables
-from tensaku.ledger.rollouts import approval_of, rollout_of
+from tensaku.ledger.rollouts import decisions, rollout_of
 from tensaku.ledger.rows import ApprovalRow, RolloutRow
 from tensaku.ledger.transactions import Transactions
 
@@ -127,16 +127,16 @@ class Ancestors(Transactions):
 
         A champion whose approval did not stand at that moment gives way to the one before it, as it did then.
         """
-        table = tables.Rollout
-        query = select(table).where(table.at <= at).order_by(table.id.desc()).limit(1)
+        rollout, approval = tables.Rollout, tables.Approval
         with self._read() as session:
-            row = session.scalars(query).one_or_none()
+            rows = {row.id: row for row in session.scalars(select(rollout).where(rollout.at <= at))}
+            decided = decisions(session, approval.at <= at)
+            row = rows[max(rows)] if rows else None
             while row is not None:
-                decisions = select(tables.Approval).filter_by(release=row.champion).where(tables.Approval.at <= at)
-                held = [approval_of(one) for one in session.scalars(decisions.order_by(tables.Approval.id))]
+                held = decided.get(row.champion, ())
                 if held and held[-1].decision == "approved" and not held[-1].ended(at):
                     return Stood(rollout_of(row), tuple(held))
-                row = session.get(table, row.before) if row.before is not None else None
+                row = rows.get(row.before) if row.before is not None else None
         return None
 
     def _releases_below(self, session: Session, lessons: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from tensaku.ledger import tables
 from tensaku.ledger.chain import append, canonical, digest
 from tensaku.ledger.lines import SECOND, builders, line_of
 from tensaku.ledger.obstacles import Blocked, Hands, Obstacle, mark_of, obstacles
-from tensaku.ledger.rollouts import Rollouts, approval_of, status_of
+from tensaku.ledger.rollouts import Rollouts, approval_of, decisions, status_by, status_of
 from tensaku.ledger.rows import ApprovalRow, Conditions, DeploymentRow, Needs, ReleaseRow
 from tensaku.ledger.transactions import clean, columns, storable
 
@@ -211,8 +211,9 @@ class Releases(Rollouts):
     def releases(self) -> list[ReleaseRow]:
         """All releases, newest first."""
         with self._read() as session:
+            decided = decisions(session)
             found = session.scalars(select(tables.Release).order_by(tables.Release.at.desc(), tables.Release.ref))
-            return [self._release_row(session, row) for row in found]
+            return [_release_row(session, row, decided.get(row.ref, ())) for row in found]
 
     def release(self, ref: str) -> ReleaseRow:
         """The release of that reference.
@@ -221,13 +222,16 @@ class Releases(Rollouts):
             NotFound: no such release.
         """
         with self._read() as session:
-            return self._release_row(session, self._one(session, tables.Release, ref, "release"))
+            row = self._one(session, tables.Release, ref, "release")
+            return self._release_row(session, row)
 
     def _release_row(self, session: Session, row: tables.Release) -> ReleaseRow:
-        found = session.scalars(select(tables.Approval).filter_by(release=row.ref).order_by(tables.Approval.id))
-        approvals = tuple(approval_of(a) for a in found)
-        status = status_of(session, row.ref)
-        return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, approvals)
+        return _release_row(session, row, decisions(session, tables.Approval.release == row.ref).get(row.ref, ()))
+
+
+def _release_row(session: Session, row: tables.Release, decided: Sequence[ApprovalRow]) -> ReleaseRow:
+    status = status_by(session, row.ref, decided[-1] if decided else None)
+    return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, tuple(decided))
 
 
 def _passes(check: Callable[[], object]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from tensaku.errors import UsageError
@@ -15,7 +15,7 @@ from tensaku.ledger.lines import Lines
 from tensaku.ledger.rows import ApprovalRow, Conditions, RolloutRow, Status
 from tensaku.ledger.transactions import columns, storable
 
-__all__ = ["MAY_DEPLOY", "NotCovered", "Rollouts", "approval_of", "check_limits", "status_of"]
+__all__ = ["MAY_DEPLOY", "NotCovered", "Rollouts", "approval_of", "check_limits", "decisions", "status_by", "status_of"]
 
 MAY_DEPLOY = ("engineer", "developer", "approver", "admin", "administrator")
 """Who may put an approved release to work, or go back."""
@@ -45,6 +45,14 @@ def approval_of(row: tables.Approval) -> ApprovalRow:
     return ApprovalRow(row.release, row.by, row.decision, row.note, row.at, conditions)  # type: ignore[arg-type]
 
 
+def decisions(session: Session, *which: ColumnElement[bool]) -> dict[str, list[ApprovalRow]]:
+    """By release, the decisions that meet all of `which`, the oldest first."""
+    found: dict[str, list[ApprovalRow]] = {}
+    for row in session.scalars(select(tables.Approval).where(*which).order_by(tables.Approval.id)):
+        found.setdefault(row.release, []).append(approval_of(row))
+    return found
+
+
 def decision_on(session: Session, ref: str) -> ApprovalRow | None:
     """The newest decision on a release."""
     newest_ = select(tables.Approval).filter_by(release=ref).order_by(tables.Approval.id.desc()).limit(1)
@@ -54,7 +62,11 @@ def decision_on(session: Session, ref: str) -> ApprovalRow | None:
 
 def status_of(session: Session, ref: str) -> Status:
     """Where a release stands: its newest decision, unless that has run out or a part of it was retired."""
-    found = decision_on(session, ref)
+    return status_by(session, ref, decision_on(session, ref))
+
+
+def status_by(session: Session, ref: str, found: ApprovalRow | None) -> Status:
+    """Where a release stands whose newest decision is known."""
     if found is None:
         return "candidate"
     if found.decision != "approved":
@@ -165,8 +177,7 @@ class Rollouts(Lines):
             self._deployer(session, by)
             now = _standing(session)
             target = session.get(tables.Rollout, now.before) if now is not None and now.before is not None else None
-            while target is not None and status_of(session, target.champion) != "approved":
-                target = session.get(tables.Rollout, target.before) if target.before is not None else None
+            target = _back_to_approved(session, target)
             if target is None:
                 fix = "See: tensaku rollouts"
                 raise UsageError("there is no earlier release to go back to", where=self.where, fix=fix)
@@ -272,7 +283,22 @@ def _first_approved(session: Session) -> RolloutRow | None:
 
 def _standing(session: Session) -> tables.Rollout | None:
     """The newest rollout whose champion is still approved, going back by what each came after."""
-    row = session.scalars(select(tables.Rollout).order_by(tables.Rollout.id.desc()).limit(1)).one_or_none()
-    while row is not None and status_of(session, row.champion) != "approved":
-        row = session.get(tables.Rollout, row.before) if row.before is not None else None
-    return row
+    newest = select(tables.Rollout).order_by(tables.Rollout.id.desc()).limit(1)
+    return _back_to_approved(session, session.scalars(newest).one_or_none())
+
+
+def _back_to_approved(session: Session, row: tables.Rollout | None) -> tables.Rollout | None:
+    """This rollout if its champion is approved, else the nearest one before it of which that is so."""
+    if row is None or status_of(session, row.champion) == "approved":
+        return row
+    table, decided = tables.Rollout, tables.Approval
+    earlier = {one.id: one for one in session.scalars(select(table).where(table.id < row.id))}
+    newest = select(func.max(decided.id)).group_by(decided.release)
+    stands = select(decided.release).where(decided.id.in_(newest), decided.decision == "approved")
+    approved = set(session.scalars(stands))
+    before: tables.Rollout | None = row
+    while before is not None:
+        before = earlier.get(before.before) if before.before is not None else None
+        if before is not None and before.champion in approved and status_of(session, before.champion) == "approved":
+            break
+    return before
