@@ -45,7 +45,10 @@ class Form:
 
 
 def language_of(request: Request) -> Language:
-    """The language that the address says."""
+    """The language that the address says; at a sign-in through the provider, what began it or its state says."""
+    if request.url.path.startswith("/oidc/"):
+        asked = request.query_params
+        return "en" if asked.get("language") == "en" or asked.get("state", "").startswith("en.") else "ja"
     return "en" if request.url.path == "/en" or request.url.path.startswith("/en/") else "ja"
 
 

@@ -127,9 +127,9 @@ class _Pages:
 
     async def begin_oidc(self, request: Request) -> Response:
         assert self.provider is not None
-        english = request.query_params.get("language") == "en"
-        going = local_path(request.query_params.get("next", ""), "/en" if english else "/ja")
-        address, state = await self.provider.begin(self._callback(request), going)
+        language = language_of(request)
+        going = local_path(request.query_params.get("next", ""), f"/{language}")
+        address, state = await self.provider.begin(self._callback(request), going, language)
         response = redirect(address)
         response.set_cookie(self.access.form_cookie, state, max_age=600, **self.access.cookie_options())
         return response
