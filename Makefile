@@ -19,12 +19,14 @@ MINUTES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan bench-curate bench-retrieve bench-desk pictures setup clean
+.PHONY: help run test test-all check format bench bench-tune bench-serve bench-soak bench-plan bench-curate bench-retrieve bench-desk pictures test-snowflake test-oidc setup clean
 
 help:
 	@echo "make run        set up, then bring the sample desk to a page at http://127.0.0.1:8080  (ARGS=--no-serve stops before)"
 	@echo "make test       set up, then the ordinary tests"
 	@echo "make test-all   the slow tests too"
+	@echo "make test-snowflake the copy in a warehouse, through Snowflake's own driver"
+	@echo "make test-oidc  signing in through a certified provider (needs node and npm)"
 	@echo "make check      format, lint, types, layers, generated documents"
 	@echo "make format     put the code into the one form"
 	@echo "make bench-tune training beside TRL and Hugging Face (QUICK=1: ten minutes)"
@@ -81,6 +83,28 @@ test: $(STAMP) $(BROWSER) $(FONT) $(COMPILER) $(DATABASE)
 
 test-all: $(STAMP) $(BROWSER) $(FONT) $(COMPILER) $(DATABASE)
 	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
+
+# Snowflake's driver wants other versions than ours, and fakesnow an older driver: an environment each.
+.venv-snowflake/.set-up .venv-fakesnow/.set-up: .venv-%/.set-up: tests/ledger/%-requirements.txt | $(STAMP)
+	@$(BIN)/python -m venv --clear .venv-$*
+	@echo "Installing the packages of $< (once)"
+	@.venv-$*/bin/python -m pip install -q -r $<
+	@touch $@
+
+test-snowflake: $(STAMP) .venv-snowflake/.set-up .venv-fakesnow/.set-up
+	@TENSAKU_SNOWFLAKE_PYTHON=$(CURDIR)/.venv-snowflake/bin/python TENSAKU_FAKESNOW_PYTHON=$(CURDIR)/.venv-fakesnow/bin/python \
+		$(BIN)/python -m pytest -m snowflake tests/ledger/test_warehouse.py $(PYTEST_ARGS)
+
+# A certified OpenID Connect provider, in JavaScript: a folder of its own, pinned to the last package.
+.oidc-provider/.set-up: tests/desk/oidc/package.json tests/desk/oidc/package-lock.json
+	@command -v npm >/dev/null || { echo "make: test-oidc needs node and npm; on Debian: apt-get install nodejs npm" >&2; exit 2; }
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@echo "Installing the provider (once)"
+	@cd $(@D) && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+test-oidc: $(STAMP) $(BROWSER) .oidc-provider/.set-up
+	@$(BIN)/python -m pytest -m oidc tests/desk/test_oidc_certified.py $(PYTEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -141,4 +165,4 @@ pictures: $(STAMP) $(BROWSER)
 	@$(BIN)/python scripts/desk_screenshots.py docs/pictures $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) .venv-curate .venv-retrieve build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) $(PEERS) .venv-curate .venv-retrieve .venv-snowflake .venv-fakesnow .oidc-provider build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis src/*.egg-info

@@ -303,7 +303,7 @@ def full(folder: Path, port: int) -> None:
     other = Job("添削してください。", "challenger", names, provenance=about, style=rules[0], required=rules[1])
     turns = itertools.count(1)
 
-    def choose() -> tuple[Engine, Job]:
+    def choose(person: str) -> tuple[Engine, Job]:
         return engine, other if next(turns) % 12 == 0 else job
 
     app = build_app(engine=engine, models=[Served("comment", RELEASE, None)])

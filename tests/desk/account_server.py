@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from tensaku.desk import AccessRules, mount
+from tensaku.desk.access import OidcRules
 from tensaku.ledger import Ledger, NewDraft
 from tensaku.revise import Job
 from tensaku.serve import build_app, run
@@ -33,7 +35,8 @@ def main() -> None:
         fill(ledger)
     engine = ScriptedEngine(lambda asked: asked[-1].content.split("当月")[-1].replace("した", "しました"), delay=0.01)
     app = build_app(engine=engine)
-    mount(app, ledger=ledger, engine=engine, job=Job("直してください。"), access=AccessRules(open=False))
+    oidc = OidcRules(os.environ.get("OIDC_ISSUER", ""), "RS256", os.environ.get("TENSAKU_OIDC_SECRET", ""))
+    mount(app, ledger=ledger, engine=engine, job=Job("直してください。"), access=AccessRules(open=False, oidc=oidc))
     run(app, port=port, ready=lambda url: print(url, flush=True))
 
 

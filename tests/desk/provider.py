@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode
+from urllib.parse import parse_qs, unquote_plus, urlencode
 
 import uvicorn
 from joserfc import jwt
@@ -81,7 +81,8 @@ class TestProvider:
         )
 
     async def _jwks(self, request: Request) -> Response:
-        return JSONResponse({"keys": [self._key.as_dict(private=False)]})
+        unknown = {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA", "kid": "later"}
+        return JSONResponse({"keys": [unknown, self._key.as_dict(private=False)]})
 
     async def _authorize(self, request: Request) -> Response:
         asked = dict(request.query_params)
@@ -101,7 +102,7 @@ class TestProvider:
         form = {k: v[0] for k, v in parse_qs((await request.body()).decode()).items()}
         kind, _, held = request.headers.get("authorization", "").partition(" ")
         client = base64.b64decode(held).decode() if kind == "Basic" else ""
-        if unquote(client) != f"{self.client_id}:{self.secret}":
+        if unquote_plus(client) != f"{self.client_id}:{self.secret}":
             return JSONResponse({"error": "invalid_client"}, status_code=401)
         asked = self._codes.pop(form.get("code", ""), None)
         verifier = hashlib.sha256(form.get("code_verifier", "").encode()).digest()

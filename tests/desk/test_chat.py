@@ -94,9 +94,9 @@ def test_rights_taken_away_close_the_viewer_at_once(place: Path) -> None:
         ("ask", {"text": "  "}, "質問を入力してください"),
         ("ask", {"text": "あ" * 1001}, "1000字まで"),
         ("ask", {}, "質問を入力してください"),
-        ("open", {"id": 9, "cite": 1}, "no such answer"),
-        ("open", {"id": "x"}, "no such answer"),
-        ("judge", {"id": 1, "verdict": "up"}, "no such answer"),
+        ("open", {"id": 9, "cite": 1}, "その回答はありません"),
+        ("open", {"id": "x"}, "その回答はありません"),
+        ("judge", {"id": 1, "verdict": "up"}, "その回答はありません"),
     ],
 )
 def test_wrong_input_is_told(place: Path, name: str, values: dict[str, Any], told: str) -> None:

@@ -124,6 +124,8 @@ def test_what_is_not_there_is_said(ledger: Ledger) -> None:
 
 def test_charts_show_limits_alerts_and_what_was_decided(ledger: Ledger) -> None:
     ((code, page), (_, english)) = pages(ledger, "abe", "/watch", "/en/watch")
+    assert 'id="language" href="/en/watch"' in page
+    assert 'id="language" href="/watch"' in english
     assert code == 200
     assert page.count("<svg viewBox") >= 6
     assert 'class="bound"' in page

@@ -445,7 +445,7 @@ def test_of_a_counted_release_nothing_is_shown_before_it_is_recorded(desk: Desk,
         await page.do("ask", draft=draft.id)
         await page.until("asked", 3)
         assert len(page.all("append")) == 1, "the one answer is used up"
-        assert "approved for 1 answers" in page.all("notice")[-1]["detail"]
+        assert "release-1 の承認の期限または回数が終わりました" in page.all("notice")[-1]["detail"]
 
     run(desk, steps)
     assert len(ledger.revisions(draft.id)) == 1
@@ -465,7 +465,16 @@ def test_a_release_that_was_approved_for_another_task_is_not_asked(desk: Desk, d
         assert (await page.until("asked"))["revision"] is None
         await page.do("candidates", draft=draft.id)
         details = [notice["detail"] for notice in page.all("notice")]
-        assert len([told for told in details if "approved for other alone, not for comment" in told]) == 2
+        assert (
+            len(
+                [
+                    told
+                    for told in details
+                    if "「other」だけのために承認されています（「comment」には使えません）" in told
+                ]
+            )
+            == 2
+        )
 
     page = run(desk, steps)
     assert page.all("append") == []

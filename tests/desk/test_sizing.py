@@ -90,7 +90,7 @@ def test_mistakes_are_shown_as_text() -> None:
     assert method == "load"
     assert 'class="fault"' in html
     html, _ = answered({"model": "llama-2-7b", "method": "serve", "hardware": "l4", "prompt": "7"}, "ja")
-    assert "takes 4096" in html
+    assert "の上限（4096）を超えます" in html
     html, _ = answered(
         {"model": "gemma-3-1b", "method": "lora", "hardware": "l4", "batch": "x", "sequence": "-9"}, "en"
     )

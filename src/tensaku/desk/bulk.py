@@ -102,7 +102,7 @@ class BulkWorker:
             own.need("writer")
             draft = own.draft(draft_id)
         except UsageError as refused:
-            self._ledger.bulk_failed(item, str(refused))
+            self._ledger.bulk_failed(item, refused.what)
             return
         if draft.revisions or draft.finals:
             self._ledger.bulk_skipped(item)  # somebody asked at the desk meanwhile
@@ -133,5 +133,5 @@ class BulkWorker:
                     return
                 self._ended.wait(attempt)
             except TensakuError as error:
-                self._ledger.bulk_failed(item, str(error))
+                self._ledger.bulk_failed(item, error.what if isinstance(error, UsageError) else str(error))
                 return

@@ -17,6 +17,7 @@ from tensaku.desk.gate import signed_of
 from tensaku.desk.pulse import Pulse
 from tensaku.desk.views import Views
 from tensaku.desk.words import WORDS, Language
+from tensaku.desk.words_faults import fault_words
 from tensaku.errors import TensakuError, UsageError
 from tensaku.ledger import Ledger, NotAllowed
 from tensaku.retrieve.answer import Answer, Answerer
@@ -110,7 +111,7 @@ class ChatSession:
         except NotAllowed:
             self.send("fault", {"text": WORDS[self.language]["fault_right"]})
         except TensakuError as error:
-            self.send("fault", {"text": say["fault"].format(what=str(error))})
+            self.send("fault", {"text": say["fault"].format(what=fault_words(error, self.language))})
 
     async def _ask(self, values: dict[str, Any]) -> None:
         say, text = _say(self.language), str(values.get("text") or "").strip()

@@ -45,7 +45,10 @@ class Form:
 
 
 def language_of(request: Request) -> Language:
-    """The language that the address says."""
+    """The language that the address says; at a sign-in through the provider, what began it or its state says."""
+    if request.url.path.startswith("/oidc/"):
+        asked = request.query_params
+        return "en" if asked.get("language") == "en" or asked.get("state", "").startswith("en.") else "ja"
     return "en" if request.url.path == "/en" or request.url.path.startswith("/en/") else "ja"
 
 
@@ -107,6 +110,7 @@ def render(template: str, language: Language, *, status: int = 200, **values: An
 def shown(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
     """The handler with every refusal and every mistake of the reader answered as a page."""
     from tensaku.desk.words import WORDS
+    from tensaku.desk.words_faults import fault_words
     from tensaku.errors import NotFound, UsageError
     from tensaku.ledger import NotAllowed
 
@@ -117,11 +121,11 @@ def shown(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         except Refused as refused:
             status, message, detail = refused.status, WORDS[language][refused.word], ""
         except NotAllowed as error:
-            status, message, detail = 403, WORDS[language]["fault_right"], error.what
+            status, message, detail = 403, WORDS[language]["fault_right"], fault_words(error, language)
         except NotFound as error:
-            status, message, detail = 404, WORDS[language]["error_not_found"], str(error)
+            status, message, detail = 404, WORDS[language]["error_not_found"], fault_words(error, language)
         except UsageError as error:
-            status, message, detail = 400, WORDS[language]["error_other"], str(error)
+            status, message, detail = 400, WORDS[language]["error_other"], fault_words(error, language)
         else:
             return response
         values: Mapping[str, Any] = {"message": message, "detail": detail, "back": f"/{language}"}

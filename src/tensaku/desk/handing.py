@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from tensaku.desk.handout import FORMS, gather, handout, media_type
 from tensaku.desk.template import TemplateFault
 from tensaku.desk.words import WORDS, Language
+from tensaku.desk.words_faults import fault_words
 from tensaku.errors import NotFound, UsageError
 from tensaku.ledger import Ledger, NotAllowed
 
@@ -50,7 +51,8 @@ def add_handout(app: FastAPI, ledger_of: Callable[[Request], Ledger], template: 
         except NotAllowed:
             return Response(words["fault_right"], 403, media_type="text/plain; charset=utf-8")
         except TemplateFault as error:
-            return Response(f"{words['out_template']}\n\n{error}", 409, media_type="text/plain; charset=utf-8")
+            told = fault_words(error, "en" if language == "en" else "ja")
+            return Response(f"{words['out_template']}\n\n{told}", 409, media_type="text/plain; charset=utf-8")
         except UsageError:
             return Response(words["out_none"], 409, media_type="text/plain; charset=utf-8")
         headers = {

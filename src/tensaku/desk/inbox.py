@@ -19,6 +19,7 @@ from tensaku.desk.inbox_words import INBOX_WORDS
 from tensaku.desk.rights import PersonalLedger
 from tensaku.desk.views import Views
 from tensaku.desk.words import WORDS, Language
+from tensaku.desk.words_faults import fault_words
 from tensaku.documents import Cleaner
 from tensaku.errors import UsageError
 from tensaku.intake import NONE, Arrival, Road, told
@@ -100,7 +101,7 @@ def _answering(
         except NotAllowed:
             return JSONResponse({"error": WORDS[_language(request)]["fault_right"]}, status_code=403)
         except UsageError as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
+            return JSONResponse({"error": fault_words(error, _language(request))}, status_code=400)
 
     return answered
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tensaku.desk import merge
 from tensaku.desk.presence import Present, presence
+from tensaku.desk.words_faults import fault_words
 from tensaku.errors import UsageError
 from tensaku.ledger import FinalRow, WorkMeanwhile, WorkRow
 
@@ -99,7 +100,7 @@ class Keeping:
             session.send("conflict", {**told, "based_on": newest.based_on, "hunks": merge.told(found), "kind": "work"})
             return
         except UsageError as error:
-            session.send("keepFailed", {"draft": draft, "detail": str(error)})
+            session.send("keepFailed", {"draft": draft, "detail": fault_words(error, session.views.language)})
             return
         session.send("kept", {"draft": draft, "version": row.version, "at": session.views.clock(row.at)})
 

@@ -19,6 +19,7 @@ from tensaku.desk.frame import Form, language_of, own_form, redirect, render, sh
 from tensaku.desk.gate import signed_of
 from tensaku.desk.rights import GIVERS, PersonalLedger
 from tensaku.desk.words import WORDS, Language, counted
+from tensaku.desk.words_faults import kept_words
 from tensaku.ledger import BulkRow, DraftRow, Ledger, PersonRow, Standing
 
 __all__ = ["Line", "Month", "Wanted", "add_month", "read_month"]
@@ -179,6 +180,7 @@ class _Page:
             gives=bool(set(roles) & set(GIVERS)),
             writes="writer" in roles,
             told=_told(language, request.query_params.get("told", "")),
+            fault=lambda what: kept_words(what, language),
         )
 
     async def assign(self, request: Request) -> Response:

@@ -5,18 +5,45 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from collections.abc import Mapping
+import warnings
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from tensaku.desk.access import OidcRules
 from tensaku.desk.frame import Refused
+from tensaku.desk.words import Language
 
 __all__ = ["Provider"]
 
 WAIT_SECONDS = 600.0
 """How long a sign-in may take at the provider."""
 _MOST_WAITING = 1000
-_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
+_BASIC = "client_secret_basic"
+_ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
+
+
+def _basic(client: Any, method: str, uri: str, headers: dict[str, str], body: str) -> tuple[str, dict[str, str], str]:
+    """Name and secret in the header, each encoded as RFC 6749, 2.3.1 has it; authlib joins them as they are."""
+    held = ":".join(quote(part, safe="") for part in (client.client_id, client.client_secret))
+    headers["Authorization"] = f"Basic {b64encode(held.encode()).decode()}"
+    return uri, headers, body
+
+
+def _known_keys(told: Mapping[str, Any]) -> Any:
+    """A provider's keys without those of a kind that is not known here, which are to be passed over (RFC 7517, 5)."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import JWKRegistry, KeySet
+
+    held = told.get("keys")
+    keys = []
+    for one in held if isinstance(held, list) else []:
+        try:
+            keys.append(JWKRegistry.import_key(one))
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return KeySet(keys)
 
 
 class Provider:
@@ -29,8 +56,10 @@ class Provider:
         self._rules = rules
         self._waiting: dict[str, dict[str, Any]] = {}
 
-    async def begin(self, callback: str, going: str) -> tuple[str, str]:
+    async def begin(self, callback: str, going: str, language: Language = "ja") -> tuple[str, str]:
         """The address to send the browser to, and the state that its cookie has to bring back.
+
+        The state begins with the language, so that whatever comes of it is said to the reader in that one.
 
         Raises:
             Refused: the provider cannot be reached or describes itself wrongly.
@@ -41,7 +70,8 @@ class Provider:
         if len(self._waiting) >= _MOST_WAITING:
             raise Refused(503, "fault_provider")
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        async with self._client(callback) as client:
+        state = f"{language}.{state}"
+        async with self._client(callback, about) as client:
             address, _ = client.create_authorization_url(
                 about["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
             )
@@ -66,21 +96,27 @@ class Provider:
         token = await self._token(about, waiting, answer["code"])
         claims = await self._claims(about, str(token.get("id_token", "")), waiting["nonce"])
         name = claims.get(self._rules.claim)
+        if name is None and isinstance(about.get("userinfo_endpoint"), str):
+            name = (await self._person(about, token, claims["sub"])).get(self._rules.claim)
         if not isinstance(name, str) or not name:
             raise Refused(403, "fault_unknown_person")
         return name, waiting["going"]
 
-    def _client(self, callback: str) -> Any:
+    def _client(self, callback: str, about: Mapping[str, Any]) -> Any:
         from authlib.integrations.httpx_client import AsyncOAuth2Client
 
         rules = self._rules
+        method: str | Callable[..., Any] = "none"
+        if rules.client_secret:
+            offered = about.get("token_endpoint_auth_methods_supported") or [_BASIC]  # what it is if nothing is said
+            method = "client_secret_post" if _BASIC not in offered and "client_secret_post" in offered else _basic
         return AsyncOAuth2Client(
             rules.client_id,
             rules.client_secret or None,
             scope=rules.scope,
             redirect_uri=callback,
             code_challenge_method="S256",
-            token_endpoint_auth_method="client_secret_basic" if rules.client_secret else "none",
+            token_endpoint_auth_method=method,
             timeout=10,
             verify=rules.authorities or True,
             trust_env=False,
@@ -94,12 +130,13 @@ class Provider:
             raise Refused(502, "fault_provider")
         return about
 
-    async def _get(self, address: str) -> dict[str, Any]:
+    async def _get(self, address: str, bearer: str = "") -> dict[str, Any]:
         import httpx
 
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
         try:
             async with httpx.AsyncClient(timeout=10, verify=self._rules.authorities or True, trust_env=False) as client:
-                answer = await client.get(address)
+                answer = await client.get(address, headers=headers)
                 answer.raise_for_status()
                 found = answer.json()
         except (httpx.HTTPError, OSError, ValueError):
@@ -113,7 +150,7 @@ class Provider:
         from authlib.common.errors import AuthlibBaseError
 
         try:
-            async with self._client(waiting["callback"]) as client:
+            async with self._client(waiting["callback"], about) as client:
                 token: Mapping[str, Any] = await client.fetch_token(
                     about["token_endpoint"], code=code, code_verifier=waiting["verifier"]
                 )
@@ -123,15 +160,23 @@ class Provider:
         except (httpx.HTTPError, OSError, ValueError):
             raise Refused(502, "fault_provider") from None
 
+    async def _person(self, about: Mapping[str, Any], token: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
+        """What the provider says of the person where it is asked; an ID token need not hold it (Core 5.4)."""
+        told = await self._get(about["userinfo_endpoint"], str(token.get("access_token", "")))
+        if told.get("sub") != subject:  # Core 5.3.2: else it speaks of somebody else
+            raise Refused(403, "fault_provider_refused")
+        return told
+
     async def _claims(self, about: Mapping[str, Any], token: str, nonce: str) -> Mapping[str, Any]:
         """The claims of an ID token that is signed by the provider, made for us, for this sign-in, and fresh."""
         from joserfc import jwt
-        from joserfc.errors import JoseError
-        from joserfc.jwk import KeySet
+        from joserfc.errors import JoseError, SecurityWarning
 
-        keys = await self._get(about["jwks_uri"])
+        keys = _known_keys(await self._get(about["jwks_uri"]))
         try:
-            decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS)  # type: ignore[arg-type]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SecurityWarning)  # the name EdDSA is old, not weak
+                decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
             claims = decoded.claims
             registry = jwt.JWTClaimsRegistry(
                 leeway=60,

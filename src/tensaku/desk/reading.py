@@ -16,6 +16,7 @@ from tensaku.desk.frame import Form, own_form, redirect, render, shown
 from tensaku.desk.gate import signed_of
 from tensaku.desk.rights import READERS
 from tensaku.desk.words import Language
+from tensaku.desk.words_faults import fault_words
 from tensaku.errors import UsageError
 from tensaku.ledger import ComparisonRow, Ledger, NotAllowed, VoteRow
 
@@ -98,7 +99,7 @@ def _add(app: FastAPI, access: Access, path: str, language: Language) -> None:
         except NotAllowed:
             raise
         except UsageError as error:
-            return await asyncio.to_thread(page, request, f"{say['refused']}: {error}")
+            return await asyncio.to_thread(page, request, f"{say['refused']}: {fault_words(error, language)}")
         return redirect(path)
 
     app.add_api_route(path, shown(read), methods=["GET"], include_in_schema=False)

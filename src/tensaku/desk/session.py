@@ -21,6 +21,7 @@ from tensaku.desk.intake import Fault, decode, new_draft
 from tensaku.desk.keeping import Keeping
 from tensaku.desk.views import Views, timeline
 from tensaku.desk.words import Language, counted
+from tensaku.desk.words_faults import fault_words
 from tensaku.engines.protocol import Engine
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.ledger import (
@@ -513,13 +514,13 @@ class Session:
         try:
             return engine, job, await asyncio.to_thread(covered, self._desk.ledger, job, self._desk.task)
         except UsageError as error:
-            raise _Withheld("error_not_kept", str(error)) from error
+            raise _Withheld("error_not_kept", fault_words(error, self.views.language)) from error
 
     async def _kept(self, draft: int, revision: Revision, by: str) -> RevisionRow:
         try:
             return await asyncio.to_thread(self._desk.ledger.add_revision, draft, revision, by)
         except UsageError as error:
-            raise _Withheld("error_not_kept", str(error)) from error
+            raise _Withheld("error_not_kept", fault_words(error, self.views.language)) from error
 
     async def _save(self, draft: DraftRow, text: str, values: Mapping[str, Any]) -> None:
         opened = self.opened
@@ -557,7 +558,7 @@ class Session:
         self.send("notice", {"message": self.t[word].format(**values), "kind": kind, "detail": detail})
 
     def _fail(self, word: str, error: Exception) -> None:
-        self.notice(word, kind="bad", detail=str(error))
+        self.notice(word, kind="bad", detail=fault_words(error, self.views.language))
 
 
 class _Withheld(Exception):

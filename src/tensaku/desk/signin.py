@@ -14,6 +14,7 @@ from tensaku.desk.frame import Refused, language_of, local_path, own_form, poste
 from tensaku.desk.gate import signed_of
 from tensaku.desk.oidc import Provider
 from tensaku.desk.words import Language
+from tensaku.desk.words_faults import fault_words
 from tensaku.errors import UsageError
 from tensaku.ledger import PersonRow
 
@@ -122,14 +123,14 @@ class _Pages:
         try:
             await asyncio.to_thread(lambda: self.access.ledger.set_password(name, new, by=name))
         except UsageError as error:
-            return self._account(request, fault="fault_weak", detail=error.what)
+            return self._account(request, fault="fault_weak", detail=fault_words(error, language_of(request)))
         return await self._enter(right, "password", f"/{language_of(request)}")
 
     async def begin_oidc(self, request: Request) -> Response:
         assert self.provider is not None
-        english = request.query_params.get("language") == "en"
-        going = local_path(request.query_params.get("next", ""), "/en" if english else "/ja")
-        address, state = await self.provider.begin(self._callback(request), going)
+        language = language_of(request)
+        going = local_path(request.query_params.get("next", ""), f"/{language}")
+        address, state = await self.provider.begin(self._callback(request), going, language)
         response = redirect(address)
         response.set_cookie(self.access.form_cookie, state, max_age=600, **self.access.cookie_options())
         return response

@@ -15,6 +15,7 @@ from tensaku.desk.access import Signed
 from tensaku.desk.gate import signed_of
 from tensaku.desk.views import Views
 from tensaku.desk.words import Language
+from tensaku.desk.words_faults import fault_words
 from tensaku.errors import TensakuError
 from tensaku.plan import Answer, Ask, Load, Training, plan
 from tensaku.plan.hardware import gpus
@@ -135,7 +136,8 @@ def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
         found = plan(built_in(str(values.get("model", ""))), method, ask, str(values.get("hardware", "")))
     except TensakuError as error:
         told = getattr(error, "what", str(error))
-        told = in_japanese(told) if language == "ja" and isinstance(told, Said) else str(error)
+        spoken = language == "ja" and isinstance(told, Said)
+        told = in_japanese(told) if spoken else fault_words(error, language)
         return str(Markup('<p class="fault" role="alert">{}</p>').format(told)), method
     return str(_shown(found, language)), method
 

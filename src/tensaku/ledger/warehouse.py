@@ -93,17 +93,19 @@ def warehouse(url: URL) -> Engine:
         MissingExtra: its dialect is not installed.
         UsageError: it is no address.
     """
+    options: dict[str, Any] = {}
+    if url.get_backend_name() == "snowflake":  # its driver tells its maker how it is used, unless told not to
+        options["connect_args"] = {"session_parameters": {"CLIENT_TELEMETRY_ENABLED": False}}
     try:
-        return create_engine(url)
+        return create_engine(url, **options)
     except (NoSuchModuleError, ModuleNotFoundError) as missing:
         if url.get_backend_name() == "snowflake":
             raise MissingExtra("snowflake-sqlalchemy", "snowflake") from missing
         shown = url.render_as_string(hide_password=True)
         raise UsageError(f"no driver for this database ({missing})", where=shown, fix="Install it") from missing
     except ArgumentError as wrong:
-        raise UsageError(
-            "this is no database address", where="ledger.warehouse", fix="snowflake://USER@ACCOUNT/DB/SCHEMA"
-        ) from wrong
+        what = f"this is no database address ({wrong})"
+        raise UsageError(what, where="ledger.warehouse", fix="snowflake://USER@ACCOUNT/DB/SCHEMA") from wrong
 
 
 def finals_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
