@@ -5,8 +5,8 @@
 All of them are given the same texts in memory, shingles of five characters, 128 values in 16 bands of 8, a likeness of
 0.7; what is timed is the way from texts to clusters, in seconds of processor time.
 
-With a folder (for `ours` and `steps`) the texts are read from a file there, which is written first by a process of its
-own; reading is no part of the seconds, nor the texts of the memory. `steps` takes them as pairs through the steps
+With a folder (for `ours` and `steps`) the texts are read from a file there, which the tool `make` has written;
+reading is no part of the seconds, nor the texts of the memory. `steps` takes them as pairs through the steps
 `duplicates` and `near-duplicates`, and all of that is timed, reading and writing included. What is kept in files
 meanwhile lies in the folder too: some 3 GB for a million texts.
 """
@@ -26,7 +26,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.curate.near_set import f1, near_set
+from benchmarks.curate.near_set import f1, near_set, write_set
 
 N, BANDS, ROWS, LEAST = 5, 16, 8, 0.7
 PERMUTATIONS = BANDS * ROWS
@@ -230,6 +230,10 @@ def _peak_gb() -> float:
 def main() -> None:
     """Run the tool named first on as many texts as named second."""
     tool, count = sys.argv[1], int(sys.argv[2])
+    if tool == "make":
+        write_set(Path(sys.argv[3]), count)
+        print(json.dumps({"tool": tool, "texts": count, "seconds": time.process_time()}))
+        return
     if len(sys.argv) > 3:
         import numpy as np
 
