@@ -5,7 +5,7 @@
 Every trial is a process of its own on one thread; of three runs of each tool the quickest counts. The growth exponent
 is the slope of log time over log texts. From a million texts on, texts, shingles and bands lie in files; ten millions
 need some 30 GB in FOLDER, where the texts then stay, by default in a folder that goes again; the memory is that of the
-process that reads them. `--only beside` and `--only growth` renew that half of the result, the other stays as it stands.
+process that reads them. `--only beside` and `--only growth` renew that half of the result, the other stays.
 """
 
 from __future__ import annotations

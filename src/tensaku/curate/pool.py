@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 # Each of these registers its steps.
@@ -24,10 +26,11 @@ from tensaku.curate.rows import JsonlWriter
 from tensaku.curate.shards import Shards, cut
 from tensaku.curate.sheet import write_sheet
 from tensaku.curate.walk import Stretch, stretches
+from tensaku.errors import UsageError
 from tensaku.plugins import steps
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
-__all__ = ["Curate", "curate"]
+__all__ = ["Curate", "curate", "step_files"]
 
 
 class Curate(Section):
@@ -49,8 +52,38 @@ class Curate(Section):
 SHEET = "datasheet.html"
 
 
+def step_files(cfg: Curate, folder: Path) -> dict[str, SourceFile]:
+    """The files that the steps name, seen from `folder`, by the number of the step and its setting.
+
+    Raises:
+        NotFound, UsageError: a step or one of its settings is wrong, or such a file is not there.
+    """
+    found = {}
+    for number, use in enumerate(cfg.steps, 1):
+        for setting, name in steps.files(use).items():
+            path = folder / Path(name).expanduser()
+            if not path.is_file():
+                fix = f"Correct {setting} in step {use['step']!r}"
+                raise UsageError("there is no such file", where=path, fix=fix)
+            found[f"step_{number}_{setting}"] = SourceFile(path)
+    return found
+
+
+def _files_of(number: int, use: Mapping[str, Any], files: Mapping[str, SourceFile]) -> dict[str, str]:
+    """The settings of one step that name files of `files`, with the paths where they are."""
+    named = {setting: files.get(f"step_{number}_{setting}") for setting in use}
+    return {setting: str(file.path) for setting, file in named.items() if file is not None}
+
+
 @stage(version=3)
-def curate(bench: Bench, cfg: Curate, *, source: Artifact, taken_back: SourceFile | None = None) -> None:
+def curate(
+    bench: Bench,
+    cfg: Curate,
+    *,
+    source: Artifact,
+    taken_back: SourceFile | None = None,
+    files: Mapping[str, SourceFile] | None = None,
+) -> None:
     """Take the pairs of `source` through every step.
 
     Leaves `pairs.jsonl`, `drops.jsonl` with the reason of each, and `datasheet.html` for people. A run that was killed
@@ -58,11 +91,13 @@ def curate(bench: Bench, cfg: Curate, *, source: Artifact, taken_back: SourceFil
 
     Args:
         taken_back: the drops that people took back, as `curate.taken_back_file` writes them: such pairs stay.
+        files: the files that the steps name, as `step_files` finds them; without it the steps look for them themselves.
 
     Raises:
         NotFound, UsageError: a step or one of its settings is unknown; nothing has been done yet.
     """
-    chosen = [steps.build(use) for use in cfg.steps]
+    placed = [_files_of(number, use, files or {}) for number, use in enumerate(cfg.steps, 1)]
+    chosen = [steps.build({**use, **paths}) for use, paths in zip(cfg.steps, placed, strict=True)]
     back = frozenset(identities(taken_back))
     rows = Shards(cut(source.path / PAIRS), bench.aside)
     report: list[dict[str, Any]] = []
@@ -80,6 +115,8 @@ def curate(bench: Bench, cfg: Curate, *, source: Artifact, taken_back: SourceFil
                 shutil.copyfileobj(part, drops)
     with JsonlWriter(bench.path / PAIRS) as kept:
         datasheet = _datasheet(rows, kept)
+    for entry, use, paths in zip(report, cfg.steps, placed, strict=True):  # the report says what the task file says
+        entry["args"] |= {setting: use[setting] for setting in paths}
     reasons: Counter[str] = Counter()
     for entry in report:
         reasons.update(entry["dropped"])
