@@ -101,7 +101,7 @@ def steps_in_files(folder: Path, count: int) -> tuple[dict[str, float], Sequence
             start = time.process_time()
             fresh = write_shards(left, stay())
             told[f"{name}, seconds"] = time.process_time() - start
-            told[f"{name}, peak_gb"] = _peak_gb()
+            told[f"{name}, peak_gb"] = peak_gb()
             rows = Shards(fresh, Path(room))
     for place in range(count):  # a duplicate's partner may itself have left for another one
         while found[found[place]] != found[place]:
@@ -218,7 +218,7 @@ TOOLS: dict[str, Callable[[list[str]], Sequence[int]]] = {
 IN_FILES = {"ours": ours_in_files, "steps": steps_in_files}
 
 
-def _peak_gb() -> float:
+def peak_gb() -> float:
     """The most that this process held at any time, in 10^9 bytes; what a parent held before it does not count."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -246,7 +246,7 @@ def main() -> None:
         start = time.process_time()
         found = TOOLS[tool](data.texts)
         told = {"seconds": time.process_time() - start}
-    told["peak_gb"] = _peak_gb()
+    told["peak_gb"] = peak_gb()
     precision, recall, both = f1(labels, found)
     print(json.dumps({"tool": tool, "texts": count, **told, "precision": precision, "recall": recall, "f1": both}))
 

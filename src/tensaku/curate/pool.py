@@ -6,7 +6,9 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import pydantic
 
 # Each of these registers its steps.
 import tensaku.curate.alike
@@ -25,6 +27,7 @@ from tensaku.curate.ingest import DROPS, PAIRS
 from tensaku.curate.rows import JsonlWriter
 from tensaku.curate.shards import Shards, cut
 from tensaku.curate.sheet import write_sheet
+from tensaku.curate.spread import Cluster
 from tensaku.curate.walk import Stretch, stretches
 from tensaku.errors import UsageError
 from tensaku.plugins import steps
@@ -47,6 +50,10 @@ class Curate(Section):
         {"step": "ids"},
     )
     """The steps in their order, each with its settings, as in { step = "twins", keep = "none" }."""
+
+    cluster: Literal["", "ray"] = pydantic.Field("", exclude=True)
+    """Where the steps that look at each pair by itself are done: on this machine, or in the Ray cluster that
+    RAY_ADDRESS names (none named: a Ray of this machine). The pool is the same one, wherever it was made."""
 
 
 SHEET = "datasheet.html"
@@ -102,13 +109,14 @@ def curate(
     rows = Shards(cut(source.path / PAIRS), bench.aside)
     report: list[dict[str, Any]] = []
     walked: list[Stretch] = []
-    for number, parts in enumerate(stretches(chosen)):
-        stretch = Stretch(bench, number, parts, back)
-        rows, done = stretch.walk(rows)
-        report += done
-        if walked:
-            walked[-1].forget()
-        walked.append(stretch)
+    with Cluster() as cluster:
+        for number, parts in enumerate(stretches(chosen)):
+            stretch = Stretch(bench, number, parts, back, cluster if cfg.cluster else None)
+            rows, done = stretch.walk(rows)
+            report += done
+            if walked:
+                walked[-1].forget()
+            walked.append(stretch)
     with (bench.path / DROPS).open("wb") as drops:
         for path in (path for stretch in walked for path in stretch.drops):
             with path.open("rb") as part:
