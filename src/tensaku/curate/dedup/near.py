@@ -27,7 +27,7 @@ __all__ = ["Link", "Links", "Plan", "bands_of", "components", "likeness_of", "ne
 BLOCK = 512  # texts hashed at once: their arrays fit into a core's cache
 _EMPTY = np.uint32(0xFFFFFFFF)
 _TABLE = 4  # blocks whose signatures are filled up together: fewer, longer steps
-_GATHERED = 1 << 18  # meetings gathered before they are merged
+_GATHERED = 1 << 22  # pairs that share a band are judged once there are so many, or one for each text
 _DOUBT = 0.1  # 2.5 standard errors of 128 values: further from the threshold an estimate decides
 _FOUND = 0.99
 _BORROWS = 24  # tries after which a bin that found no full one stays empty
@@ -162,7 +162,7 @@ def near_links(
 
     Args:
         folder: an empty folder that holds them instead of the memory; its files are the caller's to throw away. Held
-            are then some 50 bytes a text and 40 a pair that shares a band.
+            are then at most some 200 bytes a text, and 40 a link.
 
     Raises:
         OSError: the disk is full.
@@ -174,44 +174,53 @@ def near_links(
             hashed = [shingles(some, plan.n, plan.unit) for some in part]
             table = _densified(np.concatenate([_minima(some, plan.bands * plan.rows) for some in hashed]))
             shelf.add(hashed, bands_of(table, plan.bands), table)
-        one, two = _candidates(shelf)
-        # One byte of each value is kept; one in 256 is equal by chance.
-        guess = (shelf.equal_values(one, two) / (plan.bands * plan.rows) - 1 / 256) / (1 - 1 / 256)
-        found = Links(one, two, guess).those(guess >= plan.threshold - _DOUBT)
+        found = _hopeful(shelf, plan)
         doubtful = found.likeness < plan.threshold + _DOUBT
         found.likeness[doubtful] = shelf.shingles.jaccard(found.first[doubtful], found.second[doubtful])
     return found.those(found.likeness >= plan.threshold)
 
 
-def _candidates(shelf: Shelf) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs that share a band: in each bucket every text with the first and with the one before it."""
-    places = np.flatnonzero(shelf.shingles.counts())
+def _hopeful(shelf: Shelf, plan: Plan) -> Links:
+    """Pairs that share a band and whose signatures do not rule the likeness out, each with its estimate.
+
+    What shares a band grows faster than the texts do, what is alike does not: pairs are judged as they are gathered, a
+    few for each text at a time, and those that are not alike are forgotten, at the price of meeting some again.
+    """
     count = len(shelf.shingles.counts())
-    low = np.uint64((1 << max(len(places), 1).bit_length()) - 1)
-    unique, fresh = np.empty(0, np.int64), list[NDArray[np.int64]]()
+    pairs, guesses = [np.empty(0, np.int64)], [np.empty(0)]
+    fresh: list[NDArray[np.int64]] = []
     for band in range(shelf.bands):
-        # Hash and place in one number sort faster than places by hashes; lower bits are spared, meetings are checked.
-        packed = shelf.band(band)[places]
-        packed &= ~low
-        packed |= np.arange(len(places), dtype=np.uint64)
-        packed.sort()
-        same = np.flatnonzero((packed[1:] ^ packed[:-1]) <= low) + 1
-        if not len(same):
-            continue
-        # The first of a bucket is the last that shares its hash with none before it.
-        heads = np.maximum.accumulate(np.where(np.diff(same, prepend=-1) != 1, same - 1, 0))
-        first, before, at = (places[(packed[some] & low).astype(np.int64)] for some in (heads, same - 1, same))
-        fresh += [first * count + at, (before * count + at)[before != first]]
-        if sum(map(len, fresh)) > max(len(unique), _GATHERED):
-            unique, fresh = _merged(unique, fresh), []
-    one, two = np.divmod(_merged(unique, fresh), max(count, 1))
-    return one, two
+        fresh += _sharing(shelf, band)
+        if band == shelf.bands - 1 or sum(map(len, fresh)) > max(count, _GATHERED):
+            every = np.concatenate(fresh)
+            fresh = []
+            every.sort()
+            every = every[np.diff(every, prepend=-1) != 0]
+            # One byte of each value is kept; one in 256 is equal by chance.
+            equal = shelf.equal_values(*np.divmod(every, max(count, 1)))
+            guess = (equal / (plan.bands * plan.rows) - 1 / 256) / (1 - 1 / 256)
+            good = guess >= plan.threshold - _DOUBT
+            pairs.append(every[good])
+            guesses.append(guess[good])
+    found, at = np.unique(np.concatenate(pairs), return_index=True)
+    return Links(*np.divmod(found, max(count, 1)), np.concatenate(guesses)[at])
 
 
-def _merged(known: NDArray[np.int64], fresh: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    every = np.concatenate((known, *fresh))
-    every.sort()
-    return every[np.concatenate(([True], every[1:] != every[:-1]))] if len(every) else every
+def _sharing(shelf: Shelf, band: int) -> list[NDArray[np.int64]]:
+    """In each bucket of a band every text with the first and with the one before it: `first * texts + second`."""
+    counts = shelf.shingles.counts()
+    places = np.flatnonzero(counts)
+    low = np.uint64((1 << max(len(places), 1).bit_length()) - 1)
+    # Hash and place in one number sort faster than places by hashes; lower bits are spared, meetings are checked.
+    packed = shelf.band(band)[places]
+    packed &= ~low
+    packed |= np.arange(len(places), dtype=np.uint64)
+    packed.sort()
+    same = np.flatnonzero((packed[1:] ^ packed[:-1]) <= low) + 1
+    # The first of a bucket is the last that shares its hash with none before it.
+    heads = np.maximum.accumulate(np.where(np.diff(same, prepend=-1) != 1, same - 1, 0))
+    first, before, at = (places[(packed[some] & low).astype(np.int64)] for some in (heads, same - 1, same))
+    return [first * len(counts) + at, (before * len(counts) + at)[before != first]]
 
 
 def components(count: int, links: Sequence[Link] | Iterable[tuple[int, int]]) -> NDArray[np.int64]:

@@ -153,9 +153,9 @@ class Shelf:
         """Every text's hash of a band."""
         return self._column(number)
 
-    def equal_values(self, one: NDArray[np.int64], two: NDArray[np.int64], at_once: int = 1 << 15) -> NDArray[np.int64]:
+    def equal_values(self, one: NDArray[np.int64], two: NDArray[np.int64], at_once: int = 1 << 15) -> NDArray[np.int16]:
         """How many values of the signatures of `one[i]` and `two[i]` agree in their lowest byte, word by word."""
-        equal = np.full(len(one), -self._spare, np.int64)
+        equal = np.full(len(one), -self._spare, np.int16)
         for word in range(self.words):
             column = self._column(self.bands + word)
             for begin in range(0, len(one), at_once):
