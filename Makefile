@@ -33,7 +33,7 @@ help:
 	@echo "make bench-serve serving beside llama.cpp, Hugging Face, vLLM (DESK=DIR, QUICK=1: ten minutes)"
 	@echo "make bench-soak a server under load for ten minutes (DESK=DIR, MINUTES=10)"
 	@echo "make bench-plan how wrong the plan is, and what other planners say"
-	@echo "make bench-curate near-duplicates beside rensa, datasketch, datatrove (QUICK=1: ten minutes)"
+	@echo "make bench-curate near-duplicates beside rensa, datasketch, datatrove (QUICK=1: ten minutes; else 30 GB)"
 	@echo "make bench-retrieve search on JSQuAD and at size (DATA=FILE, QUICK=1: ten minutes)"
 	@echo "make bench-desk fifty people typing at the desk, first paint, the difference in a browser"
 	@echo "make pictures   every page of the desk into docs/pictures"
@@ -147,7 +147,7 @@ bench-plan: $(STAMP)
 	@touch $@
 
 bench-curate: $(STAMP) .venv-curate/.set-up
-	@$(BIN)/python -m benchmarks.curate.run --peers .venv-curate/bin/python $(if $(QUICK),--quick)
+	@$(BIN)/python -m benchmarks.curate.run --peers .venv-curate/bin/python $(if $(QUICK),--quick) $(CURATE_ARGS)
 
 # Haystack, beside which search is measured, has packages of its own.
 .venv-retrieve/.set-up: benchmarks/retrieve/requirements.txt | $(STAMP)

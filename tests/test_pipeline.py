@@ -100,6 +100,21 @@ def test_a_changed_file_too(desk: Path, name: str, again: set[str]) -> None:
     assert {stage for stage in after if after[stage] != before[stage]} == again
 
 
+def test_a_changed_file_that_a_step_names_too(tmp_path: Path) -> None:
+    folder = tiny_desk(tmp_path / "desk")
+    asked = folder / "asked.jsonl"
+    asked.write_text(
+        '{"text": "この文は、どの原稿にも公表文にもない長い試験の文であり、三十字を超えている。"}\n', encoding="utf-8"
+    )
+    change = 'curate.steps=[{ step = "decontaminate", exam = "asked.jsonl" }]'
+    before = walk(folder, change, until="lessons")
+    assert walk(folder, change, until="lessons") == before
+    with asked.open("a", encoding="utf-8") as file:
+        file.write("\n")
+    after = walk(folder, change, until="lessons")
+    assert {stage for stage in after if after[stage] != before[stage]} == {"curate", "exam", "lessons"}
+
+
 def test_it_stops_where_it_is_told(tmp_path: Path) -> None:
     folder = tiny_desk(tmp_path / "desk")
     assert list(walk(folder, until="exam")) == ["ingest", "curate", "exam"]
@@ -126,6 +141,10 @@ def test_a_gate_that_says_no(desk: Path) -> None:
         ('evaluate.engine={ engine = "nativ" }', r"no engine 'nativ'.*Did you mean native"),
         ('evaluate.engine={ engine = "native", precision = "int4" }', "precision must be one of"),
         ('curate.steps=[{ step = "reapir" }]', r"no step 'reapir'.*Did you mean repair"),
+        (
+            'curate.steps=[{ step = "empty" }, { step = "decontaminate", exam = "gone.jsonl" }]',
+            r"gone\.jsonl: there is no such file.*Correct exam in step 'decontaminate'",
+        ),
         ('gate.need=[{ gate = "beats-drafts" }]', r"no gate 'beats-drafts'.*Did you mean beats-draft"),
         ('gate.need=[{ gate = "facts-kept", least = 1.0 }]', "unknown setting 'least'"),
         ('sources.use=[{ path = "data/gone.jsonl" }]', "there is no such file"),

@@ -11,7 +11,7 @@ import pytest
 
 from tensaku import plugins
 from tensaku.errors import NotFound, UsageError
-from tensaku.plugins import Door, Part
+from tensaku.plugins import Door, NamedFile, Part
 
 
 @pytest.fixture
@@ -131,3 +131,17 @@ def test_a_broken_package_is_named(door: Door[Callable[..., Any]]) -> None:
         door.get("lost")
     with pytest.raises(UsageError, match="two packages offer the gate 'contested'"):
         door.get("contested")
+
+
+def test_a_setting_that_names_a_file_is_known_as_one(door: Door[Callable[..., Any]]) -> None:
+    @door.register("reads")
+    def reads(text: str, /, *, exam: NamedFile, more: NamedFile = "", note: str = "") -> None:
+        """Reads files."""
+
+    assert door.files({"gate": "reads", "exam": "a.jsonl", "note": "b.jsonl"}) == {"exam": "a.jsonl"}
+    assert door.files({"gate": "reads", "exam": "a", "more": "b"}) == {"exam": "a", "more": "b"}
+    assert door.files({"gate": "beats-draft", "by": 2.0}) == door.files({"gate": "anything", "exam": "a"}) == {}
+    with pytest.raises(UsageError, match="'exam' is missing"):
+        door.files({"gate": "reads"})
+    with pytest.raises(UsageError, match="exam"):
+        door.files({"gate": "reads", "exam": 3})

@@ -1,9 +1,14 @@
 """One run of one tool over the labelled set, in whatever Python has the tool: prints what it took as JSON.
 
-    python -m benchmarks.curate.trial TOOL COUNT
+    python -m benchmarks.curate.trial TOOL COUNT [FOLDER]
 
 All of them are given the same texts in memory, shingles of five characters, 128 values in 16 bands of 8, a likeness of
 0.7; what is timed is the way from texts to clusters, in seconds of processor time.
+
+With a folder (for `ours` and `steps`) the texts are read from a file there, which the tool `make` has written;
+reading is no part of the seconds, nor the texts of the memory. `steps` takes them as pairs through the steps
+`duplicates` and `near-duplicates`, and all of that is timed, reading and writing included. What is kept in files
+meanwhile lies in the folder too: some 3 GB for a million texts.
 """
 
 from __future__ import annotations
@@ -13,24 +18,95 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.curate.near_set import f1, near_set
+from benchmarks.curate.near_set import f1, near_set, write_set
 
 N, BANDS, ROWS, LEAST = 5, 16, 8, 0.7
 PERMUTATIONS = BANDS * ROWS
 
 
-def ours(texts: list[str]) -> list[int]:
-    """Tensaku; from a million texts on with shingles and bands in files."""
+def ours(texts: list[str]) -> Sequence[int]:
+    """Tensaku, all of it in memory."""
     from tensaku.curate.dedup import Plan, components, near_links
 
-    with tempfile.TemporaryDirectory() as folder:
-        where = Path(folder) if len(texts) >= 1_000_000 else None
-        links = near_links(texts, Plan(LEAST, N, "chars", BANDS, ROWS), folder=where)
+    links = near_links(texts, Plan(LEAST, N, "chars", BANDS, ROWS))
     return [int(root) for root in components(len(texts), links)]
+
+
+class _Drafts:
+    """The drafts of a pool in its file; how long reading them took is in `seconds`, of processor time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.seconds = path, 0.0
+
+    def __iter__(self) -> Iterator[str]:
+        with self.path.open("rb") as file:
+            while True:
+                start = time.process_time()
+                texts = [json.loads(line)["draft"] for line in islice(file, 2048)]
+                self.seconds += time.process_time() - start
+                if not texts:
+                    return
+                yield from texts
+
+
+def ours_in_files(folder: Path, count: int) -> tuple[dict[str, float], Sequence[int]]:
+    """Tensaku, texts, shingles, bands and signatures in files."""
+    from tensaku.curate.dedup import Plan, components, near_links
+
+    drafts = _Drafts(folder / "pairs.jsonl")
+    start = time.process_time()
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        links = near_links(drafts, Plan(LEAST, N, "chars", BANDS, ROWS), folder=Path(room))
+    found: Any = components(count, links)
+    seconds = time.process_time() - start - drafts.seconds
+    return {"seconds": seconds, "reading": drafts.seconds, "links": len(links)}, found
+
+
+def steps_in_files(folder: Path, count: int) -> tuple[dict[str, float], Sequence[int]]:
+    """Tensaku's steps `duplicates` and `near-duplicates` over a pool in its file, each leaving shards as in a run.
+
+    A text's cluster is the pair that its drop names, itself if it stays.
+    """
+    import tensaku.curate.pool  # noqa: F401  (registers the steps)
+    from tensaku.curate.shards import Shards, cut, write_shards
+    from tensaku.plugins import steps
+    from tensaku.records import Pair
+
+    found = array("q", range(count))
+    told: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        rows = Shards(cut(folder / "pairs.jsonl"), Path(room))
+        for name, settings in (
+            ("duplicates", {}),
+            ("near-duplicates", {"side": "draft", "figures": "any", "likeness": LEAST}),
+        ):
+            step, left = steps.build({"step": name, **settings}), Path(room) / name
+            left.mkdir()
+
+            def stay(step: Callable[..., Any] = step, rows: Shards = rows) -> Iterator[Pair]:
+                for record in step(rows, Counter()):
+                    if isinstance(record, Pair):
+                        yield record
+                    else:
+                        found[int(record.source.rpartition(":")[2])] = int(record.partner.rpartition(":")[2])
+
+            start = time.process_time()
+            fresh = write_shards(left, stay())
+            told[f"{name}, seconds"] = time.process_time() - start
+            told[f"{name}, peak_gb"] = peak_gb()
+            rows = Shards(fresh, Path(room))
+    for place in range(count):  # a duplicate's partner may itself have left for another one
+        while found[found[place]] != found[place]:
+            found[place] = found[found[place]]
+    return {"seconds": sum(took for name, took in told.items() if "seconds" in name), **told}, found
 
 
 def _runs(text: str) -> list[str]:
@@ -133,32 +209,46 @@ def _characters(step: object) -> Callable[[str], object]:
     return shingles
 
 
-TOOLS = {"ours": ours, "rensa": rensa, "datasketch": datasketch, "datatrove": datatrove}
+TOOLS: dict[str, Callable[[list[str]], Sequence[int]]] = {
+    "ours": ours,
+    "rensa": rensa,
+    "datasketch": datasketch,
+    "datatrove": datatrove,
+}
+IN_FILES = {"ours": ours_in_files, "steps": steps_in_files}
+
+
+def peak_gb() -> float:
+    """The most that this process held at any time, in 10^9 bytes; what a parent held before it does not count."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def main() -> None:
     """Run the tool named first on as many texts as named second."""
     tool, count = sys.argv[1], int(sys.argv[2])
-    data = near_set(count)
-    TOOLS[tool](data.texts[:50])  # what is imported and made once is no part of the work
-    start = time.process_time()
-    found = TOOLS[tool](data.texts)
-    seconds = time.process_time() - start
-    precision, recall, both = f1(data.labels, found)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(
-        json.dumps(
-            {
-                "tool": tool,
-                "texts": count,
-                "seconds": seconds,
-                "precision": precision,
-                "recall": recall,
-                "f1": both,
-                "peak_gb": peak,
-            }
-        )
-    )
+    if tool == "make":
+        write_set(Path(sys.argv[3]), count)
+        print(json.dumps({"tool": tool, "texts": count, "seconds": time.process_time()}))
+        return
+    if len(sys.argv) > 3:
+        import numpy as np
+
+        told, found = IN_FILES[tool](Path(sys.argv[3]), count)
+        labels: Any = np.fromfile(Path(sys.argv[3]) / "labels.i64", np.int64)
+    else:
+        data = near_set(count)
+        labels = data.labels
+        TOOLS[tool](data.texts[:50])  # what is imported and made once is no part of the work
+        start = time.process_time()
+        found = TOOLS[tool](data.texts)
+        told = {"seconds": time.process_time() - start}
+    told["peak_gb"] = peak_gb()
+    precision, recall, both = f1(labels, found)
+    print(json.dumps({"tool": tool, "texts": count, **told, "precision": precision, "recall": recall, "f1": both}))
 
 
 if __name__ == "__main__":

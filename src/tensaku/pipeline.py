@@ -43,7 +43,7 @@ from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
-from tensaku.plugins import engines, gates, steps
+from tensaku.plugins import engines, gates
 from tensaku.retrieve import Guides
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.section import Retrieve
@@ -266,6 +266,9 @@ class Workspace:
     def _unpaired(self) -> SourceFile | None:
         return curation.finals_source(self.spec.synthesize, self.folder)
 
+    def _step_files(self) -> dict[str, SourceFile]:
+        return curation.step_files(self.spec.curate, self.folder)
+
     def _topics(self) -> SourceFile:
         """The taxonomy that made-up pairs are about, as a file."""
         with self.open_ledger() as ledger:
@@ -285,7 +288,10 @@ class Workspace:
         """The checks of every plug-in part that is named, so that no misspelt one is found after the tuning."""
         spec = self.spec
         yield partial(check_scorers, spec.evaluate.scorers, spec.task.language)
-        named = [(steps, use) for use in spec.curate.steps] + [(gates, use) for use in spec.gate.need]
+        for number in range(len(spec.curate.steps)):  # each by itself, so that all faults are told together
+            alone = curation.Curate(steps=spec.curate.steps[number : number + 1])
+            yield partial(curation.step_files, alone, self.folder)
+        named = [(gates, use) for use in spec.gate.need]
         named += [(engines, use) for use in (*spec.evaluate.engines(), spec.serve.engine_for())]
         if spec.synthesize.engine:
             named.append((engines, spec.synthesize.engine))
@@ -511,6 +517,8 @@ class Road:
         given: dict[str, Input] = {"source": self.done["ingest"]}
         if back := self.workspace._taken_back():
             given["taken_back"] = back
+        if files := self.workspace._step_files():
+            given["files"] = files
         return self.store.run(curation.curate, self.spec.curate, **given)
 
     def exam(self) -> Artifact:

@@ -25,7 +25,16 @@ import pydantic
 from tensaku.config.faults import value_fault
 from tensaku.errors import NotFound, TensakuError, UsageError, nearest
 
-__all__ = ["Door", "Part", "engines", "gates", "scorers", "sources", "steps"]
+__all__ = ["Door", "NamedFile", "Part", "engines", "gates", "scorers", "sources", "steps"]
+
+
+class _NamesAFile:
+    """The mark of a setting that names a file."""
+
+
+NamedFile = typing.Annotated[str, _NamesAFile()]
+"""The type of a setting that names a file whose content decides what the part does; "" names none. What a step names
+so is seen from the workspace and is an input of its stage: another content makes another artifact."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -109,6 +118,16 @@ class Door(Generic[T]):
         args = {key: value for key, value in use.items() if key != self.kind}
         return Part(name, _checked(call, args, f"{self.kind} {name!r}"), call)
 
+    def files(self, use: Mapping[str, Any]) -> dict[str, str]:
+        """The settings of `use` that name files, and what they name, as written.
+
+        Raises:
+            NotFound, UsageError: as `build` does.
+        """
+        part = self.build(use)
+        hints = _hints(part.call)
+        return {key: value for key, value in part.args.items() if value and _names_a_file(hints.get(key))}
+
     def _enter(self, name: str) -> T:
         points = list({point.value: point for point in metadata.entry_points(group=self.group, name=name)}.values())
         if not points:
@@ -163,6 +182,10 @@ def _hints(call: Any) -> dict[str, Any]:
         return typing.get_type_hints(target, include_extras=True)
     except (NameError, TypeError):  # a type imported for the type checker only: that part checks its settings itself
         return {}
+
+
+def _names_a_file(hint: Any) -> bool:
+    return any(isinstance(mark, _NamesAFile) for mark in getattr(hint, "__metadata__", ()))
 
 
 def _fitted(key: str, value: Any, hint: Any, where: str) -> Any:

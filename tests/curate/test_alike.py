@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from tests.curate.test_steps import pairs, reasons, walk
 
 from tensaku.curate import alike
-from tensaku.curate.dedup import Link, Plan, near_links
+from tensaku.curate.alike import figures_of
+from tensaku.curate.dedup import Links, Plan, components, near_links
 from tensaku.curate.dedup.contained import covers
+from tensaku.curate.dedup.near import likeness_of
 from tensaku.curate.shards import Shards, write_shards
 
 LONG = "当月の国内株式市場は、企業業績への期待から上昇し、半導体関連株が買われた。月末にかけては利益確定の売りが出た。"
@@ -50,7 +53,7 @@ def test_a_large_pool_is_compared_in_files_with_the_same_result(
     wanted = walk("near-duplicates", rows, figures="any")
     made: list[Path] = []
 
-    def watched(texts: Iterable[str], plan: Plan, *, folder: Path) -> list[Link]:
+    def watched(texts: Iterable[str], plan: Plan, *, folder: Path) -> Links:
         made.append(folder)
         return near_links(texts, plan, folder=folder)
 
@@ -60,6 +63,57 @@ def test_a_large_pool_is_compared_in_files_with_the_same_result(
     assert len(wanted[1]) > 20
     assert made[0].parent == tmp_path
     assert not made[0].exists(), "what was kept in files goes when the step is done"
+
+
+@pytest.mark.parametrize("keep", ["newest", "first"])
+@pytest.mark.parametrize("figures", ["same", "any"])
+@pytest.mark.parametrize("in_memory", [10, 10_000])
+def test_who_stays_is_what_tables_of_pairs_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, figures: str, in_memory: int
+) -> None:
+    dice = random.Random(11)
+    texts = [LONG.replace("半導体", f"業種{n // 4}") + "以上" * dice.randrange(3) for n in range(40)] + [LONG] * 30
+    rows = pairs(
+        *(
+            {
+                "draft": f"{text}{dice.randrange(2)}％",
+                "final": dice.choice((text, "下落した。")),
+                "as_of": f"20{month}-05",
+            }
+            for text, month in ((text, dice.randrange(10, 14)) for text in texts)
+        )
+    )
+    links = near_links([pair.draft for pair in rows], Plan.at(0.8))
+    finals = likeness_of([(rows[a].final, rows[b].final) for a, b, _ in links], 5, "chars")
+    same = [figures == "any" or figures_of(rows[a], "both") == figures_of(rows[b], "both") for a, b, _ in links]
+    roots = components(len(rows), [link for link, s, f in zip(links, same, finals, strict=True) if s and f >= 0.8])
+    groups: dict[int, list[int]] = {}
+    for place, root in enumerate(roots.tolist()):
+        groups.setdefault(root, []).append(place)
+    stays = {
+        place: max(group, key=lambda n: (rows[n].as_of if keep == "newest" else "", -n))
+        for group in groups.values()
+        for place in group
+    }
+    monkeypatch.setattr(alike, "IN_MEMORY", in_memory)
+    held = Shards(write_shards(tmp_path, rows), tmp_path)
+    kept, dropped, tally = walk("near-duplicates", held, figures=figures, keep=keep)
+    assert [pair.source for pair in kept] == [rows[n].source for n in sorted(stays) if stays[n] == n]
+    assert [(drop.source, drop.partner) for drop in dropped] == [
+        (rows[n].source, rows[other].source) for n, other in sorted(stays.items()) if n != other
+    ]
+    assert tally["near drafts, unlike finals"] == sum(s and f < 0.8 for s, f in zip(same, finals, strict=True)) > 10
+    assert len(dropped) > 20
+
+
+def test_what_a_killed_run_left_is_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pairs({"draft": LONG, "final": LONG}, {"draft": LONG + "。", "final": LONG})
+    held = Shards(write_shards(tmp_path, rows), tmp_path)
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "shingles.u32").write_bytes(bytes(4000))
+    monkeypatch.setattr(alike, "IN_MEMORY", 1)
+    assert len(walk("near-duplicates", held)[1]) == 1
+    assert not (tmp_path / "near").exists()
 
 
 def test_a_draft_within_another_goes() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tensaku.curate import Curate, Sources, curate, files, ingest, shards
+from tensaku.curate import Curate, Sources, curate, files, ingest, shards, step_files
 from tensaku.curate.steps import drop, one_by_one
 from tensaku.errors import UsageError
 from tensaku.plugins import steps
@@ -130,3 +130,36 @@ def test_a_wrong_setting_is_told_as_it_is_whatever_process_meets_it(
     cfg = Curate(steps=({"step": "empty"}, {"step": "decontaminate", "exam": str(tmp_path / "none.jsonl")}))
     with pytest.raises(UsageError, match="there is no such exam"):
         curate(bench(tmp_path / "b"), cfg, source=made)
+
+
+def test_another_content_of_a_file_that_a_step_names_makes_another_pool(tmp_path: Path) -> None:
+    texts = ["当月の国内株式市場は、企業業績への期待から上昇しました。", "債券市場では、長期金利が低下しました。"]
+    store, made = source(tmp_path, [{"draft": text, "final": text + "以上"} for text in texts])
+    exam = tmp_path / "old exam.jsonl"
+    cfg = Curate(steps=({"step": "empty"}, {"step": "decontaminate", "exam": exam.name, "run": 10}))
+
+    def pool(text: str) -> Artifact:
+        exam.write_text(json.dumps({"text": text}, ensure_ascii=False), encoding="utf-8")
+        return store.run(curate, cfg, source=made, files=step_files(cfg, tmp_path))
+
+    first, second = pool(texts[0]), pool(texts[1])
+    assert [made.facts["n"] for made in (first, second)] == [1, 1]
+    assert first.ref != second.ref == pool(texts[1]).ref
+    assert second.inputs == {"source": made.ref, "files.step_2_exam": f"file:{exam}"}
+    assert texts[0] in second.file("pairs.jsonl").read_text(encoding="utf-8")
+    # Where the file lies on this machine is no part of what the pool says.
+    assert second.facts["steps"][1]["args"] == {"exam": exam.name, "run": 10}
+    assert pool(texts[0]).ref == first.ref
+    exam.unlink()
+    with pytest.raises(UsageError, match=r"old exam.*there is no such file.*Correct exam in step 'decontaminate'"):
+        step_files(cfg, tmp_path)
+
+
+def test_what_the_steps_of_tensaku_read_is_known_as_files() -> None:
+    told = {
+        "decontaminate": {"exam": "a"},
+        "quality": {"accepts": "a"},
+        "domain": {"examples": "a"},
+        "personal": {"key": "a"},
+    }
+    assert {name: steps.files({"step": name, **args}) for name, args in told.items()} == told

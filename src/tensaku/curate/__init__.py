@@ -5,7 +5,7 @@ from tensaku.curate.documents import Documents, document_files, documents
 from tensaku.curate.finals import Finals, finals_file
 from tensaku.curate.freeze import Decisions, decisions, slice_file
 from tensaku.curate.ingest import Sources, Use, files, ingest
-from tensaku.curate.pool import Curate, curate
+from tensaku.curate.pool import Curate, curate, step_files
 from tensaku.curate.split import Exam, Lessons, exam, lessons
 from tensaku.curate.synthetic import Synthesize, finals_source, given_topics, synthesize, topics_file
 
@@ -31,6 +31,7 @@ __all__ = [
     "ingest",
     "lessons",
     "slice_file",
+    "step_files",
     "synthesize",
     "taken_back_file",
     "topics_file",

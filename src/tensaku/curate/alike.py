@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-import tempfile
+import shutil
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
+from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Self
 
+import numpy as np
 import pydantic
+from numpy.typing import NDArray
 
-from tensaku.curate.dedup import Link, Plan, components, near_links
+from tensaku.curate.dedup import Links, Plan, components, near_links, shingles
 from tensaku.curate.dedup.contained import covers
-from tensaku.curate.dedup.near import likeness_of
+from tensaku.curate.dedup.near import BLOCK
+from tensaku.curate.dedup.shelf import ShingleShelf
 from tensaku.curate.dedup.shingles import Unit
 from tensaku.curate.overlap import fold
 from tensaku.curate.shards import Shards
@@ -59,27 +65,88 @@ def near_duplicates(
     texts = (pair.final if side == "final" else pair.draft for pair in rows)
     with _room(rows) as folder:
         links = near_links(texts, Plan.at(likeness, n, unit), folder=folder)
-    asked = {place for link in links for place in link[:2]}
-    held = {place: pair for place, pair in enumerate(rows) if place in asked}
-    if figures == "same":
-        links = [link for link in links if figures_of(held[link.first], side) == figures_of(held[link.second], side)]
-    if side == "both" and links:
-        finals = likeness_of([(held[a].final, held[b].final) for a, b, _ in links], n, unit)
-        tally["near drafts, unlike finals"] += int(sum(found < likeness for found in finals))
-        links = [link for link, found in zip(links, finals, strict=True) if found >= likeness]
-    stays = _stays(held, links, keep)
-    best: dict[int, float] = {}
-    for link in links:
-        for place in link[:2]:
-            best[place] = max(best.get(place, 0.0), link.likeness)
+    with _room(rows) as folder, _Told(rows, links, side, Runs(n, unit), folder) as told:
+        links = told.links
+        if figures == "same":
+            links = links.those((told.figures[links.first] == told.figures[links.second]).all(axis=1))
+        if side == "both":
+            finals = told.finals.jaccard(links.first, links.second)
+            tally["near drafts, unlike finals"] += int((finals < likeness).sum())
+            links = links.those(finals >= likeness)
+    stays = _stays(told.months, links, keep)
+    best = np.zeros(len(stays))
+    for ends in (links.first, links.second):
+        np.maximum.at(best, ends, links.likeness)
+    asked = chain(enumerate(told.places), [(-1, -1)])
+    at, place_asked = next(asked)
     for place, pair in enumerate(rows):
-        kept = stays.get(place, place)
-        if kept == place:
+        if place != place_asked:
+            yield pair
+            continue
+        if stays[at] == at:
             yield pair
         else:
-            partner = held[kept].source
-            detail = f"it is nearly the same ({best[place]:.2f} alike) as a pair of the group kept at {partner}"
+            partner = told.source(stays[at])
+            detail = f"it is nearly the same ({best[at]:.2f} alike) as a pair of the group kept at {partner}"
             yield drop(pair, "near-duplicate", detail, partner)
+        at, place_asked = next(asked)
+
+
+class Runs(NamedTuple):
+    """What a shingle is a run of."""
+
+    n: int
+    unit: Unit
+
+
+class _Told:
+    """Of the pairs that some link names, what decides which of them stays: some 100 bytes a pair and, without a folder,
+    the shingles of their finals."""
+
+    def __init__(self, rows: Iterable[Pair], links: Links, side: str, runs: Runs, folder: Path | None) -> None:
+        self.places = np.unique(np.concatenate((links.first, links.second)))
+        """Where they stand in the pool, ascending. All else is by their place among these."""
+        first, second = (np.searchsorted(self.places, ends) for ends in (links.first, links.second))
+        self.links = Links(first, second, links.likeness)
+        self.finals = ShingleShelf(None if folder is None else folder / "finals.u32")
+        figures, months, self._sources, self._ends = bytearray(), array("q"), bytearray(), array("q", [0])
+        known: dict[str, int] = {}
+        named = iter(self.places)
+        wanted = (pair for pair, is_named in zip(rows, _marks(named), strict=False) if is_named)
+        while block := list(islice(wanted, BLOCK)):
+            for pair in block:
+                digest = blake2b("\0".join(figures_of(pair, side)).encode("utf-8", "surrogatepass"), digest_size=16)
+                figures += digest.digest()
+                months.append(known.setdefault(pair.as_of, len(known)))
+                self._sources += pair.source.encode("utf-8", "surrogatepass")
+                self._ends.append(len(self._sources))
+            if side == "both":
+                self.finals.add(shingles([pair.final for pair in block], runs.n, runs.unit))
+        self.figures = np.frombuffer(bytes(figures), np.uint64).reshape(-1, 2)
+        """Sixteen bytes that stand for the figures of each."""
+        rank = {month: place for place, month in enumerate(sorted(known))}
+        ranks = np.array([rank[month] for month in known], np.int64)
+        self.months = ranks[np.frombuffer(months, np.int64)]
+        """The months that the pairs speak of, counted upwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finals.__exit__()
+
+    def source(self, place: int) -> str:
+        """Where a pair comes from."""
+        return self._sources[self._ends[place] : self._ends[place + 1]].decode("utf-8", "surrogatepass")
+
+
+def _marks(places: Iterator[int]) -> Iterator[bool]:
+    """For each number from 0 on whether it is among the ascending `places`, until there are no more of them."""
+    at = 0
+    for place in places:
+        yield from repeat(False, place - at)
+        yield True
+        at = place + 1
 
 
 @contextmanager
@@ -88,8 +155,13 @@ def _room(rows: Iterable[Pair]) -> Iterator[Path | None]:
     if not isinstance(rows, Shards) or len(rows) <= IN_MEMORY:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="near-", dir=rows.folder) as name:
-        yield Path(name)
+    folder = rows.folder / "near"
+    shutil.rmtree(folder, ignore_errors=True)  # of a killed run
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def figures_of(pair: Pair, side: str) -> list[str]:
@@ -98,19 +170,16 @@ def figures_of(pair: Pair, side: str) -> list[str]:
     return _FIGURE.findall(fold(text))
 
 
-def _stays(held: dict[int, Pair], links: list[Link], keep: str) -> dict[int, int]:
-    """For each pair of a group the place of the one that stays."""
-    if not links:
-        return {}
-    roots = components(max(held) + 1, links)
-    groups: dict[int, list[int]] = {}
-    for place in held:
-        groups.setdefault(int(roots[place]), []).append(place)
-    chosen = {}
-    for group in groups.values():
-        best = max(group, key=lambda place: (held[place].as_of, -place)) if keep == "newest" else min(group)
-        chosen.update(dict.fromkeys(group, best))
-    return chosen
+def _stays(months: NDArray[np.int64], links: Links, keep: str) -> NDArray[np.int64]:
+    """For each pair the place of the one of its group that stays: of the newest month, or else, the first."""
+    roots = components(len(months), links)
+    newest = months if keep == "newest" else np.zeros_like(months)
+    order = np.lexsort((np.arange(len(months)), -newest, roots))
+    grouped = roots[order]
+    heads = np.flatnonzero(np.diff(grouped, prepend=-1))
+    stays = np.empty_like(roots)
+    stays[grouped[heads]] = order[heads]
+    return stays[roots]
 
 
 @steps.register("contained")

@@ -19,7 +19,7 @@ import pydantic
 from tensaku.curate.classifier import Classifier, fold_of
 from tensaku.curate.steps import Step, drop
 from tensaku.errors import DataError, UsageError
-from tensaku.plugins import steps
+from tensaku.plugins import NamedFile, steps
 from tensaku.records import Pair
 
 __all__ = ["domain", "labels", "quality"]
@@ -77,7 +77,7 @@ def quality(
     *,
     least: Share = 0.3,
     learn: Literal["all", "desk"] = "all",
-    accepts: str = "",
+    accepts: NamedFile = "",
 ) -> Step:
     """Drop pairs whose final reads like what the desk does not publish: `low-quality`.
 
@@ -202,7 +202,7 @@ def domain(
     tally: Counter[str],
     /,
     *,
-    examples: str,
+    examples: NamedFile,
     keep: Sequence[str] = (),
     side: Side = "final",
 ) -> Step:

@@ -14,7 +14,7 @@ import pydantic
 from tensaku.curate.dedup.contained import Known
 from tensaku.curate.steps import By, Step, drop, one_by_one
 from tensaku.errors import DataError, UsageError
-from tensaku.plugins import steps
+from tensaku.plugins import NamedFile, steps
 from tensaku.records import Pair
 
 __all__ = ["blend", "decontaminate"]
@@ -27,7 +27,7 @@ def decontaminate(
     tally: Counter[str],
     /,
     *,
-    exam: str,
+    exam: NamedFile,
     run: Annotated[int, pydantic.Field(ge=5)] = 30,
     share: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5,
 ) -> Step:

@@ -17,9 +17,10 @@ from typing import Any
 from tensaku.curate.back import identity
 from tensaku.curate.rows import JsonlWriter
 from tensaku.curate.shards import Shard, Shards, write_shards, written
+from tensaku.curate.spread import Cluster
 from tensaku.curate.steps import is_one_by_one
 from tensaku.curate.workers import Workers
-from tensaku.plugins import Part
+from tensaku.plugins import Part, steps
 from tensaku.records import Pair, from_dict
 from tensaku.store import Bench, Progress
 
@@ -102,9 +103,15 @@ class Stretch:
     """One stretch at work in `folder`: shards of what it leaves, their drops, and a marker for each that is done."""
 
     def __init__(
-        self, bench: Bench, number: int, parts: Sequence[Part[Any]], back: frozenset[tuple[str, str]] = frozenset()
+        self,
+        bench: Bench,
+        number: int,
+        parts: Sequence[Part[Any]],
+        back: frozenset[tuple[str, str]] = frozenset(),
+        cluster: Cluster | None = None,
     ) -> None:
         self.bench, self.parts, self.back = bench, parts, back
+        self.cluster = cluster
         self.folder = bench.aside / f"{number}"
         self.drops: list[Path] = []
         """The files of what left, in the order of the pairs, once it was walked."""
@@ -147,8 +154,8 @@ class Stretch:
                 bar.advance(shard.n)
         told = [json.loads(_marker_of(target).read_text(encoding="utf-8")) for _, target in work]
         shards = [Shard(target, 0, mark["size"], mark["n"]) for (_, target), mark in zip(work, told, strict=True)]
-        steps = zip(*(mark["steps"] for mark in told), strict=True)
-        return shards, [_sum(reports) for reports in steps]
+        reports = zip(*(mark["steps"] for mark in told), strict=True)
+        return shards, [_sum(of_one) for of_one in reports]
 
     def _done_by_all(self, work: Sequence[tuple[Shard, Path]]) -> Iterator[Shard]:
         """Every shard, once it is done: the first here, so that a wrong setting is told as it is, then by all."""
@@ -157,11 +164,21 @@ class Stretch:
         for shard, target in left[:1]:
             walk_shard(self.parts, shard, target, self.back)
             yield shard
-        with Workers(self.parts, self.back, len(left) - 1) as workers:
-            for shard, target in workers.share(left[1:]):
-                if not _is_done(shard, target):  # a process that failed says nothing: what is wrong is met here
-                    walk_shard(self.parts, shard, target, self.back)
-                yield shard
+        for shard, target in self._shared(left[1:]):
+            if not _is_done(shard, target):  # a process that failed says nothing: what is wrong is met here
+                walk_shard(self.parts, shard, target, self.back)
+            yield shard
+
+    def _shared(self, work: Sequence[tuple[Shard, Path]]) -> Iterator[tuple[Shard, Path]]:
+        """Each piece of the work once some process has had it."""
+        only_here = [part.name for part in self.parts if not steps.is_anywhere(part.name)]
+        if self.cluster is not None and not only_here:
+            yield from self.cluster.share(self.parts, self.back, work)
+            return
+        if self.cluster is not None and work:
+            self.bench.say(f"curate: the cluster does not know the step {only_here[0]!r}: it is done here")
+        with Workers(self.parts, self.back, len(work)) as workers:
+            yield from workers.share(work)
 
 
 def _told(pairs: Iterable[Pair], bar: Progress) -> Iterator[Pair]:

@@ -26,6 +26,9 @@ Input = Artifact | SourceFile | Mapping[str, Artifact | SourceFile]
 def plain(value: Any) -> Any:
     """`value` as what JSON can hold; sections, paths, dates, enums, sets and NumPy scalars are taken apart.
 
+    A field of a section that is declared with `exclude=True` says where or how work is done, not what is made, and is
+    left out.
+
     Raises:
         TypeError: it holds something else, or a table with keys that are not text.
         ValueError: a number is not finite, or text cannot be written as UTF-8.
@@ -45,7 +48,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted((plain(inner) for inner in value), key=canonical)
     if isinstance(value, Section):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        held = type(value).model_fields.items()
+        return {name: plain(getattr(value, name)) for name, field in held if not field.exclude}
     if isinstance(value, PurePath):
         return value.as_posix()
     if isinstance(value, datetime.date | datetime.time):

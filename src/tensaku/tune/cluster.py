@@ -1,29 +1,21 @@
-"""The processes run in a Ray cluster, started by Ray Train (the extra `cluster`).
-
-Which one is Ray's own affair: the one that RAY_ADDRESS names, else a Ray of this machine that lives as long as the
-work. The workspace must lie where all of its machines see it under the same path. Ray is told not to report its use,
-and to show no dashboard.
-"""
+"""The processes run in a Ray cluster, started by Ray Train (the extra `cluster`)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tensaku.errors import MissingExtra
+from tensaku.cluster import in_ray
 from tensaku.store import Bench
 from tensaku.tune.group import LOOPBACK, TIMEOUT, Distributed
 from tensaku.tune.hearing import Hearing, Telling, told
 from tensaku.tune.job import Job
 
 __all__ = ["lead"]
-
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TRAIN_V2_ENABLED": "1", "RAY_DISABLE_IMPORT_WARNING": "1"}
 
 
 def lead(job: Job, bench: Bench) -> dict[str, Any]:
@@ -34,7 +26,7 @@ def lead(job: Job, bench: Bench) -> dict[str, Any]:
         UsageError: what a worker raised.
         StageError: what a worker raised, or one was lost.
     """
-    with ExitStack() as tasks, _ray() as ray:
+    with ExitStack() as tasks, in_ray("ray.train.torch") as ray:
         from ray.util.queue import Queue
 
         hearing, queue = Hearing(bench, tasks), Queue(actor_options={"num_cpus": 0})
@@ -51,32 +43,6 @@ def lead(job: Job, bench: Bench) -> dict[str, Any]:
         if lost or hearing.facts is None:
             raise hearing.failure(lost)
     return hearing.facts
-
-
-@contextmanager
-def _ray() -> Iterator[Any]:
-    before = {name: os.environ.get(name) for name in _QUIET}
-    os.environ.update(_QUIET)
-    try:
-        try:
-            import ray
-            import ray.train.torch
-        except ModuleNotFoundError as error:
-            raise MissingExtra(error.name or "ray", "cluster") from None
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False)
-        else:  # of this machine: reachable from this machine alone
-            ray.init(include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
-        try:
-            yield ray
-        finally:
-            ray.shutdown()
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _trainer(job: Job, bench: Bench, queue: Any, *, alone: bool) -> Any:

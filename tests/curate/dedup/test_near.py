@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensaku.curate.dedup import Plan, components, jaccard, near_links, shingles, sorted_sets
-from tensaku.curate.dedup.near import likeness_of, signatures
+from tensaku.curate.dedup import Link, Plan, components, jaccard, near, near_links, shelf, shingles, sorted_sets
+from tensaku.curate.dedup.near import bands_of, likeness_of, signatures
+from tensaku.curate.dedup.shelf import ShingleShelf
 from tensaku.curate.dedup.shingles import _characters
 from tensaku.curate.overlap import fold
 
@@ -115,16 +116,96 @@ def test_likeness_is_that_of_sets(texts: list[str], n: int) -> None:
 
 
 def test_nothing_and_empty_texts_have_no_duplicates() -> None:
-    assert near_links([]) == []
-    assert near_links(["", " ", ""]) == []
+    assert list(near_links([])) == []
+    assert list(near_links(["", " ", ""])) == []
     assert [link[:2] for link in near_links(["短", "短", ""])] == [(0, 1)]
+
+
+def slow_links(texts: list[str], plan: Plan) -> list[Link]:
+    """What `near_links` is to find, with a table for each band and all of it in memory."""
+    size = plan.bands * plan.rows
+    held = shingles(texts, plan.n, plan.unit)
+    table = signatures(held, size)
+    keys = bands_of(table, plan.bands)
+    couples = set[tuple[int, int]]()
+    for band in range(plan.bands):
+        buckets: dict[int, list[int]] = {}
+        for place in np.flatnonzero(np.diff(held.starts)):
+            bucket = buckets.setdefault(int(keys[place, band]), [])
+            couples.update({(bucket[0], int(place)), (bucket[-1], int(place))} if bucket else ())
+            bucket.append(int(place))
+    found = []
+    for one, two in sorted(couples):
+        equal = (table[one].astype(np.uint8) == table[two].astype(np.uint8)).mean()
+        guess = (equal - 1 / 256) / (1 - 1 / 256)
+        if guess >= plan.threshold - 0.1:
+            exact = jaccard(held, np.array([one]), np.array([two]))[0] if guess < plan.threshold + 0.1 else guess
+            found += [Link(one, two, float(exact))] if exact >= plan.threshold else []
+    return found
+
+
+PLANS = [
+    Plan(0.6),
+    Plan.at(0.8),
+    Plan.at(0.45),
+    Plan.at(0.3, n=2),
+    Plan(0.5, 3, "written", 4, 1),
+    Plan(0.5, 3, "chars", 2, 1),
+]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: f"{plan.threshold}-{plan.bands}x{plan.rows}")
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_memory_and_files_give_what_tables_give_also_of_large_classes(
+    tmp_path: Path, plan: Plan, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(seed)
+    texts = ["".join(dice.choice("市場株式債券為替上昇下落は、が。") for _ in range(80)) for _ in range(120)]
+    texts += [edited(dice.choice(texts[:120]), dice.randrange(1, 9), dice) for _ in range(120)]
+    texts += [texts[0]] * 150 + [edited(texts[1], 2, dice) for _ in range(150)] + ["", "  ", "短", "短い"]
+    dice.shuffle(texts)
+    wanted = slow_links(texts, plan)
+    assert len(wanted) > 300
+    held = near_links(texts, plan, block=50)
+    assert list(held) == wanted
+    assert list(near_links(texts, plan, block=17, folder=tmp_path)) == wanted
+    monkeypatch.setattr(near, "_GATHERED", 100)  # judged in portions, some pairs more than once
+    assert list(near_links(texts, plan)) == wanted
+    assert [*held[2:5], held[-1]] == [*wanted[2:5], wanted[-1]]
+    roots = components(len(texts), held)
+    assert roots.tolist() == components(len(texts), wanted).tolist()
+    assert len(set(roots[[place for place, text in enumerate(texts) if texts.count(text) > 100]])) == 1
+
+
+def test_few_texts_at_a_time_are_read_of_the_shingles_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(4)
+    texts = ["".join(dice.choice("市場株式は、が。") for _ in range(dice.randrange(60))) for _ in range(90)]
+    ends = np.array([(dice.randrange(90), dice.randrange(90)) for _ in range(400)])
+    wanted = jaccard(shingles(texts, 3), ends[:, 0], ends[:, 1])
+    for together in (1, 500, 1 << 22):  # one couple at a time, some, all
+        monkeypatch.setattr(shelf, "_TOGETHER", together)
+        with ShingleShelf(tmp_path / "shingles") as held:
+            for begin in range(0, 90, 40):
+                held.add(shingles(texts[begin : begin + 40], 3))
+            assert held.jaccard(ends[:, 0], ends[:, 1]).tolist() == wanted.tolist()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("name", ["shingles.u32", "column-3.u64"])
+def test_a_full_disk_is_told_as_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    texts = [f"{number}番目の市場は上昇した。" * 9 for number in range(3000)]
+    with pytest.raises(OSError, match="No space left on device"):
+        near_links(texts, folder=tmp_path)
 
 
 def test_files_hold_what_memory_would(tmp_path: Path) -> None:
     dice = random.Random(9)
     texts = ["".join(dice.choice("市場株式債券為替上昇下落は、が。") for _ in range(80)) for _ in range(40)]
     texts += ["", *(edited(text, 2, dice) for text in texts)]
-    assert near_links(texts, Plan(0.6), block=7, folder=tmp_path) == near_links(texts, Plan(0.6))
+    assert list(near_links(texts, Plan(0.6), block=7, folder=tmp_path)) == list(near_links(texts, Plan(0.6)))
     assert len(near_links(texts, Plan(0.6))) > 20
     (tmp_path / "none").mkdir()
-    assert near_links([], folder=tmp_path / "none") == []
+    assert list(near_links([], folder=tmp_path / "none")) == []

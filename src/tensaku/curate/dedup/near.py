@@ -10,23 +10,24 @@ Datasets", chapter 3: two texts of likeness s share one of b bands of r values w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tensaku.curate.dedup.shelf import Shelf
 from tensaku.curate.dedup.shingles import Shingles, Unit, jaccard, shingles
 
-__all__ = ["Link", "Plan", "bands_of", "components", "likeness_of", "near_links", "signatures"]
+__all__ = ["Link", "Links", "Plan", "bands_of", "components", "likeness_of", "near_links", "signatures"]
 
 BLOCK = 512  # texts hashed at once: their arrays fit into a core's cache
 _EMPTY = np.uint32(0xFFFFFFFF)
-_AT_ONCE = 8192  # pairs compared at once
 _TABLE = 4  # blocks whose signatures are filled up together: fewer, longer steps
-_GATHERED = 1 << 18  # meetings gathered before they are merged
+_GATHERED = 1 << 22  # pairs that share a band are judged once there are so many, or one for each text
 _DOUBT = 0.1  # 2.5 standard errors of 128 values: further from the threshold an estimate decides
 _FOUND = 0.99
 _BORROWS = 24  # tries after which a bin that found no full one stays empty
@@ -123,118 +124,103 @@ def _keep_what_is_freed() -> None:
     np.empty(30 << 20, np.uint8)
 
 
+@dataclass(frozen=True, eq=False)
+class Links(Sequence[Link]):
+    """Links as three arrays, 24 bytes a link, in the order of `first` and then of `second`."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    likeness: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @overload
+    def __getitem__(self, place: int) -> Link: ...
+    @overload
+    def __getitem__(self, place: slice) -> Links: ...
+    def __getitem__(self, place: int | slice) -> Link | Links:
+        if isinstance(place, slice):
+            return Links(self.first[place], self.second[place], self.likeness[place])
+        return Link(int(self.first[place]), int(self.second[place]), float(self.likeness[place]))
+
+    def those(self, which: NDArray[np.bool_]) -> Links:
+        """The links for which it is true."""
+        return Links(self.first[which], self.second[which], self.likeness[which])
+
+
 def near_links(
     texts: Iterable[str],
     plan: Plan = _PLAN,
     *,
     block: int = BLOCK,
     folder: Path | None = None,
-) -> list[Link]:
+) -> Links:
     """The pairs of near-duplicates among `texts` that join them into components; not every pair of a component.
 
-    `texts` are walked once. What is held: 8 bytes a band and 4 bytes a shingle of every text.
+    `texts` are walked once. What is held: 24 bytes a band and 4 bytes a shingle of every text.
 
     Args:
-        folder: an empty folder that holds both instead of the memory; its files are the caller's to throw away.
+        folder: an empty folder that holds them instead of the memory; its files are the caller's to throw away. Held
+            are then at most some 200 bytes a text, and 40 a link.
+
+    Raises:
+        OSError: the disk is full.
     """
     _keep_what_is_freed()
-    shelf = _Shelf(plan.bands, folder)
-    blocks = _blocks(texts, block)
-    while part := list(islice(blocks, _TABLE)):
-        hashed = [shingles(some, plan.n, plan.unit) for some in part]
-        table = _densified(np.concatenate([_minima(some, plan.bands * plan.rows) for some in hashed]))
-        shelf.add(hashed, bands_of(table, plan.bands), table.astype(np.uint8))
-    values, sketches, counts = shelf.close()
-    if not len(counts):
-        return []
-    one, two = _candidates(shelf, counts > 0)
-    guess = _estimated(sketches, one, two)
-    hopeful = guess >= plan.threshold - _DOUBT
-    one, two, guess = one[hopeful], two[hopeful], guess[hopeful]
-    doubtful = guess < plan.threshold + _DOUBT
-    found = Shingles(values, np.concatenate(([0], np.cumsum(counts))))
-    guess[doubtful] = jaccard(found, one[doubtful], two[doubtful])
-    good = np.flatnonzero(guess >= plan.threshold)
-    return list(map(Link._make, zip(one[good].tolist(), two[good].tolist(), guess[good].tolist(), strict=True)))
+    with Shelf(plan.bands, plan.bands * plan.rows, folder) as shelf:
+        blocks = _blocks(texts, block)
+        while part := list(islice(blocks, _TABLE)):
+            hashed = [shingles(some, plan.n, plan.unit) for some in part]
+            table = _densified(np.concatenate([_minima(some, plan.bands * plan.rows) for some in hashed]))
+            shelf.add(hashed, bands_of(table, plan.bands), table)
+        found = _hopeful(shelf, plan)
+        doubtful = found.likeness < plan.threshold + _DOUBT
+        found.likeness[doubtful] = shelf.shingles.jaccard(found.first[doubtful], found.second[doubtful])
+    return found.those(found.likeness >= plan.threshold)
 
 
-def _estimated(sketches: NDArray[np.uint8], one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Likeness by the equal values of two signatures of which one byte each is kept; one in 256 is equal by chance."""
-    out = np.empty(len(one))
-    for begin in range(0, len(one), _AT_ONCE):
-        part = slice(begin, begin + _AT_ONCE)
-        out[part] = (sketches[one[part]] == sketches[two[part]]).mean(axis=1)
-    return (out - 1 / 256) / (1 - 1 / 256)
+def _hopeful(shelf: Shelf, plan: Plan) -> Links:
+    """Pairs that share a band and whose signatures do not rule the likeness out, each with its estimate.
 
-
-class _Shelf:
-    """The shingles of all texts and their band hashes, column by column, in memory or in files."""
-
-    def __init__(self, bands: int, folder: Path | None) -> None:
-        self.bands, self.folder = bands, folder
-        self._counts: list[NDArray[np.int64]] = []
-        self._parts: list[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint8]]] = []
-        names = [*(f"band-{band}.u64" for band in range(bands)), "sketches.u8", "shingles.u32"]
-        self._files = [] if folder is None else [(folder / name).open("wb") for name in names]
-
-    def add(self, found: Sequence[Shingles], keys: NDArray[np.uint64], sketches: NDArray[np.uint8]) -> None:
-        self._counts += [np.diff(some.starts) for some in found]
-        values = np.concatenate([some.values for some in found])
-        if not self._files:
-            self._parts.append((values, keys, sketches))
-            return
-        for band in range(self.bands):
-            self._files[band].write(np.ascontiguousarray(keys[:, band]).tobytes())
-        self._files[-2].write(sketches.tobytes())
-        self._files[-1].write(values.tobytes())
-        self._width = sketches.shape[1]
-
-    def close(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
-        """All shingles, text after text, all sketches, and how many shingles each text has."""
-        counts = np.concatenate(self._counts) if self._counts else np.empty(0, np.int64)
-        for file in self._files:
-            file.close()
-        if not len(counts):
-            return np.empty(0, np.uint32), np.empty((0, 0), np.uint8), counts
-        if self.folder is None:
-            values = np.concatenate([values for values, _, _ in self._parts])
-            return values, np.concatenate([sketches for _, _, sketches in self._parts]), counts
-        path = self.folder / "shingles.u32"
-        values = np.memmap(path, np.uint32, "r") if path.stat().st_size else np.empty(0, np.uint32)
-        sketches = np.memmap(self.folder / "sketches.u8", np.uint8, "r", shape=(len(counts), self._width))
-        return values, sketches, counts
-
-    def column(self, band: int) -> NDArray[np.uint64]:
-        if self.folder is None:
-            return np.concatenate([keys[:, band] for _, keys, _ in self._parts])
-        return np.fromfile(self.folder / f"band-{band}.u64", np.uint64)
-
-
-def _candidates(shelf: _Shelf, usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs that share a band: in each bucket every text with the first and with the one before it."""
-    count, places = len(usable), np.flatnonzero(usable)
-    low = np.uint64((1 << max(len(places), 1).bit_length()) - 1)
-    unique, fresh_ones = np.empty(0, np.int64), list[NDArray[np.int64]]()
+    What shares a band grows faster than the texts do, what is alike does not: pairs are judged as they are gathered, a
+    few for each text at a time, and those that are not alike are forgotten, at the price of meeting some again.
+    """
+    count = len(shelf.shingles.counts())
+    pairs, guesses = [np.empty(0, np.int64)], [np.empty(0)]
+    fresh: list[NDArray[np.int64]] = []
     for band in range(shelf.bands):
-        # Hash and place in one number sort faster than places by hashes; lower bits are spared, meetings are checked.
-        packed = np.sort(shelf.column(band)[places] & ~low | np.arange(len(places), dtype=np.uint64))
-        column, order = packed & ~low, (packed & low).astype(np.int64)
-        same = np.flatnonzero(column[1:] == column[:-1]) + 1
-        if not len(same):
-            continue
-        fresh = np.concatenate(([True], column[1:] != column[:-1]))
-        heads = np.maximum.accumulate(np.where(fresh, np.arange(len(column)), 0))
-        at = places[order]
-        fresh_ones += [at[heads[same]] * count + at[same], at[same - 1] * count + at[same]]
-        if sum(map(len, fresh_ones)) > max(len(unique), _GATHERED):
-            unique, fresh_ones = _merged(unique, fresh_ones), []
-    unique = _merged(unique, fresh_ones)
-    return unique // count, unique % count
+        fresh += _sharing(shelf, band)
+        if band == shelf.bands - 1 or sum(map(len, fresh)) > max(count, _GATHERED):
+            every = np.concatenate(fresh)
+            fresh = []
+            every.sort()
+            every = every[np.diff(every, prepend=-1) != 0]
+            # One byte of each value is kept; one in 256 is equal by chance.
+            equal = shelf.equal_values(*np.divmod(every, max(count, 1)))
+            guess = (equal / (plan.bands * plan.rows) - 1 / 256) / (1 - 1 / 256)
+            good = guess >= plan.threshold - _DOUBT
+            pairs.append(every[good])
+            guesses.append(guess[good])
+    found, at = np.unique(np.concatenate(pairs), return_index=True)
+    return Links(*np.divmod(found, max(count, 1)), np.concatenate(guesses)[at])
 
 
-def _merged(known: NDArray[np.int64], fresh: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    every = np.sort(np.concatenate((known, *fresh)))
-    return every[np.concatenate(([True], every[1:] != every[:-1]))] if len(every) else every
+def _sharing(shelf: Shelf, band: int) -> list[NDArray[np.int64]]:
+    """In each bucket of a band every text with the first and with the one before it: `first * texts + second`."""
+    counts = shelf.shingles.counts()
+    places = np.flatnonzero(counts)
+    low = np.uint64((1 << max(len(places), 1).bit_length()) - 1)
+    # Hash and place in one number sort faster than places by hashes; lower bits are spared, meetings are checked.
+    packed = shelf.band(band)[places]
+    packed &= ~low
+    packed |= np.arange(len(places), dtype=np.uint64)
+    packed.sort()
+    same = np.flatnonzero((packed[1:] ^ packed[:-1]) <= low) + 1
+    # The first of a bucket is the last that shares its hash with none before it.
+    heads = np.maximum.accumulate(np.where(np.diff(same, prepend=-1) != 1, same - 1, 0))
+    first, before, at = (places[(packed[some] & low).astype(np.int64)] for some in (heads, same - 1, same))
+    return [first * len(counts) + at, (before * len(counts) + at)[before != first]]
 
 
 def components(count: int, links: Sequence[Link] | Iterable[tuple[int, int]]) -> NDArray[np.int64]:
@@ -244,13 +230,15 @@ def components(count: int, links: Sequence[Link] | Iterable[tuple[int, int]]) ->
     Vishkin, "An O(log n) parallel connectivity algorithm", 1982): a handful of rounds over whole arrays.
     """
     roots = np.arange(count)
-    held = list(links)
-    ends = np.stack([np.array([link[side] for link in held], np.int64) for side in (0, 1)], axis=1)
+    if isinstance(links, Links):
+        ends = np.stack((links.first, links.second), axis=1)
+    else:
+        ends = np.array([link[:2] for link in links], np.int64).reshape(-1, 2)
     while len(ends):
         ends = roots[ends]
         ends = ends[ends[:, 0] != ends[:, 1]]
         np.minimum.at(roots, ends.max(axis=1), ends.min(axis=1))
-        while (cut := roots[roots]).tobytes() != roots.tobytes():
+        while not np.array_equal(cut := roots[roots], roots):
             roots = cut
     return roots
 

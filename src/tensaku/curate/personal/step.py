@@ -12,7 +12,7 @@ from tensaku.curate.personal.finding import DEFAULT, Kind
 from tensaku.curate.personal.masking import Mode, masked, read_key
 from tensaku.curate.steps import Step, drop, one_by_one
 from tensaku.errors import UsageError
-from tensaku.plugins import steps
+from tensaku.plugins import NamedFile, steps
 from tensaku.records import Pair
 
 __all__ = ["personal"]
@@ -27,7 +27,7 @@ def personal(
     *,
     do: Mode | Literal["drop", "count"] = "number",
     kinds: Sequence[Kind] = DEFAULT,
-    key: str = "",
+    key: NamedFile = "",
 ) -> Step:
     """Take personal data out of both sides alike; the tally says how many of each kind were found.
 
