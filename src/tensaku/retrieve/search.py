@@ -198,8 +198,9 @@ class Searcher:
         snapshot, _ = self._current()
         if snapshot.name != index or not 0 <= number < len(snapshot):
             return None
-        document = int(snapshot.document_of[number])
-        if not self._allowed(person, [snapshot.paths[document]], [snapshot.documents[document]])[0]:
+        told = snapshot.documents[int(snapshot.document_of[number])]
+        open_ = self._rights.opens(person, "fund", [str(told["about"]["fund"])])
+        if not open_ or not self._rights.sees(person, [told["path"]])[0]:
             return None
         return _hit(snapshot, number)
 
@@ -222,7 +223,7 @@ class Searcher:
     def sources(self, person: str) -> dict[str, int]:
         """Source -> how many of its documents `person` may see; sources of which none are not named."""
         snapshot, _ = self._current()
-        allowed = self._allowed(person, snapshot.paths, snapshot.documents)
+        allowed = self._allowed(person, snapshot)
         found: dict[str, set[str]] = {}
         for document, may in zip(snapshot.documents, allowed, strict=True):
             if may:
@@ -240,25 +241,20 @@ class Searcher:
                 self._open = snapshot, Near(snapshot.vectors, snapshot.vector_passages, len(snapshot))
             return self._open
 
-    def _allowed(self, person: str, paths: Sequence[str], documents: Sequence[dict[str, Any]]) -> NDArray[np.bool_]:
+    def _allowed(self, person: str, snapshot: Snapshot) -> NDArray[np.bool_]:
         """Which documents the person may see: by the rules about their paths, and about the funds they speak of."""
-        allowed = self._rights.sees(person, paths)
+        allowed = self._rights.sees(person, snapshot.paths)
         if not self._rights.barriers:
             return allowed
-        funds = {str(one["about"]["fund"]) for one in documents}
-        closed = {fund for fund in funds if not self._rights.opens(person, "fund", [fund])}
-        if not closed:
-            return allowed
-        opened = np.asarray([one["about"]["fund"] not in closed for one in documents], np.bool_)
-        return np.logical_and(allowed, opened)
+        return allowed & snapshot.funds.which(lambda fund: self._rights.opens(person, "fund", [fund]))
 
     def _visible(self, snapshot: Snapshot, person: str, filters: Filters) -> NDArray[np.bool_]:
-        allowed = self._allowed(person, snapshot.paths, snapshot.documents)
+        allowed = self._allowed(person, snapshot)
         day = int((filters.as_of or datetime.date.today()).strftime("%Y%m%d"))
         allowed = allowed & (snapshot.since <= day) & (day < snapshot.until)
-        for name, wished in (("source", filters.sources), ("fund", filters.funds)):
+        for named, wished in ((snapshot.sources, filters.sources), (snapshot.funds, filters.funds)):
             if wished:
-                allowed = allowed & np.asarray([d["about"][name] in wished for d in snapshot.documents], bool)
+                allowed = allowed & named.which(wished.__contains__)
         return np.asarray(allowed[snapshot.document_of]) if len(snapshot) else np.zeros(0, bool)
 
 
