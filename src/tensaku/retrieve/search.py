@@ -284,7 +284,7 @@ class _Search:
         self._snapshot, self._near, self._embedder, self._seen = snapshot, near, embedder, seen
         self._steps, self._synonyms = steps, synonyms
         self._size = int(np.count_nonzero(seen))
-        self._hidden = np.flatnonzero(~seen)
+        self._hidden = np.flatnonzero(~seen).astype(np.int32)
         self._read: dict[str, Postings] = {}
         self._mean = float(snapshot.lengths[seen].mean()) or 1.0
 
@@ -369,7 +369,7 @@ class _Search:
             total[holders] += weight * shares
             read, at = read + found.seen, at + 1
         if at < len(every):
-            standing = np.flatnonzero(total)
+            standing = np.flatnonzero(total).astype(np.int32)
             if len(standing) > _STANDING:
                 standing = np.sort(standing[np.argpartition(-total[standing], _STANDING)[:_STANDING]])
             for found, weight in every[at:]:
@@ -430,24 +430,30 @@ class _Search:
         shares = np.float32(self._rarity(found) * (_K1 + 1)) * often / (often + damping)
         return holders, np.asarray(shares, np.float32)
 
-    def _shares_at(self, found: Postings, at: NDArray[np.int64]) -> Scores:
+    def _shares_at(self, found: Postings, at: NDArray[np.integer[Any]]) -> Scores:
         """A term's share in the score of some visible passages, 0 where it does not stand."""
         out = np.zeros(len(at), np.float32)
-        inside = _among(at, found.holders)
+        place, inside = _placed(at, found.holders)
         if inside.any():
-            rarity, held = self._rarity(found), np.searchsorted(found.holders, at[inside])
+            rarity, held = self._rarity(found), place[inside]
             often = found.counts[held].astype(np.float32)
             damping = _K1 * (1 - _B + _B * self._snapshot.lengths[found.holders[held]] / self._mean)
             out[inside] = rarity * (_K1 + 1) * often / (often + damping)
         return out
 
 
-def _among(at: NDArray[np.int64], holders: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _among(at: NDArray[np.integer[Any]], holders: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which of `at` are among `holders`, which are in order."""
-    place = np.searchsorted(holders, at)
+    return _placed(at, holders)[1]
+
+
+def _placed(at: NDArray[np.integer[Any]], holders: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each of `at` stands in `holders`, which are in order, and whether it does."""
+    wanted = at.astype(np.int32, copy=False)  # of another type NumPy would copy all holders, a million at times
+    place = np.searchsorted(holders, wanted)
     inside = np.asarray(place < len(holders), bool)
-    inside[inside] = holders[place[inside]] == at[inside]
-    return inside
+    inside[inside] = holders[place[inside]] == wanted[inside]
+    return place, inside
 
 
 def _top(scores: Scores, k: int) -> list[int]:
