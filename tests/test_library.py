@@ -86,6 +86,28 @@ def test_index_and_search(desk: Path, capsys: pytest.CaptureFixture[str], monkey
     assert (code, "rules/壊れ.md: it cannot be read (it is not text)" in out) == (1, True)
 
 
+def test_search_acts_under_the_rights_that_hold_for_every_command(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(*before: str, by: tuple[str, ...] = (), answer: tuple[str, ...] = ()) -> bool:
+        words = (*before, "search", "内部監査の暗号名は何ですか", "--json", *by, *answer, "-C", str(desk))
+        code, out, err = run(capsys, monkeypatch, *words)
+        assert code == 0, err
+        return "紅葉" in out
+
+    monkeypatch.setenv("LOGNAME", "tanaka")  # the user of this machine, as getpass tells it
+    run(capsys, monkeypatch, "index", "-C", str(desk))
+    for answer in ((), ("--answer",)):
+        assert not found(answer=answer)
+        assert found("--as", "sato", answer=answer)
+        assert not found("--as", "suzuki", answer=answer)
+        assert found("--as", "suzuki", by=("--by", "sato"), answer=answer), "who asks goes before whose rights hold"
+        assert not found("--as", "sato", by=("--by", "suzuki"), answer=answer)
+    monkeypatch.setenv("LOGNAME", "sato")
+    assert found(), "without a name it is the user of this machine"
+    assert not found("--as", "suzuki")
+
+
 def test_a_task_without_documents(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

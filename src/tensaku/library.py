@@ -231,7 +231,9 @@ def index(folder: Folder = HERE, sets: Set = None, as_json: Json = False) -> Non
 
 def search(
     question: Annotated[str, typer.Argument(help="What to look for.")],
-    person: Annotated[str, typer.Option("--by", help="Who asks: only what this person may see is searched.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", help="Who asks, by default whose rights hold: only what they may see is searched.")
+    ] = "",
     k: Annotated[int, typer.Option("-k", help="Passages to show.", min=1, max=100)] = 5,
     as_of: Annotated[str, typer.Option("--as-of", help="The day whose documents count, YYYY-MM-DD.")] = "",
     source: Annotated[list[str] | None, typer.Option(help="Only this source; may be given again.")] = None,
@@ -247,6 +249,7 @@ def search(
 
     workspace = Workspace.open(folder, sets or [])
     filters = Filters(tuple(source or ()), tuple(fund or ()), _day(as_of))
+    person = acting(by)
     with workspace.open_ledger() as ledger:
         if answer:
             with writing(workspace) as write:

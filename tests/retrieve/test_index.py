@@ -124,6 +124,24 @@ def test_an_altered_byte_is_named(folder: Path) -> None:
     assert faults_of(folder / "index") == ["lengths.npy: altered"]
 
 
+def test_sources_and_funds_are_filters(tmp_path: Path) -> None:
+    told = [("rules", ""), ("stocks", "国内株式"), ("bonds", "国内債券")]
+    for name, _ in told:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text(f"# {name}\n\n解約の申込みは午後3時まで。\n", encoding="utf-8")
+    index([Collection(name, tmp_path / name, fund) for name, fund in told], tmp_path / "index", None)
+
+    def found(*sources: str, funds: tuple[str, ...] = ()) -> set[str]:
+        return {hit.source for hit in searcher(tmp_path).search("解約の申込み", filters=Filters(sources, funds))}
+
+    assert found() == {"rules", "stocks", "bonds"}
+    assert found("stocks") == {"stocks"}
+    assert found("rules", "bonds") == {"rules", "bonds"}
+    assert found(funds=("国内債券",)) == {"bonds"}
+    assert found("rules", funds=("国内債券",)) == set()
+    assert found("nowhere") == set()
+
+
 def test_what_did_the_rule_say_in_march(folder: Path) -> None:
     run(folder)
     held = searcher(folder)

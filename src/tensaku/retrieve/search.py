@@ -35,6 +35,8 @@ _POSTINGS = 1_000_000
 """Postings that are read as a whole; terms beyond count for the passages that stand out by then."""
 _STANDING = 20_000
 """So many."""
+_FEW = 16
+"""A look-up of a hidden passage among those that hold a term costs as much as the looks at so many of these."""
 _RERANKED = 30
 """Candidates that are looked at closely."""
 
@@ -196,8 +198,9 @@ class Searcher:
         snapshot, _ = self._current()
         if snapshot.name != index or not 0 <= number < len(snapshot):
             return None
-        document = int(snapshot.document_of[number])
-        if not self._allowed(person, [snapshot.paths[document]], [snapshot.documents[document]])[0]:
+        told = snapshot.documents[int(snapshot.document_of[number])]
+        open_ = self._rights.opens(person, "fund", [str(told["about"]["fund"])])
+        if not open_ or not self._rights.sees(person, [told["path"]])[0]:
             return None
         return _hit(snapshot, number)
 
@@ -220,7 +223,7 @@ class Searcher:
     def sources(self, person: str) -> dict[str, int]:
         """Source -> how many of its documents `person` may see; sources of which none are not named."""
         snapshot, _ = self._current()
-        allowed = self._allowed(person, snapshot.paths, snapshot.documents)
+        allowed = self._allowed(person, snapshot)
         found: dict[str, set[str]] = {}
         for document, may in zip(snapshot.documents, allowed, strict=True):
             if may:
@@ -238,34 +241,32 @@ class Searcher:
                 self._open = snapshot, Near(snapshot.vectors, snapshot.vector_passages, len(snapshot))
             return self._open
 
-    def _allowed(self, person: str, paths: Sequence[str], documents: Sequence[dict[str, Any]]) -> NDArray[np.bool_]:
+    def _allowed(self, person: str, snapshot: Snapshot) -> NDArray[np.bool_]:
         """Which documents the person may see: by the rules about their paths, and about the funds they speak of."""
-        allowed = self._rights.sees(person, paths)
+        allowed = self._rights.sees(person, snapshot.paths)
         if not self._rights.barriers:
             return allowed
-        funds = {str(one["about"]["fund"]) for one in documents}
-        closed = {fund for fund in funds if not self._rights.opens(person, "fund", [fund])}
-        if not closed:
-            return allowed
-        opened = np.asarray([one["about"]["fund"] not in closed for one in documents], np.bool_)
-        return np.logical_and(allowed, opened)
+        return allowed & snapshot.funds.which(lambda fund: self._rights.opens(person, "fund", [fund]))
 
     def _visible(self, snapshot: Snapshot, person: str, filters: Filters) -> NDArray[np.bool_]:
-        allowed = self._allowed(person, snapshot.paths, snapshot.documents)
+        allowed = self._allowed(person, snapshot)
         day = int((filters.as_of or datetime.date.today()).strftime("%Y%m%d"))
         allowed = allowed & (snapshot.since <= day) & (day < snapshot.until)
-        for name, wished in (("source", filters.sources), ("fund", filters.funds)):
+        for named, wished in ((snapshot.sources, filters.sources), (snapshot.funds, filters.funds)):
             if wished:
-                allowed = allowed & np.asarray([d["about"][name] in wished for d in snapshot.documents], bool)
+                allowed = allowed & named.which(wished.__contains__)
         return np.asarray(allowed[snapshot.document_of]) if len(snapshot) else np.zeros(0, bool)
 
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Passages that hold a term, in order, and how often it stands in each."""
+    """Passages that hold a term, in order, hidden ones too, and how often it stands in each; `seen` is how many of them
+    are visible.
+    """
 
     holders: NDArray[np.int32]
     counts: NDArray[np.uint8]
+    seen: int
 
 
 class _Search:
@@ -283,6 +284,7 @@ class _Search:
         self._snapshot, self._near, self._embedder, self._seen = snapshot, near, embedder, seen
         self._steps, self._synonyms = steps, synonyms
         self._size = int(np.count_nonzero(seen))
+        self._hidden = np.flatnonzero(~seen).astype(np.int32)
         self._read: dict[str, Postings] = {}
         self._mean = float(snapshot.lengths[seen].mean()) or 1.0
 
@@ -338,7 +340,7 @@ class _Search:
         if found.vector is not None:
             known["near"] = nearest[at]
             known["about"], known["second"] = self._near.about(at, found.vector)
-        rarities = [self._rarity(self._postings(term).holders) for term in told.words]
+        rarities = [self._rarity(self._postings(term)) for term in told.words]
         looked = evidence(told, rarities, [self._snapshot.record(int(passage)) for passage in at])
         known |= dict(zip(EVIDENCE, looked.T, strict=True))
         for column, name in enumerate(FEATURES):
@@ -359,14 +361,15 @@ class _Search:
         """
         total = np.zeros(len(self._snapshot), np.float32)
         every = [(self._postings(term), weight) for _, term, weight in self._weighted(told)]
-        every.sort(key=lambda one: len(one[0].holders))
+        every.sort(key=lambda one: one[0].seen)
         read, at = 0, 0
-        while at < len(every) and (not read or read + len(every[at][0].holders) <= _POSTINGS):
+        while at < len(every) and (not read or read + every[at][0].seen <= _POSTINGS):
             found, weight = every[at]
-            total[found.holders] += weight * self._shares(found)
-            read, at = read + len(found.holders), at + 1
+            holders, shares = self._shares(found)
+            total[holders] += weight * shares
+            read, at = read + found.seen, at + 1
         if at < len(every):
-            standing = np.flatnonzero(total)
+            standing = np.flatnonzero(total).astype(np.int32)
             if len(standing) > _STANDING:
                 standing = np.sort(standing[np.argpartition(-total[standing], _STANDING)[:_STANDING]])
             for found, weight in every[at:]:
@@ -381,7 +384,7 @@ class _Search:
         whole = 0.0
         for term in told.words:
             found = self._postings(term)
-            rarity = self._rarity(found.holders)
+            rarity = self._rarity(found)
             sums["covered"] += rarity * _among(at, found.holders)
             whole += rarity
         self._stand_in(told, at, sums["covered"])
@@ -392,51 +395,65 @@ class _Search:
     def _stand_in(self, told: Asked, at: NDArray[np.int64], covered: Scores) -> None:
         """Count a word of the question as found where a form of the term list stands for it."""
         for meant, forms in told.alike:
-            missing = [self._postings(term).holders for term in meant if term in told.words]
+            missing = [self._postings(term) for term in meant if term in told.words]
             both = [_among(at, self._postings(form).holders) for form in forms]
             if not both or not missing:
                 continue
             here = np.logical_and.reduce(both)
-            for holders in missing:
-                covered[here & ~_among(at, holders)] += self._rarity(holders)
+            for found in missing:
+                covered[here & ~_among(at, found.holders)] += self._rarity(found)
 
     def _postings(self, term: str) -> Postings:
-        """The visible passages that hold a term, and how often it stands there."""
+        """The passages that hold a term, and how many of them are visible."""
         if term not in self._read:
             holders, counts = self._snapshot.postings(number_of(term))
-            if self._size < len(self._seen):
-                keep = self._seen[holders]
-                holders, counts = holders[keep], counts[keep]
-            self._read[term] = Postings(holders, counts)
+            self._read[term] = Postings(holders, counts, self._count(holders))
         return self._read[term]
 
-    def _rarity(self, holders: NDArray[np.int32]) -> float:
-        return float(np.log1p((self._size - len(holders) + 0.5) / (len(holders) + 0.5)))
+    def _count(self, holders: NDArray[np.int32]) -> int:
+        """How many of `holders` are visible: by the hidden ones among them where those are few."""
+        if len(self._hidden) * _FEW < len(holders):
+            return len(holders) - int(np.count_nonzero(_among(self._hidden, holders)))
+        return int(np.count_nonzero(self._seen[holders]))
 
-    def _shares(self, found: Postings) -> Scores:
-        """A term's share in the score of each passage that holds it."""
-        often = found.counts.astype(np.float32)
-        damping = np.float32(_K1 * (1 - _B)) + np.float32(_K1 * _B / self._mean) * self._snapshot.lengths[found.holders]
-        return np.asarray(np.float32(self._rarity(found.holders) * (_K1 + 1)) * often / (often + damping), np.float32)
+    def _rarity(self, found: Postings) -> float:
+        return float(np.log1p((self._size - found.seen + 0.5) / (found.seen + 0.5)))
 
-    def _shares_at(self, found: Postings, at: NDArray[np.int64]) -> Scores:
-        """A term's share in the score of some passages, 0 where it does not stand."""
+    def _shares(self, found: Postings) -> tuple[NDArray[np.int32], Scores]:
+        """The visible passages that hold a term, and its share in the score of each."""
+        holders, counts = found.holders, found.counts
+        if found.seen < len(holders):
+            kept = self._seen[holders]
+            holders, counts = holders[kept], counts[kept]
+        often = counts.astype(np.float32)
+        damping = np.float32(_K1 * (1 - _B)) + np.float32(_K1 * _B / self._mean) * self._snapshot.lengths[holders]
+        shares = np.float32(self._rarity(found) * (_K1 + 1)) * often / (often + damping)
+        return holders, np.asarray(shares, np.float32)
+
+    def _shares_at(self, found: Postings, at: NDArray[np.integer[Any]]) -> Scores:
+        """A term's share in the score of some visible passages, 0 where it does not stand."""
         out = np.zeros(len(at), np.float32)
-        inside = _among(at, found.holders)
+        place, inside = _placed(at, found.holders)
         if inside.any():
-            rarity, held = self._rarity(found.holders), np.searchsorted(found.holders, at[inside])
+            rarity, held = self._rarity(found), place[inside]
             often = found.counts[held].astype(np.float32)
             damping = _K1 * (1 - _B + _B * self._snapshot.lengths[found.holders[held]] / self._mean)
             out[inside] = rarity * (_K1 + 1) * often / (often + damping)
         return out
 
 
-def _among(at: NDArray[np.int64], holders: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _among(at: NDArray[np.integer[Any]], holders: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Which of `at` are among `holders`, which are in order."""
-    place = np.searchsorted(holders, at)
+    return _placed(at, holders)[1]
+
+
+def _placed(at: NDArray[np.integer[Any]], holders: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each of `at` stands in `holders`, which are in order, and whether it does."""
+    wanted = at.astype(np.int32, copy=False)  # of another type NumPy would copy all holders, a million at times
+    place = np.searchsorted(holders, wanted)
     inside = np.asarray(place < len(holders), bool)
-    inside[inside] = holders[place[inside]] == at[inside]
-    return inside
+    inside[inside] = holders[place[inside]] == wanted[inside]
+    return place, inside
 
 
 def _top(scores: Scores, k: int) -> list[int]:

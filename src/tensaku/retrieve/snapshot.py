@@ -14,7 +14,7 @@ import mmap
 import os
 import shutil
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -124,6 +124,23 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class Named:
+    """What each document bears of one kind of name, so that a name is looked at once, however many documents bear it.
+
+    Args:
+        each: the name of each document, in order.
+    """
+
+    def __init__(self, each: Sequence[str]) -> None:
+        self._names = sorted(set(each))
+        number = {name: at for at, name in enumerate(self._names)}
+        self._of = np.asarray([number[name] for name in each], np.int32)
+
+    def which(self, holds: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """Of each document whether `holds` says so of its name."""
+        return np.asarray([holds(name) for name in self._names], bool)[self._of]
+
+
 class Snapshot:
     """A sealed index, mapped into memory and only read.
 
@@ -131,6 +148,7 @@ class Snapshot:
         model: what made the vectors.
         documents: of each version its path, document, as_of, about, and the days `since` and `until` which it counts.
         paths: the path of each.
+        sources, funds: the source and the fund of each.
         document_of: passage -> number of its version.
         lengths: terms of each passage.
         vectors, vector_passages: rows of 8-bit numbers (127 is 1), and the passage that each belongs to.
@@ -142,6 +160,9 @@ class Snapshot:
         self.model: str = self.manifest["model"]
         self.documents: list[dict[str, Any]] = json.loads((folder / "documents.json").read_text(encoding="utf-8"))
         self.paths = [d["path"] for d in self.documents]
+        self.sources, self.funds = (
+            Named([str(d["about"][name]) for d in self.documents]) for name in ("source", "fund")
+        )
         self.document_of = np.load(folder / "documents.npy")
         self.lengths = np.load(folder / "lengths.npy")
         self._places = np.load(folder / "places.npy", mmap_mode="r")
