@@ -45,6 +45,20 @@ def test_every_method_is_shown() -> None:
         assert "fault" not in html
 
 
+def test_a_processor_is_one_machine() -> None:
+    for method in ("load", "lora", "full", "serve"):
+        html, _ = answered({"model": "llama-3.1-8b", "method": method, "hardware": "xeon-8480+"}, "ja")
+        assert "fault" not in html
+        assert "メモリ（RAM、GB）" in html
+        if method != "load":
+            assert "1 台（分割なし）" in html
+            assert "サーバー用プロセッサーでの実測はありません" in html
+            assert "GPU" not in html.partition("出典")[0]
+            assert "cores" not in html.partition("出典")[0]
+    html, _ = answered({"model": "llama-3.1-70b", "method": "full", "hardware": "epyc-9654"}, "ja")
+    assert "RAM は 768.0 GB なので" in html
+
+
 def test_the_japanese_page_speaks_japanese() -> None:
     html, _ = answered({"model": "llama-3.1-70b", "method": "full", "hardware": "h100-sxm"}, "ja")
     for word in ("重み", "オプティマイザの状態", "足りません", "仮定", "時間", "GPU での実測はありません"):

@@ -17,7 +17,7 @@ from tensaku.desk.views import Views
 from tensaku.desk.words import Language
 from tensaku.errors import TensakuError
 from tensaku.plan import Answer, Ask, Load, Training, plan
-from tensaku.plan.hardware import gpus
+from tensaku.plan.hardware import accelerators
 from tensaku.plan.headers import built_in, names
 from tensaku.plan.job import METHODS
 from tensaku.plan.memory import KINDS
@@ -60,7 +60,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "model": ("モデル", "Model"),
     "method": ("仕事", "Job"),
-    "hardware": ("GPU", "GPU"),
+    "hardware": ("GPU・プロセッサー", "GPU or processor"),
     "batch": ("GPU ごとの系列数", "Sequences a GPU"),
     "sequence": ("系列のトークン数", "Tokens a sequence"),
     "examples": ("教材の数", "Lessons"),
@@ -73,6 +73,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "rate": ("毎分の要求数（0 は続けて依頼）", "Requests a minute (0: one after another)"),
     "within": ("回答の目標時間（秒、0 はなし）", "Goal for an answer, s (0: none)"),
     "memory": ("最も埋まる GPU のメモリ（GB）", "Memory of the fullest GPU, GB"),
+    "ram": ("メモリ（RAM、GB）", "Memory (RAM), GB"),
+    "machine": ("機械", "Machine"),
+    "alone": ("1 台（分割なし）", "one, nothing split"),
     "room": ("容量", "has"),
     "gpus": ("GPU 数", "GPUs"),
     "why": ("より少ない数で足りない理由", "Why not fewer"),
@@ -106,7 +109,7 @@ def body(language: Language, signed: Signed) -> Markup:
             [(name, METHODS_SAID.get(name, name)) if language == "ja" else (name, name) for name in METHODS],
             "lora",
         ),
-        ("hardware", [(name, name) for name in gpus()], "h100-sxm"),
+        ("hardware", [(name, name) for name in accelerators()], "h100-sxm"),
     ]
     sliders = [(name, *row) for name, row in _RANGES.items()]
     other = "/en/plan" if language == "ja" else "/plan"
@@ -154,7 +157,10 @@ def _shown(found: Answer, language: Language) -> Markup:
     rows: list[tuple[str, str]] = []
     if found.fit is not None:
         memory, layout = found.fit.memory, found.fit.layout
-        rows.append((say["gpus"], f"{layout.gpus}（{layout.said.ja}）" if ja else f"{layout.gpus} ({layout})"))
+        if found.accelerator.processor:
+            rows.append((say["machine"], say["alone"]))
+        else:
+            rows.append((say["gpus"], f"{layout.gpus}（{layout.said.ja}）" if ja else f"{layout.gpus} ({layout})"))
         ends = f"{memory.low / 1e9:,.1f} - {memory.high / 1e9:,.1f} GB"
         rows.append((say["together"], f"{memory.total / 1e9:,.1f} GB ({ends})"))
         if found.why_not_fewer:
@@ -210,7 +216,8 @@ def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
         bars += [(KINDS[name] if ja else name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
         bars.append(("合計" if ja else "together", memory.total / 1e9, "sure"))
         ends = memory.low / 1e9, memory.high / 1e9
-    return _figure(say["memory"], bars, room, f"{say['room']} {room:g} GB", ends)
+    title = say["ram" if found.accelerator.processor else "memory"]
+    return _figure(title, bars, room, f"{say['room']} {room:g} GB", ends)
 
 
 def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
