@@ -142,12 +142,12 @@ def plan(
 
 def _assumed(on: Accelerator, reached: Reached) -> tuple[Said, ...]:
     """What the plan takes for granted."""
-    where, ort = ("server processor", "サーバー用プロセッサー") if on.processor else ("GPU", "GPU")
+    where, ort = ("server processor", "サーバー用プロセッサー") if on.processor else ("GPU", "GPU ")
     found = [
         Said(
             "runtime 1.0 GB (0.6-2.0) and fragmentation 5 % (0-15 %) of what comes and goes: assumed, no "
             f"{where} was measured",
-            f"実行環境 1.0 GB（0.6～2.0）、断片化は出入りする領域の 5 %（0～15 %）と仮定。{ort} での実測はありません",
+            f"実行環境 1.0 GB（0.6～2.0）、断片化は出入りする領域の 5 %（0～15 %）と仮定。{ort}での実測はありません",
         ),
         Said(
             f"reached of the data sheet: {reached.source}",

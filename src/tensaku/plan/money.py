@@ -73,7 +73,7 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
     than having rented would have.
     """
     unknown, sources = [], []
-    what, ding = ("processor", "プロセッサー") if accelerator.processor else ("GPU", "GPU")
+    what, ding = ("processor", "プロセッサー") if accelerator.processor else ("GPU", "GPU ")
     known = price(accelerator.name)
     each = money.gpu_price or (known.buy if known else None)
     day = money.rent_gpu_day or (known.rent_day if known else None)
@@ -82,12 +82,12 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
     kwh = None if accelerator.watts is None else accelerator.watts * gpus * hours * money.overhead / 1000
     power = None if kwh is None or not money.yen_per_kwh else kwh * money.yen_per_kwh
     if kwh is None:
-        unknown.append(Said("the accelerator's power", f"{ding} の消費電力"))
+        unknown.append(Said("the accelerator's power", f"{ding}の消費電力"))
     if not money.yen_per_kwh:
         unknown.append(Said("the price of power (-s money.yen_per_kwh=...)", "電力単価（money.yen_per_kwh）"))
     buy = None if each is None else each * gpus + money.server_price
     if each is None:
-        unknown.append(Said(f"the price of the {what} (-s money.gpu_price=...)", f"{ding} の価格（money.gpu_price）"))
+        unknown.append(Said(f"the price of the {what} (-s money.gpu_price=...)", f"{ding}の価格（money.gpu_price）"))
     if not money.server_price:
         missing = "the price of the server around it (-s money.server_price=...)"
         if accelerator.processor:
@@ -95,7 +95,7 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
         unknown.append(Said(missing, "サーバー本体の価格（money.server_price）"))
     rent = None if day is None else day * gpus * hours / 24
     if day is None:
-        unknown.append(Said("the rent (-s money.rent_gpu_day=...)", f"{ding} の賃料（money.rent_gpu_day）"))
+        unknown.append(Said("the rent (-s money.rent_gpu_day=...)", f"{ding}の賃料（money.rent_gpu_day）"))
     written = None if buy is None else buy * hours / (money.years * _HOURS_A_YEAR)
     people = money.people_hours * money.yen_per_hour
     own = None if written is None else written + (power or 0.0) + people
