@@ -9,6 +9,7 @@ from typing import Any
 
 from tensaku.config import explain, settle
 from tensaku.errors import NotFound, UsageError
+from tensaku.machine import processor
 from tensaku.plan.answer import Ask, plan
 from tensaku.plan.calibrate import Error, calibrate
 from tensaku.plan.hardware import accelerators
@@ -95,7 +96,8 @@ def _here(asked: Asked, method: Method, ask: Ask) -> Said:
     anatomy = describe(asked.model)
     constants, source = constants_of(asked.root)
     measured = speed()
-    found = plan_here(anatomy, method, ask, constants, source, max(measured.plain, measured.onednn))
+    gflops = max(measured.plain, measured.onednn)
+    found = plan_here(anatomy, method, ask, constants, source, gflops, processor=processor() or "")
     return found.values(), found.lines()
 
 

@@ -82,6 +82,9 @@ _IN_JAPANESE = {
     "less memory": "メモリが小さい",
     "more work": "計算量が多い",
     "less work": "計算量が少ない",
+    "another processor": "別のプロセッサー",
+    "slower processor": "遅いプロセッサー",
+    "faster processor": "速いプロセッサー",
 }
 
 

@@ -65,7 +65,7 @@ def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
             sizes, work, words = serving_sizes(anatomy, asked), serving_work(anatomy, asked), anatomy.vocabulary
         return Measured(
             name, case["what"], sizes, work, float(found["gflops"]), words, _fastest(found),
-            float(found["peak_mb"]), str(row.get("date", "")), traits_of(asked),
+            float(found["peak_mb"]), str(row.get("date", "")), traits_of(asked), str(row.get("processor", "")),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
         raise UsageError(f"the measured run {name!r} is damaged ({error!r})") from None
@@ -150,7 +150,7 @@ def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[M
         found.append(
             Measured(
                 name, "serve", serving_sizes(anatomy, asked), work, gflops, anatomy.vocabulary, record["seconds"],
-                float(record["peak_mb"]), str(artifact.manifest["ended"])[:10], traits_of(asked),
+                float(record["peak_mb"]), str(artifact.manifest["ended"])[:10], traits_of(asked), _processor(artifact),
             )
         )  # fmt: skip
     return found
@@ -188,7 +188,13 @@ def _training(store: Store, artifact: Artifact) -> Measured | None:
         float(facts["peak_memory_mb"]),
         str(artifact.manifest["ended"])[:10],
         traits_of(usual),
+        _processor(artifact),
     )
+
+
+def _processor(artifact: Artifact) -> str:
+    """What the processor that made it called itself; empty where an earlier version did not keep it."""
+    return str(artifact.manifest.get("host", {}).get("processor") or "")
 
 
 def constants_of(root: Path | None) -> tuple[dict[str, Constants], str]:
