@@ -85,7 +85,7 @@ test-all: $(STAMP) $(BROWSER) $(FONT) $(COMPILER) $(DATABASE)
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests
+	$(BIN)/mypy src tests benchmarks/plan
 	$(BIN)/lint-imports
 	@if [ -e src/tensaku/docs.py ] || [ -d src/tensaku/docs ]; then set -x; $(BIN)/python -m tensaku.docs --check; fi
 
