@@ -152,6 +152,15 @@ def test_a_gpu_whose_speed_nobody_published_is_planned_without_time(cli: Cli) ->
     assert known["step"]["seconds"] > 0
 
 
+def test_the_memory_that_cards_report_is_said_beside_the_makers(cli: Cli) -> None:
+    told = cli("plan", "llama-3.1-8b", "lora", "--json").json
+    assert told["memory"]["of"] == 80e9
+    assert any("such cards report 81,559 MiB, 85.5 x 10^9" in line for line in told["assumptions"])
+    for own in ("40", "85"):
+        told = cli("plan", "llama-3.1-8b", "lora", "-s", f"memory_gb={own}", "--json").json
+        assert not any("81,559" in line for line in told["assumptions"])
+
+
 def test_a_folder_of_weights(cli: Cli, tmp_path: Path) -> None:
     folder = tiny_model(tmp_path / "m")
     told = cli("plan", folder, "--json").json

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import anatomy_from
-from tensaku.plan.hardware import accelerator, accelerators, cpus, gpu, node, price
+from tensaku.plan.hardware import accelerator, accelerators, cpus, gpu, gpus, node, price
 from tensaku.plan.headers import built_in
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout
@@ -82,6 +82,9 @@ def test_the_published_figures_of_the_h100_are_with_sparsity() -> None:
     assert h100.sparse["bf16"] == 1979
     assert h100.operations("bf16") == 989.5e12
     assert gpu("h100-pcie").operations("bf16") == 756.5e12
+    assert gpu("h100-nvl").sparse["bf16"] == 1671
+    assert gpu("h100-nvl").operations("bf16") == 835.5e12
+    assert gpu("h100-nvl").operations("fp32") == 60e12
     assert gpu("l4").operations("bf16") == 121e12
     assert not gpu("a100-sxm-80").sparse  # its dense figure is the one that is published
     assert gpu("a100-sxm-80").operations("bf16") == 312e12
@@ -195,3 +198,13 @@ def test_on_a_processor_the_optimiser_takes_its_time() -> None:
     assert found.low >= 28 * model.parameters / xeon.bytes_a_second() / 0.8
     thin = step_time(model, run.model_copy(update={"method": "lora"}), Layout(), xeon)
     assert thin.seconds < found.seconds / 5
+
+
+def test_no_more_memory_is_planned_than_cards_report() -> None:
+    """nvidia-smi says 81,559 MiB of an H100 of "80 GB"."""
+    h100 = gpu("h100-sxm")
+    assert h100.reported == 81559 * 2**20
+    assert h100.reported / h100.memory == pytest.approx(1.069, abs=1e-3)
+    known = [one for one in gpus().values() if one.reported]
+    assert len(known) >= 6
+    assert all(one.memory < (one.reported or 0) for one in known)

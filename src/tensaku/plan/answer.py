@@ -161,6 +161,17 @@ def _assumed(on: Accelerator, reached: Reached) -> tuple[Said, ...]:
                 f"理論性能: {in_japanese(on.how)}。プロセッサー 1 基を占有",
             )
         )
+    if on.reported:
+        has, reports = f"{on.memory / 1e9:g}", f"{on.reported / 1e9:.1f}"
+        mib = f"{on.reported / 2**20:,.0f} MiB"
+        found.append(
+            Said(
+                f"memory: {has} x 10^9 bytes, as the maker says it; such cards report {mib}, {reports} x 10^9, of "
+                "which driver and firmware keep a part (-s memory_gb= plans with more)",
+                f"メモリ容量: 公称の {has} × 10^9 バイト。実際のカードは {mib}（{reports} × 10^9 バイト）と"
+                "報告しますが、一部はドライバーなどが使うため、少ないほうで見積もります（memory_gb で変えられます）",
+            )
+        )
     if on.widened:
         found.append(
             Said(
@@ -206,6 +217,7 @@ def _with_own(accelerator: Accelerator, ask: Ask, method: Method) -> Accelerator
     return replace(
         accelerator,
         memory=ask.memory_gb * 1e9 or accelerator.memory,
+        reported=None if ask.memory_gb else accelerator.reported,
         bandwidth=ask.bandwidth_gbs * 1e9 or accelerator.bandwidth,
         watts=ask.watts or accelerator.watts,
         tflops=tflops,

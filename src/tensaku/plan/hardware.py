@@ -38,6 +38,8 @@ class Accelerator:
     source: str
     sparse: dict[str, float] = field(default_factory=dict)
     """As published with structured sparsity; `tflops` has half of it."""
+    reported: float | None = None
+    """Bytes that nvidia-smi reports of such a card, where that is known: more than the maker's, which are planned."""
     how: str = ""
     """A processor's products and bandwidth, as they were reckoned."""
 
@@ -134,6 +136,7 @@ def _read(name: str, row: dict[str, Any]) -> Accelerator:
         socket=row["socket"],
         source=row["source"],
         sparse=sparse,
+        reported=row["reported_mib"] * 2.0**20 if "reported_mib" in row else None,
     )
 
 
