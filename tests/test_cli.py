@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tensaku.pipeline import Workspace
 from tensaku.store import SilentReporter, Store
 from tensaku.testing import tiny_desk
 
@@ -381,7 +382,8 @@ def test_ctrl_c_while_tuning_ends_with_a_word_and_the_next_run_goes_on(start: St
     assert "base model" not in again.err  # that was done
 
 
-def test_serve_on_trial_answers_and_ctrl_c_ends_it(start: Start, desk: Path) -> None:
+def test_serve_on_trial_answers_and_ctrl_c_ends_it(start: Start, cli: Cli, desk: Path) -> None:
+    assert cli("user", "add", "sato", "--display", "佐藤 美咲", "--role", "writer", "-C", desk).code == 0
     process = start("serve", "--trial", "-C", desk, "--port", "0")
     assert process.stdout is not None
     said = ""
@@ -394,6 +396,11 @@ def test_serve_on_trial_answers_and_ctrl_c_ends_it(start: Start, desk: Path) -> 
     assert "nobody has approved this release" in said
     with urllib.request.urlopen(f"{found[1]}/models", timeout=20) as answer:
         assert "tiny" in [model["id"] for model in json.load(answer)["data"]]
+    with Workspace.read(desk).open_ledger() as ledger:
+        token = ledger.begin_session("sato", how="open", hours=1)
+    asked = urllib.request.Request(found[1][:-3] + "/plan", headers={"Cookie": f"tensaku-session={token}"})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert f"{refs(desk)['tune']}" in answer.read().decode()  # what the plan said of it
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.plan.cases import CASES
 
+from tensaku.machine import processor
 from tensaku.models.block_files import FILE
 from tensaku.plan.headers import describe
 
@@ -48,7 +49,8 @@ def described(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
 
 def read(kept: Path = RUNS) -> dict[str, Any]:
     """What was measured so far, by name."""
-    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}  # type: ignore[no-any-return]
+    found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    return found
 
 
 def missing(kept: Path = RUNS) -> list[dict[str, Any]]:
@@ -82,7 +84,8 @@ def measure(cases: list[dict[str, Any]], smol: Path | None, kept: Path = RUNS) -
             return 1
         found = json.loads(ended.stdout.splitlines()[-1])
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        done[case["name"]] = {"case": case, "measured": found, "date": today, **described(folder, case)}
+        about = {"date": today, "processor": processor()}
+        done[case["name"]] = {"case": case, "measured": found, **about, **described(folder, case)}
         kept.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
         print(f"{case['name']:22} {found['seconds']:7.3f} s  {found['peak_mb']:7.0f} MB", flush=True)
     return 0

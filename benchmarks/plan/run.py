@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.measure import FRESH, RUNS, measure, missing, read
 
 from tensaku.errors import TensakuError
-from tensaku.machine import processor
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.calibrate import Constants, Error, calibrate, error_of
 from tensaku.plan.counted import as_resource_planner
@@ -47,9 +45,9 @@ def accelerate_says(anatomy: Anatomy) -> float:
 
     config = transformers.AutoConfig.for_model(**table("shapes")["models"][anatomy.name]["config"])
     with torch.device("meta"):
-        model = transformers.AutoModel.from_config(config)
+        model: torch.nn.Module = transformers.AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     total, _ = calculate_maximum_sizes(model)
-    each = next(model.parameters()).element_size()
+    each: int = next(model.parameters()).element_size()
     return float(total) * 2 / each
 
 
@@ -84,14 +82,21 @@ def comparison_lines(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def write_shipped(constants: dict[str, Constants], measured: str) -> None:
+def measured_on(rows: Mapping[str, Any]) -> str:
+    """The machines on which the runs were measured, which need not be this one, as the runs themselves say."""
+    unknown = "a processor that was not noted"
+    found = {f"{row.get('processor') or unknown}, {row['measured']['processors']} processors" for row in rows.values()}
+    return "; ".join(sorted(found))
+
+
+def shipped(constants: Mapping[str, Constants], measured: str, machine: str) -> str:
     """The constants that Tensaku ships, as TOML."""
     lines = [
         "# Written by benchmarks/plan/run.py from benchmarks/results/plan-runs.json. A workspace of its own constants:",
         "# tensaku plan --calibrate",
         "",
         f'measured = "{measured}"',
-        f'machine = "{processor() or platform.machine()}, {len(os.sched_getaffinity(0))} processors"',
+        f"machine = {json.dumps(machine)}",
     ]
     for kind, found in constants.items():
         lines += ["", f"[constants.{kind}]", f"memory = {list(found.memory)}", f"runs = {found.runs}"]
@@ -99,8 +104,10 @@ def write_shipped(constants: dict[str, Constants], measured: str) -> None:
         lines.append(f"seen = {json.dumps(found.seen)}")
         lines.append(f"bytes_seen = {list(found.bytes_seen)}")
         lines.append(f"operations_seen = {list(found.operations_seen)}")
+        lines.append(f"processors = {json.dumps(found.processors)}")
+        lines.append(f"gflops_seen = {list(found.gflops_seen)}")
         lines.append("time = { " + ", ".join(f"{name} = {value}" for name, value in found.time.items()) + " }")
-    SHIPPED.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def worst(errors: list[Error]) -> dict[str, Any]:
@@ -147,7 +154,7 @@ def main() -> int:
         "against": rows,
     }
     RESULT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_shipped(constants, max(dates))
+    SHIPPED.write_text(shipped(constants, max(dates), measured_on(read())), encoding="utf-8")
     print(f"\nAll figures: {RESULT.relative_to(HERE.parent)}; constants: {SHIPPED.relative_to(HERE.parent)}")
     return 0
 

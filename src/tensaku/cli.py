@@ -527,7 +527,9 @@ def plan_(
     method: Annotated[
         str, typer.Argument(metavar="[METHOD]", help="load, lora, qlora, full, dpo, pretrain or serve.")
     ] = "load",
-    hardware: Annotated[str, typer.Option("--gpu", help="A name of --list hardware, or this-machine.")] = "h100-sxm",
+    hardware: Annotated[
+        str, typer.Option("--gpu", help="A GPU or processor of --list hardware, or this-machine.")
+    ] = "h100-sxm",
     sets: Annotated[
         list[str] | None, typer.Option("--set", "-s", help="A setting of --list settings, as in -s train.batch=4.")
     ] = None,

@@ -222,6 +222,7 @@ def serve_release(
         UsageError: the release is not approved and `trial` is not said.
     """
     from tensaku import desk, serve
+    from tensaku.plan import errors_so_far
 
     cfg = workspace.spec.serve
     with workspace.open_ledger() as ledger, Loader(workspace, store) as loader, ExitStack() as stack:
@@ -266,6 +267,7 @@ def serve_release(
             pool=lambda: next(iter(store.list("curate")[-1:]), None),
             artifacts=store.get,
             material=workspace.spec.approval.data,
+            errors=lambda: errors_so_far(workspace.root),
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower, anchoring(workspace, ledger):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from tensaku.desk import mount
 from tensaku.ledger import Ledger, NewDraft
+from tensaku.plan import errors_so_far
 from tensaku.records import Message
 from tensaku.revise import Job
 from tensaku.serve import Served, build_app, run
@@ -36,6 +38,18 @@ name = "注意喚起"
 text = "将来の成果を約束するものではありません。"
 sections = ["outlook"]
 """
+
+
+NOTED = [
+    {
+        "name": f"tune-{n}ab41f2", "kind": "tune", "peak_mb": 1500.0 + n, "peak_predicted": 1530.0,
+        "memory_error": 0.02 - n / 100,
+        "seconds": 2.0, "seconds_predicted": 2.2, "time_error": 0.1, "date": "2026-11-27", "traits": ["lora"],
+        "outside": ["less work"] if n == 2 else [],
+    }
+    for n in range(12)
+]  # fmt: skip
+"""What the plan said of twelve trainings."""
 
 
 def answer(messages: tuple[Message, ...]) -> str:
@@ -73,7 +87,8 @@ def main() -> None:
     style, required = style_from(STYLE, "style.toml"), required_from(STYLE, "style.toml")
     job = Job("直してください。", "comment", names, provenance=about, style=style, required=required)
     app = build_app(engine=engine, models=[Served("comment", "release-3fa9c1d2b0aa", "comment", trial=True)])
-    mount(app, ledger=ledger, engine=engine, job=job)
+    (folder / "plan-errors.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in NOTED), encoding="utf-8")
+    mount(app, ledger=ledger, engine=engine, job=job, errors=lambda: errors_so_far(folder))
     run(app, port=port, ready=lambda url: print(url, flush=True))
     print("ended", flush=True)
 

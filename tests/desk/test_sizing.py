@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tensaku.desk.sizing import answered
+from tensaku.desk.sizing import answered, errors_shown
 from tensaku.plan import Ask, Load, plan
 from tensaku.plan.memory import KINDS
 from tensaku.testing import tiny_model
@@ -37,12 +37,70 @@ def test_a_slider_redraws_at_once(page: Page, server: Any, path: str, title: str
     expect(answer).not_to_have_text(before, use_inner_text=True)
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize(("path", "words"), [("/plan", "中央値"), ("/en/plan", "in the middle")])
+def test_the_errors_so_far_stand_at_the_foot(page: Page, server: Any, path: str, words: str) -> None:
+    page.goto(server.url + path)
+    page.locator("[data-person=sato]").click()
+    errors = page.locator("#sizing-errors")
+    expect(errors.locator("tbody tr")).to_have_count(12)
+    expect(errors.locator("tbody tr").first).to_contain_text("tune-11ab41f2")  # the newest first
+    expect(errors).to_contain_text(words)
+    page.set_viewport_size({"width": 420, "height": 860})
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
+
+
+def test_the_errors_are_those_of_the_page_that_the_command_writes(desk: Path) -> None:
+    from tensaku.plan import errors_so_far
+    from tensaku.plan.page import error_page
+
+    root = desk / ".tensaku"
+    rows, source = errors_so_far(root)
+    assert len(rows) == 3
+    written = error_page(rows, source)
+    for language, words in (("ja", ("予測", "先読み＊", "同梱")), ("en", ("said", "drafting＊", "shipped"))):
+        html = str(errors_shown(lambda: errors_so_far(root), language))  # type: ignore[arg-type]
+        for row in rows:
+            for figure in (row["name"], f"{row['seconds_predicted']:,.3f}", f"{100 * row['time_error']:+.1f} %"):
+                assert figure in html
+                assert figure in written
+        assert all(word in html for word in words)
+
+    before = (root / "plan-errors.jsonl").read_bytes()
+    (root / "plan-errors.jsonl").unlink()
+    again, _ = errors_so_far(root)  # predicted anew, and nothing is written by looking
+    assert [row["name"] for row in again] == [row["name"] for row in rows]
+    assert not (root / "plan-errors.jsonl").exists()
+    (root / "plan-errors.jsonl").write_bytes(before)
+    (root / "machine.json").write_text("{}", encoding="utf-8")
+    assert "cannot be read" in errors_shown(lambda: errors_so_far(root), "ja")
+
+
+def test_no_run_yet_is_said() -> None:
+    assert "tensaku run を実行すると" in errors_shown(lambda: ([], "同梱"), "ja")
+
+
 def test_every_method_is_shown() -> None:
     for method in ("load", "lora", "qlora", "full", "dpo", "pretrain", "serve"):
         html, told = answered({"model": "gemma-3-1b", "method": method, "hardware": "l4"}, "ja")
         assert told == method
         assert "<svg" in html
         assert "fault" not in html
+
+
+def test_a_processor_is_one_machine() -> None:
+    for method in ("load", "lora", "full", "serve"):
+        html, _ = answered({"model": "llama-3.1-8b", "method": method, "hardware": "xeon-8480+"}, "ja")
+        assert "fault" not in html
+        assert "メモリ（RAM、GB）" in html
+        if method != "load":
+            assert "1 台（分割なし）" in html
+            assert "サーバー用プロセッサーでの実測はありません" in html
+            assert "GPU" not in html.partition("出典")[0]
+            assert "cores" not in html.partition("出典")[0]
+    html, _ = answered({"model": "llama-3.1-70b", "method": "full", "hardware": "epyc-9654"}, "ja")
+    assert "RAM は 768.0 GB なので" in html
 
 
 def test_the_japanese_page_speaks_japanese() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tensaku.errors import UsageError
 from tensaku.plan.calibrate import Constants, Measured, calibrate, fit, nonnegative
 from tensaku.plan.page import error_page
 from tensaku.plan.runs import constants_of, measured_case, noted, read_runs, write_constants
+from tensaku.plan.tables import table
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
@@ -144,3 +146,25 @@ def test_constants_predict_what_they_say() -> None:
     assert found.peak({"a": 1e9, "b": 5e8}, 1000) == 1e9 + 1e4 + 3e9
     assert found.seconds({"products": 2e12, "passes": 2e6}, 100.0) == pytest.approx(20 + 6)
     assert math.isclose(Constants.read(found.plain()).memory_band, 0.1)
+
+
+def test_the_shipped_constants_name_the_machine_of_the_runs_and_not_the_one_that_fitted_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from benchmarks.plan import measure, run
+
+    monkeypatch.setattr("tensaku.machine.processor", lambda: "another")
+    monkeypatch.setattr(run, "processor", lambda: "another", raising=False)
+    constants, _ = calibrate(read_runs(RESULTS / "plan-runs.json"))
+    rows = measure.read()
+    told = tomllib.loads(run.shipped(constants, "2026-11-24", run.measured_on(rows)))
+    assert told == table("machine")
+    assert told["machine"] == "AMD EPYC, 2 processors"
+    mixed = {
+        **rows,
+        "new": {"processor": "other", "measured": {"processors": 8}},
+        "old": {"measured": {"processors": 2}},
+    }
+    assert run.measured_on(mixed) == (
+        "AMD EPYC, 2 processors; a processor that was not noted, 2 processors; other, 8 processors"
+    )

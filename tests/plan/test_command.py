@@ -38,6 +38,46 @@ def test_seventy_billion_say_why_one_gpu_does_not_do(cli: Cli) -> None:
     assert set(told["node"]) >= {"cores", "ram_least", "ram_better", "pcie_lanes"}
 
 
+@pytest.mark.parametrize("method", ["load", "lora", "full", "serve"])
+@pytest.mark.parametrize("name", ["epyc-9654", "xeon-8480+", "xeon-6776p", "xeon-6980p"])
+def test_a_processor_is_planned_as_one_machine(cli: Cli, name: str, method: str) -> None:
+    done = cli("plan", "llama-2-7b", method, "--gpu", name)
+    assert done.code == 0, done.err
+    assert "8 bytes; RAM of" in done.out
+    assert "GPU" not in done.out.partition("Sources")[0].replace("money.gpu_price", "").replace("money.rent_gpu", "")
+    told = cli("plan", "llama-2-7b", method, "--gpu", name, "--json").json
+    if method == "load":
+        assert "yes" in done.out
+        return
+    assert (told["gpus"], told["servers"]) == (0, 1)
+    assert "node" not in told
+    assert told["memory"]["of"] in (512e9, 768e9)
+    assert told["hours"]["low"] <= told["hours"]["middle"] <= told["hours"]["high"]
+    assert any("40.6 TFLOP/s of 206" in line for line in told["assumptions"])
+    assert any("widened" in line for line in told["assumptions"]) == (name == "epyc-9654")
+    assert "band" in done.out
+    assert any("the rest of the machine" in line for line in told["unknown"])
+
+
+def test_what_does_not_fit_a_machine_says_why(cli: Cli) -> None:
+    done = cli("plan", "llama-3.1-70b", "full", "--gpu", "epyc-9654")
+    assert done.code == 2
+    assert "its RAM is 768.0 GB" in done.err
+    assert "most of it is optimiser (846.6 GB)" in done.err
+    assert "-s memory_gb=" in done.err
+    assert cli("plan", "llama-3.1-70b", "full", "--gpu", "epyc-9654", "-s", "memory_gb=1536").code == 0
+    done = cli("plan", "llama-3.1-8b", "serve", "--gpu", "epyc-9654", "-s", "serve.answer_goal=5")
+    assert "one machine: 95 of 100 wait" in done.err
+    done = cli("plan", "llama-3.1-8b", "serve", "--gpu", "epyc-9654", "-s", "gpus=2")
+    assert "planned for one machine" in done.err
+
+
+def test_the_table_lists_processors_with_what_they_are_reckoned_from(cli: Cli) -> None:
+    rows = cli("plan", "--list", "hardware", "--json").json
+    assert rows["xeon-8480+"]["socket"] == "processor"
+    assert "56 cores x 2 GHz (base)" in cli("plan", "--list", "hardware").out
+
+
 def test_a_load_with_goals_takes_as_many_gpus_as_it_needs(cli: Cli) -> None:
     asked = ["-s", "serve.rate=4", "-s", "serve.users=0", "-s", "serve.adapters=30", "-s", "serve.prefix=600"]
     loose = cli("plan", "llama-3.1-8b", "serve", *asked, "--json").json
@@ -105,11 +145,20 @@ def test_the_public_calculator_is_not_said_to_count_tables_that_no_version_had(c
 
 
 def test_a_gpu_whose_speed_nobody_published_is_planned_without_time(cli: Cli) -> None:
-    told = cli("plan", "llama-3.1-8b", "lora", "--gpu", "h100-nvl", "--json").json
+    told = cli("plan", "llama-3.1-8b", "lora", "--gpu", "rtx-6000-ada", "--json").json
     assert "step" not in told
     assert any("unknown here" in line for line in told["unknown"])
-    known = cli("plan", "llama-3.1-8b", "lora", "--gpu", "h100-nvl", "-s", "tflops=800", "--json").json
+    known = cli("plan", "llama-3.1-8b", "lora", "--gpu", "rtx-6000-ada", "-s", "tflops=180", "--json").json
     assert known["step"]["seconds"] > 0
+
+
+def test_the_memory_that_cards_report_is_said_beside_the_makers(cli: Cli) -> None:
+    told = cli("plan", "llama-3.1-8b", "lora", "--json").json
+    assert told["memory"]["of"] == 80e9
+    assert any("such cards report 81,559 MiB, 85.5 x 10^9" in line for line in told["assumptions"])
+    for own in ("40", "85"):
+        told = cli("plan", "llama-3.1-8b", "lora", "-s", f"memory_gb={own}", "--json").json
+        assert not any("81,559" in line for line in told["assumptions"])
 
 
 def test_a_folder_of_weights(cli: Cli, tmp_path: Path) -> None:

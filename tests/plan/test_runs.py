@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 
 from tensaku.engines import resolve
 from tensaku.engines.native.engine import NativeEngine
+from tensaku.machine import processor
+from tensaku.models.products import Speed
 from tensaku.plan import Ask, Load, describe, plan_here
 from tensaku.plan.calibrate import Constants, Error, Measured, calibrate, error_of, fit
 from tensaku.plan.own import OwnServing, serving_sizes
-from tensaku.plan.page import error_page
-from tensaku.plan.runs import constants_of, sealed_runs
+from tensaku.plan.page import cells, error_page
+from tensaku.plan.runs import constants_of, sealed_runs, write_constants
 from tensaku.plan.text import error_lines
 from tensaku.testing import tiny_desk
 
@@ -85,20 +88,63 @@ def test_answers_with_drafting_are_predicted_and_no_band_covers_them(road: Path)
     """The exam of the road drafts; the shipped constants were fitted to runs that did not."""
     constants, _ = constants_of(None)
     runs = {run.name.partition(" ")[2]: run for run in sealed_runs(road / ".tensaku")}
-    tuned = runs["tuned"]
+    fitted = constants["serve"].gflops_seen[0]
+    tuned = replace(runs["tuned"], processor="AMD EPYC", gflops=fitted)
     assert tuned.traits == ("int8", "adapters", "drafting")
     error = error_of(tuned, constants["serve"])
     assert error.seconds_predicted
     assert error.outside[:2] == ("adapters", "drafting")
     assert "less memory" in error.outside  # a tiny model
-    assert error_of(runs[""], constants["tune"]).outside == ("less memory", "less work")
+    tune = replace(runs[""], processor="AMD EPYC", gflops=fitted)
+    assert error_of(tune, constants["tune"]).outside == ("less memory", "less work")
     assert "had adapters, drafting" in "\n".join(error_lines([error]))
     assert "drafting＊" in error_page([error._asdict()], "shipped")
     assert fit([tuned]).seen == ("adapters", "drafting", "int8")
     assert error_of(tuned, fit([tuned])).outside == ()
 
 
-def test_what_is_drafted_is_planned_here_and_said_to_be_outside_the_band(cli: Cli) -> None:
+def test_another_processor_is_outside_the_band_until_it_was_calibrated_there(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    constants, _ = constants_of(None)
+    assert constants["tune"].processors == ("AMD EPYC",)
+    words = ("plan", "gemma-3-270m", "lora", "--gpu", "this-machine")
+    speed = constants["tune"].gflops_seen[0]
+    monkeypatch.setattr("tensaku.models.products.speed", lambda: Speed(speed, speed, 0.0))
+    monkeypatch.setattr("tensaku.plan.command.processor", lambda: "AMD EPYC")
+    assert cli(*words, "--json").json["outside"] == []
+    monkeypatch.setattr("tensaku.plan.command.processor", lambda: "Intel(R) Xeon(R) Platinum 8480+")
+    assert cli(*words, "--json").json["outside"] == ["another processor"]
+    assert "they are of another processor: the bands do not cover this machine" in cli(*words).out
+
+    (tmp_path / ".tensaku").mkdir()
+    there = {kind: one._replace(processors=("Intel(R) Xeon(R) Platinum 8480+",)) for kind, one in constants.items()}
+    write_constants(tmp_path / ".tensaku", there)
+    assert cli(*words, "-C", tmp_path, "--json").json["outside"] == []
+    monkeypatch.setattr("tensaku.plan.command.processor", lambda: "AMD EPYC")  # the folder was carried elsewhere
+    assert cli(*words, "-C", tmp_path, "--json").json["outside"] == ["another processor"]
+
+    for off, said in ((0.4, "slower processor"), (2.5, "faster processor")):  # rented machines hide their names
+        monkeypatch.setattr("tensaku.models.products.speed", lambda off=off: Speed(off * speed, 1.0, 0.0))
+        assert cli(*words, "--json").json["outside"] == [said]
+
+
+def test_a_run_says_on_which_processor_it_was(road: Path) -> None:
+    run = next(run for run in sealed_runs(road / ".tensaku") if run.kind == "tune")
+    assert run.processor == (processor() or "")
+    elsewhere = replace(run, processor="another")
+    constants = fit([replace(run, processor="the one")])
+    assert error_of(elsewhere, constants).outside == ("another processor",)
+    assert error_of(replace(run, processor=""), constants).outside == ()  # not kept by an earlier version
+    assert "別のプロセッサー＊" in str(cells(error_of(elsewhere, constants)._asdict(), ja=True))
+
+
+def test_what_is_drafted_is_planned_here_and_said_to_be_outside_the_band(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speed = constants_of(None)[0]["serve"].gflops_seen[0]
+    monkeypatch.setattr("tensaku.models.products.speed", lambda: Speed(speed, speed, 0.0))
+    monkeypatch.setattr("tensaku.plan.command.processor", lambda: "AMD EPYC")
     words = ("plan", "gemma-3-270m", "serve", "--gpu", "this-machine")  # one answer alone
     plain = cli(*words, "--json").json
     drafted = cli(*words, "-s", "serve.accepted=0.9", "--json").json

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import anatomy_from
-from tensaku.plan.hardware import gpu, gpus, node, price
+from tensaku.plan.hardware import accelerator, accelerators, cpus, gpu, gpus, node, price
 from tensaku.plan.headers import built_in
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout
@@ -82,17 +82,20 @@ def test_the_published_figures_of_the_h100_are_with_sparsity() -> None:
     assert h100.sparse["bf16"] == 1979
     assert h100.operations("bf16") == 989.5e12
     assert gpu("h100-pcie").operations("bf16") == 756.5e12
+    assert gpu("h100-nvl").sparse["bf16"] == 1671
+    assert gpu("h100-nvl").operations("bf16") == 835.5e12
+    assert gpu("h100-nvl").operations("fp32") == 60e12
     assert gpu("l4").operations("bf16") == 121e12
     assert not gpu("a100-sxm-80").sparse  # its dense figure is the one that is published
     assert gpu("a100-sxm-80").operations("bf16") == 312e12
 
 
 def test_every_accelerator_has_a_source_and_nothing_is_filled_in() -> None:
-    for one in gpus().values():
+    for one in accelerators().values():
         assert "http" in one.source
         assert all(value > 0 for value in one.tflops.values())
     with pytest.raises(UsageError, match="unknown here"):
-        gpu("h100-nvl").operations("bf16")
+        gpu("rtx-6000-ada").operations("bf16")
     assert price("h200-sxm") is None
 
 
@@ -162,3 +165,46 @@ def test_a_pipeline_has_its_bubble() -> None:
     # two micro-batches over two stages take three turns of half the work each
     assert two.seconds == pytest.approx(1.5 * one.seconds)
     assert one.low < one.seconds < one.high
+
+
+def test_a_processor_is_cores_times_clock_times_what_a_core_does() -> None:
+    """Intel: 1,024 operations in bf16 a core and cycle by AMX, 64 in fp32; AMD states none for bf16."""
+    xeon, epyc = accelerator("xeon-8480+"), accelerator("EPYC-9654")
+    assert xeon.operations("bf16") == pytest.approx(56 * 2.0e9 * 1024)
+    assert xeon.operations("fp32") == pytest.approx(56 * 2.0e9 * 64)
+    assert xeon.bytes_a_second() == pytest.approx(8 * 4800e6 * 8)
+    assert epyc.operations("fp32") == pytest.approx(96 * 2.4e9 * 2 * 8 * 2)
+    assert epyc.operations("bf16") == epyc.operations("fp32")  # widened first
+    assert epyc.bytes_a_second() == 460.8e9
+    for one in cpus().values():
+        assert one.processor
+        assert f"{one.memory / 1e9:g} GB is assumed" in one.how
+        assert "GHz (base)" in one.how
+
+
+def test_eight_bit_products_are_those_of_the_matrix_units_where_there_are_any() -> None:
+    model = built_in("llama-3.1-8b")
+    long = Load(precision="int8", prompt=4000)
+    fast, slow = (
+        serving_times(model, long, Layout(), accelerator(name)).prompt for name in ("xeon-8480+", "epyc-9654")
+    )
+    assert slow > 10 * fast
+
+
+def test_on_a_processor_the_optimiser_takes_its_time() -> None:
+    model, xeon = built_in("llama-2-7b"), accelerator("xeon-8480+")
+    run = Training(method="full", sequence=16)
+    found = step_time(model, run, Layout(), xeon)
+    assert found.low >= 28 * model.parameters / xeon.bytes_a_second() / 0.8
+    thin = step_time(model, run.model_copy(update={"method": "lora"}), Layout(), xeon)
+    assert thin.seconds < found.seconds / 5
+
+
+def test_no_more_memory_is_planned_than_cards_report() -> None:
+    """nvidia-smi says 81,559 MiB of an H100 of "80 GB"."""
+    h100 = gpu("h100-sxm")
+    assert h100.reported == 81559 * 2**20
+    assert h100.reported / h100.memory == pytest.approx(1.069, abs=1e-3)
+    known = [one for one in gpus().values() if one.reported]
+    assert len(known) >= 6
+    assert all(one.memory < (one.reported or 0) for one in known)

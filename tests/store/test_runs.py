@@ -10,6 +10,7 @@ import pytest
 
 from tensaku.config import Section
 from tensaku.errors import DataError, GateError, NotFound, StageError, UsageError
+from tensaku.machine import processor
 from tensaku.store import Artifact, Bench, SilentReporter, SourceFile, Store, stage
 
 
@@ -109,6 +110,7 @@ def test_the_manifest_says_what_it_is(store: Store, rows: SourceFile) -> None:
     assert manifest["started"] <= manifest["ended"]
     assert manifest["ended"].endswith("+00:00")
     assert manifest["host"]["cpus"] >= 1
+    assert manifest["host"]["processor"] == processor()
     assert manifest["tensaku"]
 
 

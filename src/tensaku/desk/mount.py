@@ -35,7 +35,7 @@ from tensaku.desk.reading import add_reading
 from tensaku.desk.review import add_review
 from tensaku.desk.session import WRITING_EVENTS, Desk, Session
 from tensaku.desk.signin import add_signin
-from tensaku.desk.sizing import add_sizing
+from tensaku.desk.sizing import Errors, add_sizing
 from tensaku.desk.topics import add_topics
 from tensaku.desk.views import HERE, Views, offer_questions
 from tensaku.desk.watch_page import add_watch
@@ -99,6 +99,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
     pool: Callable[[], Artifact | None] | None = None,
     artifacts: Artifacts | None = None,
     material: float = 0.1,
+    errors: Errors | None = None,
 ) -> Desk:
     """Add the desk to `app`: `/` and `/ja` in Japanese, `/en` in English; reports at `/inbox`, sizing at `/plan`.
 
@@ -124,6 +125,7 @@ def mount(  # noqa: PLR0913  what a desk is made of
         pool: gives the newest sealed pool, whose drops are shown at `/data`; None: none is known.
         artifacts: gives sealed artifacts by name, such as the result of a gate; None: `/approvals` shows its verdict.
         material: from which share of new and gone pairs on a change of data is material.
+        errors: gives the plan's errors so far, which stand at the foot of `/plan`; None: none are shown.
 
     Raises:
         UsageError: this process has a desk already.
@@ -166,8 +168,8 @@ def mount(  # noqa: PLR0913  what a desk is made of
     for path, language in PATHS:
         _add_page(desk, entry, path, language, sessions.add)
     add_handout(app, lambda request: entry.own(signed_of(request).person.name), template)
-    add_sizing("/plan", "ja")
-    add_sizing("/en/plan", "en")
+    add_sizing("/plan", "ja", errors)
+    add_sizing("/en/plan", "en", errors)
     if documents is not None:
         for asked_in, path in ASKING.items():
             add_chat(path, asked_in, documents, entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -18,14 +18,18 @@ from tensaku.desk.words import Language
 from tensaku.desk.words_faults import fault_words
 from tensaku.errors import TensakuError
 from tensaku.plan import Answer, Ask, Load, Training, plan
-from tensaku.plan.hardware import gpus
+from tensaku.plan.hardware import accelerators
 from tensaku.plan.headers import built_in, names
 from tensaku.plan.job import METHODS
 from tensaku.plan.memory import KINDS
+from tensaku.plan.page import HEADS, NUMBERS, OUTSIDE, cells, spreads
 from tensaku.plan.said import Said, in_japanese
 from tensaku.plan.text import duration, yen
 
-__all__ = ["add_sizing", "answered", "body"]
+__all__ = ["Errors", "add_sizing", "answered", "body", "errors_shown"]
+
+Errors = Callable[[], tuple[Sequence[Mapping[str, Any]], str]]
+"""Gives the runs so far, each predicted beside measured, and where the constants are from: `plan.errors_so_far`."""
 
 _RANGES: dict[str, tuple[tuple[int, ...], int, str]] = {
     "batch": ((1, 2, 4, 8, 16, 32, 64), 0, "of-training"),
@@ -61,7 +65,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "model": ("モデル", "Model"),
     "method": ("仕事", "Job"),
-    "hardware": ("GPU", "GPU"),
+    "hardware": ("GPU・プロセッサー", "GPU or processor"),
     "batch": ("GPU ごとの系列数", "Sequences a GPU"),
     "sequence": ("系列のトークン数", "Tokens a sequence"),
     "examples": ("教材の数", "Lessons"),
@@ -74,6 +78,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "rate": ("毎分の要求数（0 は続けて依頼）", "Requests a minute (0: one after another)"),
     "within": ("回答の目標時間（秒、0 はなし）", "Goal for an answer, s (0: none)"),
     "memory": ("最も埋まる GPU のメモリ（GB）", "Memory of the fullest GPU, GB"),
+    "ram": ("メモリ（RAM、GB）", "Memory (RAM), GB"),
+    "machine": ("機械", "Machine"),
+    "alone": ("1 台（分割なし）", "one, nothing split"),
     "room": ("容量", "has"),
     "gpus": ("GPU 数", "GPUs"),
     "why": ("より少ない数で足りない理由", "Why not fewer"),
@@ -87,6 +94,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "server": ("サーバー", "Server"),
     "money": ("費用（税別）", "Money, without tax"),
     "together": ("メモリの合計", "Memory together"),
+    "errors": ("見積もりの誤差（この作業場での実績）", "Errors of the plan so far, in this workspace"),
+    "constants": ("定数", "Constants"),
+    "no_errors": (
+        "まだ記録がありません。tensaku run を実行すると、予測と実測がここに並びます。",
+        "No run was recorded yet: each tensaku run adds what was said beside what was measured.",
+    ),
     "reckoning": ("計算しています…", "Working it out…"),
     "unknown": ("不明", "Unknown"),
     "assumed": ("仮定", "Assumed"),
@@ -98,8 +111,8 @@ def _say(language: Language) -> dict[str, str]:
     return {key: pair[0 if language == "ja" else 1] for key, pair in _WORDS.items()}
 
 
-def body(language: Language, signed: Signed) -> Markup:
-    """The page before the first answer."""
+def body(language: Language, signed: Signed, errors: Markup | None = None) -> Markup:
+    """The page before the first answer; `errors` as `errors_shown` draws them."""
     selects = [
         ("model", [(name, name) for name in names()], "llama-3.1-8b"),
         (
@@ -107,12 +120,43 @@ def body(language: Language, signed: Signed) -> Markup:
             [(name, METHODS_SAID.get(name, name)) if language == "ja" else (name, name) for name in METHODS],
             "lora",
         ),
-        ("hardware", [(name, name) for name in gpus()], "h100-sxm"),
+        ("hardware", [(name, name) for name in accelerators()], "h100-sxm"),
     ]
     sliders = [(name, *row) for name, row in _RANGES.items()]
     other = "/en/plan" if language == "ja" else "/plan"
     values = {"selects": selects, "sliders": sliders, "signed": signed, "here": "plan", "other_path": other}
+    values["errors"] = errors or Markup()
     return Views(language).part("sizing.html", say=_say(language), **values)
+
+
+def errors_shown(errors: Errors, language: Language) -> Markup:
+    """What `tensaku plan --page` shows, for the foot of the page; what is damaged is said in its place."""
+    say, ja = _say(language), language == "ja"
+    try:
+        rows, source = errors()
+    except TensakuError as error:
+        return Markup('<p class="fault" role="alert">{}</p>').format(str(error))
+    told = Markup("<p>{}: {}</p>").format(say["constants"], in_japanese(source) if ja else source)
+    if not rows:
+        return told + Markup("<p>{}</p>").format(say["no_errors"])
+    for spread in spreads(rows):
+        middle, most = (f"{100 * value:.1f} %" for value in (spread.middle, spread.most))
+        japanese = f"{spread.what.ja}: {spread.runs} 件、誤差の中央値 {middle}、最大 {most}"
+        english = f"{spread.what}: {spread.runs} runs, error {middle} in the middle, {most} at most"
+        told += Markup("<p><strong>{}</strong></p>").format(japanese if ja else english)
+    if any(row["outside"] for row in rows):
+        told += Markup("<p>{}</p>").format(OUTSIDE.ja if ja else OUTSIDE)
+
+    def line(tag: str, texts: Sequence[str]) -> Markup:
+        styles = ["num" if place >= NUMBERS else "kinds" if place == NUMBERS - 1 else "" for place in range(len(texts))]
+        one = Markup('<{0} class="{1}">{2}</{0}>')
+        return Markup().join(one.format(tag, style, text) for style, text in zip(styles, texts, strict=True))
+
+    head = line("th", [head.ja if ja else head for head in HEADS])
+    body_rows = Markup().join(Markup("<tr>{}</tr>").format(line("td", cells(row, ja))) for row in reversed(rows))
+    table = Markup('<table class="rows"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body_rows)
+    box = Markup('<div class="rows-box" tabindex="0" role="group" aria-label="{}">{}</div>')
+    return told + box.format(say["errors"], table)
 
 
 def answered(values: Mapping[str, Any], language: Language) -> tuple[str, str]:
@@ -156,7 +200,10 @@ def _shown(found: Answer, language: Language) -> Markup:
     rows: list[tuple[str, str]] = []
     if found.fit is not None:
         memory, layout = found.fit.memory, found.fit.layout
-        rows.append((say["gpus"], f"{layout.gpus}（{layout.said.ja}）" if ja else f"{layout.gpus} ({layout})"))
+        if found.accelerator.processor:
+            rows.append((say["machine"], say["alone"]))
+        else:
+            rows.append((say["gpus"], f"{layout.gpus}（{layout.said.ja}）" if ja else f"{layout.gpus} ({layout})"))
         ends = f"{memory.low / 1e9:,.1f} - {memory.high / 1e9:,.1f} GB"
         rows.append((say["together"], f"{memory.total / 1e9:,.1f} GB ({ends})"))
         if found.why_not_fewer:
@@ -212,7 +259,8 @@ def _bars(found: Answer, say: Mapping[str, str], ja: bool) -> Markup:
         bars += [(KINDS[name] if ja else name, size / 1e9, "assumed") for name, size in memory.assumed.items()]
         bars.append(("合計" if ja else "together", memory.total / 1e9, "sure"))
         ends = memory.low / 1e9, memory.high / 1e9
-    return _figure(say["memory"], bars, room, f"{say['room']} {room:g} GB", ends)
+    title = say["ram" if found.accelerator.processor else "memory"]
+    return _figure(title, bars, room, f"{say['room']} {room:g} GB", ends)
 
 
 def _latency(found: Answer, say: Mapping[str, str]) -> Markup:
@@ -260,15 +308,16 @@ def _figure(
     ).format(title, height, label, Markup().join(drawn))
 
 
-def add_sizing(path: str, language: Language) -> None:
-    """The page at `path`; after `mount` has set up the desk's static files."""
+def add_sizing(path: str, language: Language, errors: Errors | None = None) -> None:
+    """The page at `path`; after `mount` has set up the desk's static files. Without `errors` none are shown."""
     from nicegui import ui
 
     title = f"Tensaku | {_say(language)['title']}"
 
     @ui.page(path, title=title, language="ja" if language == "ja" else "en-US", response_timeout=15)
-    def page(request: Request) -> None:
-        ui.add_body_html(str(body(language, signed_of(request))))
+    async def page(request: Request) -> None:
+        shown = await asyncio.to_thread(errors_shown, errors, language) if errors else None
+        ui.add_body_html(str(body(language, signed_of(request), shown)))
         client = ui.context.client
 
         async def heard(event: Any) -> None:

@@ -10,6 +10,7 @@ from tensaku.plan.answer import Answer, Ask, plan
 from tensaku.plan.headers import describe
 from tensaku.plan.here import Here, plan_here
 from tensaku.plan.job import Load, Training
-from tensaku.plan.runs import note_runs
+from tensaku.plan.runs import errors_so_far, note_runs
 
-__all__ = ["Anatomy", "Answer", "Ask", "Here", "Load", "Training", "describe", "note_runs", "plan", "plan_here"]
+__all__ = ["Anatomy", "Answer", "Ask", "Here", "Load", "Training", "describe", "errors_so_far", "note_runs", "plan",
+           "plan_here"]  # fmt: skip

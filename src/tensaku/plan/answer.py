@@ -11,15 +11,15 @@ from pydantic import Field
 from tensaku.config import Section
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy
-from tensaku.plan.fit import COUNTS, Fit, fewest, needs
-from tensaku.plan.hardware import Accelerator, Node, checked, gpu, node, price
+from tensaku.plan.fit import COUNTS, Fit, fewest, needs, one_machine
+from tensaku.plan.hardware import Accelerator, Node, accelerator, checked, node, price
 from tensaku.plan.headers import describe
 from tensaku.plan.job import METHODS, Load, Method, Training
-from tensaku.plan.layout import Layout, layouts, share
+from tensaku.plan.layout import ONE, Layout, layouts, share
 from tensaku.plan.memory import BYTES, weight_bytes
 from tensaku.plan.money import Bill, Money, Ratio, bill, inference_ratio, training_ratio
 from tensaku.plan.said import Said, in_japanese
-from tensaku.plan.speed import Reached, StepTime, Times, serving_times, step_time, steps
+from tensaku.plan.speed import Reached, StepTime, Times, serving_times, step_time, steps, usual
 from tensaku.plan.waiting import Latency, capacity, simulate
 
 __all__ = ["Answer", "Ask", "loading", "plan"]
@@ -108,7 +108,7 @@ def plan(
         model: a built-in name, a config.json, a model folder, a .safetensors or .gguf file; or an anatomy.
         method: load, lora, qlora, full, dpo, pretrain or serve.
         ask: the settings; `ask.train.method` is replaced by `method`.
-        hardware: a name of the table.
+        hardware: a name of the table, of a GPU or of a processor; on a processor the plan is of one machine.
         reached: shares of the data sheet's figures that are reached.
 
     Raises:
@@ -118,26 +118,19 @@ def plan(
         raise UsageError(f"there is no method {method!r}", fix=f"There is: {', '.join(METHODS)}")
     anatomy = describe(model) if isinstance(model, str) else model
     ask = ask or Ask()
-    accelerator = _with_own(gpu(hardware) if isinstance(hardware, str) else hardware, ask, method)
-    reached = reached or Reached()
-    sources = [f"{anatomy.name}: {anatomy.source}", f"{accelerator.label}: {accelerator.source} (read {checked()})"]
-    answer = Answer(anatomy, method, ask, accelerator, loading(anatomy), sources=tuple(sources))
+    on = _with_own(accelerator(hardware) if isinstance(hardware, str) else hardware, ask, method)
+    if on.processor and ask.gpus > 1:
+        what = f"a job is planned for one machine with {on.label}, and {ask.gpus} were asked for"
+        raise UsageError(what, where="gpus", fix="Leave gpus out, or take GPUs")
+    reached = reached or usual(on)
+    read = "" if "read 20" in on.source else f" (read {checked()})"
+    sources = [f"{anatomy.name}: {anatomy.source}", f"{on.label}: {on.source}{read}"]
+    answer = Answer(anatomy, method, ask, on, loading(anatomy), sources=tuple(sources))
     if ask.against:
-        answer = replace(answer, ratios=_ratios(anatomy, describe(ask.against), accelerator, ask.money))
+        answer = replace(answer, ratios=_ratios(anatomy, describe(ask.against), on, ask.money))
     if method == "load":
         return answer
-    assumptions = (
-        Said(
-            "runtime 1.0 GB (0.6-2.0) and fragmentation 5 % (0-15 %) of what comes and goes: assumed, no GPU was "
-            "measured",
-            "実行環境 1.0 GB（0.6～2.0）、断片化は出入りする領域の 5 %（0～15 %）と仮定。GPU での実測はありません",
-        ),
-        Said(
-            f"reached of the data sheet: {reached.source}",
-            f"公表性能に対する到達率: {in_japanese(reached.source)}",
-        ),
-    )
-    answer = replace(answer, assumptions=assumptions)
+    answer = replace(answer, assumptions=_assumed(on, reached))
     if method == "serve":
         return _finished(_served(answer, reached))
     if not anatomy.decodes and method != "full":
@@ -145,6 +138,56 @@ def plan(
     run = ask.train.model_copy(update={"method": method})
     answer = replace(answer, ask=ask.model_copy(update={"train": run}))
     return _finished(_trained(answer, run, reached))
+
+
+def _assumed(on: Accelerator, reached: Reached) -> tuple[Said, ...]:
+    """What the plan takes for granted."""
+    where, ort = ("server processor", "サーバー用プロセッサー") if on.processor else ("GPU", "GPU ")
+    found = [
+        Said(
+            "runtime 1.0 GB (0.6-2.0) and fragmentation 5 % (0-15 %) of what comes and goes: assumed, no "
+            f"{where} was measured",
+            f"実行環境 1.0 GB（0.6～2.0）、断片化は出入りする領域の 5 %（0～15 %）と仮定。{ort}での実測はありません",
+        ),
+        Said(
+            f"reached of the data sheet: {reached.source}",
+            f"公表性能に対する到達率: {in_japanese(reached.source)}",
+        ),
+    ]
+    if on.processor:
+        found.append(
+            Said(
+                f"peak: {on.how}; one processor, nothing else at work",
+                f"理論性能: {in_japanese(on.how)}。プロセッサー 1 基を占有",
+            )
+        )
+    if on.reported:
+        has, reports = f"{on.memory / 1e9:g}", f"{on.reported / 1e9:.1f}"
+        mib = f"{on.reported / 2**20:,.0f} MiB"
+        found.append(
+            Said(
+                f"memory: {has} x 10^9 bytes, as the maker says it; such cards report {mib}, {reports} x 10^9, of "
+                "which driver and firmware keep a part (-s memory_gb= plans with more)",
+                f"メモリ容量: 公称の {has} × 10^9 バイト。実際のカードは {mib}（{reports} × 10^9 バイト）と"
+                "報告しますが、一部はドライバーなどが使うため、少ないほうで見積もります（memory_gb で変えられます）",
+            )
+        )
+    if on.widened:
+        found.append(
+            Said(
+                "products in bf16: its maker states no rate, so fp32's is taken (bf16 numbers are widened first)",
+                "bf16 の演算: 公表値がないため、fp32 に広げてから計算するものとして fp32 の性能を使います",
+            )
+        )
+    return tuple(found)
+
+
+def _fit(answer: Answer, job: Training | Load, draft: Anatomy | None = None) -> Fit:
+    """The fewest GPUs, or the one machine."""
+    on = answer.accelerator
+    if on.processor:
+        return one_machine(answer.anatomy, job, on.memory, draft)
+    return fewest(answer.anatomy, job, on.memory, gpus=answer.ask.gpus or None, draft=draft)
 
 
 def _ratios(small: Anatomy, large: Anatomy, accelerator: Accelerator, money: Money) -> tuple[Ratio, ...]:
@@ -174,6 +217,7 @@ def _with_own(accelerator: Accelerator, ask: Ask, method: Method) -> Accelerator
     return replace(
         accelerator,
         memory=ask.memory_gb * 1e9 or accelerator.memory,
+        reported=None if ask.memory_gb else accelerator.reported,
         bandwidth=ask.bandwidth_gbs * 1e9 or accelerator.bandwidth,
         watts=ask.watts or accelerator.watts,
         tflops=tflops,
@@ -181,7 +225,7 @@ def _with_own(accelerator: Accelerator, ask: Ask, method: Method) -> Accelerator
 
 
 def _trained(answer: Answer, run: Training, reached: Reached) -> Answer:
-    found = fewest(answer.anatomy, run, answer.accelerator.memory, gpus=answer.ask.gpus or None)
+    found = _fit(answer, run)
     try:
         step = step_time(answer.anatomy, run, found.layout, answer.accelerator, reached)
     except UsageError as error:
@@ -210,7 +254,7 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         serving_times(anatomy, load, Layout(), answer.accelerator, reached, users=1, draft=draft)
     except UsageError as error:
         load = load if load.users else load.model_copy(update={"users": 1})
-        found = fewest(anatomy, load, answer.accelerator.memory, gpus=ask.gpus or None, draft=draft)
+        found = _fit(answer, load, draft)
         return replace(
             answer,
             fit=found,
@@ -221,7 +265,7 @@ def _served(answer: Answer, reached: Reached) -> Answer:
     best: tuple[Load, Fit, Latency] | None = None
     for placed, found in _candidates(answer, load, draft, reached):
         over = found.memory.high - answer.accelerator.memory
-        missed = _crowded(placed, over) if over > 0 else None
+        missed = _crowded(placed, over, answer.accelerator) if over > 0 else None
         if missed is None:
             latency = _latency(anatomy, placed, found.layout, answer.accelerator, reached, draft)
             missed = _missed(placed, latency)
@@ -229,13 +273,18 @@ def _served(answer: Answer, reached: Reached) -> Answer:
             best = placed, found, latency
             break
         gpus = found.layout.gpus
-        missed_by[gpus] = Said(
-            f"{gpus} GPU{'s' if gpus > 1 else ''} ({found.layout}): {missed}",
-            f"GPU {gpus} 枚（{found.layout.said.ja}）では、{missed.ja}",
+        missed_by[gpus] = (
+            Said(f"one machine: {missed}", f"1 台では、{missed.ja}")
+            if answer.accelerator.processor
+            else Said(
+                f"{gpus} GPU{'s' if gpus > 1 else ''} ({found.layout}): {missed}",
+                f"GPU {gpus} 枚（{found.layout.said.ja}）では、{missed.ja}",
+            )
         )
     if best is None:
         why = list(missed_by.values())[-1] if missed_by else "no number of GPUs meets the goals"
-        raise UsageError(why, fix="Loosen the goals, or take another GPU")
+        other = "GPUs" if answer.accelerator.processor else "another GPU"
+        raise UsageError(why, fix=f"Loosen the goals, or take {other}")
     placed, found, latency = best
     smaller = [count for count in missed_by if count < found.layout.gpus]
     times = serving_times(anatomy, placed, found.layout, answer.accelerator, reached, draft=draft)
@@ -265,11 +314,10 @@ def _served(answer: Answer, reached: Reached) -> Answer:
 
 def _candidates(answer: Answer, load: Load, draft: Anatomy | None, reached: Reached) -> Iterator[tuple[Load, Fit]]:
     """Loads with a settled number of places on more and more GPUs, beginning with the fewest that hold them."""
-    anatomy, room, asked = answer.anatomy, answer.accelerator.memory, answer.ask.gpus
-    least = load if load.users else load.model_copy(update={"users": 1})
-    first = fewest(anatomy, least, room, gpus=asked or None, draft=draft)
+    anatomy, asked = answer.anatomy, 1 if answer.accelerator.processor else answer.ask.gpus
+    first = _fit(answer, load if load.users else load.model_copy(update={"users": 1}), draft)
     for count in (asked,) if asked else [c for c in COUNTS if first.layout.gpus <= c <= _MOST_COUNT]:
-        for layout in layouts(anatomy, count, training=False):
+        for layout in (ONE,) if answer.accelerator.processor else layouts(anatomy, count, training=False):
             placed = load if load.users else _places(anatomy, load, layout, answer.accelerator, reached, draft)
             yield placed, Fit(layout, needs(anatomy, placed, layout, draft), first.smaller)
 
@@ -336,7 +384,12 @@ def _latency(
     return simulate(prompt=prompt, one_pass=between, passes=passes, slots=slots, rate=rate)
 
 
-def _crowded(load: Load, over: float) -> Said:
+def _crowded(load: Load, over: float, on: Accelerator) -> Said:
+    if on.processor:
+        return Said(
+            f"{load.users} answers at once need {over / 1e9:,.1f} GB more than its RAM",
+            f"同時 {load.users} 件の回答に、RAM が {over / 1e9:,.1f} GB 足りません",
+        )
     return Said(
         f"{load.users} answers at once need {over / 1e9:,.1f} GB too much on a GPU",
         f"同時 {load.users} 件の回答に、GPU 1 枚あたり {over / 1e9:,.1f} GB 足りません",
@@ -364,11 +417,12 @@ def _missed(load: Load, latency: Latency) -> Said | None:
 
 
 def _finished(answer: Answer) -> Answer:
-    """With the server around the GPUs and the bill."""
+    """With the server around the GPUs, if there are any, and the bill."""
     assert answer.fit is not None
     gpus = answer.fit.layout.gpus
-    count = min(gpus, 8)
-    answer = replace(answer, node=node(answer.accelerator, count), servers=math.ceil(gpus / count))
+    if not answer.accelerator.processor:
+        count = min(gpus, 8)
+        answer = replace(answer, node=node(answer.accelerator, count), servers=math.ceil(gpus / count))
     if answer.hours is None:
         return answer
     found = bill(answer.ask.money, answer.accelerator, gpus, answer.hours[1])

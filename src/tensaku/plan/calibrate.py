@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
 
-__all__ = ["Constants", "Error", "Measured", "calibrate", "error_of", "fit", "nonnegative"]
+__all__ = ["ANOTHER", "FASTER", "SLOWER", "Constants", "Error", "Measured", "calibrate", "error_of", "fit",
+           "nonnegative"]  # fmt: skip
 
+ANOTHER, SLOWER, FASTER = "another processor", "slower processor", "faster processor"
 _LEAST = 4
 """Runs of a kind below which nothing is fitted."""
 
@@ -30,7 +32,7 @@ class Measured:
 
     `gflops`: of a plain product, measured with it; `vocabulary`: words of the tokenizer that was held (0: none).
     `seconds` or `peak_mb` is None where it was not measured. `traits`: what makes it a run of its sort, as in
-    `own.traits_of`.
+    `own.traits_of`. `processor`: what the processor called itself; empty where nobody kept it.
     """
 
     name: str
@@ -43,14 +45,15 @@ class Measured:
     peak_mb: float | None
     date: str = ""
     traits: tuple[str, ...] = ()
+    processor: str = ""
 
 
 class Constants(NamedTuple):
     """Fitted to runs of one kind. `memory`: bytes at rest, bytes a word, bytes for a counted byte. `time`: by kind of
     work, seconds for each unit (operations: at 1 GFLOP/s of a plain product). `runs`: how many they were fitted to.
     `memory_band` and `time_band`: the largest error of a run that was left out, relative. `seen`: the traits of those
-    runs; `bytes_seen` and `operations_seen`: the least and the most that they counted. The bands say nothing of runs
-    with others."""
+    runs; `bytes_seen` and `operations_seen`: the least and the most that they counted; `processors` and `gflops_seen`:
+    on what they ran. The bands say nothing of runs with others."""
 
     memory: tuple[float, float, float]
     time: dict[str, float]
@@ -60,9 +63,20 @@ class Constants(NamedTuple):
     seen: tuple[str, ...] = ()
     bytes_seen: tuple[float, float] = (0.0, 0.0)
     operations_seen: tuple[float, float] = (0.0, 0.0)
+    processors: tuple[str, ...] = ()
+    gflops_seen: tuple[float, float] = (0.0, 0.0)
 
-    def outside(self, traits: Sequence[str], sizes: Mapping[str, float], work: Mapping[str, float]) -> tuple[str, ...]:
-        """What no fitted run had of these: traits, or sizes and work beyond twice the largest and half the smallest."""
+    def outside(
+        self,
+        traits: Sequence[str],
+        sizes: Mapping[str, float],
+        work: Mapping[str, float],
+        *,
+        processor: str = "",
+        gflops: float = 0.0,
+    ) -> tuple[str, ...]:
+        """What no fitted run had of these: traits, sizes and work beyond twice the largest and half the smallest, the
+        processor by its name, and by its speed too, since rented machines often call themselves by the maker alone."""
         found = [trait for trait in traits if trait not in self.seen]
         for name, value, (least, most) in (
             ("memory", sum(sizes.values()), self.bytes_seen),
@@ -72,6 +86,13 @@ class Constants(NamedTuple):
                 found.append(f"more {name}")
             elif value < least / _BEYOND:
                 found.append(f"less {name}")
+        slowest, fastest = self.gflops_seen
+        if processor and self.processors and processor not in self.processors:
+            found.append(ANOTHER)
+        elif gflops and fastest and gflops > _BEYOND * fastest:
+            found.append(FASTER)
+        elif gflops and slowest and gflops < slowest / _BEYOND:
+            found.append(SLOWER)
         return tuple(found)
 
     def peak(self, sizes: Mapping[str, float], vocabulary: int) -> float:
@@ -99,9 +120,13 @@ class Constants(NamedTuple):
             time = {str(name): float(value) for name, value in values["time"].items()}
             bands = float(values["memory_band"]), float(values["time_band"])
             seen = tuple(str(trait) for trait in values.get("seen", ()))
-            spans = [tuple(map(float, values.get(name, (0, 0)))) for name in ("bytes_seen", "operations_seen")]
-            (least, most), (few, many) = spans
-            return cls((rest, word, counted), time, int(values["runs"]), *bands, seen, (least, most), (few, many))
+            names = ("bytes_seen", "operations_seen", "gflops_seen")
+            (least, most), (few, many), (slow, fast) = (tuple(map(float, values.get(name, (0, 0)))) for name in names)
+            processors = tuple(str(name) for name in values.get("processors", ()))
+            return cls(
+                (rest, word, counted), time, int(values["runs"]), *bands, seen, (least, most), (few, many),
+                processors, (slow, fast),
+            )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(
                 f"the machine's constants are damaged ({error!r})", fix="Run: tensaku plan --calibrate"
@@ -192,7 +217,11 @@ def fit(runs: Sequence[Measured]) -> Constants:
     totals = [sum(run.sizes.values()) for run in runs]
     works = [_operations(run.work) for run in runs]
     spans = (min(totals), max(totals)), (min(works), max(works))
-    return Constants(_fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan, tuple(seen), *spans)
+    processors = tuple(sorted({run.processor for run in runs if run.processor}))
+    speeds = min(run.gflops for run in runs), max(run.gflops for run in runs)
+    return Constants(
+        _fit_memory(runs), _fit_time(runs), len(runs), math.nan, math.nan, tuple(seen), *spans, processors, speeds
+    )
 
 
 def calibrate(runs: Sequence[Measured]) -> tuple[dict[str, Constants], list[Error]]:
@@ -238,5 +267,5 @@ def error_of(run: Measured, constants: Constants) -> Error:
         None if run.seconds is None else seconds / run.seconds - 1,
         run.date,
         run.traits,
-        constants.outside(run.traits, run.sizes, run.work),
+        constants.outside(run.traits, run.sizes, run.work, processor=run.processor, gflops=run.gflops),
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 from tensaku.config import explain, settle
 from tensaku.errors import NotFound, UsageError
+from tensaku.machine import processor
 from tensaku.plan.answer import Ask, plan
 from tensaku.plan.calibrate import Error, calibrate
-from tensaku.plan.hardware import gpus
+from tensaku.plan.hardware import accelerators
 from tensaku.plan.headers import built_in, describe, names
 from tensaku.plan.here import HERE, plan_here
 from tensaku.plan.job import METHODS, Method
@@ -22,7 +23,7 @@ from tensaku.plan.text import answer_lines, answer_values, error_lines, hardware
 __all__ = ["GPU", "Asked", "answer"]
 
 GPU = "h100-sxm"
-"""The accelerator where none is named."""
+"""The GPU where none is named."""
 _LISTS = ("models", "hardware", "settings", "tensors", "errors")
 
 Said = tuple[Any, Iterable[str]]
@@ -64,8 +65,8 @@ def answer(asked: Asked) -> Said:
     method, ask = asked.method, settle(Ask, asked.sets)
     if asked.hardware == HERE:
         return _here(asked, method, ask)
-    if asked.hardware.lower() not in gpus():
-        raise NotFound("accelerator", asked.hardware, [*gpus(), HERE])
+    if asked.hardware.lower() not in accelerators():
+        raise NotFound("accelerator", asked.hardware, [*accelerators(), HERE])
     found = plan(asked.model, method, ask, asked.hardware)
     return answer_values(found), answer_lines(found)
 
@@ -95,7 +96,8 @@ def _here(asked: Asked, method: Method, ask: Ask) -> Said:
     anatomy = describe(asked.model)
     constants, source = constants_of(asked.root)
     measured = speed()
-    found = plan_here(anatomy, method, ask, constants, source, max(measured.plain, measured.onednn))
+    gflops = max(measured.plain, measured.onednn)
+    found = plan_here(anatomy, method, ask, constants, source, gflops, processor=processor() or "")
     return found.values(), found.lines()
 
 
@@ -136,7 +138,7 @@ def _listed(asked: Asked) -> Said:
             model_lines()
         )
     if asked.show == "hardware":
-        rows = {n: {k: getattr(g, k) for k in g.__dataclass_fields__} for n, g in gpus().items()}
+        rows = {n: {k: getattr(g, k) for k in g.__dataclass_fields__} for n, g in accelerators().items()}
         return rows, hardware_lines()
     if asked.show == "settings":
         return Ask().model_dump(), explain(Ask).splitlines()

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.job import Load, Training
-from tensaku.plan.layout import Layout, layouts
+from tensaku.plan.layout import ONE, Layout, layouts
 from tensaku.plan.memory import KINDS, Memory, serving, training
 from tensaku.plan.said import Said
 
-__all__ = ["COUNTS", "Fit", "TooFew", "fewest", "needs"]
+__all__ = ["COUNTS", "Fit", "TooFew", "fewest", "needs", "one_machine"]
 
 COUNTS = (1, 2, 4, 8, *range(16, 65, 8), *range(80, 129, 16), 192, 256, 384, 512, 768, 1024)
 """GPUs that are tried: one server of 1, 2, 4 or 8, then whole servers of 8."""
@@ -68,6 +68,27 @@ def fewest(
         raise UsageError(f"{anatomy.name} cannot be split over {gpus} GPUs", fix="Ask for 1, 2, 4, 8 or whole servers")
     advice = "a smaller batch or sequence" if isinstance(job, Training) else "fewer users or shorter texts"
     raise UsageError(smaller.reason, fix=f"Take a GPU with more memory, or {advice}")
+
+
+def one_machine(anatomy: Anatomy, job: Training | Load, room: float, draft: Anatomy | None = None) -> Fit:
+    """The job on one processor with `room` bytes of RAM: there are no cards to split it over.
+
+    Raises:
+        UsageError: it does not fit even at the high end of its band.
+    """
+    memory = needs(anatomy, job, ONE, draft)
+    if memory.high <= room:
+        return Fit(ONE, memory, None)
+    part, size = max(memory.exact.items(), key=lambda item: item[1])
+    need, has, short, most = (f"{amount / 1e9:,.1f} GB" for amount in (memory.high, room, memory.high - room, size))
+    reason = Said(
+        f"one machine: the job needs up to {need} and its RAM is {has}, {short} too little; most of it is {part} "
+        f"({most})",
+        f"1 台では最大 {need} が要り、RAM は {has} なので {short} 足りません。"
+        f"最も大きいのは{KINDS[part]}（{most}）です",
+    )
+    advice = "a smaller batch or sequence" if isinstance(job, Training) else "fewer users or shorter texts"
+    raise UsageError(reason, fix=f"Say how much RAM there is (-s memory_gb=...), take {advice}, or take GPUs")
 
 
 def _worth_trying(anatomy: Anatomy, job: Training | Load, room: float, draft: Anatomy | None) -> tuple[int, ...]:

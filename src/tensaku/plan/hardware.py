@@ -1,4 +1,4 @@
-"""The dated table of accelerators, what a server around them must have, and what somebody published that they cost."""
+"""The dated table of GPUs and processors, what a server around GPUs must have, and what somebody said they cost."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from tensaku.errors import NotFound, UsageError
 from tensaku.plan.said import Said
 from tensaku.plan.tables import table
 
-__all__ = ["Accelerator", "Node", "Price", "checked", "cpus", "gpu", "gpus", "node", "price"]
+__all__ = ["PROCESSOR", "Accelerator", "Node", "Price", "accelerator", "accelerators", "checked", "cpus", "gpu", "gpus",
+           "node", "price"]  # fmt: skip
+
+PROCESSOR = "processor"
+"""What stands as `socket` of a processor in a machine without GPUs."""
 
 Kind = Literal["bf16", "fp8", "int8", "fp32"]
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One accelerator. `memory` in bytes, `bandwidth` in bytes a second; `tflops` dense, by number format.
+    """One GPU, or one processor with its RAM. `memory` in bytes, `bandwidth` in bytes a second; `tflops` dense, by
+    number format.
 
     None, or a format that is missing: nobody's figure was found.
     """
@@ -33,6 +38,20 @@ class Accelerator:
     source: str
     sparse: dict[str, float] = field(default_factory=dict)
     """As published with structured sparsity; `tflops` has half of it."""
+    reported: float | None = None
+    """Bytes that nvidia-smi reports of such a card, where that is known: more than the maker's, which are planned."""
+    how: str = ""
+    """A processor's products and bandwidth, as they were reckoned."""
+
+    @property
+    def processor(self) -> bool:
+        """Whether it is a processor: one machine, whose RAM is the memory, and nothing to split over."""
+        return self.socket == PROCESSOR
+
+    @property
+    def widened(self) -> bool:
+        """Whether bf16 is reckoned at fp32's rate, which a processor reaches by widening the numbers first."""
+        return self.processor and "bf16" not in self.tflops and "fp32" in self.tflops
 
     def operations(self, kind: str) -> float:
         """Dense operations a second.
@@ -40,6 +59,8 @@ class Accelerator:
         Raises:
             UsageError: nobody's figure was found.
         """
+        if kind == "bf16" and self.widened:
+            kind = "fp32"
         if kind not in self.tflops:
             what = Said(
                 f"how fast {self.label} multiplies in {kind} is unknown here",
@@ -115,6 +136,7 @@ def _read(name: str, row: dict[str, Any]) -> Accelerator:
         socket=row["socket"],
         source=row["source"],
         sparse=sparse,
+        reported=row["reported_mib"] * 2.0**20 if "reported_mib" in row else None,
     )
 
 
@@ -130,9 +152,49 @@ def gpu(name: str) -> Accelerator:
     return found[name.lower()]
 
 
-def cpus() -> dict[str, dict[str, Any]]:
-    """The processors of the table: label, cores, bandwidth_gbs, watts, source."""
-    return dict(table("hardware")["cpus"])
+def cpus() -> dict[str, Accelerator]:
+    """Every processor of the table, by name."""
+    return {name: _read_processor(name, row) for name, row in table("hardware")["cpus"].items()}
+
+
+def _read_processor(name: str, row: dict[str, Any]) -> Accelerator:
+    cores, ghz, cycle, channels, mts = (row[name] for name in ("cores", "base_ghz", "cycle", "channels", "mts"))
+    each = ", ".join(f"{kind} {operations}" for kind, operations in cycle.items())
+    return Accelerator(
+        name=name,
+        label=row["label"],
+        memory=row["ram_gb"] * 1e9,
+        bandwidth=channels * mts * 1e6 * 8,
+        tflops={kind: cores * ghz * operations / 1000 for kind, operations in cycle.items()},
+        watts=row["watts"],
+        link=None,
+        pcie=None,
+        socket=PROCESSOR,
+        source=row["source"],
+        how=Said(
+            f"{cores} cores x {ghz:g} GHz (base) x operations a cycle ({each}); {channels} channels x {mts} MT/s x "
+            f"8 bytes; RAM of {row['ram_gb']} GB is assumed",
+            f"{cores} コア × {ghz:g} GHz（ベース）× 1 サイクルの演算数（{each}）。{channels} チャネル × {mts} MT/s × "
+            f"8 バイト。RAM {row['ram_gb']} GB は仮定",
+        ),
+    )
+
+
+def accelerators() -> dict[str, Accelerator]:
+    """GPUs, then processors."""
+    return gpus() | cpus()
+
+
+def accelerator(name: str) -> Accelerator:
+    """One GPU or processor of the table.
+
+    Raises:
+        NotFound: the table has none of that name.
+    """
+    found = accelerators()
+    if name.lower() not in found:
+        raise NotFound("accelerator", name, found)
+    return found[name.lower()]
 
 
 def price(what: str) -> Price | None:

@@ -10,7 +10,7 @@ from tensaku.engines.resolve import PRECISION
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.answer import Ask
-from tensaku.plan.calibrate import Constants
+from tensaku.plan.calibrate import ANOTHER, FASTER, SLOWER, Constants
 from tensaku.plan.job import Load, Method
 from tensaku.plan.layout import ONE
 from tensaku.plan.own import (
@@ -70,21 +70,40 @@ class Here:
             f"  time  {self.seconds * self.steps:,.1f} s ({what})   within {100 * self.time_band:.0f} % so far"
         )
         found.append(f"  constants: {self.constants}")
-        if self.outside:
-            found.append(
-                f"  no run that they were fitted to had {', '.join(self.outside)}: the bands do not cover this"
-            )
+        machine = [word for word in self.outside if word in (ANOTHER, FASTER, SLOWER)]
+        if others := [word for word in self.outside if word not in machine]:
+            found.append(f"  no run that they were fitted to had {', '.join(others)}: the bands do not cover this")
+        found += [
+            f"  they are of {_ELSEWHERE[word]}: the bands do not cover this machine until tensaku plan --calibrate "
+            "was run on it"
+            for word in machine
+        ]
         return found
 
 
+_ELSEWHERE = {
+    ANOTHER: "another processor",
+    FASTER: "a processor of less than half of this speed",
+    SLOWER: "a processor of more than twice this speed",
+}
+
+
 def plan_here(
-    anatomy: Anatomy, method: Method, ask: Ask, constants: Mapping[str, Constants], source: str, gflops: float
+    anatomy: Anatomy,
+    method: Method,
+    ask: Ask,
+    constants: Mapping[str, Constants],
+    source: str,
+    gflops: float,
+    *,
+    processor: str = "",
 ) -> Here:
     """The plan of one training or of one round of answers.
 
     Args:
         constants: by kind, from `runs.constants_of`; `source` says where from.
         gflops: of a plain product on this machine, now.
+        processor: what it calls itself; empty: unknown.
 
     Raises:
         UsageError: the own core does not do this.
@@ -118,7 +137,7 @@ def plan_here(
         known.time_band,
         gflops,
         source,
-        known.outside(traits_of(asked), sizes, work),
+        known.outside(traits_of(asked), sizes, work, processor=processor, gflops=gflops),
     )
 
 

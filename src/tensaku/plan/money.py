@@ -55,11 +55,14 @@ class Bill(NamedTuple):
     server: float
     unknown: tuple[str, ...]
     sources: tuple[str, ...]
+    processor: bool = False
+    """Of a machine without GPUs: `buy` is its processor and the rest of it, and power is the processor's alone."""
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """What is in no sum because nobody gave its price."""
-        return (*(["power"] if self.power is None else []), *([] if self.server else ["the server around the GPUs"]))
+        server = "the rest of the machine" if self.processor else "the server around the GPUs"
+        return (*(["power"] if self.power is None else []), *([] if self.server else [server]))
 
 
 def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bill:
@@ -70,6 +73,7 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
     than having rented would have.
     """
     unknown, sources = [], []
+    what, ding = ("processor", "プロセッサー") if accelerator.processor else ("GPU", "GPU ")
     known = price(accelerator.name)
     each = money.gpu_price or (known.buy if known else None)
     day = money.rent_gpu_day or (known.rent_day if known else None)
@@ -78,25 +82,39 @@ def bill(money: Money, accelerator: Accelerator, gpus: int, hours: float) -> Bil
     kwh = None if accelerator.watts is None else accelerator.watts * gpus * hours * money.overhead / 1000
     power = None if kwh is None or not money.yen_per_kwh else kwh * money.yen_per_kwh
     if kwh is None:
-        unknown.append(Said("the accelerator's power", "GPU の消費電力"))
+        unknown.append(Said("the accelerator's power", f"{ding}の消費電力"))
     if not money.yen_per_kwh:
         unknown.append(Said("the price of power (-s money.yen_per_kwh=...)", "電力単価（money.yen_per_kwh）"))
     buy = None if each is None else each * gpus + money.server_price
     if each is None:
-        unknown.append(Said("the price of the GPU (-s money.gpu_price=...)", "GPU の価格（money.gpu_price）"))
+        unknown.append(Said(f"the price of the {what} (-s money.gpu_price=...)", f"{ding}の価格（money.gpu_price）"))
     if not money.server_price:
         missing = "the price of the server around it (-s money.server_price=...)"
+        if accelerator.processor:
+            missing = "the price of the rest of the machine (-s money.server_price=...) and its power"
         unknown.append(Said(missing, "サーバー本体の価格（money.server_price）"))
     rent = None if day is None else day * gpus * hours / 24
     if day is None:
-        unknown.append(Said("the rent (-s money.rent_gpu_day=...)", "GPU の賃料（money.rent_gpu_day）"))
+        unknown.append(Said("the rent (-s money.rent_gpu_day=...)", f"{ding}の賃料（money.rent_gpu_day）"))
     written = None if buy is None else buy * hours / (money.years * _HOURS_A_YEAR)
     people = money.people_hours * money.yen_per_hour
     own = None if written is None else written + (power or 0.0) + people
     even = _break_even(buy, day, gpus, accelerator, money)
     rented = None if rent is None else rent + people
     return Bill(
-        kwh, power, rent, buy, written, people, own, rented, even, money.server_price, tuple(unknown), tuple(sources)
+        kwh,
+        power,
+        rent,
+        buy,
+        written,
+        people,
+        own,
+        rented,
+        even,
+        money.server_price,
+        tuple(unknown),
+        tuple(sources),
+        accelerator.processor,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +25,12 @@ from tensaku.plan.own import (
     training_work,
     traits_of,
 )
+from tensaku.plan.said import Said
 from tensaku.plan.tables import table
 from tensaku.store import Artifact, Store
 
-__all__ = ["constants_of", "measured_case", "note_runs", "noted", "read_runs", "sealed_runs", "write_constants"]
+__all__ = ["constants_of", "errors_so_far", "measured_case", "note_runs", "noted", "read_runs", "sealed_runs",
+           "write_constants"]  # fmt: skip
 
 CONSTANTS, NOTES = "machine.json", "plan-errors.jsonl"
 
@@ -63,7 +65,7 @@ def measured_case(name: str, row: Mapping[str, Any]) -> Measured:
             sizes, work, words = serving_sizes(anatomy, asked), serving_work(anatomy, asked), anatomy.vocabulary
         return Measured(
             name, case["what"], sizes, work, float(found["gflops"]), words, _fastest(found),
-            float(found["peak_mb"]), str(row.get("date", "")), traits_of(asked),
+            float(found["peak_mb"]), str(row.get("date", "")), traits_of(asked), str(row.get("processor", "")),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
         raise UsageError(f"the measured run {name!r} is damaged ({error!r})") from None
@@ -148,7 +150,7 @@ def _answering(store: Store, artifact: Artifact, but: Collection[str]) -> list[M
         found.append(
             Measured(
                 name, "serve", serving_sizes(anatomy, asked), work, gflops, anatomy.vocabulary, record["seconds"],
-                float(record["peak_mb"]), str(artifact.manifest["ended"])[:10], traits_of(asked),
+                float(record["peak_mb"]), str(artifact.manifest["ended"])[:10], traits_of(asked), _processor(artifact),
             )
         )  # fmt: skip
     return found
@@ -186,7 +188,13 @@ def _training(store: Store, artifact: Artifact) -> Measured | None:
         float(facts["peak_memory_mb"]),
         str(artifact.manifest["ended"])[:10],
         traits_of(usual),
+        _processor(artifact),
     )
+
+
+def _processor(artifact: Artifact) -> str:
+    """What the processor that made it called itself; empty where an earlier version did not keep it."""
+    return str(artifact.manifest.get("host", {}).get("processor") or "")
 
 
 def constants_of(root: Path | None) -> tuple[dict[str, Constants], str]:
@@ -205,7 +213,10 @@ def constants_of(root: Path | None) -> tuple[dict[str, Constants], str]:
             raise UsageError(f"the machine's constants cannot be read ({error!r})", where=path, fix=fix) from None
     told = table("machine")
     constants = {kind: Constants.read(values) for kind, values in told["constants"].items()}
-    return constants, f"shipped with Tensaku, measured {told['measured']} on {told['machine']}"
+    return constants, Said(
+        f"shipped with Tensaku, measured {told['measured']} on {told['machine']}",
+        f"Tensaku に同梱、{told['measured']} に {told['machine']} で計測",
+    )
 
 
 def write_constants(root: Path, constants: Mapping[str, Constants]) -> Path:
@@ -223,13 +234,27 @@ def note_runs(root: Path) -> list[Error]:
 
     Returns what was added.
     """
-    known = {row["name"] for row in noted(root)}
-    constants, _ = constants_of(root)
-    added = [error_of(run, constants[run.kind]) for run in sealed_runs(root, but=known)]
+    added = _not_noted(root, noted(root))
     if added:
         with (root / NOTES).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(error._asdict()) + "\n" for error in added)
     return added
+
+
+def _not_noted(root: Path, rows: Sequence[Mapping[str, Any]]) -> list[Error]:
+    constants, _ = constants_of(root)
+    known = {row["name"] for row in rows}
+    return [error_of(run, constants[run.kind]) for run in sealed_runs(root, but=known) if run.kind in constants]
+
+
+def errors_so_far(root: Path) -> tuple[list[dict[str, Any]], str]:
+    """What `note_runs` would have kept by now, oldest first, and where the constants are from; nothing is written.
+
+    Raises:
+        UsageError: the workspace's constants are damaged.
+    """
+    rows = noted(root)
+    return rows + [error._asdict() for error in _not_noted(root, rows)], constants_of(root)[1]
 
 
 def noted(root: Path) -> list[dict[str, Any]]:

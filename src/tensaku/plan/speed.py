@@ -18,7 +18,7 @@ from tensaku.plan.memory import BYTES, cache_bytes, thin_parameters, weight_byte
 from tensaku.plan.said import Said
 
 __all__ = ["Reached", "StepTime", "Times", "attention_operations", "expected_tokens", "forward_operations",
-           "serving_times", "step_operations", "step_time", "steps"]  # fmt: skip
+           "serving_times", "step_operations", "step_time", "steps", "usual"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,27 @@ class Reached:
         "学習ステップは Llama 3 の H100 での報告値 38～43 %（通信込み、arXiv:2407.21783 表 4）。"
         "プロンプトの読み込みとメモリ帯域は仮定で、GPU での実測はありません",
     )
+
+
+_OF_PROCESSORS = Reached(
+    step=(0.10, 0.20, 0.35),
+    prompt=(0.15, 0.25, 0.40),
+    bandwidth=(0.40, 0.60, 0.80),
+    source=Said(
+        "prompts and training steps assumed, at the base clock: the paper on AUM (sharing of AMX units, table I and "
+        "section IV) has 40.6 TFLOP/s of 206 reading prompts of Llama 2 7B on two Xeon 8475B, 20 %; bandwidth assumed: "
+        "the same paper gives their memory 234 GB/s, 76 % of 8 channels of DDR5-4800. No server processor was measured "
+        "here",
+        "プロンプトの読み込みと学習ステップは仮定（ベースクロック基準）。AUM の論文（AMX の共有、表 I と IV 節）では "
+        "Xeon 8475B 2 基での Llama 2 7B の読み込みが 206 のうち 40.6 TFLOP/s（20 %）。メモリ帯域も仮定で、"
+        "同論文の値は 234 GB/s（DDR5-4800 8 チャネルの 76 %）。サーバー用プロセッサーでの実測はありません",
+    ),
+)
+
+
+def usual(accelerator: Accelerator) -> Reached:
+    """What is assumed to be reached where nothing was measured."""
+    return _OF_PROCESSORS if accelerator.processor else Reached()
 
 
 class StepTime(NamedTuple):
@@ -108,18 +129,34 @@ def step_time(
     """Time of one optimiser step, in which each data-parallel copy takes `run.batch` sequences.
 
     A pipeline takes as many micro-batches as it has stages, so that many steps' work is done in one; its bubble is
-    (stages - 1) of (micro-batches + stages - 1).
+    (stages - 1) of (micro-batches + stages - 1). On a processor what the optimiser moves is added.
 
     Raises:
         UsageError: how fast the accelerator multiplies is unknown.
     """
-    reached = reached or Reached()
+    reached = reached or usual(accelerator)
     peak = accelerator.operations(run.precision)
     micro = layout.pipeline
     bubble = (micro + layout.pipeline - 1) / micro
     each = step_operations(anatomy, run) * micro / (layout.tensor * layout.pipeline)
     low, middle, high = (each * bubble / peak / part for part in reversed(reached.step))
+    if accelerator.processor:
+        moved = _UPDATE * _learns(anatomy, run) / accelerator.bytes_a_second()
+        low, middle, high = (
+            time + moved / part for time, part in zip((low, middle, high), reversed(reached.bandwidth), strict=True)
+        )
     return StepTime(middle, low, high, each)
+
+
+_UPDATE = 28.0
+"""Bytes that the optimiser moves for a number that learns: two moments and the copy in fp32 read and written, gradient
+read, weight written (24 + 2 + 2 in bf16, 16 + 4 + 8 in fp32). A GPU does it in no time worth counting."""
+
+
+def _learns(anatomy: Anatomy, run: Training) -> int:
+    if run.thin:
+        return thin_parameters(anatomy, run.rank)
+    return sum(piece.numbers for piece in anatomy.pieces if piece.part != "vision")
 
 
 def steps(run: Training, layout: Layout) -> int:
@@ -155,7 +192,7 @@ def serving_times(
     Raises:
         UsageError: a figure of the accelerator is unknown.
     """
-    reached = reached or Reached()
+    reached = reached or usual(accelerator)
     users = max(1, share(load.users, layout.data)) if users is None else users
     ways = layout.tensor * layout.pipeline
     kind = load.precision if load.precision in ("fp8", "int8") and load.precision in accelerator.tflops else "bf16"

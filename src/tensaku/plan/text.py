@@ -10,7 +10,7 @@ from tensaku.plan.anatomy import Anatomy
 from tensaku.plan.answer import Answer
 from tensaku.plan.calibrate import Error
 from tensaku.plan.counted import as_accelerate, wrong
-from tensaku.plan.hardware import checked, cpus, gpus, price
+from tensaku.plan.hardware import accelerators, checked, price
 from tensaku.plan.headers import built_in, names
 from tensaku.plan.layout import share
 from tensaku.plan.money import Bill
@@ -76,13 +76,16 @@ def answer_lines(answer: Answer) -> Iterator[str]:
 
 def _loading_lines(answer: Answer) -> Iterator[str]:
     yield ""
-    fit_head = f"GPUs ({answer.accelerator.name})"
+    on = answer.accelerator
+    fit_head = f"{'fits' if on.processor else 'GPUs'} ({on.name})"
     yield f"{'held as':<12}{'all weights':>16}{'largest layer':>18}{fit_head:>36}"
     for kind, size in answer.loading.items():
         each = size / answer.anatomy.parameters
-        fits = math.ceil(size / answer.accelerator.memory)
+        fits = ("yes" if size <= on.memory else "no") if on.processor else f"{math.ceil(size / on.memory)}"
         yield f"{kind:<12}{_gb(size):>16}{_gb(answer.anatomy.largest_layer * each):>18}{fits:>36}"
     yield "  the weights alone: no cache, no activations, no runtime. 1 GB is 10^9 bytes."
+    if on.processor:
+        yield f"  {on.label}: {on.how}"
     if answer.anatomy.family in ("llama", "bert"):
         tables = answer.anatomy.context <= _OLD_CONTEXT
         layer, total, adam = as_accelerate(answer.anatomy, rotary_tables=tables).spoken()
@@ -97,7 +100,8 @@ def _fit_lines(answer: Answer) -> Iterator[str]:
     yield ""
     yield f"{answer.method}: {layout.gpus} x {answer.accelerator.label}{'' if not plural else f' ({layout})'}"
     stage = f", stage {memory.stage + 1} of the pipeline" if layout.pipeline > 1 else ""
-    yield f"Memory of the fullest GPU{stage}, of {_gb(answer.accelerator.memory)}"
+    whose = "the machine" if answer.accelerator.processor else "the fullest GPU"
+    yield f"Memory of {whose}{stage}, of {_gb(answer.accelerator.memory)}"
     for name, size in memory.exact.items():
         yield f"  {name:<24}{_gb(size):>14}   from sizes"
     for name, size in memory.assumed.items():
@@ -219,7 +223,7 @@ def answer_values(answer: Answer) -> dict[str, Any]:
     }
     if fit is not None:
         found |= {
-            "gpus": fit.layout.gpus,
+            "gpus": 0 if answer.accelerator.processor else fit.layout.gpus,
             "layout": fit.layout._asdict(),
             "memory": {
                 "exact": fit.memory.exact,
@@ -277,9 +281,9 @@ def hardware_lines() -> Iterator[str]:
     """The table of hardware with prices and sources."""
     yield f"Read {checked()}. Products are dense, in 10^12 operations a second; ? is unknown."
     yield f"{'name':<16}{'GB':>6}{'GB/s':>8}{'bf16':>9}{'fp8':>9}{'int8':>9}{'fp32':>8}{'W':>6}  price (yen)"
-    for one in gpus().values():
+    for one in accelerators().values():
         kinds = "".join(
-            f"{one.tflops[kind]:>{width}g}" if kind in one.tflops else f"{'?':>{width}}"
+            f"{one.tflops[kind]:>{width}.6g}" if kind in one.tflops else f"{'?':>{width}}"
             for kind, width in (("bf16", 9), ("fp8", 9), ("int8", 9), ("fp32", 8))
         )
         band = "?" if one.bandwidth is None else f"{one.bandwidth / 1e9:g}"
@@ -287,10 +291,8 @@ def hardware_lines() -> Iterator[str]:
         told = f"{cost.buy:,.0f}" if cost and cost.buy else "?"
         yield f"{one.name:<16}{one.memory / 1e9:>6g}{band:>8}{kinds}{one.watts or '?':>6}  {told}"
         halved = f"; published with sparsity and halved: {', '.join(one.sparse)}" if one.sparse else ""
-        yield f"    {one.source}{halved}"
-    for name, row in cpus().items():
-        yield f"{name:<16}{'?':>6}{row['bandwidth_gbs']:>8g}{'?':>9}{'?':>9}{'?':>9}{'?':>8}{row['watts']:>6}  ?"
-        yield f"    {row['label']}; {row['source']}"
+        reckoned = f"{one.label}: {one.how}; " if one.processor else ""
+        yield f"    {reckoned}{one.source}{halved}"
 
 
 def tensor_lines(anatomy: Anatomy) -> Iterator[str]:

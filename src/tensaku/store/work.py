@@ -15,6 +15,7 @@ from typing import Any
 import tensaku
 from tensaku.config import Section
 from tensaku.errors import GateError, StageError, UsageError
+from tensaku.machine import processor
 from tensaku.store.artifact import Artifact, SourceFile
 from tensaku.store.bench import Bench, Stage
 from tensaku.store.keys import SCHEMA, Input, flatten, key_of, plain, ref_of
@@ -188,6 +189,7 @@ def _host() -> dict[str, Any]:
         "node": platform.node(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
+        "processor": processor(),
         "python": platform.python_version(),
         "cpus": len(os.sched_getaffinity(0)),
     }
