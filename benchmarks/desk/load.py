@@ -176,7 +176,9 @@ async def together(url: str, count: int, seconds: float, between: float) -> dict
     clients = [Client(url, f"w{n:03d}", n + 1, row["final"]) for n, row in enumerate(pairs(count))]
     for client in clients:
         await client.enter()
-    typing = [asyncio.create_task(client.type(FIRST + seconds, random.Random(chance.random()))) for client in clients]
+    typing = [
+        asyncio.create_task(client.type(FIRST + seconds, between, random.Random(chance.random()))) for client in clients
+    ]
     await asyncio.sleep(FIRST)
     for client in clients:
         client.counts = True

@@ -95,7 +95,8 @@ class Load:
             await self._ask(client, number, adapter, leave)
 
     async def _ask(self, client: httpx.AsyncClient, number: int, adapter: int, leave: int | None) -> None:
-        began, first, text, pieces, made_by = time.monotonic(), 0.0, "", 0, {}
+        made_by: dict[str, Any] = {}
+        began, first, text, pieces = time.monotonic(), 0.0, "", 0
         async with client.stream("POST", f"{self._url}/v1/chat/completions", json=self._body(number, adapter)) as found:
             if found.status_code == 404:  # it is being loaded again
                 self.gone += 1
