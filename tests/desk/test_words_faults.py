@@ -20,13 +20,16 @@ LEDGER = (
 )  # fmt: skip
 ROOMS = [
     *(HOME / "ledger" / f"{name}.py" for name in LEDGER),
+    *(HOME / "ledger" / f"{name}.py" for name in ("ancestors", "filings", "obstacles", "releases")),
+    HOME / "govern/findings.py",
+    HOME / "govern/inventory.py",
     HOME / "intake/road.py",
     HOME / "plan/answer.py",
     *sorted((HOME / "revise").glob("*.py")),
     *sorted((HOME / "desk").glob("*.py")),
 ]
 """Where errors are raised that reach a page."""
-RAISED = {"UsageError", "NotAllowed", "DataError", "TemplateFault"}
+RAISED = {"UsageError", "NotAllowed", "NotCovered", "Blocked", "DataError", "TemplateFault"}
 
 
 def sentences(node: ast.expr, held: dict[str, list[ast.expr]]) -> Iterator[str]:

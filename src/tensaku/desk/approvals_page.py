@@ -15,6 +15,7 @@ from tensaku.desk.approvals_acts import ACTS, DECISIONS, Mistake, SeenLedger, Su
 from tensaku.desk.frame import Form, Refused, language_of, own_form, redirect, render, shown
 from tensaku.desk.gate import may_govern, signed_of
 from tensaku.desk.words import WORDS
+from tensaku.desk.words_faults import fault_words
 from tensaku.errors import NotFound, UsageError
 from tensaku.govern.findings import EXCEPTABLE
 from tensaku.govern.rating import RATINGS
@@ -97,7 +98,7 @@ class _Page:
         except NotAllowed:
             raise
         except UsageError as error:
-            fault, detail = words["error_other"], str(error)
+            fault, detail = words["error_other"], fault_words(error, language_of(request))
         return await self._record(request, ref, fault=fault, detail=detail, status=status, form=form)
 
     async def _record(

@@ -87,7 +87,28 @@ _PAIRS: tuple[tuple[str, str], ...] = (
     (r"the password is too short", "パスワードが短すぎます。10文字以上にしてください。"),
     (r"the password is too long", "パスワードが長すぎます。"),
     (r"the password holds the name", "パスワードに名前が含まれています。別のものにしてください。"),
+    # approvals
+    (r"the .+ cannot be kept \(.+\)", "記録できない文字や値が含まれています。" + _MORE),
+    (r"(.+) answers are none", "回答数の上限は 1 以上にしてください（{0}）。"),
+    (r"the (?:approval|exception|delegation) would have ended already", "期限は今日より後にしてください。"),
+    (
+        r"release (.+) stands in the ledger with another tuner or other figures",
+        "リリース{0}は、別の担当者または別の数値で台帳に登録されています。" + _MORE,
+    ),
+    (
+        r"release (.+) is (.+), so there is no approval to take back",
+        "リリース{0}は承認されていないため、取り消す承認がありません。",
+    ),
+    (r"(.+) tuned (.+) and cannot decide on it", "{0}さんは{1}を作った本人のため、承認や却下はできません。"),
+    (r"(.+) is not an approver", "{0}さんには承認者の権限がありません。管理者に依頼してください。"),
+    (r"(.+) does not hold the role (.+)", "{0}さんは役割「{word1}」を持っていないため、委任できません。"),
+    (r"(.+) cannot be lent a role", "{0}さんには役割を委任できません。"),
+    (r"the .+ (.+) has ended already", "{0}はすでに終わっています。"),
+    (r"the finding says nothing", "指摘の内容を書いてください。"),
+    (r"the finding would be overdue already", "指摘の期限は今日より後にしてください。"),
+    (r"(.+) is not in the inventory yet", "{0}はまだモデル一覧に登録されていません。" + _MORE),
     # texts and fields
+    (r"the text is too long: .+", "文章が長すぎます。短くするか、分けてください。"),
     (r"the (.+) is empty", "{word0}が空です。入力してください。"),
     (
         r"the (.+) has ([\d,]+) characters(?:; (.+) is the most that one draft may have)?",
@@ -214,6 +235,15 @@ _PAIRS: tuple[tuple[str, str], ...] = (
     (r"there is no method (.+)", "方式を選び直してください（{0}）。"),
     (r"(.+) is an encoder: (.+) is not planned for it", "{0} はエンコーダーのため、この方式では見積もれません。"),
     (r"(.+) is an encoder and writes nothing", "{0} はエンコーダーのため、文章を書きません。"),
+    (r"(.+) is an encoder and drafts nothing", "{0} はエンコーダーのため、先読みには使えません。"),
+    (
+        r"(.+) drafts, and serve\.accepted says that none of its words turns out right",
+        "{0} に先読みをさせるなら、当たる割合を 0 より大きくしてください。",
+    ),
+    (
+        r"a job is planned for one machine with (.+), and (.+) were asked for",
+        "{0} では 1 台で見積もります。台数の指定（{1}）を外してください。",
+    ),
     (
         r"prompt and answer have (\d+) tokens, (.+) takes (\d+)",
         "入力と回答で{0}トークンになり、{1} の上限（{2}）を超えます。どちらかを短くしてください。",
