@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -250,8 +251,9 @@ def _served(answer: Answer, reached: Reached) -> Answer:
     if load.length > anatomy.context:
         what = f"prompt and answer have {load.length} tokens, {anatomy.name} takes {anatomy.context}"
         raise UsageError(what, fix="Shorten serve.prompt or serve.answer")
+    on = _Engine(anatomy, answer.accelerator, reached, draft)
     try:
-        serving_times(anatomy, load, Layout(), answer.accelerator, reached, users=1, draft=draft)
+        on.times(load, Layout(), users=1)
     except UsageError as error:
         load = load if load.users else load.model_copy(update={"users": 1})
         found = _fit(answer, load, draft)
@@ -263,11 +265,11 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         )
     missed_by: dict[int, Said] = {}  # GPUs -> what the last layout on so many missed
     best: tuple[Load, Fit, Latency] | None = None
-    for placed, found in _candidates(answer, load, draft, reached):
+    for placed, found in _candidates(answer, load, on):
         over = found.memory.high - answer.accelerator.memory
         missed = _crowded(placed, over, answer.accelerator) if over > 0 else None
         if missed is None:
-            latency = _latency(anatomy, placed, found.layout, answer.accelerator, reached, draft)
+            latency = _latency(on, placed, found.layout)
             missed = _missed(placed, latency)
         if missed is None:
             best = placed, found, latency
@@ -287,91 +289,73 @@ def _served(answer: Answer, reached: Reached) -> Answer:
         raise UsageError(why, fix=f"Loosen the goals, or take {other}")
     placed, found, latency = best
     smaller = [count for count in missed_by if count < found.layout.gpus]
-    times = serving_times(anatomy, placed, found.layout, answer.accelerator, reached, draft=draft)
-    slow, fast = (
-        _latency(anatomy, placed, found.layout, answer.accelerator, reached, draft, part=part) for part in (0, 2)
-    )
     users = share(placed.users, found.layout.data)
-    ends = [
-        found.layout.data
-        * serving_times(
-            anatomy, placed, found.layout, answer.accelerator, reached, part=part, draft=draft
-        ).tokens_a_second(users)
-        for part in (0, 2)
-    ]
+    slow, fast = (_latency(on, placed, found.layout, part) for part in (0, 2))
+    low, high = (
+        found.layout.data * on.times(placed, found.layout, part=part).tokens_a_second(users) for part in (0, 2)
+    )
     return replace(
         answer,
         ask=ask.model_copy(update={"serve": placed}),
         fit=found,
-        times=times,
+        times=on.times(placed, found.layout),
         latency=latency,
         latency_band=(slow, fast),
-        band=(ends[0], ends[1]),
+        band=(low, high),
         why_more=missed_by[max(smaller)] if smaller else "",
         hours=(ask.hours_a_day,) * 3,
     )
 
 
-def _candidates(answer: Answer, load: Load, draft: Anatomy | None, reached: Reached) -> Iterator[tuple[Load, Fit]]:
+class _Engine(NamedTuple):
+    """What serves: a model and the one that drafts for it, on hardware of which so much is reached."""
+
+    anatomy: Anatomy
+    accelerator: Accelerator
+    reached: Reached
+    draft: Anatomy | None
+
+    def times(self, load: Load, layout: Layout, *, users: int | None = None, part: int = 1) -> Times:
+        """As `serving_times`."""
+        return serving_times(
+            self.anatomy, load, layout, self.accelerator, self.reached, part=part, users=users, draft=self.draft
+        )
+
+    def one_copy(self, load: Load, layout: Layout, part: int = 1) -> tuple[float, Callable[[int], float], float, int]:
+        """Seconds to read a prompt, seconds of a pass by answers under way, passes of an answer, places."""
+        alone = self.times(load, layout, users=1, part=part)
+        passes = (load.answer - 1) / alone.words_a_pass
+
+        def one_pass(users: int) -> float:
+            return self.times(load, layout, users=users, part=part).one_pass
+
+        return alone.prompt, one_pass, passes, share(load.users, layout.data)
+
+
+def _candidates(answer: Answer, load: Load, on: _Engine) -> Iterator[tuple[Load, Fit]]:
     """Loads with a settled number of places on more and more GPUs, beginning with the fewest that hold them."""
-    anatomy, asked = answer.anatomy, 1 if answer.accelerator.processor else answer.ask.gpus
-    first = _fit(answer, load if load.users else load.model_copy(update={"users": 1}), draft)
+    asked = 1 if on.accelerator.processor else answer.ask.gpus
+    first = _fit(answer, load if load.users else load.model_copy(update={"users": 1}), on.draft)
     for count in (asked,) if asked else [c for c in COUNTS if first.layout.gpus <= c <= _MOST_COUNT]:
-        for layout in (ONE,) if answer.accelerator.processor else layouts(anatomy, count, training=False):
-            placed = load if load.users else _places(anatomy, load, layout, answer.accelerator, reached, draft)
-            yield placed, Fit(layout, needs(anatomy, placed, layout, draft), first.smaller)
+        for layout in (ONE,) if on.accelerator.processor else layouts(on.anatomy, count, training=False):
+            placed = load if load.users else _places(on, load, layout)
+            yield placed, Fit(layout, needs(on.anatomy, placed, layout, on.draft), first.smaller)
 
 
-def _places(
-    anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached, draft: Anatomy | None
-) -> Load:
+def _places(on: _Engine, load: Load, layout: Layout) -> Load:
     """The fewest places, doubling, with which what arrives is at most four fifths of what can be answered."""
     users = layout.data
     while users < 1024 * layout.data:
         placed = load.model_copy(update={"users": users})
-        if load.rate <= _BUSY * layout.data * _capacity(anatomy, placed, layout, accelerator, reached, draft):
+        prompt, one_pass, passes, slots = on.one_copy(placed, layout)
+        if load.rate <= _BUSY * layout.data * capacity(prompt, one_pass(slots), passes, slots):
             return placed
         users *= 2
     return load.model_copy(update={"users": users})
 
 
-def _server(
-    anatomy: Anatomy,
-    load: Load,
-    layout: Layout,
-    accelerator: Accelerator,
-    reached: Reached,
-    draft: Anatomy | None,
-    part: int = 1,
-) -> tuple[float, Callable[[int], float], float, int]:
-    """Of one copy: seconds to read a prompt, seconds of a pass by answers under way, passes of an answer, places."""
-    slots = share(load.users, layout.data)
-    alone = serving_times(anatomy, load, layout, accelerator, reached, users=1, part=part, draft=draft)
-
-    def one_pass(users: int) -> float:
-        found = serving_times(anatomy, load, layout, accelerator, reached, users=users, part=part, draft=draft)
-        return found.one_pass
-
-    return alone.prompt, one_pass, (load.answer - 1) / alone.words_a_pass, slots
-
-
-def _capacity(
-    anatomy: Anatomy, load: Load, layout: Layout, accelerator: Accelerator, reached: Reached, draft: Anatomy | None
-) -> float:
-    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached, draft)
-    return capacity(prompt, one_pass(slots), passes, slots)
-
-
-def _latency(
-    anatomy: Anatomy,
-    load: Load,
-    layout: Layout,
-    accelerator: Accelerator,
-    reached: Reached,
-    draft: Anatomy | None,
-    part: int = 1,
-) -> Latency:
-    prompt, one_pass, passes, slots = _server(anatomy, load, layout, accelerator, reached, draft, part)
+def _latency(on: _Engine, load: Load, layout: Layout, part: int = 1) -> Latency:
+    prompt, one_pass, passes, slots = on.one_copy(load, layout, part)
     rate = load.rate / layout.data
     steps_of = {1: one_pass(1), slots: one_pass(slots)}
 
