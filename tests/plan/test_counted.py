@@ -68,10 +68,10 @@ def test_cost_ratios_under_the_published_assumptions() -> None:
 
 
 def test_eight_a100_for_a_day_cost_what_was_published() -> None:
-    from tensaku.plan.hardware import gpu
+    from tensaku.plan.hardware import accelerator
     from tensaku.plan.money import Money, bill
 
-    assert bill(Money(), gpu("a100-sxm-80"), 8, 24.0).rent == 140_000
+    assert bill(Money(), accelerator("a100-sxm-80"), 8, 24.0).rent == 140_000
 
 
 def _gpus(model: str, method: str, hardware: str = "h100-sxm") -> int:

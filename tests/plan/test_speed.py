@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tensaku.errors import UsageError
 from tensaku.plan.anatomy import anatomy_from
-from tensaku.plan.hardware import accelerator, accelerators, cpus, gpu, gpus, node, price
+from tensaku.plan.hardware import accelerator, accelerators, cpus, gpus, node, price
 from tensaku.plan.headers import built_in
 from tensaku.plan.job import Load, Training
 from tensaku.plan.layout import Layout
@@ -78,16 +78,16 @@ def test_six_operations_a_parameter_and_word() -> None:
 
 
 def test_the_published_figures_of_the_h100_are_with_sparsity() -> None:
-    h100 = gpu("h100-sxm")
+    h100 = accelerator("h100-sxm")
     assert h100.sparse["bf16"] == 1979
     assert h100.operations("bf16") == 989.5e12
-    assert gpu("h100-pcie").operations("bf16") == 756.5e12
-    assert gpu("h100-nvl").sparse["bf16"] == 1671
-    assert gpu("h100-nvl").operations("bf16") == 835.5e12
-    assert gpu("h100-nvl").operations("fp32") == 60e12
-    assert gpu("l4").operations("bf16") == 121e12
-    assert not gpu("a100-sxm-80").sparse  # its dense figure is the one that is published
-    assert gpu("a100-sxm-80").operations("bf16") == 312e12
+    assert accelerator("h100-pcie").operations("bf16") == 756.5e12
+    assert accelerator("h100-nvl").sparse["bf16"] == 1671
+    assert accelerator("h100-nvl").operations("bf16") == 835.5e12
+    assert accelerator("h100-nvl").operations("fp32") == 60e12
+    assert accelerator("l4").operations("bf16") == 121e12
+    assert not accelerator("a100-sxm-80").sparse  # its dense figure is the one that is published
+    assert accelerator("a100-sxm-80").operations("bf16") == 312e12
 
 
 def test_every_accelerator_has_a_source_and_nothing_is_filled_in() -> None:
@@ -95,13 +95,13 @@ def test_every_accelerator_has_a_source_and_nothing_is_filled_in() -> None:
         assert "http" in one.source
         assert all(value > 0 for value in one.tflops.values())
     with pytest.raises(UsageError, match="unknown here"):
-        gpu("rtx-6000-ada").operations("bf16")
+        accelerator("rtx-6000-ada").operations("bf16")
     assert price("h200-sxm") is None
 
 
 @pytest.mark.parametrize(("count", "cores", "sockets"), [(1, 6, 1), (2, 12, 2), (4, 24, 2), (8, 48, 2)])
 def test_servers_are_as_certified_configurations_state_them(count: int, cores: int, sockets: int) -> None:
-    found = node(gpu("h100-sxm"), count)
+    found = node(accelerator("h100-sxm"), count)
     assert (found.cores, found.sockets) == (cores, sockets)
     assert found.ram_least == 1.5 * 80e9 * count
     assert found.ram_better == 2 * 80e9 * count
@@ -110,7 +110,7 @@ def test_servers_are_as_certified_configurations_state_them(count: int, cores: i
 
 @given(st.integers(1, 64), st.integers(0, 3000), st.floats(0, 0.95))
 def test_times_rise_with_load_and_fall_with_drafts(users: int, prefix: int, accepted: float) -> None:
-    model, h100 = built_in("llama-3.1-8b"), gpu("h100-sxm")
+    model, h100 = built_in("llama-3.1-8b"), accelerator("h100-sxm")
     base = Load(users=users, prompt=4000)
     plain = serving_times(model, base, Layout(), h100)
     more = serving_times(model, base.model_copy(update={"users": users + 1}), Layout(), h100)
@@ -126,7 +126,7 @@ def test_times_rise_with_load_and_fall_with_drafts(users: int, prefix: int, acce
 @given(st.floats(0.01, 1), st.integers(1, 16), st.integers(1, 64))
 def test_a_model_that_drafts_takes_its_time(accepted: float, drafted: int, users: int) -> None:
     """Each drafted word is a pass of the small model, one after the other; one as large as the other gains nothing."""
-    model, h100 = built_in("qwen2.5-14b"), gpu("h100-sxm")
+    model, h100 = built_in("qwen2.5-14b"), accelerator("h100-sxm")
     load = Load(users=users, accepted=accepted, drafted=drafted)
     free, small, large = (
         serving_times(model, load, Layout(), h100, draft=draft)
@@ -140,7 +140,7 @@ def test_a_model_that_drafts_takes_its_time(accepted: float, drafted: int, users
 
 
 def test_one_answer_is_bound_by_reading_the_weights() -> None:
-    model, h100 = built_in("llama-3.1-8b"), gpu("h100-sxm")
+    model, h100 = built_in("llama-3.1-8b"), accelerator("h100-sxm")
     found = serving_times(model, Load(prompt=10, answer=10), Layout(), h100)
     weights = 2 * (model.parameters - model.count("embedding"))
     assert found.bound == "bandwidth"
@@ -153,13 +153,13 @@ def test_experts_are_read_only_as_far_as_they_are_met() -> None:
         "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 500, "num_local_experts": 8,
         "num_experts_per_tok": 2, "tie_word_embeddings": False,
     }  # fmt: skip
-    model, h100 = anatomy_from(config, name="moe", source="here"), gpu("h100-sxm")
+    model, h100 = anatomy_from(config, name="moe", source="here"), accelerator("h100-sxm")
     one, many = (serving_times(model, Load(users=n, prompt=4, answer=4), Layout(), h100) for n in (1, 64))
     assert one.one_pass < 0.6 * many.one_pass
 
 
 def test_a_pipeline_has_its_bubble() -> None:
-    model, run, h100 = built_in("llama-3.1-8b"), Training(method="full"), gpu("h100-sxm")
+    model, run, h100 = built_in("llama-3.1-8b"), Training(method="full"), accelerator("h100-sxm")
     one = step_time(model, run, Layout(), h100)
     two = step_time(model, run, Layout(pipeline=2), h100)
     # two micro-batches over two stages take three turns of half the work each
@@ -202,7 +202,7 @@ def test_on_a_processor_the_optimiser_takes_its_time() -> None:
 
 def test_no_more_memory_is_planned_than_cards_report() -> None:
     """nvidia-smi says 81,559 MiB of an H100 of "80 GB"."""
-    h100 = gpu("h100-sxm")
+    h100 = accelerator("h100-sxm")
     assert h100.reported == 81559 * 2**20
     assert h100.reported / h100.memory == pytest.approx(1.069, abs=1e-3)
     known = [one for one in gpus().values() if one.reported]

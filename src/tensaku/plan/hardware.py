@@ -9,7 +9,7 @@ from tensaku.errors import NotFound, UsageError
 from tensaku.plan.said import Said
 from tensaku.plan.tables import table
 
-__all__ = ["PROCESSOR", "Accelerator", "Node", "Price", "accelerator", "accelerators", "checked", "cpus", "gpu", "gpus",
+__all__ = ["PROCESSOR", "Accelerator", "Node", "Price", "accelerator", "accelerators", "checked", "cpus", "gpus",
            "node", "price"]  # fmt: skip
 
 PROCESSOR = "processor"
@@ -138,18 +138,6 @@ def _read(name: str, row: dict[str, Any]) -> Accelerator:
         sparse=sparse,
         reported=row["reported_mib"] * 2.0**20 if "reported_mib" in row else None,
     )
-
-
-def gpu(name: str) -> Accelerator:
-    """One accelerator of the table.
-
-    Raises:
-        NotFound: the table has none of that name.
-    """
-    found = gpus()
-    if name.lower() not in found:
-        raise NotFound("accelerator", name, found)
-    return found[name.lower()]
 
 
 def cpus() -> dict[str, Accelerator]:
