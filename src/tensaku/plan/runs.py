@@ -234,15 +234,14 @@ def note_runs(root: Path) -> list[Error]:
 
     Returns what was added.
     """
-    added = _not_noted(root, noted(root))
+    added = _not_noted(root, noted(root), constants_of(root)[0])
     if added:
         with (root / NOTES).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(error._asdict()) + "\n" for error in added)
     return added
 
 
-def _not_noted(root: Path, rows: Sequence[Mapping[str, Any]]) -> list[Error]:
-    constants, _ = constants_of(root)
+def _not_noted(root: Path, rows: Sequence[Mapping[str, Any]], constants: Mapping[str, Constants]) -> list[Error]:
     known = {row["name"] for row in rows}
     return [error_of(run, constants[run.kind]) for run in sealed_runs(root, but=known) if run.kind in constants]
 
@@ -253,8 +252,8 @@ def errors_so_far(root: Path) -> tuple[list[dict[str, Any]], str]:
     Raises:
         UsageError: the workspace's constants are damaged.
     """
-    rows = noted(root)
-    return rows + [error._asdict() for error in _not_noted(root, rows)], constants_of(root)[1]
+    rows, (constants, source) = noted(root), constants_of(root)
+    return rows + [error._asdict() for error in _not_noted(root, rows, constants)], source
 
 
 def noted(root: Path) -> list[dict[str, Any]]:
