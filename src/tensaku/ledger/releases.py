@@ -66,7 +66,7 @@ class Releases(Rollouts):
             found = session.get(tables.Release, ref)
             if found is not None:
                 if (found.tuned_by, digest(found.summary)) == (tuned_by, digest(figures)):
-                    return self._release_row(session, found)
+                    return _release_row(session, found)
                 raise UsageError(
                     f"release {ref!r} stands in the ledger with another tuner or other figures", where=self.where
                 )
@@ -75,7 +75,7 @@ class Releases(Rollouts):
             session.flush()
             self._file(session, "model", ref, _entry(figures), tuned_by)
             append(session, tuned_by, "release.added", f"release:{ref}", {"digest": digest(columns(made))})
-            return self._release_row(session, made)
+            return _release_row(session, made)
 
     def approve(
         self,
@@ -213,7 +213,7 @@ class Releases(Rollouts):
         with self._read() as session:
             decided = decisions(session)
             found = session.scalars(select(tables.Release).order_by(tables.Release.at.desc(), tables.Release.ref))
-            return [_release_row(session, row, decided.get(row.ref, ())) for row in found]
+            return [_release_row(session, row, decided) for row in found]
 
     def release(self, ref: str) -> ReleaseRow:
         """The release of that reference.
@@ -222,16 +222,18 @@ class Releases(Rollouts):
             NotFound: no such release.
         """
         with self._read() as session:
-            row = self._one(session, tables.Release, ref, "release")
-            return self._release_row(session, row)
-
-    def _release_row(self, session: Session, row: tables.Release) -> ReleaseRow:
-        return _release_row(session, row, decisions(session, tables.Approval.release == row.ref).get(row.ref, ()))
+            return _release_row(session, self._one(session, tables.Release, ref, "release"))
 
 
-def _release_row(session: Session, row: tables.Release, decided: Sequence[ApprovalRow]) -> ReleaseRow:
-    status = status_by(session, row.ref, decided[-1] if decided else None)
-    return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, tuple(decided))
+def _release_row(
+    session: Session, row: tables.Release, decided: Mapping[str, Sequence[ApprovalRow]] | None = None
+) -> ReleaseRow:
+    """The release as handed out; `decided`: the decisions on it, where they are at hand."""
+    if decided is None:
+        decided = decisions(session, tables.Approval.release == row.ref)
+    held = decided.get(row.ref, ())
+    status = status_by(session, row.ref, held[-1] if held else None)
+    return ReleaseRow(row.ref, row.tuned_by, dict(row.summary), row.at, status, tuple(held))
 
 
 def _passes(check: Callable[[], object]) -> bool:

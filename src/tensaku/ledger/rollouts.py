@@ -291,14 +291,12 @@ def _back_to_approved(session: Session, row: tables.Rollout | None) -> tables.Ro
     """This rollout if its champion is approved, else the nearest one before it of which that is so."""
     if row is None or status_of(session, row.champion) == "approved":
         return row
-    table, decided = tables.Rollout, tables.Approval
+    table, decided = tables.Rollout, decisions(session)
     earlier = {one.id: one for one in session.scalars(select(table).where(table.id < row.id))}
-    newest = select(func.max(decided.id)).group_by(decided.release)
-    stands = select(decided.release).where(decided.id.in_(newest), decided.decision == "approved")
-    approved = set(session.scalars(stands))
-    before: tables.Rollout | None = row
+    before = earlier.get(row.before or 0)
     while before is not None:
-        before = earlier.get(before.before) if before.before is not None else None
-        if before is not None and before.champion in approved and status_of(session, before.champion) == "approved":
+        held = decided.get(before.champion)
+        if status_by(session, before.champion, held[-1] if held else None) == "approved":
             break
+        before = earlier.get(before.before or 0)
     return before
