@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, WebSocket, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, WebSocket, expect, sync_playwright
 
 from tensaku.ledger import Ledger
 
 CHROMIUM = Path("/usr/bin/chromium")
+SHOW = Path(__file__).parents[2] / "scripts/desk_show.py"
 expect.set_options(timeout=15_000)  # the machine may be busy
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -107,4 +108,43 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
     yield page
     context.close()
     assert outside == []
+    assert faults == []
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The desk of which the pictures in docs are taken."""
+    running = start(tmp_path_factory.mktemp("shown"), str(SHOW))
+    yield running
+    running.ledger.close()
+    code, _, err = running.stop()
+    assert (code, err) == (0, "")
+
+
+@pytest.fixture
+def enter(chromium: Browser, shown: Server) -> Iterator[Callable[..., Page]]:
+    """Opens that desk as a person, `enter(person, language)`, in a browser of their own."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def entering(person: str, language: str = "ja-JP") -> Page:
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale=language)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+
+        def seen(request: Request) -> None:
+            if not request.url.startswith((shown.url, "data:")):
+                faults.append(request.url)
+
+        page.on("request", seen)
+        page.goto(shown.url + "/signin")
+        page.locator(f"[data-person={person}]").click()
+        expect(page.locator("#desk-root[data-person=yes]")).to_be_visible()
+        return page
+
+    yield entering
+    for context in contexts:
+        context.close()
     assert faults == []

@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import expect
+from tests.desk.walking import barriers
 
 pytestmark = pytest.mark.browser
 
-SHOW = Path(__file__).parents[2] / "scripts/desk_show.py"
 NEWER = "release-7d10b95ce421"
 DAY = f"{datetime.now().astimezone() + timedelta(days=30):%Y-%m-%d}"
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, start_desk: Any) -> Iterator[Any]:
-    running = start_desk(tmp_path_factory.mktemp("approvals"), str(SHOW))
-    yield running
-    running.ledger.close()
-    code, _, err = running.stop()
-    assert (code, err) == (0, "")
-
-
-@pytest.fixture
-def enter(chromium: Browser, shown: Any) -> Iterator[Any]:
-    """Opens the desk as a person, in a browser of their own."""
-    contexts, faults = [], []
-
-    def entering(person: str, language: str = "ja-JP") -> Page:
-        context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale=language)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-
-        def seen(request: Request) -> None:
-            if not request.url.startswith((shown.url, "data:")):
-                faults.append(request.url)
-
-        page.on("request", seen)
-        page.goto(shown.url + "/signin")
-        page.locator(f"[data-person={person}]").click()
-        expect(page.locator("#desk-root[data-person=yes]")).to_be_visible()
-        return page
-
-    yield entering
-    for context in contexts:
-        context.close()
-    assert faults == []
-
-
-def barriers(page: Page) -> list[str]:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(page).response["violations"]
-    return sorted({f"{f['id']}: {n['html'][:200]} {n['any'][:1]}" for f in found for n in f["nodes"]})
 
 
 def test_both_pages_have_no_barriers_and_do_not_jut_out(enter: Any, shown: Any) -> None:

@@ -5,55 +5,22 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Page, expect
+from tests.desk.walking import barriers
 
 pytestmark = pytest.mark.browser
 
-SHOW = Path(__file__).parents[2] / "scripts/desk_show.py"
 PAGES = ("/ja", "/month", "/review", "/model", "/inbox", "/read", "/plan", "/ask", "/account")
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, start_desk: Any) -> Iterator[Any]:
-    """The desk of which the pictures in docs are taken."""
-    running = start_desk(tmp_path_factory.mktemp("shown"), str(SHOW))
-    yield running
-    running.ledger.close()
-    code, _, err = running.stop()
-    assert (code, err) == (0, "")
-
-
 @pytest.fixture
-def visitor(chromium: Browser, shown: Any) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 860}, locale="ja-JP")
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-
-    def seen(request: Request) -> None:
-        if not request.url.startswith((shown.url, "data:")):
-            faults.append(request.url)
-
-    page.on("request", seen)
-    page.goto(shown.url + "/signin")
-    page.locator("[data-person=sato]").click()
-    expect(page.locator("#desk-root[data-person=yes]")).to_be_visible()
-    yield page
-    context.close()
-    assert faults == []
-
-
-def barriers(page: Page) -> list[str]:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    found = axe.Axe().run(page).response["violations"]
-    return sorted({f"{f['id']}: {n['html'][:200]} {n['any'][:1]}" for f in found for n in f["nodes"]})
+def visitor(enter: Any) -> Page:
+    page: Page = enter("sato")
+    return page
 
 
 @pytest.mark.parametrize("path", PAGES)

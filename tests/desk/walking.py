@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 GOOD = "10月の国内株式市場は、日本銀行の政策を背景に3.2％上昇しました。円相場は一時的に円安になりませんでした。"
@@ -32,3 +33,10 @@ def draft_id(page: Page) -> int:
     found = re.search(r"draft=(\d+)", page.url)
     assert found is not None
     return int(found[1])
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds wrong with the page."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(page).response["violations"]
+    return sorted({f"{f['id']}: {n['html'][:200]} {n['any'][:1]}" for f in found for n in f["nodes"]})
