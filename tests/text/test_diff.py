@@ -70,6 +70,11 @@ def test_offsets_and_operations_agree(old: str, new: str) -> None:
         assert one.new_end <= two.new_start
 
 
+def test_equal_characters_in_other_words_are_no_change() -> None:
+    """A Japanese sentence and an English one are cut into words by other rules: the same end of a line, once in two."""
+    assert shown("国内株式3.2% \n", "3.2% \n") == [("国内株式", "")]
+
+
 @given(_text, _text, st.data())
 @settings(deadline=None, max_examples=300)
 def test_a_subset_and_then_the_rest(old: str, new: str, data: st.DataObject) -> None:

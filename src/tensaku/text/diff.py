@@ -172,6 +172,8 @@ def _named(blocks: Sequence[_Block], olds: Sequence[str], news: Sequence[str]) -
     out: list[Change] = []
     for a, b, c, d in blocks:
         was, now = "".join(olds[a:b]), "".join(news[c:d])
+        if was == now:  # the same characters, cut into other words
+            continue
         op: Op = "replace" if was and now else "delete" if was else "insert"
         before, after = "".join(olds[max(0, a - _SURROUNDING) : a]), "".join(olds[b : b + _SURROUNDING])
         key = _hash(op, was, now, before, after)
