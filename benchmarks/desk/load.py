@@ -32,6 +32,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
+import psutil
 from benchmarks.desk.difference import texts
 from benchmarks.tune.machine import machine
 
@@ -79,14 +80,14 @@ def serve(folder: Path, count: int) -> None:
 
 
 @contextmanager
-def served(count: int) -> Iterator[str]:
-    """A desk in a process of its own; gives its address."""
+def served(count: int) -> Iterator[tuple[str, int]]:
+    """A desk in a process of its own; gives its address and its number."""
     with tempfile.TemporaryDirectory() as folder:
         order = [sys.executable, "-m", "benchmarks.desk.load", "--serve", folder, "--clients", str(count)]
         running = subprocess.Popen(order, stdout=subprocess.PIPE, text=True)
         try:
             assert running.stdout is not None
-            yield running.stdout.readline().strip()
+            yield running.stdout.readline().strip(), running.pid
         finally:
             running.terminate()
             running.wait(timeout=30)
@@ -170,8 +171,14 @@ def _between(text: str, start: str, end: str) -> str:
     return text[at : text.index(end, at)]
 
 
-async def together(url: str, count: int, seconds: float, between: float) -> dict[str, Any]:
-    """Everybody types; the milliseconds each sending waited."""
+def _processor(server: int) -> float:
+    """Seconds of the processor that a process has had."""
+    used = psutil.Process(server).cpu_times()
+    return used.user + used.system
+
+
+async def together(url: str, server: int, count: int, seconds: float, between: float) -> dict[str, Any]:
+    """Everybody types; the milliseconds each sending waited, and those that the server worked for it."""
     chance = random.Random(3)
     clients = [Client(url, f"w{n:03d}", n + 1, row["final"]) for n, row in enumerate(pairs(count))]
     for client in clients:
@@ -182,7 +189,9 @@ async def together(url: str, count: int, seconds: float, between: float) -> dict
     await asyncio.sleep(FIRST)
     for client in clients:
         client.counts = True
+    begun = _processor(server)
     await asyncio.gather(*typing)
+    worked = _processor(server) - begun
     await asyncio.sleep(3)
     unanswered = sum(len(client._sent) for client in clients)
     for client in clients:
@@ -195,6 +204,7 @@ async def together(url: str, count: int, seconds: float, between: float) -> dict
         "sent_a_second": round(len(waits) / seconds, 1),
         "sendings": len(waits),
         "unanswered": unanswered,
+        "server_ms_a_sending": round(1000 * worked / max(1, len(waits)), 2),
         **spread("difference", waits),
     }
 
@@ -286,9 +296,9 @@ def main() -> None:
         serve(said.serve, said.clients)
         return
     kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-    with served(said.clients) as url:
+    with served(said.clients) as (url, server):
         for name, between in PACES.items() if "load" in said.parts else ():
-            kept[name] = asyncio.run(together(url, said.clients, said.seconds, between))
+            kept[name] = asyncio.run(together(url, server, said.clients, said.seconds, between))
             print(json.dumps({name: kept[name]}), flush=True)
         if "browser" in said.parts:
             kept["browser"] = in_browser(url, 5, 60)

@@ -96,6 +96,32 @@ def test_everything_goes_by_keyboard(page: Page, server: Any) -> None:
     expect(page.locator("#saved-state")).to_contain_text("が保存")
 
 
+def test_lines_that_stay_keep_focus_and_are_numbered_anew(page: Page, server: Any) -> None:
+    visit(page, server)
+    open_draft(page, "国内株式3")
+    write_revision(page)
+    lines = page.locator("[data-row]")
+    expect(lines).to_have_count(5)
+    lines.nth(1).get_by_role("textbox").fill("書きかけのメモ")  # not sent before the field is left
+    page.evaluate("[...document.querySelectorAll('[data-row]')].forEach((line) => (line.mine = true))")
+    page.evaluate("""text => {
+        const editor = document.getElementById("editor");
+        editor.setRangeText(text, 0, 0);
+        editor.dispatchEvent(new Event("input", { bubbles: true }));
+    }""", "なお、")  # fmt: skip
+    expect(lines).to_have_count(6)
+    expect(lines.locator(".row-n")).to_have_text(["1", "2", "3", "4", "5", "6"])
+    assert [line.get_attribute("aria-label")[:2] for line in lines.all()] == [f"{n}:" for n in range(1, 7)]
+    expect(lines.nth(0)).to_contain_text("なお、")
+    assert page.evaluate("[...document.querySelectorAll('[data-row]')].filter((line) => line.mine).length") > 3
+    note = lines.nth(2).get_by_role("textbox")
+    expect(note).to_be_focused()
+    expect(note).to_have_value("書きかけのメモ")
+    page.locator("#editor").fill("")
+    expect(lines).to_have_count(0)
+    expect(page.locator("#changes")).to_contain_text("変更がここに並びます")
+
+
 def test_a_required_passage_must_stand_or_be_reasoned_away(page: Page, server: Any) -> None:
     visit(page, server)
     page.locator("[data-filter=month]").select_option("2026-08")

@@ -7,6 +7,7 @@ import base64
 import functools
 import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -304,6 +305,49 @@ def test_only_the_newest_of_many_texts_is_compared_last(desk: Desk, draft: Draft
         await page.count("30字")
 
     assert len(run(desk, steps).all("compared")) < 10
+
+
+def test_a_page_is_sent_only_the_lines_that_it_lacks(desk: Desk, draft: DraftRow) -> None:
+    """A page that keeps a line until another comes for the same change shows what a page would that was sent all."""
+    lines: dict[tuple[str, bool], str] = {}
+    counts = Counter[bool]()
+
+    def hear(page: Page, seen: int) -> int:
+        nonlocal lines
+        for what, values in page.sent[seen:]:
+            if what in ("compared", "listed"):
+                told = values["list"] if what == "compared" else values
+                lines = {(x["id"], x["own"]): x.get("html") or lines[x["id"], x["own"]] for x in told["changes"]}
+                counts.update("html" in x for x in told["changes"])
+                assert bool(lines) != bool(told["empty"])
+        return len(page.sent)
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("ask", draft=draft.id)
+        revision = (await page.until("asked"))["revision"]
+        base, seen = "当月の市場は3.8％上昇しました。", 0
+        texts = [base, base + "堅調です。", "なお、" + base, "なお、当市場は3.8％上昇しました。", DRAFT, "", base]
+        for text in [*texts, *reversed(texts)]:
+            before = len(page.all("compared"))
+            await page.do("text", draft=draft.id, text=text, revision=revision)
+            await page.until("compared", before + 1)
+            if text == DRAFT:
+                change = page.all("compared")[-1]["list"]["changes"][0]["id"]
+                said = {"decision": "rejected", "reason": "tone", "note": "<b>"}
+                await page.do("decide", draft=draft.id, change=change, revision=revision, **said)
+                await page.until("listed")
+            seen = hear(page, seen)
+            shown, deciding = page.session._deciding._shown, page.session._deciding
+            assert shown is not None
+            views, people = page.session.views, page.session.people
+            assert list(lines.values()) == [
+                views.change(row, deciding.said.get(row.change.id), people) for row in shown.listed
+            ]
+
+    page = run(desk, steps)
+    assert min(counts.values()) > 10
+    assert any("&lt;b&gt;" in line.get("html", "") for line in page.all("listed")[-1]["changes"])
 
 
 def test_what_stands_beside_the_text(desk: Desk, draft: DraftRow) -> None:

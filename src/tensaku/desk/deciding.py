@@ -28,21 +28,30 @@ class Deciding:
         self.known: dict[str, Change] = {}
         self.said: dict[str, DecisionRow] = {}
         self._shown: Comparison | None = None
+        self._sent: dict[tuple[str, bool], str] = {}
 
     def enter(self, said: Mapping[str, DecisionRow]) -> None:
         """The page shows another draft."""
-        self.known, self.said, self._shown = {}, dict(said), None
+        self.known, self.said, self._shown, self._sent = {}, dict(said), None, {}
 
     def show(self, draft: int, found: Comparison) -> dict[str, Any]:
-        """What the page is told of the list."""
+        """What the page is told of the list; it must be sent. A line that the page has already comes without `html`."""
         self._shown = found
         # A change that was turned down is in the list no more, and its decision may still be taken back.
         self.known.update({row.change.id: row.change for row in found.listed})
         rows, said = found.listed, self.said
         decided = sum(r.change.id in said and said[r.change.id].decision == r.decision for r in rows)
-        html = self._session.views.changes(found, said, self._session.people)
+        views, people = self._session.views, self._session.people
+        lines, sent = told(rows, found.text, said), self._sent
+        self._sent = {}
+        for row, line in zip(rows, lines, strict=True):
+            key = (row.change.id, row.own)
+            self._sent[key] = views.change(row, said.get(row.change.id), people)
+            if sent.get(key) != self._sent[key]:
+                line["html"] = self._sent[key]
         state = self._session.t["decided_of"].format(n=decided, of=len(rows)) if rows else ""
-        return {"changes_html": html, "changes": told(rows, found.text, said), "decided": state, "draft": draft}
+        empty = "" if rows else views.no_changes(found)
+        return {"changes": lines, "empty": empty, "decided": state, "draft": draft}
 
     async def on_decide(self, values: Mapping[str, Any]) -> None:
         """Keep one decision; `decided` is sent when it is on the disk and not before."""

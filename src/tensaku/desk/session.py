@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +51,9 @@ WRITING_EVENTS = ("decide", "keep", "drop", "merge", "beside", "candidates", "ch
 """Events of the parts of a session, beside its own."""
 
 Send = Callable[[str, Any], None]
+
+_COMPARING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="comparing")
+"""Where typed texts are compared: many threads that all compute would only keep the event loop from its turn."""
 
 
 class NoModel(UsageError):
@@ -435,7 +439,7 @@ class Session:
         if opened is None:
             return
         writing = opened.draft.id in self._askings
-        found = await asyncio.to_thread(self._hold, opened, text, writing)
+        found = await asyncio.get_running_loop().run_in_executor(_COMPARING, self._hold, opened, text, writing)
         if self.opened is not None and self.opened.draft.id == opened.draft.id:
             self._show(opened.draft.id, found)
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,11 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tensaku.desk.board import Board, state_of
+from tensaku.desk.changelist import Listed
 from tensaku.desk.comparison import BrokenFact, Comparison
 from tensaku.desk.gate import may_govern
 from tensaku.desk.markup import listed, shown
 from tensaku.desk.words import WORDS, Language, counted, month_name
-from tensaku.ledger import CHANGE_REASONS, DecisionRow, DraftRow, FinalRow, PersonRow, RevisionRow
+from tensaku.ledger import CHANGE_REASONS, Decision, DecisionRow, DraftRow, FinalRow, PersonRow, RevisionRow
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
 from tensaku.text import Required
 
@@ -115,13 +116,15 @@ class Views:
             "facts.html", keys=keys, broken=broken, has_text=bool(text.strip()), writing=writing, lacking=lacking
         )
 
-    def changes(self, found: Comparison, said: Mapping[str, DecisionRow], people: Mapping[str, PersonRow]) -> str:
-        """The list of changes."""
-        has_text, reasons = bool(found.text.strip()), CHANGE_REASONS
-        rows, writing = found.listed, found.writing
-        return self._render(
-            "changes.html", rows=rows, said=said, people=people, has_text=has_text, writing=writing, reasons=reasons
-        )
+    def no_changes(self, found: Comparison) -> str:
+        """What stands in place of an empty list of changes."""
+        return self._render("no_changes.html", has_text=bool(found.text.strip()), writing=found.writing)
+
+    def change(self, row: Listed, said: DecisionRow | None, people: Mapping[str, PersonRow]) -> str:
+        """One line of the list of changes, without its number."""
+        change = row.change
+        who = "" if said is None else people[said.by].display if said.by in people else said.by
+        return _change(self.language, change.id, change.old, change.new, row.own, row.decision, said, who)
 
     def style(self, found: Comparison, *, rules: bool) -> str:
         """What the house style asks for."""
@@ -179,3 +182,12 @@ class Views:
         }
         html = environment().get_template(template).render(**{**shared, **values})
         return Markup(html)  # noqa: S704  the template escaped it
+
+
+@lru_cache(maxsize=1 << 14)
+def _change(
+    language: Language, id: str, old: str, new: str, own: bool, decision: Decision, said: DecisionRow | None, who: str
+) -> str:
+    """All that a line shows, and no more: kept between calls, since most lines are the same at each letter typed."""
+    shown = {"change": id, "old": old, "new": new, "own": own, "decision": decision, "s": said, "who": who}
+    return str(Views(language).part("change.html", **shown, reasons=CHANGE_REASONS))

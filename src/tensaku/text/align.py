@@ -49,13 +49,8 @@ def aligned(old: Sequence[str], new: Sequence[str]) -> list[Group]:
     return [*same, *_matched(middle_old, middle_new), *rest]
 
 
-_STEPS = ((1, 1), (2, 1), (1, 2))
-
-
 def _matched(old: Sequence[str], new: Sequence[str]) -> list[Group]:
     """The best monotone matching: groups that are alike count by their length, sentences left alone count nothing."""
-    bits: dict[str, int] = {}
-    olds, news = [_bits(s, bits) for s in old], [_bits(s, bits) for s in new]
     best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
     step: list[list[tuple[int, int]]] = [[(1, 0)] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old), -1, -1):
@@ -63,28 +58,35 @@ def _matched(old: Sequence[str], new: Sequence[str]) -> list[Group]:
             choices = [(best[i + 1][j], (1, 0))] if i < len(old) else []
             if j < len(new):
                 choices.append((best[i][j + 1], (0, 1)))
-            if i < len(old) and j < len(new) and (olds[i] & news[j] or not (olds[i] and news[j])):
-                for m, n in _STEPS:
-                    if i + m <= len(old) and j + n <= len(new):
-                        gain = _gain(olds[i : i + m], news[j : j + n])
-                        if gain > 0:
-                            choices.append((gain + best[i + m][j + n], (m, n)))
+            if i < len(old) and j < len(new):
+                after = (old[i + 1] if i + 1 < len(old) else None, new[j + 1] if j + 1 < len(new) else None)
+                for (m, n), gain in _gains(old[i], new[j], *after):
+                    choices.append((gain + best[i + m][j + n], (m, n)))
             if choices:
                 best[i][j], step[i][j] = max(choices)
     return _walked(old, new, step)
 
 
-def _bits(sentence: str, bits: dict[str, int]) -> int:
-    """The character pairs of a sentence as a set of bits, which are compared far faster than sets are."""
-    out = 0
-    for pair in _kinds(sentence):
-        out |= 1 << bits.setdefault(pair, len(bits))
-    return out
+@lru_cache(maxsize=1 << 16)
+def _gains(old: str, new: str, next_old: str | None, next_new: str | None) -> tuple[tuple[tuple[int, int], float], ...]:
+    """What each step from two sentences is worth, where it is worth anything; `None` behind the last sentence.
+
+    Kept between calls: while somebody types, all sentences but one are the same as before.
+    """
+    one, two = _kinds(old), _kinds(new)
+    if one and two and one.isdisjoint(two):
+        return ()
+    steps: list[tuple[tuple[int, int], list[frozenset[str]], list[frozenset[str]]]] = [((1, 1), [one], [two])]
+    if next_old is not None:
+        steps.append(((2, 1), [one, _kinds(next_old)], [two]))
+    if next_new is not None:
+        steps.append(((1, 2), [one], [two, _kinds(next_new)]))
+    return tuple((step, gain) for step, olds, news in steps if (gain := _gain(olds, news)) > 0)
 
 
 @lru_cache(maxsize=4096)
-def _kinds(sentence: str) -> tuple[str, ...]:
-    return tuple(_pairs(sentence))
+def _kinds(sentence: str) -> frozenset[str]:
+    return frozenset(_pairs(sentence))
 
 
 def _walked(old: Sequence[str], new: Sequence[str], step: Sequence[Sequence[tuple[int, int]]]) -> list[Group]:
@@ -97,15 +99,15 @@ def _walked(old: Sequence[str], new: Sequence[str], step: Sequence[Sequence[tupl
     return groups
 
 
-def _gain(old: Sequence[int], new: Sequence[int]) -> float:
+def _gain(old: Sequence[frozenset[str]], new: Sequence[frozenset[str]]) -> float:
     """How much two runs of sentences are worth side by side: above 0 if they are alike enough."""
     one, two = old[0] | old[-1], new[0] | new[-1]
     if len(old) + len(new) > 2:
         # Of two sentences that became one, each must be found in it.
         for part, whole in [(p, two) for p in old] if len(old) > 1 else [(p, one) for p in new]:
-            if (part & whole).bit_count() * 3 < part.bit_count():
+            if len(part & whole) * 3 < len(part):
                 return 0.0
-    return 2 * (one & two).bit_count() - ALIKE_FROM * (one.bit_count() + two.bit_count())
+    return 2 * len(one & two) - ALIKE_FROM * (len(one) + len(two))
 
 
 def _pairs(text: str) -> Counter[str]:

@@ -18,7 +18,7 @@ from tensaku.text.figures import direction_words, rises
 from tensaku.text.fold import fold
 from tensaku.text.split import sentences
 
-__all__ = ["Context", "contexts", "name_contexts", "nearness", "similarity"]
+__all__ = ["Context", "contexts", "nearness", "similarity"]
 
 _BEFORE, _AFTER = 28, 14
 _NAME_WEIGHT, _TOPIC_WEIGHT = 3.0, 1.0
@@ -106,9 +106,13 @@ def _pairs(text: str) -> list[tuple[str, int]]:
     return [(m.group(1), m.start()) for m in _LETTERS.finditer(folded)]
 
 
-def contexts(text: str, found: Sequence[Fact]) -> list[Context]:
-    """The surroundings of each figure among the facts `found` of `text`."""
+def contexts(text: str, found: Sequence[Fact]) -> tuple[list[Context], list[Context]]:
+    """The surroundings of each figure and of each name among the facts `found` of `text`."""
     around = _Around(text, found)
+    return _of_figures(text, found, around), _of_names(text, found, around)
+
+
+def _of_figures(text: str, found: Sequence[Fact], around: _Around) -> list[Context]:
     figures = [f for f in found if f.kind in _FIGURES]
     out: list[Context] = []
     for before, fact, after in zip([None, *figures], figures, [*figures[1:], None], strict=False):
@@ -126,9 +130,8 @@ def contexts(text: str, found: Sequence[Fact]) -> list[Context]:
     return out
 
 
-def name_contexts(text: str, found: Sequence[Fact]) -> list[Context]:
-    """The surroundings of each name among the facts `found` of `text`: what is said of it."""
-    around = _Around(text, found)
+def _of_names(text: str, found: Sequence[Fact], around: _Around) -> list[Context]:
+    """What is said of each name."""
     names = [f for f in found if f.kind == "name"]
     out: list[Context] = []
     for before, fact, after in zip([None, *names], names, [*names[1:], None], strict=False):

@@ -12,7 +12,7 @@ from tensaku.text.figures import figures
 from tensaku.text.fold import Folded, fold
 from tensaku.text.negation import negations
 
-__all__ = ["Names", "facts", "mask", "quantities"]
+__all__ = ["Names", "facts", "mask", "quantities", "written"]
 
 Names = Mapping[str, Sequence[str]]
 """Canonical name to its written forms: {"日本銀行": ["日銀", "BOJ"]}. The canonical name is always a form too."""
@@ -27,6 +27,11 @@ _MARKS = {
 }
 _KATAKANA = re.compile(r"[ァ-ヺー]")
 _LATIN = re.compile(r"[A-Za-z0-9]")
+
+
+def written(names: Names) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A table of names as a value that can be looked up by."""
+    return tuple((name, tuple(forms)) for name, forms in names.items())
 
 
 @lru_cache(maxsize=64)
@@ -55,7 +60,7 @@ def _guarded(form: str) -> str:
 
 
 def _named(text: str, names: Names) -> list[tuple[str, int, int]]:
-    pattern, canonical = _table(tuple((name, tuple(forms)) for name, forms in names.items()))
+    pattern, canonical = _table(written(names))
     if pattern is None:
         return []
     return [(canonical[found.group()], found.start(), found.end()) for found in pattern.finditer(text)]

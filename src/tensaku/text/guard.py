@@ -20,11 +20,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from tensaku.records import Fact, FactBreak, Verdict
-from tensaku.text.binding import Context, contexts, name_contexts, nearness, similarity
+from tensaku.text.binding import Context, contexts, nearness, similarity
 from tensaku.text.dates import Date, parse_date
-from tensaku.text.extract import Names, facts, quantities
+from tensaku.text.extract import Names, facts, quantities, written
 from tensaku.text.split import Sentence, sentences
 from tensaku.text.standing import alike, plausible
 
@@ -47,6 +49,25 @@ ORDER_WEIGHT = 0.10
 """What keeping the order within one sentence is worth beside the surroundings."""
 
 
+class _Side(NamedTuple):
+    """One text with its facts, and the surroundings of its figures and of its names."""
+
+    facts: list[Fact]
+    figures: list[Context]
+    names: list[Context]
+
+    def of(self, kind: str) -> list[Fact]:
+        """The facts of one kind."""
+        return [fact for fact in self.facts if fact.kind == kind]
+
+
+@lru_cache(maxsize=256)
+def _side(text: str, names: tuple[tuple[str, tuple[str, ...]], ...]) -> _Side:
+    """Kept between calls: while somebody types, the draft is the same as before. Nobody may change what is kept."""
+    found = facts(text, dict(names))
+    return _Side(found, *contexts(text, found))
+
+
 def compare(draft: str, text: str, names: Names | None = None, *, as_of: str = "") -> Verdict:
     """Say which facts of `draft` are missing from `text` and which of `text` are new.
 
@@ -61,14 +82,15 @@ def compare(draft: str, text: str, names: Names | None = None, *, as_of: str = "
         A verdict whose `kept` is True if nothing was lost, altered or invented. The offsets of missing facts are in
         `draft`, those of added facts in `text`.
     """
-    old, new = facts(draft, names), facts(text, names)
+    table = written(names or {})
+    old, new = _side(draft, table), _side(text, table)
     missing: list[Fact] = []
     added: list[Fact] = []
     for lost, found in (
-        _figures(draft, text, old, new),
-        _dates([f for f in old if f.kind == "date"], [f for f in new if f.kind == "date"], as_of),
-        _names(draft, text, old, new),
-        _negations([f for f in old if f.kind == "negation"], [f for f in new if f.kind == "negation"]),
+        _figures(old.figures, new.figures),
+        _dates(old.of("date"), new.of("date"), as_of),
+        _names(old.names, new.names),
+        _negations(old.of("negation"), new.of("negation")),
     ):
         missing += lost
         added += found
@@ -101,8 +123,7 @@ Found = tuple[list[Fact], list[Fact]]
 Match = tuple[Context, Context]
 
 
-def _figures(draft: str, text: str, old: Sequence[Fact], new: Sequence[Fact]) -> Found:
-    olds, news = contexts(draft, old), contexts(text, new)
+def _figures(olds: Sequence[Context], news: Sequence[Context]) -> Found:
     matches, spare_old, spare_new = _matched(olds, news)
     missing = [c.fact for c in spare_old if not _repeats(c, [m[0] for m in matches])]
     added = [c.fact for c in spare_new if not _repeats(c, [m[1] for m in matches])]
@@ -200,9 +221,8 @@ def _dates(old: Sequence[Fact], new: Sequence[Fact], as_of: str) -> Found:
     return missing, added
 
 
-def _names(draft: str, text: str, old: Sequence[Fact], new: Sequence[Fact]) -> Found:
+def _names(olds: Sequence[Context], news: Sequence[Context]) -> Found:
     """Names that one side lacks, each at its first place; and names that changed places."""
-    olds, news = name_contexts(draft, old), name_contexts(text, new)
     said: dict[str, list[Context]] = defaultdict(list)
     says: dict[str, list[Context]] = defaultdict(list)
     for contexts_of, side in ((olds, said), (news, says)):

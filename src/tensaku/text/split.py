@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Sentence", "sentences"]
@@ -29,6 +30,7 @@ _WORD_BEFORE = re.compile(r"[A-Za-z][A-Za-z.]*$")
 _LABEL = re.compile(r"(?:^|\n)[ \t]*\d{1,2}$")
 _BLANK = re.compile(r"\s*")
 _LINE_BREAK = re.compile(r"[ \t]*(?:\r\n|\r|\n)(?:[ \t\u3000]*(?:\r\n|\r|\n))+\s*")
+_TURNS = re.compile(f"[\n\r{re.escape(_OPEN + _CLOSE + _ENDS)}]")  # what a sentence may end, open or close at
 _AFTER_QUOTE = re.compile(r"[とのがをはもにでや、，,。.．]")
 
 
@@ -67,7 +69,8 @@ def _cuts(text: str) -> list[int]:
     cuts: list[int] = []
     stack: list[str] = []
     i = 0
-    while i < len(text):
+    while (turn := _TURNS.search(text, i)) is not None:
+        i = turn.start()
         char = text[i]
         if char == "\n" or char == "\r":
             gap = _LINE_BREAK.match(text, i)
@@ -118,6 +121,12 @@ def sentences(text: str) -> list[Sentence]:
     A sentence ends at 。！？ or at an English full stop, question or exclamation mark outside brackets and quotes, and
     at the end of a Japanese line. Full stops in numbers and abbreviations do not end one, nor do wrapped English lines.
     """
+    return list(_sentences(text))
+
+
+@lru_cache(maxsize=512)
+def _sentences(text: str) -> tuple[Sentence, ...]:
+    """Kept between calls, since a difference, its facts and its list all ask for the sentences of the same texts."""
     found: list[Sentence] = []
     start = 0
     for end in [*_cuts(text), len(text)]:
@@ -127,4 +136,4 @@ def sentences(text: str) -> list[Sentence]:
             start = found.pop().start
         found.append(Sentence(text[start:end], start, end))
         start = end
-    return found
+    return tuple(found)

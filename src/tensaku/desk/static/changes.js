@@ -31,6 +31,8 @@ class ChangeList {
   }
 
   clear() {
+    this.lines = new Map(); // the elements by row, since the server sends only those that are new
+    this.region.replaceChildren();
     this.rows = [];
     this.text = null;
     this.stored = {}; // what the ledger said of a change when it was first seen
@@ -39,10 +41,11 @@ class ChangeList {
     this.waiting = null;
   }
 
-  // The newest list, and the text that it is of.
-  show(rows, text) {
+  // The newest list, what stands in its place if it is empty, and the text that it is of.
+  show(rows, empty, text) {
     this.rows = rows;
     this.text = text;
+    this.draw(rows, empty);
     for (const row of rows) if (!(row.id in this.stored)) this.stored[row.id] = row.said;
     this.choose(this.current, false);
     if (this.waiting && text === this.editor.text) {
@@ -50,6 +53,49 @@ class ChangeList {
       this.waiting = null;
       this.act(id, decision);
     }
+  }
+
+  // Put the lines in order; those that stay are not touched, so that a long list costs no more than what is new in it.
+  draw(rows, empty) {
+    const again = holdFocus(this.region);
+    const had = this.lines;
+    this.lines = new Map();
+    for (const row of rows) {
+      const key = `${row.own ? "own" : "model"} ${row.id}`;
+      this.lines.set(key, row.html === undefined ? had.get(key) : ChangeList.made(row.html));
+    }
+    let list = this.region.querySelector(".changes");
+    if (rows.length && !list) {
+      list = document.createElement("div");
+      list.className = "changes";
+      this.region.replaceChildren(list);
+    } else if (!rows.length) {
+      this.region.innerHTML = empty;
+    }
+    const here = new Set(this.lines.values());
+    for (const line of had.values()) if (!here.has(line)) line.remove();
+    let at = list?.firstChild;
+    let n = 0;
+    for (const line of here) {
+      if (line === at) at = at.nextSibling;
+      else list.insertBefore(line, at);
+      n += 1;
+      if (line.dataset.n !== String(n)) this.number(line, n);
+    }
+    again();
+  }
+
+  static made(html) {
+    const box = document.createElement("template");
+    box.innerHTML = html;
+    return box.content.firstElementChild;
+  }
+
+  number(line, n) {
+    line.dataset.n = n;
+    line.querySelector(".row-n").textContent = n;
+    line.setAttribute("aria-label", `${n}: ${line.dataset.label}`);
+    line.tabIndex = n === 1 ? 0 : -1;
   }
 
   said(id) {

@@ -169,21 +169,10 @@
     }
     const region = $(id);
     if (region.lastHtml !== html) {
-      const active = region.contains(document.activeElement) ? document.activeElement : null;
-      const names = ["data-filter", "data-reason", "data-draft", "data-why", "data-note", "data-row", "data-do"];
-      const again = active && names.find((name) => active.hasAttribute(name));
-      const row = again === "data-do" ? `[data-row="${CSS.escape(active.closest("[data-row]").dataset.row)}"] ` : "";
-      const selector = again && `${row}[${again}="${CSS.escape(active.getAttribute(again))}"]`;
-      const typed = again === "data-note" ? active.value : null;
-      const caret = active && active.selectionStart;
+      const again = holdFocus(region);
       region.innerHTML = html;
       region.lastHtml = html;
-      const next = selector && region.querySelector(selector);
-      if (next) {
-        next.focus({ preventScroll: true });
-        if (typed !== null) next.value = typed;
-        if (typeof caret === "number" && next.setSelectionRange) next.setSelectionRange(caret, caret);
-      }
+      again();
     }
     if (id === "facts") {
       for (const input of region.querySelectorAll("[data-reason]")) input.value = now?.reasons[input.dataset.reason] ?? "";
@@ -235,7 +224,7 @@
       editor.open(text);
       $("draft-count").textContent = draft_count;
       $("out-draft").value = draft;
-      for (const id of ["difference", "facts", "changes", "style"]) show(id, "");
+      for (const id of ["difference", "facts", "style"]) show(id, "");
       window.desk.beside({ draft, html: "", what: "" });
       window.desk.regions(regions);
       current();
@@ -275,9 +264,8 @@
     },
     listed: (values) => {
       if (!now || values.draft !== now.draft) return;
-      show("changes", values.changes_html);
       $("decided").textContent = values.decided;
-      list.show(values.changes, values.text ?? list.text);
+      list.show(values.changes, values.empty, values.text ?? list.text);
       $("accept-rest").hidden = !values.changes.some(({ id }) => list.undecided(id));
     },
     beside: ({ draft, html, what }) => {
