@@ -111,7 +111,7 @@ def test_lines_that_stay_keep_focus_and_are_numbered_anew(page: Page, server: An
     }""", "なお、")  # fmt: skip
     expect(lines).to_have_count(6)
     expect(lines.locator(".row-n")).to_have_text(["1", "2", "3", "4", "5", "6"])
-    assert [line.get_attribute("aria-label")[:2] for line in lines.all()] == [f"{n}:" for n in range(1, 7)]
+    assert [str(line.get_attribute("aria-label"))[:2] for line in lines.all()] == [f"{n}:" for n in range(1, 7)]
     expect(lines.nth(0)).to_contain_text("なお、")
     assert page.evaluate("[...document.querySelectorAll('[data-row]')].filter((line) => line.mine).length") > 3
     note = lines.nth(2).get_by_role("textbox")
