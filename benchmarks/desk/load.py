@@ -102,7 +102,7 @@ class Client:
         self._sent: list[tuple[str, float]] = []
         self._listeners: dict[str, str] = {}
         self._id, self._next = "", 0
-        self.counts = False
+        self.counts = self.dropped = False
 
     async def enter(self) -> None:
         """Sign in, load the page, join its socket and open the draft."""
@@ -148,7 +148,15 @@ class Client:
             del self._sent[: at + 1]
 
     async def type(self, seconds: float, between: float, chance: random.Random) -> None:
-        """Change a character here and there for so long."""
+        """Change a character here and there for so long, or until the server drops the socket."""
+        from socketio.exceptions import SocketIOError
+
+        try:
+            await self._type(seconds, between, chance)
+        except SocketIOError:
+            self.dropped = True
+
+    async def _type(self, seconds: float, between: float, chance: random.Random) -> None:
         await asyncio.sleep(chance.random() * between)
         end, acked = time.perf_counter() + seconds, time.perf_counter()
         while time.perf_counter() < end:
@@ -204,6 +212,7 @@ async def together(url: str, server: int, count: int, seconds: float, between: f
         "sent_a_second": round(len(waits) / seconds, 1),
         "sendings": len(waits),
         "unanswered": unanswered,
+        "dropped": sum(client.dropped for client in clients),
         "server_ms_a_sending": round(1000 * worked / max(1, len(waits)), 2),
         **spread("difference", waits),
     }

@@ -14,6 +14,18 @@ from tests.desk.walking import GOOD, draft_id, open_draft, visit, write_revision
 pytestmark = pytest.mark.browser
 
 
+def test_a_draft_chosen_before_the_scripts_have_loaded_is_opened(page: Page, server: Any) -> None:
+    visit(page, server)
+    page.route("**/desk/static/desk.js*", lambda route: None)  # never answered
+    page.goto(f"{server.url}/ja", wait_until="commit")
+    page.locator(".item").first.wait_for()
+    wanted = page.locator(".item").first.get_attribute("data-draft")
+    page.unroute_all(behavior="ignoreErrors")
+    page.locator(".item").first.click()
+    expect(page.locator(f".item[aria-current][data-draft='{wanted}']")).to_be_visible()
+    expect(page.locator("#draft-text")).not_to_be_empty()
+
+
 def test_from_a_first_visit_to_a_saved_comment(page: Page, server: Any) -> None:
     visit(page, server)
     expect(page.locator("#person-name")).to_have_text("佐藤 美咲")

@@ -109,12 +109,7 @@ class Views:
 
     def facts(self, broken: Sequence[BrokenFact], *, text: str, writing: bool, lacking: Sequence[Required] = ()) -> str:
         """The warnings."""
-        keys: dict[str, list[BrokenFact]] = {}
-        for fact in broken:
-            keys.setdefault(fact.key, []).append(fact)
-        return self._render(
-            "facts.html", keys=keys, broken=broken, has_text=bool(text.strip()), writing=writing, lacking=lacking
-        )
+        return _facts(self.language, tuple(broken), tuple(lacking), has_text=bool(text.strip()), writing=writing)
 
     def no_changes(self, found: Comparison) -> str:
         """What stands in place of an empty list of changes."""
@@ -191,3 +186,15 @@ def _change(
     """All that a line shows, and no more: kept between calls, since most lines are the same at each letter typed."""
     shown = {"change": id, "old": old, "new": new, "own": own, "decision": decision, "s": said, "who": who}
     return str(Views(language).part("change.html", **shown, reasons=CHANGE_REASONS))
+
+
+@lru_cache(maxsize=1024)
+def _facts(
+    language: Language, broken: tuple[BrokenFact, ...], lacking: tuple[Required, ...], *, has_text: bool, writing: bool
+) -> str:
+    """Kept between calls: what is broken stays so over many letters."""
+    keys: dict[str, list[BrokenFact]] = {}
+    for fact in broken:
+        keys.setdefault(fact.key, []).append(fact)
+    shown = {"keys": keys, "broken": broken, "lacking": lacking, "has_text": has_text, "writing": writing}
+    return str(Views(language).part("facts.html", **shown))

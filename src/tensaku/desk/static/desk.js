@@ -384,8 +384,13 @@
   document.addEventListener("click", (event) => {
     const target = event.target.closest("button, [data-draft]");
     if (!target) return;
-    if (target.matches(".item")) emit("open", { draft: Number(target.dataset.draft) });
-    else if (target.hasAttribute("data-clear")) emit("filter", {});
+    if (target.matches(".item")) {
+      // A link, so that a click before this script had loaded opens the draft as well, and another window can be had.
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      emit("open", { draft: Number(target.dataset.draft) });
+    }
+    if (target.hasAttribute("data-clear")) emit("filter", {});
     else if (target.dataset.show) reveal(target.dataset.show, target.dataset.key);
     else if (target.dataset.use) use(target);
     else if (target.dataset.choose) emit("choose", { draft: now.draft, shown: now.shown, chosen: Number(target.dataset.choose) });

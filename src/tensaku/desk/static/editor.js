@@ -6,7 +6,7 @@
 
 class Editor {
   static PAUSE = 500; // milliseconds without typing after which a step of undo ends
-  static BEAT = 80; // milliseconds between two reports of the text
+  static BEAT = 50; // milliseconds between two reports of the text
 
   constructor(area, mirror, { changed, stepped, state = () => "", restore = () => {} }) {
     this.area = area;
