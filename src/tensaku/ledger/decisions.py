@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -150,12 +151,20 @@ def _taken_or_left(draft: str, final: str, proposed: Sequence[Change]) -> list[t
 
 def _by_place(change: Change, edits: Sequence[Change], total: Sequence[Change]) -> Decision:
     """The decision where the writer also wrote words of their own: by whether the place was touched again."""
-    again = any(_touches(e, change.new_start, change.new_end) for e in edits)
-    draft_stands = not any(_touches(t, change.old_start, change.old_end) for t in total)
-    beside = any(e.old_start == change.new_end or e.old_end == change.new_start for e in edits)
+    near = _reaching(edits, change.new_start, change.new_end)
+    again = any(_touches(e, change.new_start, change.new_end) for e in near)
+    left = _reaching(total, change.old_start, change.old_end)
+    draft_stands = not any(_touches(t, change.old_start, change.old_end) for t in left)
+    beside = any(e.old_start == change.new_end or e.old_end == change.new_start for e in near)
     if not again and not (beside and draft_stands):
         return "accepted"
     return "rejected" if draft_stands else "altered"
+
+
+def _reaching(changes: Sequence[Change], start: int, end: int) -> Sequence[Change]:
+    """Those of `changes`, in order of place, whose old text reaches the span, if only with its edge."""
+    first = bisect_left(changes, start, key=lambda change: change.old_end)
+    return changes[first : bisect_right(changes, end, lo=first, key=lambda change: change.old_start)]
 
 
 def _touches(change: Change, start: int, end: int) -> bool:

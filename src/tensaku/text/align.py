@@ -52,18 +52,15 @@ def aligned(old: Sequence[str], new: Sequence[str]) -> list[Group]:
 def _matched(old: Sequence[str], new: Sequence[str]) -> list[Group]:
     """The best monotone matching: groups that are alike count by their length, sentences left alone count nothing."""
     best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
-    step: list[list[tuple[int, int]]] = [[(1, 0)] * (len(new) + 1) for _ in range(len(old) + 1)]
-    for i in range(len(old), -1, -1):
-        for j in range(len(new), -1, -1):
-            choices = [(best[i + 1][j], (1, 0))] if i < len(old) else []
-            if j < len(new):
-                choices.append((best[i][j + 1], (0, 1)))
-            if i < len(old) and j < len(new):
-                after = (old[i + 1] if i + 1 < len(old) else None, new[j + 1] if j + 1 < len(new) else None)
-                for (m, n), gain in _gains(old[i], new[j], *after):
-                    choices.append((gain + best[i + m][j + n], (m, n)))
-            if choices:
-                best[i][j], step[i][j] = max(choices)
+    step: list[list[tuple[int, int]]] = [[(0, 1)] * (len(new) + 1) for _ in range(len(old) + 1)]
+    for i in range(len(old) - 1, -1, -1):
+        here, below, next_old = best[i], best[i + 1], old[i + 1] if i + 1 < len(old) else None
+        step[i][len(new)] = (1, 0)
+        for j in range(len(new) - 1, -1, -1):
+            worth, way = (below[j], (1, 0)) if below[j] >= here[j + 1] else (here[j + 1], (0, 1))
+            for (m, n), gain in _gains(old[i], new[j], next_old, new[j + 1] if j + 1 < len(new) else None):
+                worth, way = max((worth, way), (gain + best[i + m][j + n], (m, n)))
+            here[j], step[i][j] = worth, way
     return _walked(old, new, step)
 
 

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from tensaku.text.split import sentences
 from tensaku.text.sudachi import words
 
 __all__ = ["Negation", "negations"]
@@ -85,16 +86,19 @@ def _negates(surface: str, lemma: str, pos: str) -> bool:
 
 def negations(text: str) -> list[Negation]:
     """The negated predicates of folded `text`, in order."""
-    return list(_negations(text))
+    found: list[Negation] = []
+    for sentence in sentences(text):
+        found += (Negation(sentence.start + n.start, sentence.start + n.end) for n in _negations(sentence.text))
+    return found
 
 
-@lru_cache(maxsize=256)
-def _negations(text: str) -> tuple[Negation, ...]:
-    # Kept between calls: a draft is read again at each letter of its comment.
-    phrases = [found.span() for found in _ENGLISH_PHRASES.finditer(text)]
+@lru_cache(maxsize=4096)
+def _negations(sentence: str) -> tuple[Negation, ...]:
+    """Kept between calls: while somebody types, all sentences but one are the same as before."""
+    phrases = [found.span() for found in _ENGLISH_PHRASES.finditer(sentence)]
     found = [
         Negation(*match.span())
-        for match in _ENGLISH.finditer(text)
+        for match in _ENGLISH.finditer(sentence)
         if not any(start < match.end() and match.start() < end for start, end in phrases)
     ]
-    return tuple(sorted([*found, *_japanese(text)]))
+    return tuple(sorted([*found, *_japanese(sentence)]))

@@ -101,9 +101,9 @@
   const editor = new Editor($("editor"), $("mirror"), {
     changed: (text) => {
       if (!now) return;
-      keep();
       if (text.length <= 4 * limit) emit("text", { draft: now.draft, text, revision: now.revision });
-      else notice({ kind: "bad", message: say("error_long_text", { n: text.length.toLocaleString(), limit: (2 * limit).toLocaleString() }) });
+      keep();
+      if (text.length > 4 * limit) notice({ kind: "bad", message: say("error_long_text", { n: text.length.toLocaleString(), limit: (2 * limit).toLocaleString() }) });
     },
     stepped: () => {
       $("undo").disabled = !editor.past.length;

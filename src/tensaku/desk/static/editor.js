@@ -104,15 +104,18 @@ class Editor {
     this.draw();
     if (!this.reporting && !this.composing) {
       // A letter after a rest goes at once; of those that follow closely, one report a beat.
-      const rest = Math.max(0, this.reported + Editor.BEAT - performance.now());
-      this.reporting = setTimeout(() => {
-        this.reporting = 0;
-        this.reported = performance.now();
-        this.changed(this.text);
-      }, rest);
+      const rest = this.reported + Editor.BEAT - performance.now();
+      if (rest > 0) this.reporting = setTimeout(() => this.report(), rest);
+      else this.report();
     }
     clearTimeout(this.pausing);
     this.pausing = setTimeout(() => this.step(), Editor.PAUSE);
+  }
+
+  report() {
+    this.reporting = 0;
+    this.reported = performance.now();
+    this.changed(this.text);
   }
 
   // End a step of undo.
