@@ -225,7 +225,8 @@ def fill_inventory(ledger: Ledger) -> None:
     lessons = {REFUSED: "lessons-1c", RELEASE: "lessons-1c", NEWER: "lessons-2e"}
     pairs = [SeenPair("lessons-1c", f"p{n}", "data/pairs.jsonl", "") for n in range(700)]
     pairs += [SeenPair("lessons-2e", f"p{n}", "data/pairs.jsonl", "") for n in range(40, 790)]
-    ledger.add_lineage({}, pairs)
+    ledger.add_lineage({ref: [BASE, f"tune-{data[8:]}", data] for ref, data in lessons.items()}, pairs)
+    ledger.add_lineage({f"tune-{data[8:]}": [BASE, data] for data in lessons.values()})
     about = {"owner": "運用企画部", "use": "月次の原稿を公表文の案に直す", "users": "商品企画部の執筆者"}
     with history() as past:
         past.moment = datetime.now(UTC) - timedelta(days=220)

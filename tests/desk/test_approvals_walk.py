@@ -77,3 +77,18 @@ def test_an_auditor_reads_it_all_and_finds_no_button(enter: Any, shown: Any) -> 
     expect(page.locator(".apv-acts")).to_contain_text("Auditors read everything and change nothing")
     expect(page.locator("#main form, #main button")).to_have_count(0)
     expect(page.locator("#validation")).to_contain_text("安倍 涼子")
+
+
+def test_the_bar_of_all_pages_keeps_its_parts_apart(enter: Any, shown: Any) -> None:
+    """Whoever governs has every page in the bar; in English its names are the longest."""
+    page = enter("kuroda")
+    parts = "[...document.querySelectorAll('.bar > *')].map((part) => part.getBoundingClientRect())"
+    for width in (1920, 1421, 1280, 1024, 420):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{shown.url}/en/lineage")
+        boxes = page.evaluate(f"{parts}.map(({{ left, right }}) => [left, right])")
+        assert len(boxes) == 3
+        assert all(one[1] <= two[0] for one, two in zip(boxes, boxes[1:], strict=False)), (width, boxes)
+        assert page.evaluate("document.querySelector('.bar').scrollWidth") <= width
+        if width >= 1280:
+            assert page.evaluate("(nav => nav.scrollWidth <= nav.clientWidth)(document.querySelector('.bar .nav'))")
