@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -88,7 +89,7 @@ def test_the_bar_of_all_pages_keeps_its_parts_apart(enter: Any, shown: Any) -> N
         page.goto(f"{shown.url}/en/lineage")
         boxes = page.evaluate(f"{parts}.map(({{ left, right }}) => [left, right])")
         assert len(boxes) == 3
-        assert all(one[1] <= two[0] for one, two in zip(boxes, boxes[1:], strict=False)), (width, boxes)
+        assert all(one[1] <= two[0] for one, two in itertools.pairwise(boxes)), (width, boxes)
         assert page.evaluate("document.querySelector('.bar').scrollWidth") <= width
         if width >= 1280:
             assert page.evaluate("(nav => nav.scrollWidth <= nav.clientWidth)(document.querySelector('.bar .nav'))")
