@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,6 +24,7 @@ from tensaku.errors import UsageError
 from tensaku.intake import NONE, Arrival, Road, told
 from tensaku.ledger import EVERY, NotAllowed, PersonRow, ReportRow
 from tensaku.revise import SECTIONS
+from tensaku.scratch import scratch
 
 __all__ = ["add_inbox", "safe_name"]
 
@@ -127,8 +127,8 @@ def _language(request: Request) -> Language:
 async def _take(road: Road, doer: _Doer, request: Request) -> Any:
     """Bring in one uploaded file, as it comes, never more than the limit."""
     name, size = safe_name(request.query_params.get("name", "")), 0
-    with tempfile.TemporaryDirectory(prefix="tensaku-upload-") as folder:
-        path = Path(folder) / name
+    with scratch("upload") as folder:
+        path = folder / name
         with path.open("wb") as file:
             async for piece in request.stream():
                 size += len(piece)

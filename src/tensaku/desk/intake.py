@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tensaku.documents import Cleaner
@@ -15,6 +13,7 @@ from tensaku.documents.encoding import detect
 from tensaku.errors import DataError
 from tensaku.ledger import NewDraft
 from tensaku.revise import LONGEST_DRAFT, SECTIONS
+from tensaku.scratch import scratch
 
 __all__ = ["LARGEST_FILE", "Fault", "decode", "new_draft"]
 
@@ -67,8 +66,8 @@ def decode(data: bytes) -> str | Fault:
     if len(data) > LARGEST_FILE:
         limit = f"{LARGEST_FILE // 1000}"
         return Fault("text", "fault_file_large", {"n": f"{len(data) // 1000:,}", "limit": limit})
-    with tempfile.TemporaryDirectory(prefix="tensaku-text-") as folder:
-        path = Path(folder) / "text"
+    with scratch("text") as folder:
+        path = folder / "text"
         path.write_bytes(data)
         try:
             text = path.read_text(encoding=detect(path))

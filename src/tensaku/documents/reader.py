@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from tensaku.documents.limits import Limits
 from tensaku.documents.model import ReadDocument, from_values
 from tensaku.documents.packed import unpack
 from tensaku.errors import MissingExtra, UsageError
+from tensaku.scratch import scratch
 
 __all__ = ["Found", "gathered", "read"]
 
@@ -67,11 +67,11 @@ def _in_child(path: Path, kind: str, name: str, limits: Limits) -> ReadDocument:
         name,
         json.dumps(asdict(limits)),
     ]
-    with tempfile.TemporaryDirectory(prefix="tensaku-read-") as folder, tempfile.TemporaryFile(dir=folder) as out:
+    with scratch("read") as folder, tempfile.TemporaryFile(dir=folder) as out:
         try:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=2 * limits.seconds,
-                cwd=folder, env=_environment(folder), check=False,
+                cwd=folder, env=_environment(str(folder)), check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise Unreadable("too-long", name, f"over {2 * limits.seconds} seconds") from None
@@ -112,11 +112,8 @@ def gathered(paths: Iterable[Path], *, limits: Limits | None = None) -> Iterator
     for path in paths:
         if not path.exists():
             raise UsageError("there is no such file or folder", where=path, fix="Correct the path")
-    folder = Path(tempfile.mkdtemp(prefix="tensaku-ingest-"))
-    try:
+    with scratch("ingest") as folder:
         yield _walk(paths, folder, limits)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _walk(paths: list[Path], folder: Path, limits: Limits) -> Iterator[Found]:

@@ -7,14 +7,14 @@ Readers turn a file's bytes into blocks. This module reads text, Markdown and HT
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from tensaku.errors import DataError
+from tensaku.scratch import scratch
 
 __all__ = ["READERS", "Block", "Kind", "read_blocks"]
 
@@ -215,8 +215,8 @@ def _office(data: bytes, notes: list[str]) -> list[Block]:
     """
     from tensaku.documents import Unreadable, read, said
 
-    with tempfile.TemporaryDirectory(prefix="tensaku-index-") as folder:
-        path = Path(folder) / "document"
+    with scratch("index") as folder:
+        path = folder / "document"
         path.write_bytes(data)
         try:
             document = read(path)
