@@ -179,7 +179,7 @@ class Views:
         return Markup(html)  # noqa: S704  the template escaped it
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def _change(
     language: Language, id: str, old: str, new: str, own: bool, decision: Decision, said: DecisionRow | None, who: str
 ) -> str:

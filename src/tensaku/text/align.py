@@ -64,7 +64,7 @@ def _matched(old: Sequence[str], new: Sequence[str]) -> list[Group]:
     return _walked(old, new, step)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _gains(old: str, new: str, next_old: str | None, next_new: str | None) -> tuple[tuple[tuple[int, int], float], ...]:
     """What each step from two sentences is worth, where it is worth anything; `None` behind the last sentence.
 
