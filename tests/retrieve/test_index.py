@@ -269,8 +269,8 @@ def test_frequent_words_beyond_the_bound_change_no_first_hit(folder: Path, monke
     run(folder)
     questions = [f"整理番号{number * 7919:08d}の解約の申込み" for number in range(0, 120, 10)]
     whole = [searcher(folder).search(question, k=3) for question in questions]
-    monkeypatch.setattr("tensaku.retrieve.search._POSTINGS", 150)
-    monkeypatch.setattr("tensaku.retrieve.search._STANDING", 40)
+    monkeypatch.setattr("tensaku.retrieve.bm25._POSTINGS", 150)
+    monkeypatch.setattr("tensaku.retrieve.bm25._STANDING", 40)
     bounded = [searcher(folder).search(question, k=3) for question in questions]
     assert [hits[0].path for hits in bounded] == [hits[0].path for hits in whole]
     assert [hits[0].score for hits in bounded] == pytest.approx([hits[0].score for hits in whole], abs=0.05)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from tensaku.errors import UsageError
 from tensaku.retrieve.catalogue import Catalogue, Kept
 from tensaku.retrieve.postings import Rows, write_postings
+from tensaku.retrieve.vectors import Signs, signs_needed, write_signs
 from tensaku.store.seal import fsync_folder
 
 __all__ = ["Snapshot", "faults_of", "open_current", "seal"]
@@ -117,6 +118,7 @@ def _write(catalogue: Catalogue, scratch: Path, dims: int) -> None:
     np.save(scratch / "lengths.npy", np.asarray(lengths, np.float32))
     write_postings(scratch, terms, counts, np.asarray(per_passage, np.int64))
     np.save(scratch / "vector_passages.npy", np.repeat(np.arange(len(rows), dtype=np.int32), rows))
+    write_signs(scratch)
 
 
 def _sha256(path: Path) -> str:
@@ -152,6 +154,7 @@ class Snapshot:
         document_of: passage -> number of its version.
         lengths: terms of each passage.
         vectors, vector_passages: rows of 8-bit numbers (127 is 1), and the passage that each belongs to.
+        signs: those of the vectors, if there are very many.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -172,6 +175,7 @@ class Snapshot:
         self._counts = np.load(folder / "counts.npy", mmap_mode="r")
         self.vectors: NDArray[np.int8] = np.load(folder / "vectors.npy", mmap_mode="r")
         self.vector_passages: NDArray[np.int32] = np.load(folder / "vector_passages.npy")
+        self.signs = Signs.read(folder) if signs_needed(len(self.vector_passages)) else None
         self.since = np.asarray([d["since"] for d in self.documents], np.int64)
         self.until = np.asarray([d["until"] for d in self.documents], np.int64)
         with (folder / "passages.jsonl").open("rb") as file:
