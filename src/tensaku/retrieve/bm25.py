@@ -24,8 +24,10 @@ _POSTINGS = 1_000_000
 """Postings that are read as a whole; terms beyond count for the passages that stand out by then."""
 _STANDING = 20_000
 """So many."""
-_WORTH = 50_000
-"""Postings from which on it is worth looking who stands out."""
+_WORTH = 20_000
+"""Postings after which it is worth looking who stands out."""
+_HALVED = 8
+"""Times that the range is halved in which the sum of the last of the best lies: each is a look at all sums."""
 _LOOKED = 4
 """Looking a passage up in a term costs as much as reading so many of its postings."""
 _FEW = 16
@@ -78,20 +80,23 @@ class Bm25:
         """
         every = [(self.postings(term), weight) for _, term, weight in _weighted(told)]
         every.sort(key=lambda one: one[0].seen)
-        left = np.cumsum([self._most(*one) for one in reversed(every)])[::-1]
-        total = np.zeros(len(self._snapshot), np.float32)
+        left = np.cumsum([self._most(*one) for one in reversed(every)])[::-1]  # what it and all later ones add at most
+        unread = np.cumsum([found.seen for found, _ in reversed(every)])[::-1]
+        total, least = np.zeros(len(self._snapshot), np.float32), 0.0
         read = fresh = at = 0
         while at < len(every):
             found, weight = every[at]
             full = bool(read) and read + found.seen > _POSTINGS
-            if full or (found.seen > _WORTH and fresh > _WORTH):
-                standing, fresh = _standing(self._shown(total), float(left[at]), k, _STANDING if full else None), 0
-                if standing is not None and (full or len(standing) * _LOOKED < found.seen):
+            if full or (fresh > max(_WORTH, read // 4) and left[0] > 2 * left[at]):
+                least, fresh = _reached(self._shown(total), k, least), 0
+                line, looked = _below(least, float(left[at])), _LOOKED * (len(every) - at)
+                if full or (line > 0 and np.count_nonzero(total >= line) * looked < unread[at]):
+                    standing = _best_of(total, _from(total, line), _STANDING)
                     return self._looked_up(every[at:], left[at:], standing, total[standing], k)
             holders, shares = self._shares(found)
             total[holders] += weight * shares
             read, fresh, at = read + found.seen, fresh + found.seen, at + 1
-        return top(np.flatnonzero(self._shown(total) > 0), total, k)
+        return top(_from(total, _reached(self._shown(total), k, least)), total, k)
 
     def _looked_up(
         self,
@@ -103,8 +108,9 @@ class Bm25:
     ) -> list[int]:
         """The best of the passages that stand out, of which `total` is known, when the other terms are counted too."""
         for (found, weight), most in zip(every, left, strict=True):
-            kept = total >= _line(total, float(most), k)
-            standing, total = standing[kept], total[kept]
+            if len(total) > k:
+                kept = total >= _below(float(np.partition(total, -k)[-k]), float(most))
+                standing, total = standing[kept], total[kept]
             total += weight * self.shares_at(found, standing)
         order = np.lexsort((standing, -total))[:k]
         return [int(passage) for passage in standing[order]]
@@ -203,29 +209,28 @@ def _weighted(told: Asked) -> Iterator[tuple[str, str, float]]:
     yield from (("pairs", term, 1.0) for term in told.pairs)
 
 
-def _line(total: Scores, most: float, k: int) -> float:
-    """The sum below which a passage is not among the best `k`, though it got `most` more and these nothing."""
-    if len(total) <= k:
-        return 0.0
-    best = float(np.partition(total, -k)[-k])
-    return best - most - 1e-4 * best  # sums of 32 bits are rounded
+def _reached(total: Scores, k: int, least: float) -> float:
+    """A sum that `k` passages have reached, close to the greatest such sum; `least` is one. 0 if there are fewer."""
+    low, high = least, float(total.max(initial=0))
+    for _ in range(_HALVED):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.count_nonzero(total >= middle) >= k else (low, middle)
+    return low
 
 
-def _standing(total: Scores, most: float, k: int, bound: int | None) -> NDArray[np.int64] | None:
-    """The passages that may be among the best `k` if each may still get up to `most`; None if even a new one may.
+def _below(best: float, most: float) -> float:
+    """The sum from which on a passage may still reach `best` if it gets `most` more; sums of 32 bits are rounded."""
+    return best - most - 1e-4 * best
 
-    With a `bound` the best so many of those at most, and no new ones.
-    """
-    at = np.flatnonzero(total > 0)
-    found = total[at]
-    line = _line(found, most, k)
-    if line <= 0 and bound is None:
-        return None
-    kept = found >= line
-    at, found = at[kept], found[kept]
-    if bound is not None and len(at) > bound:
-        at = np.sort(at[np.argpartition(-found, bound)[:bound]])
-    return at
+
+def _from(total: Scores, line: float) -> NDArray[np.int64]:
+    """The passages that have any sum, and one of `line` or more."""
+    return np.flatnonzero(total >= line if line > 0 else total)
+
+
+def _best_of(total: Scores, at: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Of passages in order the `k` with the greatest sums, in order."""
+    return np.sort(at[np.argpartition(-total[at], k)[:k]]) if len(at) > k else at
 
 
 def top(at: NDArray[np.int64], scores: Scores, k: int) -> list[int]:

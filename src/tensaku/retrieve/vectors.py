@@ -83,7 +83,8 @@ class Near:
     ) -> None:
         self._vectors, self._owners, self._signs = vectors, owners, signs
         self.size = len(owners)
-        self._bounds = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=passages))]).astype(np.int64)
+        self._many = np.bincount(owners, minlength=passages)
+        self._bounds = np.concatenate([[0], np.cumsum(self._many)])
         self._exact = vectors.astype(np.float32) / np.float32(127) if signs is None and self.size else None
         self._helpers = ThreadPoolExecutor(max(1, cores() - 1), "signs")
 
@@ -96,7 +97,7 @@ class Near:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         if self._signs is None:
             cosines = self._exact @ question
-            starts = self._bounds[:-1][np.diff(self._bounds) > 0]
+            starts = self._bounds[:-1][self._many > 0]
             owners, best = self._owners[starts], np.maximum.reduceat(cosines, starts)
             return owners[seen[owners]].astype(np.int64), best[seen[owners]]
         wanted = _signs(np.rint(question[None] * 127).astype(np.int8), self._signs.middle)[0]
@@ -146,11 +147,11 @@ class Near:
         """Put the vectors of passages that are not `seen` as far away as none is."""
         hidden = np.flatnonzero(~seen)
         if len(hidden) * _FEW < len(seen):
-            first, many = self._bounds[hidden], np.diff(self._bounds)[hidden]
+            first, many = self._bounds[hidden], self._many[hidden]
             ends = np.cumsum(many)
             apart[np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + many, many)] = _FAR
         else:
-            apart[np.repeat(~seen, np.diff(self._bounds))] = _FAR
+            apart[np.repeat(~seen, self._many)] = _FAR
 
     def about(self, passages: NDArray[Any], question: Scores) -> tuple[Scores, Scores, Scores]:
         """For each passage the cosine of the question with its nearest sentence, with all of them together, and with
