@@ -43,6 +43,8 @@ HERE = Path(__file__).parents[1]
 RESULT = HERE / "results" / "retrieve.json"
 PEER_MOST = 100_000
 """Passages beyond which the peer is not asked: it scores every one of them in Python, question by question."""
+PEER_WORK = 300_000
+"""Passages times questions that the peer is asked; five questions at least, thirty at most."""
 KINDS = {
     "words": Steps(vectors=False, rerank=False),
     "vectors": Steps(words=False, rerank=False),
@@ -135,12 +137,13 @@ def beside_quality(peer: Path, course: Course, folder: Path) -> dict[str, Any]:
 
 
 def beside_size(peer: Path, course: Course, passages: int, folder: Path) -> dict[str, Any]:
-    """Haystack at so many passages, with vectors drawn by lot, thirty questions."""
+    """Haystack at so many passages, with vectors drawn by lot, as many questions as end in sensible time."""
     texts = [
         part for path in sorted((folder / "docs").glob("*.md")) for part in path.read_text(encoding="utf-8").split("# ")
     ]
     texts = [text for text in texts if text]
-    few = Course([], course.questions[:: max(1, len(course.questions) // 30)][:30], [], [])
+    many = max(5, min(30, PEER_WORK // passages))
+    few = Course([], course.questions[:: max(1, len(course.questions) // many)][:many], [], [])
     vectors = {"passages": Drawn().passages(texts), "questions": Drawn().passages(few.questions)}
     return beside(peer, texts, few, vectors, folder / "haystack")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -275,3 +276,18 @@ def test_frequent_words_beyond_the_bound_change_no_first_hit(folder: Path, monke
     assert [hits[0].path for hits in bounded] == [hits[0].path for hits in whole]
     assert [hits[0].score for hits in bounded] == pytest.approx([hits[0].score for hits in whole], abs=0.05)
     assert [f"rules/n{number:03}.md" for number in range(0, 120, 10)] == [hits[0].path for hits in whole]
+
+
+def test_an_index_is_read_before_the_first_question_unless_it_is_larger_than_the_memory_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(folder)
+    held = searcher(folder)
+    assert held.warm() == ""
+    monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: 0.0)
+    assert "do not fit in the memory that is left" in held.warm()
+    shutil.rmtree(folder / "index/snapshots")
+    monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: None)
+    assert held.warm() == "", "what was replaced meanwhile need not be read"
+    with pytest.raises(UsageError, match="there is no index yet"):
+        Searcher(folder / "nowhere", None, Rights(None)).warm()

@@ -187,6 +187,23 @@ class Searcher:
         view = self._view(opened, person, Filters())
         return _Search(opened, view, self._embedder, steps or Steps(), self._synonyms).candidates(question, 1, ())
 
+    def warm(self) -> str:
+        """Have the index read from disk before anybody asks; what is to be known of it, empty if nothing.
+
+        Raises:
+            UsageError: there is no index.
+        """
+        snapshot = self._current().snapshot
+        try:
+            whole = snapshot.warm()
+        except FileNotFoundError:  # a new one has just been written
+            return ""
+        return (
+            ""
+            if whole
+            else f"its {snapshot.mb:,.0f} MB do not fit in the memory that is left: answers may take seconds"
+        )
+
     def passage(self, number: int, person: str, index: str) -> Hit | None:
         """Passage `number` of the snapshot called `index`, None if there is none that `person` may see."""
         snapshot = self._current().snapshot

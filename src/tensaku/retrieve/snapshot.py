@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
+from tensaku.machine import available_mb
 from tensaku.retrieve.catalogue import Catalogue, Kept
 from tensaku.retrieve.postings import Rows, write_postings
 from tensaku.retrieve.vectors import Signs, signs_needed, write_signs
@@ -33,6 +34,8 @@ __all__ = ["Snapshot", "faults_of", "open_current", "seal"]
 
 _CURRENT, _FOLDER, _MANIFEST = "current", "snapshots", "manifest.json"
 _FOREVER = 99999999
+_PIECE = 1 << 20
+"""Bytes that are read at a time."""
 
 
 def _day(as_of: str) -> int:
@@ -158,7 +161,7 @@ class Snapshot:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.name = folder.name
+        self.name, self._folder = folder.name, folder
         self.manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         self.model: str = self.manifest["model"]
         self.documents: list[dict[str, Any]] = json.loads((folder / "documents.json").read_text(encoding="utf-8"))
@@ -184,6 +187,27 @@ class Snapshot:
 
     def __len__(self) -> int:
         return len(self.document_of)
+
+    @property
+    def mb(self) -> float:
+        """How large its files are, in MB."""
+        return sum((self._folder / name).stat().st_size for name in self.manifest["files"]) / 1e6
+
+    def warm(self) -> bool:
+        """Have the system read all files, so that no search waits for the disk; False where they do not fit in memory.
+
+        Raises:
+            FileNotFoundError: it was replaced.
+        """
+        left = available_mb()
+        if left is not None and self.mb > left:
+            return False
+        piece = bytearray(_PIECE)
+        for name in self.manifest["files"]:
+            with (self._folder / name).open("rb", buffering=0) as file:
+                while file.readinto(piece):
+                    pass
+        return True
 
     def postings(self, term: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """The passages that hold a term, in order, and how often each does."""
