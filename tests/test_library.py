@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tensaku import library
 from tensaku.cli import main
 from tensaku.errors import UsageError
-from tensaku.library import answerer, warmed, writing
+from tensaku.library import answerer, writing
 from tensaku.pipeline import Workspace
 from tensaku.records import Message
 from tensaku.serve import Served, build_app
@@ -93,11 +94,11 @@ def test_whoever_starts_the_server_is_told_of_an_index_that_memory_does_not_hold
     workspace = Workspace.open(desk)
     with workspace.open_ledger() as ledger:
         held = answerer(workspace, ledger)
-        assert warmed(held, SilentReporter()) == [], "without an index there is nothing to read"
+        assert library.in_memory(held, SilentReporter()) == [], "without an index there is nothing to read"
         assert run(capsys, monkeypatch, "index", "-C", str(desk))[0] == 0
-        assert warmed(held, SilentReporter()) == []
+        assert library.in_memory(held, SilentReporter()) == []
         monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: 0.0)
-        (told,) = warmed(held, SilentReporter())
+        (told,) = library.in_memory(held, SilentReporter())
         assert told.startswith("Index     its 0 MB do not fit")
 
 

@@ -191,7 +191,7 @@ def _asked(course: Course, folder: Path, hidden: int) -> dict[str, Any]:
     live = {"grown": _Closing(open_current(folder / "index").paths, hidden)} if hidden else None
     searcher = Searcher(folder / "index", Drawn(), Rights(None, live))
     wall, busy, began = [], [], time.perf_counter()
-    searcher.warm()  # as a server does before it is ready
+    searcher.hold()  # as a server does before it is ready
     opening = time.perf_counter() - began
     for question in course.questions[1:6]:
         searcher.search(question)

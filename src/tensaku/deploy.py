@@ -20,7 +20,7 @@ from tensaku.follow import Follower, Loader
 from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger, NewAnswer
-from tensaku.library import answerer, warmed, writing
+from tensaku.library import answerer, in_memory, writing
 from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
@@ -238,7 +238,7 @@ def serve_release(
         first = follower.champion
         searched = workspace.spec.retrieve.searched
         answers = answerer(workspace, ledger, write) if searched else None
-        told = warmed(answers, store.reporter) if answers is not None else []
+        told = in_memory(answers, store.reporter) if answers is not None else []
         app = serve.build_app(
             engine=first.engine,
             models=follower.lineup,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tensaku.retrieve.section import Retrieve
     from tensaku.store import Reporter
 
-__all__ = ["EngineWriter", "answerer", "barriers", "check_sources", "forget_erased", "home", "index", "search",
-           "warmed", "writing"]  # fmt: skip
+__all__ = ["EngineWriter", "answerer", "barriers", "check_sources", "forget_erased", "home", "in_memory", "index",
+           "search", "writing"]  # fmt: skip
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
 _ANSWER = 300
@@ -187,11 +187,11 @@ def answerer(workspace: Workspace, ledger: Ledger, write: Write | Writer | None 
     )
 
 
-def warmed(answers: Answerer, reporter: Reporter) -> list[str]:
-    """What whoever starts the server should know of the index, which is read once before the first question."""
+def in_memory(answers: Answerer, reporter: Reporter) -> list[str]:
+    """Take the index into memory; what whoever starts the server should know of that."""
     try:
-        with reporter.task("read the index"):
-            told = answers.searcher.warm()
+        with reporter.task("read the index into memory"):
+            told = answers.searcher.hold()
     except UsageError:  # there is none yet: told to whoever asks
         return []
     return [f"Index     {told}"] if told else []

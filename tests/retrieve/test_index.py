@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import mmap
 import os
 import shutil
 import signal
@@ -278,16 +279,39 @@ def test_frequent_words_beyond_the_bound_change_no_first_hit(folder: Path, monke
     assert [f"rules/n{number:03}.md" for number in range(0, 120, 10)] == [hits[0].path for hits in whole]
 
 
-def test_an_index_is_read_before_the_first_question_unless_it_is_larger_than_the_memory_left(
+def test_an_index_is_held_in_memory_unless_it_is_larger_than_what_is_left(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(folder)
     held = searcher(folder)
-    assert held.warm() == ""
+    before = held.search("解約の申込み")
+    assert held.hold() == ""
+    assert held.search("解約の申込み") == before
+    assert not isinstance(held._current().near._vectors, np.memmap)
+    assert all(not isinstance(one, (np.memmap, mmap.mmap)) for one in vars(held._current().snapshot).values())
     monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: 0.0)
-    assert "do not fit in the memory that is left" in held.warm()
+    other = searcher(folder)
+    assert "do not fit in the memory that is left" in other.hold()
+    assert other.search("解約の申込み") == before
     shutil.rmtree(folder / "index/snapshots")
     monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: None)
-    assert held.warm() == "", "what was replaced meanwhile need not be read"
+    assert held.hold() == "", "what was replaced meanwhile need not be read"
+    assert held.search("解約の申込み") == before
     with pytest.raises(UsageError, match="there is no index yet"):
-        Searcher(folder / "nowhere", None, Rights(None)).warm()
+        Searcher(folder / "nowhere", None, Rights(None)).hold()
+
+
+def test_an_index_that_replaces_one_held_in_memory_is_held_too(folder: Path) -> None:
+    run(folder)
+    held = searcher(folder)
+    held.hold()
+    (folder / "rules/neu.md").write_text("# 新規程\n\n新しい規程である。\n", encoding="utf-8")
+    run(folder)
+    assert held.search("新しい規程")[0].title == "neu"
+    for _ in range(500):
+        if not isinstance(held._current().near._vectors, np.memmap):
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("it is still mapped")
+    assert held.search("新しい規程")[0].title == "neu"

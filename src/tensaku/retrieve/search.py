@@ -140,6 +140,7 @@ class Searcher:
         self._home, self._embedder, self._rights, self._synonyms = home, embedder, rights, synonyms
         self._lock = threading.Lock()
         self._open: _Opened | None = None
+        self._holds = False
 
     def search(
         self,
@@ -187,22 +188,23 @@ class Searcher:
         view = self._view(opened, person, Filters())
         return _Search(opened, view, self._embedder, steps or Steps(), self._synonyms).candidates(question, 1, ())
 
-    def warm(self) -> str:
-        """Have the index read from disk before anybody asks; what is to be known of it, empty if nothing.
+    def hold(self) -> str:
+        """Take the index, and each that replaces it, into memory; what is to be known of it, empty if nothing.
 
         Raises:
             UsageError: there is no index.
         """
-        snapshot = self._current().snapshot
+        self._holds = True
+        opened = self._current()
         try:
-            whole = snapshot.warm()
-        except FileNotFoundError:  # a new one has just been written
+            whole = opened.snapshot.hold()
+        except FileNotFoundError:  # a new one has just been written; the next question takes that up
             return ""
-        return (
-            ""
-            if whole
-            else f"its {snapshot.mb:,.0f} MB do not fit in the memory that is left: answers may take seconds"
-        )
+        with self._lock:
+            if whole and self._open is opened:
+                self._open = _Opened(opened.snapshot)
+        told = f"its {opened.snapshot.mb:,.0f} MB do not fit in the memory that is left: answers may take seconds"
+        return "" if whole else told
 
     def passage(self, number: int, person: str, index: str) -> Hit | None:
         """Passage `number` of the snapshot called `index`, None if there is none that `person` may see."""
@@ -249,8 +251,9 @@ class Searcher:
                 what = f"the index was made with {snapshot.model!r} and is asked with {self._embedder.name!r}"
                 raise UsageError(what, where=self._home, fix="Run: tensaku index")
             if self._open is None or snapshot is not former:
-                near = Near(snapshot.vectors, snapshot.vector_passages, len(snapshot), snapshot.signs)
-                self._open = _Opened(snapshot, near)
+                self._open = _Opened(snapshot)
+                if self._holds and former is not None:  # nobody waits for it: until then it is mapped
+                    threading.Thread(target=self.hold, daemon=True).start()
             return self._open
 
     def _allowed(self, person: str, snapshot: Snapshot) -> NDArray[np.bool_]:
@@ -275,8 +278,9 @@ class Searcher:
 class _Opened:
     """A snapshot in use, its vectors, and the passages of the documents that were last asked among."""
 
-    def __init__(self, snapshot: Snapshot, near: Near) -> None:
-        self.snapshot, self.near = snapshot, near
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.near = Near(snapshot.vectors, snapshot.vector_passages, len(snapshot), snapshot.signs)
         self._views: tuple[tuple[NDArray[np.bool_], View], ...] = ()
 
     def view(self, allowed: NDArray[np.bool_]) -> View:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,6 @@ __all__ = ["Snapshot", "faults_of", "open_current", "seal"]
 
 _CURRENT, _FOLDER, _MANIFEST = "current", "snapshots", "manifest.json"
 _FOREVER = 99999999
-_PIECE = 1 << 20
-"""Bytes that are read at a time."""
 
 
 def _day(as_of: str) -> int:
@@ -147,7 +145,7 @@ class Named:
 
 
 class Snapshot:
-    """A sealed index, mapped into memory and only read.
+    """A sealed index, mapped or taken into memory and only read.
 
     Attributes:
         model: what made the vectors.
@@ -171,19 +169,14 @@ class Snapshot:
         )
         self.document_of = np.load(folder / "documents.npy")
         self.lengths = np.load(folder / "lengths.npy")
-        self._places = np.load(folder / "places.npy", mmap_mode="r")
-        self._terms = np.load(folder / "terms.npy", mmap_mode="r")
-        self._starts = np.load(folder / "starts.npy", mmap_mode="r")
-        self._holders = np.load(folder / "holders.npy", mmap_mode="r")
-        self._counts = np.load(folder / "counts.npy", mmap_mode="r")
-        self.vectors: NDArray[np.int8] = np.load(folder / "vectors.npy", mmap_mode="r")
+        self._map("r")
         self.vector_passages: NDArray[np.int32] = np.load(folder / "vector_passages.npy")
         self.signs = Signs.read(folder) if signs_needed(len(self.vector_passages)) else None
         self.since = np.asarray([d["since"] for d in self.documents], np.int64)
         self.until = np.asarray([d["until"] for d in self.documents], np.int64)
         with (folder / "passages.jsonl").open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+            self._text: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
 
     def __len__(self) -> int:
         return len(self.document_of)
@@ -193,8 +186,8 @@ class Snapshot:
         """How large its files are, in MB."""
         return sum((self._folder / name).stat().st_size for name in self.manifest["files"]) / 1e6
 
-    def warm(self) -> bool:
-        """Have the system read all files, so that no search waits for the disk; False where they do not fit in memory.
+    def hold(self) -> bool:
+        """Take all of it into this process, so that no search waits for the disk; False where it does not fit.
 
         Raises:
             FileNotFoundError: it was replaced.
@@ -202,12 +195,19 @@ class Snapshot:
         left = available_mb()
         if left is not None and self.mb > left:
             return False
-        piece = bytearray(_PIECE)
-        for name in self.manifest["files"]:
-            with (self._folder / name).open("rb", buffering=0) as file:
-                while file.readinto(piece):
-                    pass
+        self._map(None)
+        self._text = (self._folder / "passages.jsonl").read_bytes()
         return True
+
+    def _map(self, mode: Literal["r"] | None) -> None:
+        """Open what may be large."""
+        folder = self._folder
+        self._places = np.load(folder / "places.npy", mode)
+        self._terms = np.load(folder / "terms.npy", mode)
+        self._starts = np.load(folder / "starts.npy", mode)
+        self._holders = np.load(folder / "holders.npy", mode)
+        self._counts = np.load(folder / "counts.npy", mode)
+        self.vectors: NDArray[np.int8] = np.load(folder / "vectors.npy", mode)
 
     def postings(self, term: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """The passages that hold a term, in order, and how often each does."""
