@@ -301,10 +301,15 @@ def test_an_index_is_held_in_memory_unless_it_is_larger_than_what_is_left(
         Searcher(folder / "nowhere", None, Rights(None)).hold()
 
 
-def test_an_index_that_replaces_one_held_in_memory_is_held_too(folder: Path) -> None:
-    run(folder)
+@pytest.mark.parametrize("before", [True, False], ids=["another", "none"])
+def test_an_index_that_replaces_one_held_in_memory_is_held_too(folder: Path, before: bool) -> None:
     held = searcher(folder)
-    held.hold()
+    if before:
+        run(folder)
+        held.hold()
+    else:
+        with pytest.raises(UsageError, match="there is no index yet"):
+            held.hold()
     (folder / "rules/neu.md").write_text("# 新規程\n\n新しい規程である。\n", encoding="utf-8")
     run(folder)
     assert held.search("新しい規程")[0].title == "neu"

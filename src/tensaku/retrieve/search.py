@@ -7,6 +7,7 @@ rarity of a word, for BM25's figures are those of the visible passages alone. Th
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from tensaku.retrieve.words import Asked, Synonyms, asked, folded
 
 __all__ = ["Candidates", "Filters", "Hit", "Searcher", "Steps"]
 
+_log = logging.getLogger(__name__)
 _DEEP = 100
 """Candidates of each order."""
 _VIEWS = 4
@@ -194,8 +196,10 @@ class Searcher:
         Raises:
             UsageError: there is no index.
         """
-        self._holds = True
-        opened = self._current()
+        try:
+            opened = self._current()
+        finally:
+            self._holds = True  # one that is not there yet, too
         try:
             whole = opened.snapshot.hold()
         except FileNotFoundError:  # a new one has just been written; the next question takes that up
@@ -205,6 +209,13 @@ class Searcher:
                 self._open = _Opened(opened.snapshot)
         told = f"its {opened.snapshot.mb:,.0f} MB do not fit in the memory that is left: answers may take seconds"
         return "" if whole else told
+
+    def _hold_new(self) -> None:
+        try:
+            if told := self.hold():
+                _log.warning("the new index: %s", told)
+        except UsageError as error:  # it went away: the next question says so
+            _log.info("the new index was not read: %s", error)
 
     def passage(self, number: int, person: str, index: str) -> Hit | None:
         """Passage `number` of the snapshot called `index`, None if there is none that `person` may see."""
@@ -252,8 +263,8 @@ class Searcher:
                 raise UsageError(what, where=self._home, fix="Run: tensaku index")
             if self._open is None or snapshot is not former:
                 self._open = _Opened(snapshot)
-                if self._holds and former is not None:  # nobody waits for it: until then it is mapped
-                    threading.Thread(target=self.hold, daemon=True).start()
+                if self._holds:  # nobody waits for it: until then it is mapped
+                    threading.Thread(target=self._hold_new, daemon=True).start()
             return self._open
 
     def _allowed(self, person: str, snapshot: Snapshot) -> NDArray[np.bool_]:
