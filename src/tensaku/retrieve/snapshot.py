@@ -184,7 +184,7 @@ class Snapshot:
     @property
     def mb(self) -> float:
         """How large its files are, in MB."""
-        return sum((self._folder / name).stat().st_size for name in self.manifest["files"]) / 1e6
+        return float(sum((self._folder / name).stat().st_size for name in self.manifest["files"])) / 1e6
 
     def hold(self) -> bool:
         """Take all of it into this process, so that no search waits for the disk; False where it does not fit.

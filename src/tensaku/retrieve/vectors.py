@@ -95,7 +95,9 @@ class Near:
         """
         if not self.size:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        cosines: Scores
         if self._signs is None:
+            assert self._exact is not None
             cosines = self._exact @ question
             starts = self._bounds[:-1][self._many > 0]
             owners, best = self._owners[starts], np.maximum.reduceat(cosines, starts)
@@ -104,7 +106,7 @@ class Near:
         at = self._agreeing(self._signs.words, wanted, seen)
         cosines = np.asarray(self._vectors[at], np.float32) @ question / np.float32(127)
         owners, first = np.unique(self._owners[at], return_index=True)
-        return owners.astype(np.int64), np.maximum.reduceat(cosines, first) if len(at) else cosines
+        return owners.astype(np.int64), (np.maximum.reduceat(cosines, first) if len(at) else cosines)
 
     def _agreeing(
         self, words: NDArray[np.uint64], wanted: NDArray[np.uint64], seen: NDArray[np.bool_]
@@ -127,7 +129,7 @@ class Near:
         found = apart[at]
         last = int(np.partition(found, _KEPT - 1)[_KEPT - 1])
         nearer, equal = np.flatnonzero(found < last), np.flatnonzero(found == last)
-        return at[np.sort(np.concatenate([nearer, equal[: _KEPT - len(nearer)]]))]
+        return np.asarray(at[np.sort(np.concatenate([nearer, equal[: _KEPT - len(nearer)]]))], np.int64)
 
     def _shared(self, work: Callable[[int], None], parts: Iterable[int]) -> None:
         """Do the parts on this thread and on the others that are free: NumPy lets go of the interpreter's lock."""
