@@ -169,6 +169,17 @@ class Drawn:
         return self.passages([text])[0]
 
 
+class Seen(Drawn):
+    """Questions by the local model among drawn vectors: what a search takes in all, whatever it finds."""
+
+    def __init__(self) -> None:
+        self._model = Local()
+
+    def question(self, text: str) -> Any:
+        """One vector."""
+        return self._model.question(text)
+
+
 def _built(course: Course, passages: int, folder: Path) -> dict[str, Any]:
     """Lay out and index so many passages; what it took, nothing where all was there."""
     began, drawn = time.perf_counter(), np.random.default_rng(1)
@@ -186,10 +197,13 @@ def _built(course: Course, passages: int, folder: Path) -> dict[str, Any]:
     return {"index_s": round(seconds, 1), "passages_per_s": per_s, "peak_rss_indexing_mb": _peak_mb()}
 
 
-def _asked(course: Course, folder: Path, hidden: int) -> dict[str, Any]:
-    """Ask a thousand questions, each `hidden`-th document closed to whoever asks (0: none)."""
+def _asked(course: Course, folder: Path, hidden: int, whole: bool = False) -> dict[str, Any]:
+    """Ask a thousand questions, each `hidden`-th document closed to whoever asks (0: none).
+
+    `whole` has each question's vector made by the local model.
+    """
     live = {"grown": _Closing(open_current(folder / "index").paths, hidden)} if hidden else None
-    searcher = Searcher(folder / "index", Drawn(), Rights(None, live))
+    searcher = Searcher(folder / "index", Seen() if whole else Drawn(), Rights(None, live))
     wall, busy, began = [], [], time.perf_counter()
     searcher.hold()  # as a server does before it is ready
     opening = time.perf_counter() - began
@@ -241,7 +255,7 @@ def _apart(what: Callable[..., Any], *told: Any) -> Any:
         return pool.submit(what, *told).result()
 
 
-def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[str, Any]:
+def size(course: Course, passages: int, folder: Path) -> dict[str, Any]:
     """Speed of indexing and search, and memory, at so many passages; a million are put together by `fill`.
 
     Times are on the wall, and `processor` ones what the processor worked: beside other work the two differ.
@@ -254,10 +268,11 @@ def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[
         "passages": passages,
         **built,
         **told,
-        "p99_with_question_vector_ms": round(told["p99_ms"] + vector_ms, 1),
         "index_mb": round(disk / 1e6),
         "load": round(os.getloadavg()[1], 1),
     }
+    whole = _apart(_asked, course, folder, 0, True)
+    row["with_question_vector"] = {name: whole[name] for name in whole if name.endswith("_ms")}
     if closed:
         row["each_hundredth_document_hidden"] = {name: closed[name] for name in closed if name.endswith("_ms")}
     print(f"  {passages:>9,} passages: {row}", flush=True)
@@ -288,7 +303,7 @@ def main(argv: list[str] | None = None) -> int:
         for number in (
             ([1000, 20_000] if told.quick else [1000, 100_000, 1_000_000]) if told.sizes is None else told.sizes
         ):
-            row = size(course, number, scratch / f"n{number}", out.get("question_vector_ms", 0.0))
+            row = size(course, number, scratch / f"n{number}")
             if "index_s" not in row:  # it was there: how long it took stands in the row before
                 row |= {name: value for name, value in rows.get(str(number), {}).items() if name in BUILDING}
             rows[str(number)] = row
