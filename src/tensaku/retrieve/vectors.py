@@ -98,7 +98,7 @@ class Near:
         cosines: Scores
         if self._signs is None:
             assert self._exact is not None
-            cosines = self._exact @ question
+            cosines = np.asarray(self._exact @ question, np.float32)
             starts = self._bounds[:-1][self._many > 0]
             owners, best = self._owners[starts], np.maximum.reduceat(cosines, starts)
             return owners[seen[owners]].astype(np.int64), best[seen[owners]]
