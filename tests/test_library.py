@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tensaku import library
 from tensaku.cli import main
 from tensaku.errors import UsageError
 from tensaku.library import answerer, writing
 from tensaku.pipeline import Workspace
 from tensaku.records import Message
 from tensaku.serve import Served, build_app
+from tensaku.store import SilentReporter
 from tensaku.testing import ScriptedEngine, serving
 
 RULE = "# 運用規程\n\n第3条（解約の受付） 解約の申込みは、毎営業日の午後3時までに受け付ける。\n"
@@ -84,6 +86,20 @@ def test_index_and_search(desk: Path, capsys: pytest.CaptureFixture[str], monkey
     (desk / "rules/壊れ.md").write_bytes(b"\0\1")
     code, out, _ = typed("index")
     assert (code, "rules/壊れ.md: it cannot be read (it is not text)" in out) == (1, True)
+
+
+def test_whoever_starts_the_server_is_told_of_an_index_that_memory_does_not_hold(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace.open(desk)
+    with workspace.open_ledger() as ledger:
+        held = answerer(workspace, ledger)
+        assert library.in_memory(held, SilentReporter()) == [], "without an index there is nothing to read"
+        assert run(capsys, monkeypatch, "index", "-C", str(desk))[0] == 0
+        assert library.in_memory(held, SilentReporter()) == []
+        monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: 0.0)
+        (told,) = library.in_memory(held, SilentReporter())
+        assert told.startswith("Index     its 0 MB do not fit")
 
 
 def test_search_acts_under_the_rights_that_hold_for_every_command(

@@ -43,8 +43,8 @@ def grow(course: Course, passages: int, folder: Path) -> None:
     (folder / "whole").touch()
 
 
-def fill(course: Course, passages: int, home: Path, vectors: Callable[[int], NDArray[Any]]) -> str:
-    """The index that such passages would have, each sentence read once; its name.
+def fill(course: Course, passages: int, home: Path, vectors: Callable[[int], NDArray[Any]]) -> bool:
+    """Put the index together that such passages would have, each sentence read once; whether there was anything to do.
 
     Reading a million passages takes hours that say no more than those of a hundred thousand. The terms of a passage are
     those of its sentences; pairs of words and characters across two of them are missing. `vectors` draws so many rows.
@@ -60,10 +60,14 @@ def fill(course: Course, passages: int, home: Path, vectors: Callable[[int], NDA
             path, drawn = f"grown/f{start:07d}.md", random.Random(start)
             if path in done:
                 continue
+            (home / "current").unlink(missing_ok=True)
             entries = [_entry(n, every, known, drawn, vectors) for n in range(start, min(start + _A_FILE, passages))]
             about = {"source": "grown", "fund": "", "title": f"f{start}", "passages": len(entries)}
             catalogue.put(path, Known(1, 1, path), path, "", about, entries)
-        return seal(catalogue, home, "grown", "drawn-384", 384)
+        if (home / "current").exists():
+            return False
+        seal(catalogue, home, "grown", "drawn-384", 384)
+        return True
 
 
 def _terms(text: str) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:

@@ -43,6 +43,9 @@ HERE = Path(__file__).parents[1]
 RESULT = HERE / "results" / "retrieve.json"
 PEER_MOST = 100_000
 """Passages beyond which the peer is not asked: it scores every one of them in Python, question by question."""
+PEER_WORK = 300_000
+"""Passages times questions that the peer is asked; five questions at least, thirty at most."""
+BUILDING = ("index_s", "passages_per_s", "peak_rss_indexing_mb")
 KINDS = {
     "words": Steps(vectors=False, rerank=False),
     "vectors": Steps(words=False, rerank=False),
@@ -135,12 +138,13 @@ def beside_quality(peer: Path, course: Course, folder: Path) -> dict[str, Any]:
 
 
 def beside_size(peer: Path, course: Course, passages: int, folder: Path) -> dict[str, Any]:
-    """Haystack at so many passages, with vectors drawn by lot, thirty questions."""
+    """Haystack at so many passages, with vectors drawn by lot, as many questions as end in sensible time."""
     texts = [
         part for path in sorted((folder / "docs").glob("*.md")) for part in path.read_text(encoding="utf-8").split("# ")
     ]
     texts = [text for text in texts if text]
-    few = Course([], course.questions[:: max(1, len(course.questions) // 30)][:30], [], [])
+    many = max(5, min(30, PEER_WORK // passages))
+    few = Course([], course.questions[:: max(1, len(course.questions) // many)][:many], [], [])
     vectors = {"passages": Drawn().passages(texts), "questions": Drawn().passages(few.questions)}
     return beside(peer, texts, few, vectors, folder / "haystack")
 
@@ -165,27 +169,48 @@ class Drawn:
         return self.passages([text])[0]
 
 
-def _built(course: Course, passages: int, folder: Path) -> tuple[float, int, int]:
-    """Lay out and index so many passages: seconds, files read (0 where `fill` put them together), peak MB."""
-    began = time.perf_counter()
+class Seen(Drawn):
+    """Questions by the local model among drawn vectors: what a search takes in all, whatever it finds."""
+
+    def __init__(self) -> None:
+        self._model = Local()
+
+    def question(self, text: str) -> Any:
+        """One vector."""
+        return self._model.question(text)
+
+
+def _built(course: Course, passages: int, folder: Path) -> dict[str, Any]:
+    """Lay out and index so many passages; what it took, nothing where all was there."""
+    began, drawn = time.perf_counter(), np.random.default_rng(1)
     if passages <= PEER_MOST:
         grow(course, passages, folder / "docs")
         began = time.perf_counter()
-        read = index([Collection("grown", folder / "docs")], folder / "index", Drawn(), size=4000).read
+        new = read = index([Collection("grown", folder / "docs")], folder / "index", Drawn(), size=4000).read
     else:
-        drawn, read = np.random.default_rng(1), 0
-        fill(course, passages, folder / "index", lambda n: _unit(drawn.standard_normal((n, 384), np.float32)))
-    return time.perf_counter() - began, read, _peak_mb()
+        read = 0
+        new = fill(course, passages, folder / "index", lambda n: _unit(drawn.standard_normal((n, 384), np.float32)))
+    if not new:
+        return {}
+    seconds = time.perf_counter() - began
+    per_s = round(passages / seconds) if read else None
+    return {"index_s": round(seconds, 1), "passages_per_s": per_s, "peak_rss_indexing_mb": _peak_mb()}
 
 
-def _asked(course: Course, folder: Path, hidden: int) -> dict[str, Any]:
-    """Ask two hundred questions, each `hidden`-th document closed to whoever asks (0: none)."""
+def _asked(course: Course, folder: Path, hidden: int, whole: bool = False) -> dict[str, Any]:
+    """Ask a thousand questions, each `hidden`-th document closed to whoever asks (0: none).
+
+    `whole` has each question's vector made by the local model.
+    """
     live = {"grown": _Closing(open_current(folder / "index").paths, hidden)} if hidden else None
-    searcher = Searcher(folder / "index", Drawn(), Rights(None, live))
-    wall, busy = [], []
-    for question in course.questions[1:6]:  # the first touch of an index reads it from disk
+    searcher = Searcher(folder / "index", Seen() if whole else Drawn(), Rights(None, live))
+    wall, busy, began = [], [], time.perf_counter()
+    searcher.hold()  # as a server does before it is ready
+    opening = time.perf_counter() - began
+    for question in course.questions[1:6]:
         searcher.search(question)
-    for question in course.questions[:: max(1, len(course.questions) // 200)]:
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+    for question in course.questions[:: max(1, len(course.questions) // 1000)]:
         at, used = time.perf_counter(), time.process_time()
         searcher.search(question)
         wall.append(1000 * (time.perf_counter() - at))
@@ -196,6 +221,8 @@ def _asked(course: Course, folder: Path, hidden: int) -> dict[str, Any]:
         "p50_processor_ms": round(float(np.percentile(busy, 50)), 1),
         "p99_processor_ms": round(float(np.percentile(busy, 99)), 1),
         "questions": len(wall),
+        "opening_s": round(opening, 2),
+        "waits_for_disk": resource.getrusage(resource.RUSAGE_SELF).ru_majflt - faults,
         "peak_rss_mb": _peak_mb(),
         "own_memory_mb": _own_mb(),
     }
@@ -228,25 +255,24 @@ def _apart(what: Callable[..., Any], *told: Any) -> Any:
         return pool.submit(what, *told).result()
 
 
-def size(course: Course, passages: int, folder: Path, vector_ms: float) -> dict[str, Any]:
+def size(course: Course, passages: int, folder: Path) -> dict[str, Any]:
     """Speed of indexing and search, and memory, at so many passages; a million are put together by `fill`.
 
     Times are on the wall, and `processor` ones what the processor worked: beside other work the two differ.
     """
-    seconds, read, indexing_mb = _apart(_built, course, passages, folder)
+    built = _apart(_built, course, passages, folder)
     told = _apart(_asked, course, folder, 0)
     closed = _apart(_asked, course, folder, 100) if passages >= 20_000 else None
     disk = sum(path.stat().st_size for path in (folder / "index" / "snapshots").rglob("*") if path.is_file())
     row = {
         "passages": passages,
-        "index_s": round(seconds, 1),
-        "passages_per_s": round(passages / seconds) if read else None,
+        **built,
         **told,
-        "p99_with_question_vector_ms": round(told["p99_ms"] + vector_ms, 1),
         "index_mb": round(disk / 1e6),
-        "peak_rss_indexing_mb": indexing_mb,
         "load": round(os.getloadavg()[1], 1),
     }
+    whole = _apart(_asked, course, folder, 0, True)
+    row["with_question_vector"] = {name: whole[name] for name in whole if name.endswith("_ms")}
     if closed:
         row["each_hundredth_document_hidden"] = {name: closed[name] for name in closed if name.endswith("_ms")}
     print(f"  {passages:>9,} passages: {row}", flush=True)
@@ -277,7 +303,10 @@ def main(argv: list[str] | None = None) -> int:
         for number in (
             ([1000, 20_000] if told.quick else [1000, 100_000, 1_000_000]) if told.sizes is None else told.sizes
         ):
-            rows[str(number)] = size(course, number, scratch / f"n{number}", out.get("question_vector_ms", 0.0))
+            row = size(course, number, scratch / f"n{number}")
+            if "index_s" not in row:  # it was there: how long it took stands in the row before
+                row |= {name: value for name, value in rows.get(str(number), {}).items() if name in BUILDING}
+            rows[str(number)] = row
             if told.peer and number <= PEER_MOST:
                 found = beside_size(told.peer, course, number, scratch / f"n{number}")
                 out.setdefault("vs_peer", {})[str(number)] = found

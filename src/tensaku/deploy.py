@@ -20,7 +20,7 @@ from tensaku.follow import Follower, Loader
 from tensaku.govern import enter_parts, note_lineage, require_approved
 from tensaku.intake import Road
 from tensaku.ledger import Ledger, NewAnswer
-from tensaku.library import answerer, writing
+from tensaku.library import answerer, in_memory, writing
 from tensaku.options import acting, artifact_of, seen_ledger, user_here
 from tensaku.pipeline import Workspace
 from tensaku.revise import Tuned
@@ -238,6 +238,7 @@ def serve_release(
         first = follower.champion
         searched = workspace.spec.retrieve.searched
         answers = answerer(workspace, ledger, write) if searched else None
+        told = in_memory(answers, store.reporter) if answers is not None else []
         app = serve.build_app(
             engine=first.engine,
             models=follower.lineup,
@@ -271,7 +272,7 @@ def serve_release(
         )
         follower.changed = lambda now: page.answer_with(now.engine, now.job)
         with follower, anchoring(workspace, ledger):
-            ready = _tell(first.trial, [*_of_sign_in(signing_in, ledger), *_of_anchors(workspace, ledger)])
+            ready = _tell(first.trial, [*told, *_of_sign_in(signing_in, ledger), *_of_anchors(workspace, ledger)])
             serve.run(app, listener=listener, ready=ready, grace=cfg.grace, tls=tls)
 
 

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from tensaku.retrieve.indexing import Texts
     from tensaku.retrieve.search import Steps
     from tensaku.retrieve.section import Retrieve
+    from tensaku.store import Reporter
 
-__all__ = ["EngineWriter", "answerer", "barriers", "check_sources", "forget_erased", "home", "index", "search",
-           "writing"]  # fmt: skip
+__all__ = ["EngineWriter", "answerer", "barriers", "check_sources", "forget_erased", "home", "in_memory", "index",
+           "search", "writing"]  # fmt: skip
 
 Set = Annotated[list[str] | None, typer.Option("--set", "-s", help="Change a setting, as in -s retrieve.rerank=false.")]
 _ANSWER = 300
@@ -184,6 +185,16 @@ def answerer(workspace: Workspace, ledger: Ledger, write: Write | Writer | None 
         extract=cfg.keywords,
         steps=_steps(cfg),
     )
+
+
+def in_memory(answers: Answerer, reporter: Reporter) -> list[str]:
+    """Take the index into memory; what whoever starts the server should know of that."""
+    try:
+        with reporter.task("read the index into memory"):
+            told = answers.searcher.hold()
+    except UsageError:  # there is none yet: told to whoever asks
+        return []
+    return [f"Index     {told}"] if told else []
 
 
 def _steps(cfg: Retrieve) -> Steps:

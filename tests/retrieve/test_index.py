@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import mmap
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -269,9 +271,52 @@ def test_frequent_words_beyond_the_bound_change_no_first_hit(folder: Path, monke
     run(folder)
     questions = [f"整理番号{number * 7919:08d}の解約の申込み" for number in range(0, 120, 10)]
     whole = [searcher(folder).search(question, k=3) for question in questions]
-    monkeypatch.setattr("tensaku.retrieve.search._POSTINGS", 150)
-    monkeypatch.setattr("tensaku.retrieve.search._STANDING", 40)
+    monkeypatch.setattr("tensaku.retrieve.bm25._POSTINGS", 150)
+    monkeypatch.setattr("tensaku.retrieve.bm25._STANDING", 40)
     bounded = [searcher(folder).search(question, k=3) for question in questions]
     assert [hits[0].path for hits in bounded] == [hits[0].path for hits in whole]
     assert [hits[0].score for hits in bounded] == pytest.approx([hits[0].score for hits in whole], abs=0.05)
     assert [f"rules/n{number:03}.md" for number in range(0, 120, 10)] == [hits[0].path for hits in whole]
+
+
+def test_an_index_is_held_in_memory_unless_it_is_larger_than_what_is_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(folder)
+    held = searcher(folder)
+    before = held.search("解約の申込み")
+    assert held.hold() == ""
+    assert held.search("解約の申込み") == before
+    assert not isinstance(held._current().near._vectors, np.memmap)
+    assert all(not isinstance(one, (np.memmap, mmap.mmap)) for one in vars(held._current().snapshot).values())
+    monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: 0.0)
+    other = searcher(folder)
+    assert "do not fit in the memory that is left" in other.hold()
+    assert other.search("解約の申込み") == before
+    shutil.rmtree(folder / "index/snapshots")
+    monkeypatch.setattr("tensaku.retrieve.snapshot.available_mb", lambda: None)
+    assert held.hold() == "", "what was replaced meanwhile need not be read"
+    assert held.search("解約の申込み") == before
+    with pytest.raises(UsageError, match="there is no index yet"):
+        Searcher(folder / "nowhere", None, Rights(None)).hold()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["another", "none"])
+def test_an_index_that_replaces_one_held_in_memory_is_held_too(folder: Path, before: bool) -> None:
+    held = searcher(folder)
+    if before:
+        run(folder)
+        held.hold()
+    else:
+        with pytest.raises(UsageError, match="there is no index yet"):
+            held.hold()
+    (folder / "rules/neu.md").write_text("# 新規程\n\n新しい規程である。\n", encoding="utf-8")
+    run(folder)
+    assert held.search("新しい規程")[0].title == "neu"
+    for _ in range(500):
+        if not isinstance(held._current().near._vectors, np.memmap):
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("it is still mapped")
+    assert held.search("新しい規程")[0].title == "neu"

@@ -46,7 +46,7 @@ def test_search_shows_it_to_those_who_may(held: Searcher, person: str) -> None:
 def test_everything_that_comes_back_is_as_if_the_document_were_not_there(
     held: Searcher, folder: Path, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tensaku.retrieve.search._FEW", few)  # both ways to count what a person may see
+    monkeypatch.setattr("tensaku.retrieve.bm25._FEW", few)  # both ways to count what a person may see
     questions = ["紅葉作戦", "内部監査の抜き打ち", "解約の申込み", "運用管理部", "手数料", "fees in March"]
     before = [told(held.search(q, "tanaka", k=50)) for q in questions]
     counts = held.sources("tanaka")

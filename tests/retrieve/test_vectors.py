@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tensaku.errors import EngineError, UsageError
 from tensaku.models.embed import Endpoint, Local, open_embedder
@@ -19,7 +20,7 @@ from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rank import fuse, wanted
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Searcher
-from tensaku.retrieve.vectors import Near
+from tensaku.retrieve.vectors import Near, Signs, write_signs
 
 
 def test_the_local_model_knows_japanese_and_gives_the_same_each_time() -> None:
@@ -93,26 +94,90 @@ def test_wrong_settings_are_named(told: dict[str, Any], named: str) -> None:
     assert open_embedder({"model": "none"}) is None
 
 
-def test_signs_find_what_comparing_all_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    rows = rng.standard_normal((3000, 384))
+def drawn(passages: int, each: int, seed: int = 0) -> tuple[NDArray[Any], NDArray[np.int8], NDArray[np.int32]]:
+    """Unit vectors, the same in 8 bits, and their passages."""
+    rows = np.random.default_rng(seed).standard_normal((passages * each, 384))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    coded = np.rint(rows * 127).astype(np.int8)
-    owners = np.repeat(np.arange(1000, dtype=np.int32), 3)
+    return rows, np.rint(rows * 127).astype(np.int8), np.repeat(np.arange(passages, dtype=np.int32), each)
+
+
+def test_signs_find_what_comparing_all_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, coded, owners = drawn(1000, 3)
+    rng = np.random.default_rng(1)
     seen = rng.random(1000) < 0.7
-    exact = Near(coded, owners, 1000)
-    monkeypatch.setattr(vectors, "_EXACT", 10)
     monkeypatch.setattr(vectors, "_KEPT", 60)
-    monkeypatch.setattr(vectors, "_LEFT", 10)
     monkeypatch.setattr(vectors, "_BLOCK", 500)
-    signs = Near(coded, owners, 1000)
+    exact, signs = Near(coded, owners, 1000), Near(coded, owners, 1000, Signs.of(coded))
     near = [number for number in range(0, 280, 7) if seen[owners[number]]]
     assert len(near) > 20
     for number in near:
         question = (rows[number] + 0.5 * rng.standard_normal(384) / 20).astype(np.float32)
-        slow, fast = exact.nearest(question, seen), signs.nearest(question, seen)
-        assert not fast[~seen].any()
-        assert np.argmax(slow) == np.argmax(fast)
+        (all_of_them, slow), (few, fast) = exact.nearest(question, seen), signs.nearest(question, seen)
+        assert np.array_equal(all_of_them, np.flatnonzero(seen))
+        assert seen[few].all()
+        assert 0 < len(few) <= 60
+        assert (fast <= slow[np.searchsorted(all_of_them, few)] + 1e-6).all()
+        assert fast.max() == pytest.approx(slow.max(), abs=1e-6)
+        assert all_of_them[np.argmax(slow)] == few[np.argmax(fast)]
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.02, 0.5, 0.999], ids=str)
+@pytest.mark.parametrize("dims", [5, 64, 384, 700], ids=str)
+@pytest.mark.parametrize("alike", [False, True], ids=["", "many the same"])
+def test_the_vectors_whose_signs_agree_most_are_those_of_a_plain_count(
+    monkeypatch: pytest.MonkeyPatch, hidden: float, dims: int, alike: bool
+) -> None:
+    monkeypatch.setattr(vectors, "_KEPT", 40)
+    monkeypatch.setattr(vectors, "_BLOCK", 300)
+    rng = np.random.default_rng(dims)
+    owners = np.repeat(np.arange(900, dtype=np.int32), rng.integers(0, 4, 900))
+    coded = rng.integers(-127, 128, (len(owners), dims)).astype(np.int8)
+    if alike:
+        coded[rng.random(len(coded)) < 0.8] = coded[0]
+    seen = rng.random(900) >= hidden
+    signs = Signs.of(coded)
+    near = Near(coded, owners, 900, signs)
+    bits = coded > signs.middle
+    for row in coded[rng.integers(0, len(coded), 10)]:
+        apart = np.count_nonzero(bits != (row > signs.middle), axis=1)
+        shown = np.flatnonzero(seen[owners])
+        want = shown[np.lexsort((shown, apart[shown]))[:40]]
+        packed = vectors._signs(row[None], signs.middle)[0]
+        assert np.array_equal(near._agreeing(signs.words, packed, seen), np.sort(want))
+
+
+def test_the_sentences_of_a_passage_are_looked_at_one_by_one() -> None:
+    rows, coded, _ = drawn(20, 3)
+    owners = np.repeat(np.arange(20, dtype=np.int32), [3] * 10 + [0, 6] * 5)
+    near = Near(coded, owners, 20)
+    question = rows[7].astype(np.float32)
+    first, together, second = near.about(np.arange(20), question)
+    for passage in range(20):
+        mine = coded[owners == passage] / 127
+        cosines = sorted(near.each(passage, question))
+        assert cosines == pytest.approx(sorted(mine @ question), abs=1e-5)
+        if not len(mine):
+            assert first[passage] == together[passage] == second[passage] == 0
+            continue
+        assert (second[passage], first[passage]) == pytest.approx(cosines[-2:], abs=1e-6)
+        middle = mine.mean(axis=0)
+        assert together[passage] == pytest.approx(middle @ question / np.linalg.norm(middle), abs=1e-4)
+    at, cosines_of_all = near.nearest(question, np.ones(20, bool))
+    assert at.tolist() == [p for p in range(20) if (owners == p).any()]
+    assert cosines_of_all == pytest.approx(first[at], abs=1e-6)
+
+
+def test_signs_are_sealed_where_there_are_many_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, coded, _ = drawn(100, 2)
+    np.save(tmp_path / "vectors.npy", coded)
+    write_signs(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["vectors.npy"]
+    monkeypatch.setattr(vectors, "_EXACT", 100)
+    monkeypatch.setattr(vectors, "_BLOCK", 64)
+    write_signs(tmp_path)
+    held, made = Signs.read(tmp_path), Signs.of(coded)
+    assert np.array_equal(held.middle, made.middle)
+    assert np.array_equal(held.words, made.words)
 
 
 def test_an_index_is_asked_with_the_model_that_made_it(tmp_path: Path, address: str) -> None:

@@ -7,9 +7,10 @@ rarity of a word, for BM25's figures are those of the visible passages alone. Th
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,30 +20,25 @@ from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
 from tensaku.models.embed import Embedder, Local
+from tensaku.retrieve.bm25 import Bm25, Scores, View, top
 from tensaku.retrieve.evidence import EVIDENCE, evidence
 from tensaku.retrieve.rank import FEATURES, fuse, rerank, sureness
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.snapshot import Snapshot, open_current
 from tensaku.retrieve.vectors import Near
-from tensaku.retrieve.words import Asked, Synonyms, asked, folded, number_of
+from tensaku.retrieve.words import Asked, Synonyms, asked, folded
 
 __all__ = ["Candidates", "Filters", "Hit", "Searcher", "Steps"]
 
-_K1, _B = 0.9, 0.4  # the values of Anserini's runs: Yang, Fang and Lin, Anserini (2018)
+_log = logging.getLogger(__name__)
 _DEEP = 100
 """Candidates of each order."""
-_POSTINGS = 1_000_000
-"""Postings that are read as a whole; terms beyond count for the passages that stand out by then."""
-_STANDING = 20_000
-"""So many."""
-_FEW = 16
-"""A look-up of a hidden passage among those that hold a term costs as much as the looks at so many of these."""
+_VIEWS = 4
+"""Selections of documents of which it is kept which passages they are: the next question often asks the same."""
 _RERANKED = 30
 """Candidates that are looked at closely."""
 
 _COVERED, _NEAR = FEATURES.index("covered"), FEATURES.index("near")
-
-Scores = NDArray[np.float32]
 
 
 @dataclass
@@ -145,7 +141,8 @@ class Searcher:
         self._even = even
         self._home, self._embedder, self._rights, self._synonyms = home, embedder, rights, synonyms
         self._lock = threading.Lock()
-        self._open: tuple[Snapshot, Near] | None = None
+        self._open: _Opened | None = None
+        self._holds = False
 
     def search(
         self,
@@ -177,11 +174,11 @@ class Searcher:
     def _searched(
         self, question: str, person: str, k: int, filters: Filters, steps: Steps, also: Sequence[str]
     ) -> list[Hit]:
-        snapshot, near = self._current()
-        seen = self._visible(snapshot, person, filters)
-        if not seen.any():
+        opened = self._current()
+        view = self._view(opened, person, filters)
+        if not view.size:
             return []
-        return _Search(snapshot, near, self._embedder, seen, steps, self._synonyms).best(question, k, also)
+        return _Search(opened, view, self._embedder, steps, self._synonyms).best(question, k, also)
 
     def candidates(self, question: str, person: str = "", steps: Steps | None = None) -> Candidates:
         """What a search would look at closely; for learning weights and for measuring.
@@ -189,13 +186,40 @@ class Searcher:
         Raises:
             UsageError, EngineError: as `search`.
         """
-        snapshot, near = self._current()
-        seen, how = self._visible(snapshot, person, Filters()), steps or Steps()
-        return _Search(snapshot, near, self._embedder, seen, how, self._synonyms).candidates(question, 1, ())
+        opened = self._current()
+        view = self._view(opened, person, Filters())
+        return _Search(opened, view, self._embedder, steps or Steps(), self._synonyms).candidates(question, 1, ())
+
+    def hold(self) -> str:
+        """Take the index, and each that replaces it, into memory; what is to be known of it, empty if nothing.
+
+        Raises:
+            UsageError: there is no index.
+        """
+        try:
+            opened = self._current()
+        finally:
+            self._holds = True  # one that is not there yet, too
+        try:
+            whole = opened.snapshot.hold()
+        except FileNotFoundError:  # a new one has just been written; the next question takes that up
+            return ""
+        with self._lock:
+            if whole and self._open is opened:
+                self._open = _Opened(opened.snapshot)
+        told = f"its {opened.snapshot.mb:,.0f} MB do not fit in the memory that is left: answers may take seconds"
+        return "" if whole else told
+
+    def _hold_new(self) -> None:
+        try:
+            if told := self.hold():
+                _log.warning("the new index: %s", told)
+        except UsageError as error:  # it went away: the next question says so
+            _log.info("the new index was not read: %s", error)
 
     def passage(self, number: int, person: str, index: str) -> Hit | None:
         """Passage `number` of the snapshot called `index`, None if there is none that `person` may see."""
-        snapshot, _ = self._current()
+        snapshot = self._current().snapshot
         if snapshot.name != index or not 0 <= number < len(snapshot):
             return None
         told = snapshot.documents[int(snapshot.document_of[number])]
@@ -208,7 +232,7 @@ class Searcher:
         """Every passage of the version that passage `number` belongs to, in order; empty as `passage` is None."""
         if self.passage(number, person, index) is None:
             return []
-        snapshot, _ = self._current()
+        snapshot = self._current().snapshot
         return [_hit(snapshot, n) for n in snapshot.passages_of(int(snapshot.document_of[number]))]
 
     @property
@@ -218,11 +242,11 @@ class Searcher:
         Raises:
             UsageError: there is none.
         """
-        return self._current()[0].name
+        return self._current().snapshot.name
 
     def sources(self, person: str) -> dict[str, int]:
         """Source -> how many of its documents `person` may see; sources of which none are not named."""
-        snapshot, _ = self._current()
+        snapshot = self._current().snapshot
         allowed = self._allowed(person, snapshot)
         found: dict[str, set[str]] = {}
         for document, may in zip(snapshot.documents, allowed, strict=True):
@@ -230,15 +254,17 @@ class Searcher:
                 found.setdefault(document["about"]["source"], set()).add(document["document"])
         return {source: len(documents) for source, documents in sorted(found.items())}
 
-    def _current(self) -> tuple[Snapshot, Near]:
+    def _current(self) -> _Opened:
         with self._lock:
-            former = self._open[0] if self._open else None
+            former = self._open.snapshot if self._open else None
             snapshot = open_current(self._home, former)
             if self._embedder is not None and snapshot.model != self._embedder.name:
                 what = f"the index was made with {snapshot.model!r} and is asked with {self._embedder.name!r}"
                 raise UsageError(what, where=self._home, fix="Run: tensaku index")
             if self._open is None or snapshot is not former:
-                self._open = snapshot, Near(snapshot.vectors, snapshot.vector_passages, len(snapshot))
+                self._open = _Opened(snapshot)
+                if self._holds:  # nobody waits for it: until then it is mapped
+                    threading.Thread(target=self._hold_new, daemon=True).start()
             return self._open
 
     def _allowed(self, person: str, snapshot: Snapshot) -> NDArray[np.bool_]:
@@ -248,45 +274,46 @@ class Searcher:
             return allowed
         return allowed & snapshot.funds.which(lambda fund: self._rights.opens(person, "fund", [fund]))
 
-    def _visible(self, snapshot: Snapshot, person: str, filters: Filters) -> NDArray[np.bool_]:
+    def _view(self, opened: _Opened, person: str, filters: Filters) -> View:
+        """What the person may see and asks for."""
+        snapshot = opened.snapshot
         allowed = self._allowed(person, snapshot)
         day = int((filters.as_of or datetime.date.today()).strftime("%Y%m%d"))
         allowed = allowed & (snapshot.since <= day) & (day < snapshot.until)
         for named, wished in ((snapshot.sources, filters.sources), (snapshot.funds, filters.funds)):
             if wished:
                 allowed = allowed & named.which(wished.__contains__)
-        return np.asarray(allowed[snapshot.document_of]) if len(snapshot) else np.zeros(0, bool)
+        return opened.view(allowed)
 
 
-@dataclass(frozen=True, slots=True)
-class Postings:
-    """Passages that hold a term, in order, hidden ones too, and how often it stands in each; `seen` is how many of them
-    are visible.
-    """
+class _Opened:
+    """A snapshot in use, its vectors, and the passages of the documents that were last asked among."""
 
-    holders: NDArray[np.int32]
-    counts: NDArray[np.uint8]
-    seen: int
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.near = Near(snapshot.vectors, snapshot.vector_passages, len(snapshot), snapshot.signs)
+        self._views: tuple[tuple[NDArray[np.bool_], View], ...] = ()
+
+    def view(self, allowed: NDArray[np.bool_]) -> View:
+        """The passages of the documents that are `allowed`, by their number."""
+        for known, view in self._views:
+            if np.array_equal(known, allowed):
+                return view
+        seen = allowed[self.snapshot.document_of] if len(self.snapshot) else np.zeros(0, bool)
+        made = View(self.snapshot.lengths, seen)
+        self._views = ((allowed, made), *self._views[: _VIEWS - 1])  # at once: other threads may be asking
+        return made
 
 
 class _Search:
-    """One search over the passages that `seen` marks."""
+    """One search over the passages that `view` shows."""
 
     def __init__(
-        self,
-        snapshot: Snapshot,
-        near: Near,
-        embedder: Embedder | None,
-        seen: NDArray[np.bool_],
-        steps: Steps,
-        synonyms: Synonyms | None,
+        self, opened: _Opened, view: View, embedder: Embedder | None, steps: Steps, synonyms: Synonyms | None
     ) -> None:
-        self._snapshot, self._near, self._embedder, self._seen = snapshot, near, embedder, seen
-        self._steps, self._synonyms = steps, synonyms
-        self._size = int(np.count_nonzero(seen))
-        self._hidden = np.flatnonzero(~seen).astype(np.int32)
-        self._read: dict[str, Postings] = {}
-        self._mean = float(snapshot.lengths[seen].mean()) or 1.0
+        self._snapshot, self._near, self._seen = opened.snapshot, opened.near, view.seen
+        self._bm25 = Bm25(opened.snapshot, view)
+        self._embedder, self._steps, self._synonyms = embedder, steps, synonyms
 
     def best(self, question: str, k: int, also: Sequence[str]) -> list[Hit]:
         found = self.candidates(question, k, also)
@@ -314,23 +341,22 @@ class _Search:
         told = asked(question, self._synonyms if self._steps.synonyms else None)
         orders: dict[str, list[int]] = {}
         if self._steps.words:
-            orders["words"] = _top(self._ordering(told), _DEEP)
-        nearest, vector = np.zeros(0, np.float32), None
+            orders["words"] = self._bm25.best(told, _DEEP)
+        vector = None
         if self._steps.vectors and self._embedder is not None and self._near.size:
             vector = self._embedder.question(question)
-            nearest = self._near.nearest(vector, self._seen)
-            orders["vectors"] = _top(nearest, _DEEP)
+            orders["vectors"] = _nearest(*self._near.nearest(vector, self._seen))
         for number, wording in enumerate(also):
-            orders[f"wording {number + 1}"] = _top(self._ordering(asked(wording, None)), _DEEP)
+            orders[f"wording {number + 1}"] = self._bm25.best(asked(wording, None), _DEEP)
         at = np.asarray(fuse(list(orders.values()))[: max(_RERANKED, k)], np.int64)
         found = Candidates(at, np.zeros((len(at), len(FEATURES)), np.float32), orders, vector)
         found.trusted = vector is not None and self._embedder is not None and self._embedder.name == Local.name
-        self._know(found, told, nearest)
+        self._know(found, told)
         return found
 
-    def _know(self, found: Candidates, told: Asked, nearest: Scores) -> None:
+    def _know(self, found: Candidates, told: Asked) -> None:
         """Fill in what is known of the candidates. BM25 sums count relative to the best candidate's."""
-        at, known = found.at, self._sums(told, found.at)
+        at, known = found.at, self._bm25.sums(told, found.at)
         for name in ("words", "pairs", "phrases"):
             known[name] = known[name] / max(float(known[name].max(initial=0.0)), 1e-6)
         for name in ("words", "vectors"):
@@ -338,131 +364,18 @@ class _Search:
             known[f"by_{name}"] = np.asarray([1 / ranks.get(int(p), 2 * _DEEP) for p in at], np.float32)
         known["near"] = known["about"] = known["second"] = np.zeros(len(at), np.float32)
         if found.vector is not None:
-            known["near"] = nearest[at]
-            known["about"], known["second"] = self._near.about(at, found.vector)
-        rarities = [self._rarity(self._postings(term)) for term in told.words]
+            known["near"], known["about"], known["second"] = self._near.about(at, found.vector)
+        rarities = [self._bm25.rarity(self._bm25.postings(term)) for term in told.words]
         looked = evidence(told, rarities, [self._snapshot.record(int(passage)) for passage in at])
         known |= dict(zip(EVIDENCE, looked.T, strict=True))
         for column, name in enumerate(FEATURES):
             found.known[:, column] = known[name]
 
-    def _weighted(self, told: Asked) -> Iterator[tuple[str, str, float]]:
-        """What BM25 sums: the sum that a term belongs to, the term, its weight."""
-        yield from (("words", term, 1.0) for term in told.words)
-        yield from (("words", term, 0.5) for term in told.readings)
-        yield from (("words" if term.startswith("w:") else "pairs", term, weight) for term, weight in told.more)
-        yield from (("pairs", term, 1.0) for term in told.pairs)
 
-    def _ordering(self, told: Asked) -> Scores:
-        """BM25 of words and pairs together, of every passage; of frequent terms only where the others stand out.
-
-        Rare terms come first. When as many postings were read as `_POSTINGS`, each further term is looked up for the
-        `_STANDING` best passages alone: what stands in a large part of all passages hardly tells them apart.
-        """
-        total = np.zeros(len(self._snapshot), np.float32)
-        every = [(self._postings(term), weight) for _, term, weight in self._weighted(told)]
-        every.sort(key=lambda one: one[0].seen)
-        read, at = 0, 0
-        while at < len(every) and (not read or read + every[at][0].seen <= _POSTINGS):
-            found, weight = every[at]
-            holders, shares = self._shares(found)
-            total[holders] += weight * shares
-            read, at = read + found.seen, at + 1
-        if at < len(every):
-            standing = np.flatnonzero(total).astype(np.int32)
-            if len(standing) > _STANDING:
-                standing = np.sort(standing[np.argpartition(-total[standing], _STANDING)[:_STANDING]])
-            for found, weight in every[at:]:
-                total[standing] += weight * self._shares_at(found, standing)
-        return total
-
-    def _sums(self, told: Asked, at: NDArray[np.int64]) -> dict[str, Scores]:
-        """BM25 of words, of pairs of characters and of phrases at some passages, and the share of words found there."""
-        sums = {name: np.zeros(len(at), np.float32) for name in ("words", "pairs", "phrases", "covered")}
-        for name, term, weight in (*self._weighted(told), *(("phrases", term, 1.0) for term in told.phrases)):
-            sums[name] += weight * self._shares_at(self._postings(term), at)
-        whole = 0.0
-        for term in told.words:
-            found = self._postings(term)
-            rarity = self._rarity(found)
-            sums["covered"] += rarity * _among(at, found.holders)
-            whole += rarity
-        self._stand_in(told, at, sums["covered"])
-        if whole:
-            sums["covered"] /= whole
-        return sums
-
-    def _stand_in(self, told: Asked, at: NDArray[np.int64], covered: Scores) -> None:
-        """Count a word of the question as found where a form of the term list stands for it."""
-        for meant, forms in told.alike:
-            missing = [self._postings(term) for term in meant if term in told.words]
-            both = [_among(at, self._postings(form).holders) for form in forms]
-            if not both or not missing:
-                continue
-            here = np.logical_and.reduce(both)
-            for found in missing:
-                covered[here & ~_among(at, found.holders)] += self._rarity(found)
-
-    def _postings(self, term: str) -> Postings:
-        """The passages that hold a term, and how many of them are visible."""
-        if term not in self._read:
-            holders, counts = self._snapshot.postings(number_of(term))
-            self._read[term] = Postings(holders, counts, self._count(holders))
-        return self._read[term]
-
-    def _count(self, holders: NDArray[np.int32]) -> int:
-        """How many of `holders` are visible: by the hidden ones among them where those are few."""
-        if len(self._hidden) * _FEW < len(holders):
-            return len(holders) - int(np.count_nonzero(_among(self._hidden, holders)))
-        return int(np.count_nonzero(self._seen[holders]))
-
-    def _rarity(self, found: Postings) -> float:
-        return float(np.log1p((self._size - found.seen + 0.5) / (found.seen + 0.5)))
-
-    def _shares(self, found: Postings) -> tuple[NDArray[np.int32], Scores]:
-        """The visible passages that hold a term, and its share in the score of each."""
-        holders, counts = found.holders, found.counts
-        if found.seen < len(holders):
-            kept = self._seen[holders]
-            holders, counts = holders[kept], counts[kept]
-        often = counts.astype(np.float32)
-        damping = np.float32(_K1 * (1 - _B)) + np.float32(_K1 * _B / self._mean) * self._snapshot.lengths[holders]
-        shares = np.float32(self._rarity(found) * (_K1 + 1)) * often / (often + damping)
-        return holders, np.asarray(shares, np.float32)
-
-    def _shares_at(self, found: Postings, at: NDArray[np.integer[Any]]) -> Scores:
-        """A term's share in the score of some visible passages, 0 where it does not stand."""
-        out = np.zeros(len(at), np.float32)
-        place, inside = _placed(at, found.holders)
-        if inside.any():
-            rarity, held = self._rarity(found), place[inside]
-            often = found.counts[held].astype(np.float32)
-            damping = _K1 * (1 - _B + _B * self._snapshot.lengths[found.holders[held]] / self._mean)
-            out[inside] = rarity * (_K1 + 1) * often / (often + damping)
-        return out
-
-
-def _among(at: NDArray[np.integer[Any]], holders: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which of `at` are among `holders`, which are in order."""
-    return _placed(at, holders)[1]
-
-
-def _placed(at: NDArray[np.integer[Any]], holders: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where each of `at` stands in `holders`, which are in order, and whether it does."""
-    wanted = at.astype(np.int32, copy=False)  # of another type NumPy would copy all holders, a million at times
-    place = np.searchsorted(holders, wanted)
-    inside = np.asarray(place < len(holders), bool)
-    inside[inside] = holders[place[inside]] == wanted[inside]
-    return place, inside
-
-
-def _top(scores: Scores, k: int) -> list[int]:
-    """The `k` best passages with a score above 0, of equals the lower number first."""
-    at = np.flatnonzero(scores > 0)
-    if len(at) > k:
-        found = scores[at]
-        at = at[found >= np.partition(found, -k)[-k]]
-    return [int(p) for p in at[np.lexsort((at, -scores[at]))][:k]]
+def _nearest(passages: NDArray[np.int64], cosines: Scores) -> list[int]:
+    """The `_DEEP` passages with the greatest cosines above 0, of equals the lower number first."""
+    order = top(np.flatnonzero(cosines > 0), cosines, _DEEP)
+    return [int(passage) for passage in passages[order]]
 
 
 def _hit(snapshot: Snapshot, passage: int, **found: Any) -> Hit:

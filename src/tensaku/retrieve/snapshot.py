@@ -18,14 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
+from tensaku.machine import available_mb
 from tensaku.retrieve.catalogue import Catalogue, Kept
 from tensaku.retrieve.postings import Rows, write_postings
+from tensaku.retrieve.vectors import Signs, signs_needed, write_signs
 from tensaku.store.seal import fsync_folder
 
 __all__ = ["Snapshot", "faults_of", "open_current", "seal"]
@@ -117,6 +119,7 @@ def _write(catalogue: Catalogue, scratch: Path, dims: int) -> None:
     np.save(scratch / "lengths.npy", np.asarray(lengths, np.float32))
     write_postings(scratch, terms, counts, np.asarray(per_passage, np.int64))
     np.save(scratch / "vector_passages.npy", np.repeat(np.arange(len(rows), dtype=np.int32), rows))
+    write_signs(scratch)
 
 
 def _sha256(path: Path) -> str:
@@ -142,7 +145,7 @@ class Named:
 
 
 class Snapshot:
-    """A sealed index, mapped into memory and only read.
+    """A sealed index, mapped or taken into memory and only read.
 
     Attributes:
         model: what made the vectors.
@@ -152,10 +155,11 @@ class Snapshot:
         document_of: passage -> number of its version.
         lengths: terms of each passage.
         vectors, vector_passages: rows of 8-bit numbers (127 is 1), and the passage that each belongs to.
+        signs: those of the vectors, if there are very many.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.name = folder.name
+        self.name, self._folder = folder.name, folder
         self.manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         self.model: str = self.manifest["model"]
         self.documents: list[dict[str, Any]] = json.loads((folder / "documents.json").read_text(encoding="utf-8"))
@@ -165,21 +169,45 @@ class Snapshot:
         )
         self.document_of = np.load(folder / "documents.npy")
         self.lengths = np.load(folder / "lengths.npy")
-        self._places = np.load(folder / "places.npy", mmap_mode="r")
-        self._terms = np.load(folder / "terms.npy", mmap_mode="r")
-        self._starts = np.load(folder / "starts.npy", mmap_mode="r")
-        self._holders = np.load(folder / "holders.npy", mmap_mode="r")
-        self._counts = np.load(folder / "counts.npy", mmap_mode="r")
-        self.vectors: NDArray[np.int8] = np.load(folder / "vectors.npy", mmap_mode="r")
+        self._map("r")
         self.vector_passages: NDArray[np.int32] = np.load(folder / "vector_passages.npy")
+        self.signs = Signs.read(folder) if signs_needed(len(self.vector_passages)) else None
         self.since = np.asarray([d["since"] for d in self.documents], np.int64)
         self.until = np.asarray([d["until"] for d in self.documents], np.int64)
         with (folder / "passages.jsonl").open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+            self._text: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
 
     def __len__(self) -> int:
         return len(self.document_of)
+
+    @property
+    def mb(self) -> float:
+        """How large its files are, in MB."""
+        return float(sum((self._folder / name).stat().st_size for name in self.manifest["files"])) / 1e6
+
+    def hold(self) -> bool:
+        """Take all of it into this process, so that no search waits for the disk; False where it does not fit.
+
+        Raises:
+            FileNotFoundError: it was replaced.
+        """
+        left = available_mb()
+        if left is not None and self.mb > left:
+            return False
+        self._map(None)
+        self._text = (self._folder / "passages.jsonl").read_bytes()
+        return True
+
+    def _map(self, mode: Literal["r"] | None) -> None:
+        """Open what may be large."""
+        folder = self._folder
+        self._places = np.load(folder / "places.npy", mode)
+        self._terms = np.load(folder / "terms.npy", mode)
+        self._starts = np.load(folder / "starts.npy", mode)
+        self._holders = np.load(folder / "holders.npy", mode)
+        self._counts = np.load(folder / "counts.npy", mode)
+        self.vectors: NDArray[np.int8] = np.load(folder / "vectors.npy", mode)
 
     def postings(self, term: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """The passages that hold a term, in order, and how often each does."""
