@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 LESSONS, EXAM = 240, 80
+MORE_LESSONS, MORE_EXAM = 850, 218
+"""Of economy_watchers: all lessons of every answer but the commonest, and every comment of the exam's regions."""
 HERE = Path(__file__).parent
 POLARITY = {"positive": "良い", "negative": "悪い", "neutral": "中立"}
 JUDGEMENT = {
@@ -133,8 +135,11 @@ def main(task: str, out: Path, data: Path | None = None) -> None:
     groups = list(dict.fromkeys(row.group for row in found))
     last = set(groups[-max(2, len(groups) // 4) :])
     lessons, exam = [[row for row in found if (row.group in last) == newest] for newest in (False, True)]
-    taken = level(lessons, LESSONS) if task == "economy_watchers" else spread(lessons, LESSONS)
-    write(out, task, {"2020-01": taken, "2020-12": spread(exam, EXAM)})
+    if task == "economy_watchers":
+        taken, asked = level(lessons, MORE_LESSONS), spread(exam, MORE_EXAM)
+    else:
+        taken, asked = spread(lessons, LESSONS), spread(exam, EXAM)
+    write(out, task, {"2020-01": taken, "2020-12": asked})
 
 
 if __name__ == "__main__":

@@ -63,9 +63,10 @@ class Evaluate(Section):
     yen_per_hour: float = pydantic.Field(0.0, ge=0)
     """What an hour of the machine that answers costs, in yen; 0: not known, and no cost is shown."""
 
-    def answering(self) -> Answering:
-        """What of this decides on the answers."""
-        return Answering(**{name: getattr(self, name) for name in Answering.model_fields})
+    def answering(self, choices: Sequence[str] = ()) -> Answering:
+        """What decides on the answers: what stands here, and the task's `choices`."""
+        here = {name: getattr(self, name) for name in Answering.model_fields if name in Evaluate.model_fields}
+        return Answering(**here, choices=tuple(choices))
 
     def engines(self) -> list[dict[str, Any]]:
         """Every engine that will answer: the one, and the one with each of the settings of `also`."""
