@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -86,6 +87,13 @@ def test_a_model_that_knows_nothing_answers_with_a_label(tmp_path: Path) -> None
     assert rows
     for row in rows:
         assert {row["base"]["text"], row["tuned"]["text"]} <= set(CHOICES)
+    over = [gain["row"] for gain in made.facts["gains"] if gain["over"] == "majority"]
+    assert over == ["base", "tuned"]
+    page = made.file("report.html").read_text(encoding="utf-8")
+    head = page[page.index('<header class="opening">') : page.index("<section")]
+    assert "最頻の答えだけ" in head
+    assert "欠落と重複" not in head
+    assert re.search(r"The tuned model is (better than|worse than|not told apart from) the most frequent answer", head)
     wrong = Workspace.open(desk, (*sets, 'task.choices=["良い", "悪い"]', "tune.seed=2"))
     with pytest.raises(UsageError, match=r"finals are none of the choices: 'やや良い' \(tiny-"):
         build(Store(wrong.root, SilentReporter()), wrong, "tune")
