@@ -1,12 +1,13 @@
 """Make pairs for a task file beside this script: of a public data set, or (translation) of invented sentences.
 
     python benchmarks/tasks/prepare.py chabsa NEW_FOLDER FOLDER_OF_THE_DATA
+    python benchmarks/tasks/prepare.py chabsa_json NEW_FOLDER FOLDER_OF_THE_DATA
     python benchmarks/tasks/prepare.py economy_watchers NEW_FOLDER FOLDER_OF_THE_DATA
     python benchmarks/tasks/prepare.py translation NEW_FOLDER
 
 NEW_FOLDER then holds a workspace: the task file, its instruction and data/pairs.jsonl. Neither data set tells months
-that could part lessons from exam, so the newest months are given to whole reports (chabsa) and to whole regions
-(economy_watchers): nothing of a report or region stands on both sides.
+that could part lessons from exam, so the newest months are given to whole reports (chabsa, chabsa_json) and to whole
+regions (economy_watchers): nothing of a report or region stands on both sides.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 LESSONS, EXAM = 240, 80
+MORE_LESSONS, MORE_EXAM = 850, 218
+"""Of economy_watchers: all lessons of every answer but the commonest, and every comment of the exam's regions."""
 HERE = Path(__file__).parent
 POLARITY = {"positive": "良い", "negative": "悪い", "neutral": "中立"}
 JUDGEMENT = {
@@ -54,6 +57,19 @@ def chabsa(folder: Path) -> Iterator[Row]:
                 yield Row(path.stem, key, draft, POLARITY[opinion["polarity"]], path.stem)
 
 
+def chabsa_json(folder: Path) -> Iterator[Row]:
+    """Of each sentence with labelled opinions: its report, a number, the sentence, and its targets by polarity."""
+    for path in sorted(folder.glob("*_ann.json")):
+        held = json.loads(path.read_text(encoding="utf-8"))
+        for sentence in held["sentences"]:
+            found: dict[str, list[str]] = {}
+            for opinion in sentence["opinions"]:
+                found.setdefault(POLARITY[opinion["polarity"]], []).append(opinion["target"])
+            if found:
+                key = f"{path.stem}-{sentence['sentence_id']}"
+                yield Row(path.stem, key, sentence["sentence"], json.dumps(found, ensure_ascii=False), path.stem)
+
+
 def economy_watchers(folder: Path) -> Iterator[Row]:
     """Of each comment on the present: its region, a number, trade, ground and comment, and the judgement in words."""
     for path in sorted((folder / "current").glob("*.json")):
@@ -65,14 +81,19 @@ def economy_watchers(folder: Path) -> Iterator[Row]:
 
 
 def translation() -> dict[str, list[Row]]:
-    """Month -> comments in Japanese and English: twelve months of lessons, and an exam that repeats none of them."""
+    """Month -> comments in Japanese and English: twelve months of lessons, and an exam that repeats none of them.
+
+    Each comment of the exam has one part, in turn market, cause and outlook, that no lesson has.
+    """
     moulds = tomllib.loads((HERE / "translation" / "sentences.toml").read_text(encoding="utf-8"))
     dice, seen = random.Random(7), set[str]()
+    new: list[tuple[str, Sequence[tuple[str, str]]]] = list(moulds.pop("exam").items())
     found: dict[str, list[Row]] = {}
     for month, size in [*((f"2025-{n:02d}", LESSONS // 12) for n in range(1, 13)), ("2026-06", EXAM)]:
         rows = found.setdefault(month, [])
         while len(rows) < size:
-            japanese, english = comment(dice, moulds)
+            part = [new[len(rows) % len(new)]] if month == "2026-06" else []
+            japanese, english = comment(dice, {**moulds, **dict(part)})
             if japanese not in seen:
                 seen.add(japanese)
                 rows.append(Row(month, f"{month}-{len(rows):03d}", japanese, english))
@@ -129,12 +150,16 @@ def main(task: str, out: Path, data: Path | None = None) -> None:
         return
     if data is None or not data.is_dir():
         sys.exit(f"There is no folder of the data: {data}. Name it after the new folder.")
-    found = list({"chabsa": chabsa, "economy_watchers": economy_watchers}[task](data))
+    readers = {"chabsa": chabsa, "chabsa_json": chabsa_json, "economy_watchers": economy_watchers}
+    found = list(readers[task](data))
     groups = list(dict.fromkeys(row.group for row in found))
     last = set(groups[-max(2, len(groups) // 4) :])
     lessons, exam = [[row for row in found if (row.group in last) == newest] for newest in (False, True)]
-    taken = level(lessons, LESSONS) if task == "economy_watchers" else spread(lessons, LESSONS)
-    write(out, task, {"2020-01": taken, "2020-12": spread(exam, EXAM)})
+    if task == "economy_watchers":
+        taken, asked = level(lessons, MORE_LESSONS), spread(exam, MORE_EXAM)
+    else:
+        taken, asked = spread(lessons, LESSONS), spread(exam, EXAM)
+    write(out, task, {"2020-01": taken, "2020-12": asked})
 
 
 if __name__ == "__main__":

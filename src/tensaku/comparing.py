@@ -274,6 +274,7 @@ def _answered(store: Store, workspace: Workspace, candidate: Candidate) -> Artif
     spec = own.evaluation()
     cfg = Examine(
         facts_safe=spec.facts_safe is not False,
+        choices=own.spec.task.choices,
         engine=candidate.engine or spec.engine,
         consent=candidate.consent,
         at_once=spec.at_once,

@@ -28,12 +28,14 @@ from tensaku.evaluate import (
     Rung,
     Rungs,
     answers,
+    check_choices,
     check_consent,
     check_room,
     check_scorers,
     evaluate,
     ladder,
 )
+from tensaku.evaluate.inputs import exam_pairs, lesson_pairs
 from tensaku.govern import Approval, Gate, Promotion, Release, needs_by, release
 from tensaku.govern.anchors import AnchoredLedger, DailyAnchor
 from tensaku.govern.barriers import Barriers
@@ -436,6 +438,7 @@ class Workspace:
             style=self.style(),
             required=self.required(),
             guides=self.guides(),
+            choices=self.spec.task.choices,
         )
 
     def guides(self) -> Guides | None:
@@ -589,7 +592,8 @@ class Road:
         given: dict[str, Input] = {"exam": self.done["exam"], "base": self.model}
         given |= {"adapter": _last(self.done, _TUNED), "instruction": self.instruction, "names": self.names}
         given |= self.workspace._guides()
-        return self.store.run(answers, self.workspace.evaluation().answering(), **given)
+        cfg = self.workspace.evaluation().answering(self.spec.task.choices)
+        return self.store.run(answers, cfg, **given)
 
     def evaluate(self, **said: Input) -> Artifact:
         """`said`: what people and a judge say of the outputs, `votes` and `judged`; no part of the road."""
@@ -620,6 +624,8 @@ def _last(done: Mapping[str, Artifact], stages: Sequence[str]) -> Artifact:
 def _check_exam(workspace: Workspace, done: Mapping[str, Artifact]) -> None:
     """Find out before the tuning what would stop the examination after it."""
     model = _last(done, _MODEL)
+    for pairs in (lesson_pairs(done["lessons"]), exam_pairs(done["exam"])):
+        check_choices(workspace.spec.task.choices, pairs)
     check_room(done["exam"], workspace.instruction(), workspace.spec.evaluate.engines(), model.path)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tensaku.config import Section
 from tensaku.engines.profiles import Hardware, Profile, keys_and_values_mb, profile_for
@@ -33,8 +33,18 @@ class Task(Section):
     """Passages of the guides that are put before a draft."""
     facts_safe: bool = True
     """No number is written that does not stand in the draft, its fund's name or its month (our own engine)."""
+    choices: tuple[str, ...] = ()
+    """Where the answer is one of a few labels: all of them, and nothing else is ever answered (our own engine); empty:
+    answers are texts."""
     style: str = ""
     """File with the house style, as far as it can be checked: tables [[rule]] with name, pattern, say; empty: none."""
+
+    @field_validator("choices")
+    @classmethod
+    def _are_answers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) == 1 or len(set(value)) < len(value) or any(not held or held != held.strip() for held in value):
+            raise ValueError("needs two answers or more, each once, none empty or with white space around it")
+        return value
 
 
 class Serve(Section):

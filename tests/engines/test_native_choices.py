@@ -92,6 +92,18 @@ def test_an_answer_fits_its_schema(engine: NativeEngine, ask: Ask) -> None:
         engine.submit(ask("a", 60, schema='{"type": 7}'))
 
 
+@pytest.mark.parametrize("drawn", [{}, {"temperature": 1.5}])
+def test_an_answer_is_one_of_its_choices(engine: NativeEngine, ask: Ask, drawn: dict[str, float]) -> None:
+    pytest.importorskip("llguidance")
+    choices = ("良い", "やや良い", 'say "no"\\', "二行\nの答え😀")
+    streams = [engine.submit(ask(f"株{n}", 60, choices=choices, **drawn, **({"seed": n} if drawn else {})))
+               for n in range(20)]  # fmt: skip
+    found = {"".join(piece.text for piece in stream) for stream in streams}
+    assert found <= set(choices)
+    assert all(stream.finish == "stop" for stream in streams)
+    assert len(found) > 1 or not drawn
+
+
 def test_without_llguidance_a_schema_is_told_what_to_install(
     tiny: Get, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Mapping
@@ -151,6 +152,21 @@ def test_the_table_for_a_terminal(made: tuple[Artifact, list[ScriptedEngine]]) -
     assert head[:5] == ["", "n", "bleu", "bleu-char", "chrf"]
     assert [row[1] for row in rows] == ["12", "12", "12", "12"]
     assert all(len(row) == len(head) for row in rows)
+
+
+def test_the_figures_as_a_table_for_a_spreadsheet(made: tuple[Artifact, list[ScriptedEngine]]) -> None:
+    with made[0].file("scores.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    held = json.loads(made[0].file("scores.json").read_text(encoding="utf-8"))["rows"]
+    assert list(rows) == list(held) == ["draft", "rules", "base", "tuned"]
+    for name, row in rows.items():
+        assert None not in row
+        assert None not in row.values()
+        for end, key in (("", "value"), ("_low", "low"), ("_high", "high")):
+            assert float(row[f"bleu-char{end}"]) == held[name]["scores"]["bleu-char"][key]
+        assert float(row["facts_kept"]) == held[name]["findings"]["facts_kept"]
+    assert (rows["tuned"]["dropped"], rows["draft"]["seconds"]) == ("1", "")
+    assert float(rows["tuned"]["seconds"]) > 0
 
 
 class Page(HTMLParser):

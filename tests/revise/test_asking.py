@@ -87,6 +87,20 @@ def test_the_request() -> None:
     assert second.max_tokens == 20
 
 
+def test_answers_that_may_be_a_label_alone() -> None:
+    job = replace(JOB, choices=("1", "2"))
+    engine = ScriptedEngine(lambda _: "1", can=("choices", "facts"))
+    start(engine, job, DRAFT).result()
+    start(engine, JOB, DRAFT).result()
+    [held, free] = engine.requests
+    assert (held.choices, held.facts, held.prediction) == (("1", "2"), None, None)  # 1 need not stand in the draft
+    assert free.choices == ()
+    assert free.facts is not None
+    unable = ScriptedEngine(lambda _: "1")
+    start(unable, job, DRAFT).result()
+    assert unable.requests[0].choices == ()
+
+
 def test_pieces_come_as_they_are_written_and_result_takes_the_rest() -> None:
     engine = ScriptedEngine(lambda _: "一二三四五六七", piece=3)
     revising = start(engine, JOB, DRAFT)

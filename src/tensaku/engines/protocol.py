@@ -12,7 +12,7 @@ from tensaku.records import Finish, Message, Usage
 
 __all__ = ["ABILITIES", "Engine", "Piece", "Request", "Stream", "TokenScore"]
 
-ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings", "facts", "tools")
+ABILITIES = ("sampling", "logprobs", "json", "text", "embeddings", "facts", "tools", "choices")
 """What an engine may offer beyond greedy answers to conversations; it names those it has in an attribute `can`."""
 
 
@@ -31,7 +31,8 @@ class Request:
     answer has to fit (json). `text` is continued as it stands, without a chat template, and `messages` is empty (text).
     `facts` is a text that holds every figure and date that the answer may write (facts). `tools` is a JSON list of the
     tools that may be called, as OpenAI's clients write it; `tool_choice` says whether one has to be ("required"), or
-    which (its name), and `parallel_calls` whether more than one may be (tools).
+    which (its name), and `parallel_calls` whether more than one may be (tools). `choices` are the only answers that may
+    be given (choices).
     """
 
     messages: tuple[Message, ...]
@@ -49,6 +50,7 @@ class Request:
     tools: str | None = None
     tool_choice: str = "auto"
     parallel_calls: bool = True
+    choices: tuple[str, ...] = ()
 
 
 class TokenScore(NamedTuple):

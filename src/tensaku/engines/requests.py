@@ -60,6 +60,8 @@ def needs(request: Request) -> dict[str, str]:
         found["facts"] = "facts"
     if request.tools is not None:
         found["tools"] = "tools"
+    if request.choices:
+        found["choices"] = "choices"
     return found
 
 

@@ -2,7 +2,7 @@
 
 from tensaku.engines.consent import check_consent
 from tensaku.evaluate.answering import Answering, answers
-from tensaku.evaluate.checks import check_room, check_scorers
+from tensaku.evaluate.checks import check_choices, check_room, check_scorers
 from tensaku.evaluate.decoding import engine_from
 from tensaku.evaluate.entries import Entry
 from tensaku.evaluate.examine import Candidate, Examine, Leaderboard, examine
@@ -30,6 +30,7 @@ __all__ = [
     "Texts",
     "answers",
     "board_table",
+    "check_choices",
     "check_consent",
     "check_room",
     "check_scorers",

@@ -15,7 +15,7 @@ import pydantic
 from tensaku.config import Section
 from tensaku.engines import Engine
 from tensaku.engines.consent import check_consent
-from tensaku.evaluate.checks import check_drafts
+from tensaku.evaluate.checks import check_choices, check_drafts
 from tensaku.evaluate.costs import place_of
 from tensaku.evaluate.decoding import Log, decode, opener, read_answers
 from tensaku.evaluate.inputs import exam_pairs, names_in
@@ -49,6 +49,8 @@ class Answering(Section):
     """Whether answers are held to the draft's numbers."""
     consent: str
     """Who allowed that drafts leave this machine."""
+    choices: tuple[str, ...] = ()
+    """The only answers that may be given, as in [task]."""
 
 
 @stage(version=1)
@@ -81,9 +83,10 @@ def answers(
         check_consent({**cfg.engine, **settings}, cfg.consent, where="[evaluate] consent")
     pairs = exam_pairs(exam)
     check_drafts(pairs)
+    check_choices(cfg.choices, pairs)
     words = instruction.path.read_text(encoding="utf-8").strip()
     told = Guides.load(guides.path) if guides is not None else None
-    job = Job(words, names=names_in(names), facts_safe=cfg.facts_safe is not False, guides=told)
+    job = Job(words, names=names_in(names), facts_safe=cfg.facts_safe is not False, guides=told, choices=cfg.choices)
     rows = _rows(bench, cfg, job, Tuned.of(adapter, base), base, pairs)
     with (bench.path / ANSWERS).open("w", encoding="utf-8") as file:
         for row in rows.values():

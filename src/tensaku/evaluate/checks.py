@@ -16,7 +16,7 @@ from tensaku.records import Pair, from_dict
 from tensaku.revise import check_draft, messages
 from tensaku.store import Artifact
 
-__all__ = ["check_drafts", "check_room", "check_scorers"]
+__all__ = ["check_choices", "check_drafts", "check_room", "check_scorers"]
 
 _SHOWN = 3
 
@@ -56,6 +56,19 @@ def check_drafts(pairs: Sequence[Pair]) -> None:
         except UsageError as error:
             fix = "Leave the steps `empty` and `long` in [curate] steps"
             raise UsageError(error.what, where=f"exam, pair {pair.id}", fix=fix) from None
+
+
+def check_choices(choices: Sequence[str], pairs: Sequence[Pair]) -> None:
+    """Refuse finals that are none of the `choices`, which a model could not give; without choices, none is refused.
+
+    Raises:
+        UsageError: names the pairs.
+    """
+    wrong = [f"{pair.final[:40]!r} ({pair.id})" for pair in pairs if choices and pair.final not in choices]
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        what = f"{len(wrong)} of {len(pairs)} finals are none of the choices: {', '.join(wrong[:_SHOWN])}{more}"
+        raise UsageError(what, where="[task] choices", fix="Name every answer there is, or correct these finals")
 
 
 def check_room(exam: Artifact, instruction: str, specs: Sequence[Mapping[str, Any]], base: Path) -> None:

@@ -87,6 +87,8 @@ class Examine(Section):
     """Drafts asked alone first, to measure the wait for the first token."""
     facts_safe: bool = True
     """Whether answers are held to the draft's numbers while they are written."""
+    choices: tuple[str, ...] = ()
+    """The only answers that may be given, as in [task]."""
 
 
 @stage(version=3)
@@ -117,7 +119,8 @@ def examine(
     pairs = exam_pairs(exam)
     check_drafts(pairs)
     words = instruction.path.read_text(encoding="utf-8").strip()
-    job = Job(words, adapter=_ADAPTER if adapter else None, names=names_in(names), facts_safe=cfg.facts_safe)
+    asked = _ADAPTER if adapter else None
+    job = Job(words, asked, names_in(names), facts_safe=cfg.facts_safe, choices=cfg.choices)
     opened: list[Engine] = []
 
     def engine() -> Engine:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import tensaku.evaluate.labels  # registers scorers
@@ -22,6 +20,7 @@ from tensaku.evaluate.panel import panel, votes_in
 from tensaku.evaluate.report.board import write_board
 from tensaku.evaluate.results import Results
 from tensaku.evaluate.scoring import Measured, lower_is_better
+from tensaku.evaluate.sheet import write_sheet
 from tensaku.store import Artifact, Bench, SourceFile, stage
 
 __all__ = ["Board", "Entry", "leaderboard"]
@@ -92,7 +91,12 @@ def leaderboard(  # noqa: PLR0913  (its inputs are what a leaderboard depends on
     (bench.path / "leaderboard.json").write_text(
         json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
-    _write_csv(bench.path / "leaderboard.csv", found)
+    rows_found = {row["name"]: row for row in found["rows"]}
+    told = {
+        "about": {name: row["about"] for name, row in rows_found.items()},
+        "groups": {name: " ".join(letters(row["groups"])) for name, row in rows_found.items()},
+    }
+    write_sheet(bench.path / "leaderboard.csv", rows_found, results.discipline["clean"][CLEAN], told)
     write_board(bench.path / "leaderboard.html", found, results)
     bench.facts.update(
         exam_n=len(pairs),
@@ -165,31 +169,3 @@ def _clean_order(clean: Mapping[str, Any], first: Measured) -> list[str]:
     sign = 1 if lower_is_better(first.scorer) else -1
     figures = {name: held[first.label]["value"] for name, held in clean["rows"].items()}
     return sorted(figures, key=lambda name: (sign * figures[name], name))
-
-
-def _write_csv(path: Path, found: Mapping[str, Any]) -> None:
-    """One line a row: every score with its interval, then the findings and the costs."""
-    labels = list(found["signatures"])
-    heads = ["name", "about", "groups", "n"]
-    heads += [f"{label}{end}" for label in labels for end in ("", "_low", "_high")]
-    heads += [f"{label}_clean" for label in labels] + ["clean_n"]
-    heads += ["facts_kept", "edits_precision", "edits_recall", "over_editing", "dropped", "doubled", "style_violations"]
-    heads += ["tokens_per_second", "seconds", "first_token", "memory_mb", "joules", "yen_per_thousand"]
-    with path.open("w", encoding="utf-8-sig", newline="") as file:  # the mark at the start lets Excel read Japanese
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(heads)
-        for row in found["rows"]:
-            held, costs = row["findings"], row["costs"]
-            cells = [row["name"], row["about"], " ".join(letters(row["groups"])), held["n"]]
-            cells = [_safe(cell) for cell in cells]
-            cells += [row["scores"][label][key] for label in labels for key in ("value", "low", "high")]
-            cells += [row["clean"][label]["value"] if row["clean"] else "" for label in labels] + [found["clean"]["n"]]
-            cells += [held["facts_kept"], held["edits"]["precision"], held["edits"]["recall"], held["over_editing"]]
-            cells += [held["dropped_sentences"], held["doubled_sentences"], sum(held["style"].values())]
-            cells += [row["tokens_per_second"], *costs.values()]
-            out.writerow(cells)
-
-
-def _safe(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is set apart."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@" and cell else cell

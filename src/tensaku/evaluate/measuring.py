@@ -10,7 +10,7 @@ from tensaku.evaluate.costs import Costs
 from tensaku.evaluate.decoding import Answer
 from tensaku.evaluate.findings import fact_table, fates, find, summary
 from tensaku.evaluate.labels import labels_of
-from tensaku.evaluate.results import COMPULSORY, Results, Row
+from tensaku.evaluate.results import MODELLESS, Results, Row
 from tensaku.evaluate.rewriting import Rule, rewrite
 from tensaku.evaluate.scoring import Scorer, Texts, measure_rows
 from tensaku.records import Pair, Verdict
@@ -75,9 +75,10 @@ def measured(
         results.measured[label] = found
         results.gains += [
             found.gain(row, over)
-            for over in COMPULSORY
+            for place, over in enumerate(MODELLESS)
+            if over in rows
             for row in rows
-            if row not in COMPULSORY[: COMPULSORY.index(over) + 1] and found.paired(row, over)
+            if row not in MODELLESS[: place + 1] and found.paired(row, over)
         ]
         for name, row in rows.items():
             row.scores[label] = found.scores[name]

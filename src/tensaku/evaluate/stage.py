@@ -15,12 +15,13 @@ from tensaku.config import Section
 from tensaku.evaluate.answering import COSTS, TUNED, Answering, rows_of
 from tensaku.evaluate.checks import check_scorers
 from tensaku.evaluate.costs import Costs, Price, costs_of, place_of
-from tensaku.evaluate.discipline import canary_of, discipline
+from tensaku.evaluate.discipline import CLEAN, canary_of, discipline
 from tensaku.evaluate.inputs import exam_pairs, jsonl, lesson_pairs, mined_rules, names_in, style_in
 from tensaku.evaluate.measuring import constant, measured, ruled, untouched
 from tensaku.evaluate.panel import panel, votes_in
 from tensaku.evaluate.report import write_report
 from tensaku.evaluate.results import Row
+from tensaku.evaluate.sheet import write_sheet
 from tensaku.records import Pair, Usage
 from tensaku.revise import Job, Tuned
 from tensaku.store import Artifact, Bench, SourceFile, stage
@@ -63,16 +64,17 @@ class Evaluate(Section):
     yen_per_hour: float = pydantic.Field(0.0, ge=0)
     """What an hour of the machine that answers costs, in yen; 0: not known, and no cost is shown."""
 
-    def answering(self) -> Answering:
-        """What of this decides on the answers."""
-        return Answering(**{name: getattr(self, name) for name in Answering.model_fields})
+    def answering(self, choices: Sequence[str] = ()) -> Answering:
+        """What decides on the answers: what stands here, and the task's `choices`."""
+        here = {name: getattr(self, name) for name in Answering.model_fields if name in Evaluate.model_fields}
+        return Answering(**here, choices=tuple(choices))
 
     def engines(self) -> list[dict[str, Any]]:
         """Every engine that will answer: the one, and the one with each of the settings of `also`."""
         return [self.engine, *({**self.engine, **settings} for settings in self.also.values())]
 
 
-@stage(version=6)
+@stage(version=7)
 def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     bench: Bench,
     cfg: Evaluate,
@@ -88,7 +90,7 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     judged: Artifact | None = None,
     votes: SourceFile | None = None,
 ) -> None:
-    """Leave `outputs.jsonl`, `scores.json` and `report.html`.
+    """Leave `outputs.jsonl`, `scores.json`, `scores.csv` and `report.html`.
 
     The rows: `draft` (the draft untouched), `rules` (the best that replacements mined from the lessons do), `majority`
     (the most frequent final of the exam for every draft, where finals are labels), `base` (the
@@ -128,9 +130,9 @@ def evaluate(  # noqa: PLR0913  (its inputs are what an evaluation depends on)
     people = [] if votes is None else votes_in(votes.path)
     results.panel = panel(people, judged, cfg.resamples, cfg.seed)
     _write_outputs(bench.path / "outputs.jsonl", pairs, rows, canary)
-    (bench.path / "scores.json").write_text(
-        json.dumps(results.scores(), ensure_ascii=False, indent=1), encoding="utf-8"
-    )
+    scores = results.scores()
+    (bench.path / "scores.json").write_text(json.dumps(scores, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_sheet(bench.path / "scores.csv", scores["rows"], results.discipline["clean"][CLEAN], {})
     lineage = {"exam": exam, "lessons": lessons, "base": base, "adapter": adapter}
     write_report(bench.path / "report.html", results, lineage, cfg.worst)
     bench.facts.update(results.facts(), form=tuned.form, form_seen_share=lessons.facts.get("form_seen_share"))

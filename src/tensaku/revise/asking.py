@@ -49,7 +49,8 @@ class Job:
     the texts, for those who show them. With `examples`, every question quotes past pairs, as many of them as the
     engine's context holds. With `guides`, it also tells what the house's rules and terms say of the draft.
     `facts_safe`: where the engine can, no number is written that does not stand in the question. `style` and `required`
-    are the house's rules, for those who check a text by them.
+    are the house's rules, for those who check a text by them. `choices` are the only answers that may be given, where
+    the engine can hold them; numbers are then none but theirs.
     """
 
     instruction: str
@@ -63,6 +64,7 @@ class Job:
     facts_safe: bool = True
     style: Sequence[StyleRule] = ()
     required: Sequence[Required] = ()
+    choices: Sequence[str] = ()
 
 
 def check_draft(text: str) -> None:
@@ -135,15 +137,18 @@ def start(engine: Engine, job: Job, draft: DraftText, *, temperature: float = 0.
     asked, more = _asked(engine, job, draft, longest)
     stop = () if job.examples is None else stops(job.examples, language_of(job.instruction))
     known = question(draft.text, draft.fund, draft.section, draft.as_of, language_of(job.instruction))
+    can = getattr(engine, "can", ())
+    choices = tuple(job.choices) if "choices" in can else ()
     request = Request(
         asked,
         adapter=job.adapter,
         max_tokens=longest,
         stop=stop,
-        prediction=draft.text,
+        prediction=None if job.choices else draft.text,
         temperature=temperature,
         seed=seed,
-        facts=known if job.facts_safe and "facts" in getattr(engine, "can", ()) else None,
+        facts=known if job.facts_safe and not job.choices and "facts" in can else None,
+        choices=choices,
     )
     return Revising(engine.submit(request), engine, job, draft, more)
 

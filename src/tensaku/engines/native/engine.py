@@ -21,7 +21,7 @@ from tensaku.engines.native.choose import Chooser, Limit
 from tensaku.engines.native.drafter import Drafter, Track
 from tensaku.engines.native.embed import Embedding
 from tensaku.engines.native.house import House
-from tensaku.engines.native.limits import Fits, Words, schema_grammar
+from tensaku.engines.native.limits import Fits, Words, choices_grammar, schema_grammar
 from tensaku.engines.native.loop import CHUNK, Loop
 from tensaku.engines.native.model import Model, Precision
 from tensaku.engines.native.numbers import KnownNumbers
@@ -65,7 +65,7 @@ class NativeEngine:
     """
 
     name = "native"
-    can: tuple[str, ...] = ("sampling", "logprobs", "json", "text", "facts", "embeddings")
+    can: tuple[str, ...] = ("sampling", "logprobs", "json", "text", "facts", "embeddings", "choices")
     """And tools, where the model's chat template has them."""
 
     def __init__(
@@ -240,6 +240,8 @@ class NativeEngine:
             limits.append(KnownNumbers(request.facts, self._words))
         if request.schema is not None:
             limits.append(Fits(schema_grammar(request.schema), self._words))
+        if request.choices:
+            limits.append(Fits(choices_grammar(request.choices), self._words))
         if request.tools is not None and self._form is not None:
             tools, parallel = json.loads(request.tools), request.parallel_calls
             special = self._words.special

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from tensaku.engines.native.cache import common_length
 from tensaku.errors import MissingExtra, UsageError
 from tensaku.models.tokenizer import Tokenizer
 
-__all__ = ["Fits", "Words", "schema_grammar"]
+__all__ = ["Fits", "Words", "choices_grammar", "schema_grammar"]
 
 _NUMERAL = re.compile(r"[\d〇零一二三四五六七八九十百千万億兆壱弐参拾萬]")
 _UNIT = re.compile(r"\s?[%％円年月日期末度倍割分厘銭社件名人回位株口棟戸本点つ銘業種週営四時かカポパベドユbp.,]")
@@ -90,6 +91,11 @@ def schema_grammar(schema: str) -> str:
         return str(llguidance.LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
     except ValueError as error:
         raise UsageError(f"the JSON schema cannot be used ({error})") from None
+
+
+def choices_grammar(choices: Sequence[str]) -> str:
+    """The grammar of an answer that is one of `choices` and nothing else."""
+    return "%llguidance {}\nstart: " + " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices) + "\n"
 
 
 class Fits:

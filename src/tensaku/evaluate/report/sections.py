@@ -21,10 +21,13 @@ def _gain(results: Results, label: str, row: str, over: str = "draft") -> Gain |
 
 
 def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
-    """The head of the report: what was examined, and the four figures that matter most."""
+    """The head of the report: what was examined, and the few figures that matter most."""
     tuned, draft, first = results.rows["tuned"], results.rows["draft"], results.first
     months = exam.get("months", {})
     span = f"{months.get('first', '')} – {months.get('last', '')}" if months else ""
+    equal = Figure(
+        "完全一致", percent(tuned.summary["exact"]), "公表文と一字も違わない出力", "outputs equal to the reference"
+    )
     figures = [
         Figure(
             scorer_name(first),
@@ -44,10 +47,23 @@ def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
             f"試験 {count(len(results.pairs))} 件の中の文の数",
             "sentences dropped + doubled",
         ),
-        Figure(
-            "完全一致", percent(tuned.summary["exact"]), "公表文と一字も違わない出力", "outputs equal to the reference"
-        ),
+        equal,
     ]
+    if (majority := results.rows.get("majority")) is not None:  # of a label, facts and sentences say nothing
+        figures = [
+            Figure(
+                scorer_name(first),
+                f"{tuned.scores[first].value:.1f}",
+                f"最頻の答えだけ {majority.scores[first].value:.1f} から",
+                "from the most frequent answer alone",
+            ),
+            Figure(
+                "正答",
+                percent(tuned.summary["exact"]),
+                f"最頻の答えだけなら {percent(majority.summary['exact'])}",
+                "right answers, beside the most frequent answer alone",
+            ),
+        ]
     return Markup(
         '<header class="opening"><p class="brand">添削<small>Tensaku</small></p>'
         "<h1>評価報告書<small>Evaluation report</small></h1>"
@@ -56,10 +72,13 @@ def opening(results: Results, exam: Mapping[str, Any]) -> Markup:
 
 
 def _statement(results: Results) -> Markup:
-    """The outcome in two sentences, with its certainty: against the draft, and against what rules alone do."""
+    """The outcome, with its certainty: against the draft and what rules alone do, or the most frequent label."""
+    overs = [(("原稿のまま", "the untouched draft"), "draft"), (("規則だけ", "rules alone"), "rules")]
+    if "majority" in results.rows:
+        overs = [(("最頻の答えだけ", "the most frequent answer alone"), "majority")]
     told = [
         _sentence(results, gain, *names)
-        for names, over in ((("原稿のまま", "the untouched draft"), "draft"), (("規則だけ", "rules alone"), "rules"))
+        for names, over in overs
         if (gain := _gain(results, results.first, "tuned", over)) is not None
     ]
     return Markup().join(told)
