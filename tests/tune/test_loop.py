@@ -57,7 +57,10 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     stops = iter([3, 4, 6])
     left = {"n": next(stops)}
 
+    told: list[float] = []
+
     def stop(n: float, note: str) -> None:
+        told.append(n)
         left["n"] -= 1
         if left["n"] == 0:
             left["n"] = next(stops, 10**6)
@@ -67,12 +70,15 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     folder.mkdir()
     for _ in range(10):
         learner = learner_over(gemma, examples)
+        told.clear()
         try:
             outcome = train(learner, examples, Course(12, 3, 0.01, 2, 5), Places(folder, folder), stop)
             break
         except KeyboardInterrupt:
             continue
     assert [(s.step, s.loss, s.lr) for s in outcome.log] == [(s.step, s.loss, s.lr) for s in whole]
+    assert told[0] > 1  # the steps of the runs before
+    assert sum(told) == 12
     for name, p in learner.named_parameters():
         assert torch.equal(p, wanted[name]), name
 

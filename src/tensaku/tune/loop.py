@@ -108,8 +108,9 @@ def train(
     """Let `learner` learn `lessons`; keeps `loss.jsonl` and goes on from a checkpoint.
 
     `group` is the processes that share each step, by default the one that this process has joined; its process 0
-    writes, and the others wait for it in the next sum. `advance(1, note)` is called after each step. With `patience`,
-    the parameters of the best validation are put back at the end.
+    writes, and the others wait for it in the next sum. `advance(n, note)` is called after each step, and first with the
+    steps that a checkpoint has behind it. With `patience`, the parameters of the best validation are put back at the
+    end.
 
     Raises:
         StageError: the loss is not a number any more, memory or disk ran out; the last good checkpoint is kept.
@@ -142,6 +143,8 @@ class _Run(Generic[E]):
     def go(self, advance: Callable[[float, str], object]) -> Outcome:
         course, saved = self.course, time.perf_counter()
         done = self.at.step
+        if done:
+            advance(done, "taken up again")  # who watches sees the whole course
         while done < course.steps and not self._over():
             step = self._step(done)
             done += 1
