@@ -61,7 +61,8 @@ _PLAIN = json.JSONEncoder(ensure_ascii=False, default=_plain)
 
 def _line(record: Any) -> str:
     """`_PLAIN.encode(record)`; a record of texts alone in a third of its time."""
-    flat = _flat(type(record))
+    kind: Any = type(record)
+    flat = _flat(kind)
     if flat is not None and all(getattr(record, name) == value for name, value in flat.usual):
         try:
             return flat.form % tuple(map(encode_basestring, flat.texts(record)))
@@ -79,9 +80,12 @@ class _Flat(NamedTuple):
 
 
 @cache
-def _flat(kind: type) -> _Flat | None:
-    usual = unsaid(kind) if is_dataclass(kind) else {}
-    said = [one for one in fields(kind) if one.name not in usual] if is_dataclass(kind) else []
+def _flat(kind: Any) -> _Flat | None:
+    if not is_dataclass(kind):
+        return None
+    known: Any = kind
+    usual = unsaid(known)
+    said = [one for one in fields(kind) if one.name not in usual]
     if len(said) < 2 or any(one.type not in (str, "str") for one in said):
         return None
     names = [one.name for one in said]
