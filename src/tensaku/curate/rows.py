@@ -60,7 +60,7 @@ _PLAIN = json.JSONEncoder(ensure_ascii=False, default=_plain)
 
 
 def _line(record: Any) -> str:
-    """`_PLAIN.encode(record)`; a record of texts alone in a third of its time."""
+    """`_PLAIN.encode(record)`; a record of texts alone in half its time."""
     kind: Any = type(record)
     flat = _flat(kind)
     if flat is not None and all(getattr(record, name) == value for name, value in flat.usual):
