@@ -4,7 +4,8 @@
 
 WORKSPACE is a task's folder whose road was walked up to `trim`; everything made here goes into its store, so that a run
 that was stopped goes on. The real pairs lie evenly over the lessons. No model makes the others: wordings are mined from
-the real pairs alone and turned round. Arms:
+the real pairs alone and turned round. Each arm is then held against those before it, by resamples of the exam's
+families, the same ones for both. Arms:
 
     real     the real pairs, once through
     longer   the real pairs as often as it takes to see as many pairs as the next ones do
@@ -20,17 +21,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tensaku.config import Section
 from tensaku.curate import Synthesize, synthesize, topics_file
 from tensaku.curate.made import MADE
 from tensaku.curate.rows import read_jsonl
 from tensaku.evaluate import Evaluate, answers, evaluate
+from tensaku.evaluate.checks import check_scorers
+from tensaku.evaluate.scoring import Texts, measure_rows
 from tensaku.ledger import Ledger
 from tensaku.pipeline import Workspace
+from tensaku.resampling import resamples
 from tensaku.store import Artifact, Bench, SourceFile, Store, stage
 from tensaku.tune import Tune, tune
 
-TOLD = ("bleu_draft", "bleu_tuned", "bleu_char_tuned", "facts_kept", "dropped_sentences", "doubled_sentences")
+TOLD = (
+    *("exam_n", "bleu_draft", "bleu_tuned", "bleu_char_tuned", "facts_kept", "exact"),
+    *("dropped_sentences", "doubled_sentences"),
+)
+RESAMPLES = 2000
 
 
 class Even(Section):
@@ -72,6 +82,8 @@ class Effect:
         self.names = SourceFile(folder / self.workspace.spec.task.names)
         self.real = self._even("lessons.jsonl", real, "lessons.jsonl", self.lessons)
         self.exam = self._even("exam.jsonl", exam, "exam.jsonl", self.whole_exam)
+        self.outputs: dict[str, list[dict[str, Any]]] = {}
+        """What each arm made of the exam, pair by pair."""
 
     def _even(self, file: str, n: int, name: str, whole: Artifact) -> Artifact:
         return self.store.run(even, Even(file=file, n=n, name=name), whole=whole)
@@ -116,7 +128,28 @@ class Effect:
         asked = Evaluate(base_sample=1)
         answered = self.store.run(answers, asked.answering(), **given)
         found = self.store.run(evaluate, asked, lessons=self.lessons, answered=answered, **given)
-        return {"arm": arm, "epochs": epochs, **{name: found.facts.get(name) for name in TOLD}}
+        self.outputs[arm] = [row["rows"]["tuned"] for row in read_jsonl(found.file("outputs.jsonl"))]
+        taken = sum(1 for _ in read_jsonl(lessons.file("lessons.jsonl")))
+        told = {"arm": arm, "lessons": taken, "epochs": epochs, "steps": adapter.facts.get("steps")}
+        return told | {name: found.facts.get(name) for name in TOLD}
+
+    def held_against(self, arm: str, over: str) -> dict[str, Any]:
+        """By how much an arm is better than another one, with 95 % intervals of paired resamples."""
+        pairs = list(read_jsonl(self.exam.file("exam.jsonl")))
+        drafts, finals, families = ([row[name] for row in pairs] for name in ("draft", "final", "family"))
+        rows = {
+            name: Texts(drafts, [made["text"] for made in self.outputs[name]], finals, families) for name in (arm, over)
+        }
+        bleu = measure_rows("bleu", check_scorers([{"scorer": "bleu"}])["bleu"](), rows, RESAMPLES, 1).gain(arm, over)
+        drawn = resamples(len(pairs), RESAMPLES, 1, families)
+        kept = np.array([[bool(made["kept"]) for made in self.outputs[name]] for name in (arm, over)], float)
+        spread = drawn @ (kept[0] - kept[1]) / drawn.sum(axis=1)
+        return {
+            "arm": arm,
+            "over": over,
+            "bleu": [round(bleu.value, 2), round(bleu.low, 2), round(bleu.high, 2)],
+            "facts_kept": np.round([(kept[0] - kept[1]).mean(), *np.percentile(spread, [2.5, 97.5])], 3).tolist(),
+        }
 
 
 def main() -> None:
@@ -130,6 +163,8 @@ def main() -> None:
     effect = Effect(asked.workspace, asked.real, asked.made, asked.exam, asked.layers)
     for arm in asked.arms.split(","):
         print(json.dumps(effect.measured(arm)), flush=True)
+        for over in list(effect.outputs)[:-1]:
+            print(json.dumps(effect.held_against(arm, over)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Near-duplicates: speed and F1 beside other tools, and how time and memory grow, to benchmarks/results/curate.json.
 
-    make bench-curate [QUICK=1] [CURATE_ARGS="--folder FOLDER --only growth"]
+    make bench-curate [QUICK=1] [CURATE_ARGS="--folder FOLDER --only growth --sizes 10000,100000,1000000"]
 
 Every trial is a process of its own on one thread; of three runs of each tool the quickest counts. The growth exponent
-is the slope of log time over log texts. From a million texts on, texts, shingles and bands lie in files; ten millions
-need some 30 GB in FOLDER, where the texts then stay, by default in a folder that goes again; the memory is that of the
-process that reads them. `--only beside` and `--only growth` renew that half of the result, the other stays.
+is the slope of log time over log texts, from the least size to a million. From a million texts on, texts, shingles and
+bands lie in files; ten millions need some 30 GB in FOLDER, where the texts then stay, by default in a folder that goes
+again; the memory is that of the process that reads them. `--only beside` and `--only growth` renew that half of the
+result, the other stays; with `--sizes` what is known of ten millions stays too, unless they are among them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ RESULT = ROOT / "benchmarks" / "results" / "curate.json"
 
 IN_FILES = 1_000_000
 """From so many texts on they are in files."""
+TEN_MILLIONS = 10_000_000
+QUICK = [5_000, 10_000, 50_000]
+SIZES = [10_000, 100_000, IN_FILES, TEN_MILLIONS]
 
 
 def trial(python: str, tool: str, count: int, runs: int, folder: Path | None = None) -> dict[str, Any]:
@@ -63,8 +67,8 @@ def grown(sizes: list[int], folder: Path) -> list[dict[str, Any]]:
 
 
 def exponent(rows: list[dict[str, Any]]) -> float | None:
-    """The slope of log seconds over log texts from the first of the rows of one tool to the last."""
-    done = [row for row in rows if row["tool"] == "ours" and "seconds" in row]
+    """The slope of log seconds over log texts from the first of the rows of one tool to the last, up to a million."""
+    done = [row for row in rows if row["tool"] == "ours" and "seconds" in row and row["texts"] < TEN_MILLIONS]
     if len(done) < 2:
         return None
     first, last = done[0], done[-1]
@@ -86,28 +90,36 @@ def figures_beside(quick: bool, peers: str) -> dict[str, Any]:
     }
 
 
-def figures_of_growth(quick: bool, folder: Path) -> dict[str, Any]:
-    """Time and memory by size."""
-    rows = grown([5_000, 10_000, 50_000] if quick else [10_000, 100_000, 1_000_000, 10_000_000], folder)
-    ten = [row for row in rows if row["texts"] == 10_000_000]
-    peak = max(row["peak_gb"] for row in ten) if ten and all("peak_gb" in row for row in ten) else None
-    return {"growth_exponent": exponent(rows), "peak_gb_10m": peak, "growth": rows}
+def figures_of_growth(sizes: list[int], folder: Path, before: dict[str, Any]) -> dict[str, Any]:
+    """Time and memory by size; what `before` knows of ten millions stays unless they are among the sizes."""
+    rows = grown(sizes, folder)
+    found: dict[str, Any] = {"growth_exponent": exponent(rows), "peak_gb_10m": None, "growth": rows}
+    if TEN_MILLIONS not in sizes:
+        rows += [row for row in before.get("growth", []) if row["texts"] == TEN_MILLIONS]
+        return found | {name: before[name] for name in ("peak_gb_10m", "peak_gb_10m_note") if name in before}
+    ten = [row for row in rows if row["texts"] == TEN_MILLIONS]
+    if all("peak_gb" in row for row in ten):
+        found["peak_gb_10m"] = max(row["peak_gb"] for row in ten)
+    return found | {"peak_gb_10m_note": ""}
 
 
 def main() -> None:
     """Run every trial, print it and write the result."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--peers", default=sys.executable, help="a Python that has rensa, datasketch, datatrove")
+    options.add_argument("--peers", default=sys.executable, help="a Python that has benchmarks/curate/requirements.txt")
     options.add_argument("--quick", action="store_true")
     options.add_argument("--only", choices=("beside", "growth"), help="renew this half of the result")
+    options.add_argument("--sizes", help="how many texts growth is measured with, as in 10000,100000,1000000")
     options.add_argument("--folder", type=Path, help="where the large sets are made (30 GB), and stay")
     given = options.parse_args()
-    result: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8")) if given.only else {}
+    before: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))
+    result = dict(before) if given.only else {}
+    sizes = [int(size) for size in given.sizes.split(",")] if given.sizes else QUICK if given.quick else SIZES
     if given.only != "growth":
         result |= {**figures_beside(given.quick, given.peers), "quick": given.quick}
     if given.only != "beside":
         with tempfile.TemporaryDirectory() as folder:
-            result |= figures_of_growth(given.quick, given.folder or Path(folder)) | {"growth_quick": given.quick}
+            result |= figures_of_growth(sizes, given.folder or Path(folder), before)
     result["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, one used"
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print({key: result.get(key) for key in ("dedup_vs_best_peer", "f1", "growth_exponent", "peak_gb_10m")})

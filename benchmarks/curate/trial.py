@@ -209,11 +209,59 @@ def _characters(step: object) -> Callable[[str], object]:
     return shingles
 
 
+class _Characters:
+    """Stands in for text-dedup's pattern that splits a text at what is no word: each character is a word of its own."""
+
+    @staticmethod
+    def split(text: str) -> list[str]:
+        """The characters of the text."""
+        return list(text)
+
+
+def text_dedup(texts: list[str]) -> list[int]:
+    """Text-dedup's signatures, band tables and union-find, as its `main` goes through them, without the data set of
+    `datasets` around them; its shingles are of words, so each character is made one."""
+    from collections import defaultdict
+
+    import numpy as np
+    from text_dedup import minhash
+    from text_dedup.utils import UnionFind, xxh3_32hash
+
+    minhash.NON_ALPHA = _Characters()
+    top, prime = np.uint32((1 << 32) - 1), np.uint64((1 << 61) - 1)
+    dice = np.random.RandomState(minhash.SEED)
+    given: dict[str, Any] = {
+        "num_perm": PERMUTATIONS,
+        "ngram_size": N,
+        "min_length": 0,
+        "hashranges": [(band * ROWS, (band + 1) * ROWS) for band in range(BANDS)],
+        "permutations": tuple(dice.randint(least, prime, size=(PERMUTATIONS,), dtype=np.uint64) for least in (1, 0)),
+        "hash_func": xxh3_32hash,
+        "dtype": np.uint64,
+        "max_hash": top,
+        "modulo_prime": prime,
+    }
+    tables: list[dict[bytes, set[int]]] = [defaultdict(set) for _ in range(BANDS)]
+    for place, text in enumerate(texts):
+        made = minhash.embed_func(text, place, **given)
+        for band, value in enumerate(made[minhash.SIGNATURE_COLUMN]):
+            tables[band][value].add(place)
+    groups = UnionFind()
+    for table in tables:
+        for bucket in table.values():
+            if len(bucket) > 1:
+                first = min(bucket)
+                for place in bucket:
+                    groups.union(place, first)
+    return [groups.find(place) for place in range(len(texts))]
+
+
 TOOLS: dict[str, Callable[[list[str]], Sequence[int]]] = {
     "ours": ours,
     "rensa": rensa,
     "datasketch": datasketch,
     "datatrove": datatrove,
+    "text-dedup": text_dedup,
 }
 IN_FILES = {"ours": ours_in_files, "steps": steps_in_files}
 

@@ -205,7 +205,13 @@ def to_dict(record: Any) -> dict[str, Any]:
     """A record as plain values, for JSON; a field that is marked `unsaid` is left out where it has its default."""
     kind: Any = type(record)
     usual = unsaid(kind)
-    return {name: value for name, value in asdict(record).items() if name not in usual or value != usual[name]}
+    values = {name: getattr(record, name) for name in kind.__dataclass_fields__}
+    if not all(type(value) in _SINGLE for value in values.values()):
+        values = asdict(record)  # which copies what is nested
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+
+
+_SINGLE = (str, int, float, bool, type(None))
 
 
 @cache
@@ -222,7 +228,9 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     """
     fields_of: Any = kind
     names = _names(fields_of)
-    return kind(**{k: v for k, v in values.items() if k in names})
+    if not values.keys() <= names:
+        values = {k: v for k, v in values.items() if k in names}
+    return kind(**values)
 
 
 @cache

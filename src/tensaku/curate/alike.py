@@ -111,8 +111,10 @@ class _Told:
         self.finals = ShingleShelf(None if folder is None else folder / "finals.u32")
         figures, months, self._sources, self._ends = bytearray(), array("q"), bytearray(), array("q", [0])
         known: dict[str, int] = {}
-        named = iter(self.places)
-        wanted = (pair for pair, is_named in zip(rows, _marks(named), strict=False) if is_named)
+        if isinstance(rows, Shards):
+            wanted = rows.at(self.places)
+        else:
+            wanted = (pair for pair, is_named in zip(rows, _marks(iter(self.places)), strict=False) if is_named)
         while block := list(islice(wanted, BLOCK)):
             for pair in block:
                 digest = blake2b("\0".join(figures_of(pair, side)).encode("utf-8", "surrogatepass"), digest_size=16)

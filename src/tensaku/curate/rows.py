@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
+from json.encoder import encode_basestring
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
@@ -56,6 +59,39 @@ def _plain(value: Any) -> Any:
 _PLAIN = json.JSONEncoder(ensure_ascii=False, default=_plain)
 
 
+def _line(record: Any) -> str:
+    """`_PLAIN.encode(record)`; a record of texts alone in half its time."""
+    kind: Any = type(record)
+    flat = _flat(kind)
+    if flat is not None and all(getattr(record, name) == value for name, value in flat.usual):
+        try:
+            return flat.form % tuple(map(encode_basestring, flat.texts(record)))
+        except TypeError:
+            pass  # a value that is no text after all
+    return _PLAIN.encode(record)
+
+
+class _Flat(NamedTuple):
+    """A kind of record whose fields are texts, those apart that are not written while they hold their `usual` value."""
+
+    texts: Callable[[Any], Any]
+    form: str
+    usual: tuple[tuple[str, Any], ...]
+
+
+@cache
+def _flat(kind: Any) -> _Flat | None:
+    if not is_dataclass(kind):
+        return None
+    known: Any = kind
+    usual = unsaid(known)
+    said = [one for one in fields(kind) if one.name not in usual]
+    if len(said) < 2 or any(one.type not in (str, "str") for one in said):
+        return None
+    names = [one.name for one in said]
+    return _Flat(attrgetter(*names), "{" + ", ".join(f'"{name}": %s' for name in names) + "}", tuple(usual.items()))
+
+
 class JsonlWriter:
     """Writes records to a JSON Lines file, one a line, counting them in `n`."""
 
@@ -65,7 +101,7 @@ class JsonlWriter:
 
     def write(self, record: Any) -> None:
         """Add one record: a dataclass or a dict."""
-        line = _PLAIN.encode(record)
+        line = _line(record)
         for found, instead in _LINE_BREAKS.items():
             if found in line:
                 line = line.replace(found, instead)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tensaku.curate.rows import JsonlWriter
 from tensaku.records import Pair, from_dict
@@ -32,13 +35,24 @@ class Shard(NamedTuple):
 
     def pairs(self) -> Iterator[Pair]:
         """The pairs in their order."""
+        return map(_pair, self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
         with self.path.open("rb") as file:
             file.seek(self.start)
             left = self.end - self.start
             while left > 0:
                 line = file.readline()
                 left -= len(line)
-                yield from_dict(Pair, json.loads(line.decode("utf-8")))
+                yield line
+
+    def those(self, which: Iterable[bool]) -> Iterator[Pair]:
+        """The pairs for which it is true; nothing is made of the others."""
+        return map(_pair, compress(self._lines(), which))
+
+
+def _pair(line: bytes) -> Pair:
+    return from_dict(Pair, json.loads(line.decode("utf-8")))
 
 
 class Shards:
@@ -54,6 +68,16 @@ class Shards:
     def __iter__(self) -> Iterator[Pair]:
         for shard in self.shards:
             yield from shard.pairs()
+
+    def at(self, places: NDArray[np.int64]) -> Iterator[Pair]:
+        """The pairs at some places, counted from 0 and ascending; nothing is made of the others."""
+        begin = 0
+        for shard in self.shards:
+            low, high = np.searchsorted(places, (begin, begin + shard.n))
+            which = np.zeros(shard.n, bool)
+            which[places[low:high] - begin] = True
+            yield from shard.those(which.tolist()) if low < high else ()
+            begin += shard.n
 
     def __len__(self) -> int:
         return sum(shard.n for shard in self.shards)

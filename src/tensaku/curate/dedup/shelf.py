@@ -60,16 +60,25 @@ class ShingleShelf:
     def jaccard(self, one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
         """The exact likeness of the texts `one[i]` and `two[i]`, 0 to 1."""
         starts = np.concatenate(([0], np.cumsum(self.counts(), dtype=np.int64)))
-        if self._file is None:
-            values = np.concatenate(self._parts) if self._parts else np.empty(0, np.uint32)
-            self._parts = [values]
-            return jaccard(Shingles(values, starts), one, two)
         out = np.empty(len(one))
         for part in self._portions(starts, one, two):
             texts, place = np.unique(np.concatenate((one[part], two[part])), return_inverse=True)
-            found = _read(self._file, starts, texts)
+            found = self._held(starts, texts) if self._file is None else _read(self._file, starts, texts)
             out[part] = jaccard(found, place[: len(place) // 2], place[len(place) // 2 :])
         return out
+
+    def _held(self, starts: NDArray[np.int64], texts: NDArray[np.int64]) -> Shingles:
+        """The shingles of `texts`, which ascend, out of the parts that are held: no part is copied whole."""
+        first = np.concatenate(([0], np.cumsum([len(part) for part in self._parts])))
+        begins, ends = starts[texts], starts[texts + 1]
+        part = np.searchsorted(first, begins, side="right") - 1
+        head = first[part]
+        held = [
+            self._parts[at][begin:end]
+            for at, begin, end in zip(part.tolist(), (begins - head).tolist(), (ends - head).tolist(), strict=True)
+        ]
+        values = np.concatenate(held) if held else np.empty(0, np.uint32)
+        return Shingles(values, np.concatenate(([0], np.cumsum(ends - begins))))
 
     @staticmethod
     def _portions(starts: NDArray[np.int64], one: NDArray[Any], two: NDArray[Any]) -> Iterator[slice]:
