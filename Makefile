@@ -109,7 +109,7 @@ test-oidc: $(STAMP) $(BROWSER) .oidc-provider/.set-up
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests benchmarks
+	$(BIN)/mypy src tests benchmarks scripts
 	$(BIN)/lint-imports
 	@if [ -e src/tensaku/docs.py ] || [ -d src/tensaku/docs ]; then set -x; $(BIN)/python -m tensaku.docs --check; fi
 

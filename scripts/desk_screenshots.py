@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from PIL import Image
@@ -304,7 +304,8 @@ def compact(picture: bytes) -> bytes:
     """The same picture in 256 colours, a fourth of the bytes: a page is a few flat colours, which stay as they are, and
     the edges of its letters, which take the nearest."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    counted = sorted(image.getcolors(image.width * image.height) or [], key=lambda one: -one[0])
+    colours = cast("list[tuple[int, tuple[int, int, int]]]", image.getcolors(image.width * image.height))
+    counted = sorted(colours, key=lambda one: -one[0])
     flat = [colour for _, colour in counted[:160]]
     rest = Image.new("RGB", (max(1, len(counted) - 160), 1))
     rest.putdata([colour for _, colour in counted[160:]] or [(0, 0, 0)])  # each once: a small mark keeps its colour
