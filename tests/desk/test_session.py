@@ -6,6 +6,7 @@ import asyncio
 import base64
 import functools
 import itertools
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -348,6 +349,39 @@ def test_a_page_is_sent_only_the_lines_that_it_lacks(desk: Desk, draft: DraftRow
     page = run(desk, steps)
     assert min(counts.values()) > 10
     assert any("&lt;b&gt;" in line.get("html", "") for line in page.all("listed")[-1]["changes"])
+
+
+def test_a_draft_that_is_saved_late_is_not_shown_over_the_next(desk: Desk, draft: DraftRow) -> None:
+    """Else lines of the next draft would count as sent that its page never had."""
+    other = desk.ledger.add_draft(NewDraft(DRAFT, "青葉", "外国株式", "market", "2026-10", "sample"))
+    text = DRAFT.replace("当月", "今月")
+
+    async def steps(page: Page) -> None:
+        await page.do("hello", person="sato", draft=draft.id)
+        await page.do("text", draft=draft.id, text=text)
+        await page.count(f"{len(text)}字")
+        hold, goes_on = page.session._hold, threading.Event()
+
+        def slowly(opened: Any, text: str, writing: bool) -> Any:
+            if opened.draft.id == draft.id:
+                goes_on.wait(20)
+            return hold(opened, text, writing)
+
+        page.session._hold = slowly  # type: ignore[method-assign]
+        saving = asyncio.create_task(page.do("save", draft=draft.id, text=text, based_on=None, revision=None))
+        await asyncio.sleep(0.01)
+        await page.do("open", draft=other.id)
+        goes_on.set()
+        await saving
+        await page.do("text", draft=other.id, text=text)
+        await page.count(f"{len(text)}字")
+
+    page = run(desk, steps)
+    opened = next(n for n, (what, values) in enumerate(page.sent) if what == "open" and values["draft"] == other.id)
+    shown = [values for what, values in page.sent[opened:] if what == "compared"]
+    assert {values["draft"] for values in shown} == {other.id}
+    assert all("html" in line for line in next(v for v in shown if v["text"])["list"]["changes"])
+    assert desk.ledger.finals(draft.id)[0].text == text
 
 
 def test_what_stands_beside_the_text(desk: Desk, draft: DraftRow) -> None:

@@ -440,10 +440,12 @@ class Session:
             return
         writing = opened.draft.id in self._askings
         found = await asyncio.get_running_loop().run_in_executor(_COMPARING, self._hold, opened, text, writing)
-        if self.opened is not None and self.opened.draft.id == opened.draft.id:
-            self._show(opened.draft.id, found)
+        self._show(opened.draft.id, found)
 
     def _show(self, draft: int, found: Comparison) -> None:
+        """Show a comparison, unless the page has gone on to another draft while it was made."""
+        if self.opened is None or self.opened.draft.id != draft:
+            return
         n, broken = len(found.changes), found.broken
         count = "" if not found.text.strip() else counted(self.t, "changes", n) if n else self.t["no_changes"]
         self.send(
