@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import html
 import json
-import os
 import random
 import re
 import statistics
@@ -36,6 +35,7 @@ import httpx
 from benchmarks.desk.difference import texts
 from benchmarks.tune.machine import machine
 
+from tensaku.machine import Processes
 from tensaku.sampledesk import folder as sample
 
 RESULT = Path(__file__).parents[1] / "results/desk.json"
@@ -179,12 +179,6 @@ def _between(text: str, start: str, end: str) -> str:
     return text[at : text.index(end, at)]
 
 
-def _processor(server: int) -> float:
-    """Seconds of the processor that a process has had."""
-    after_name = Path(f"/proc/{server}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")  # proc(5): utime and stime
-
-
 async def together(url: str, server: int, count: int, seconds: float, between: float) -> dict[str, Any]:
     """Everybody types; the milliseconds each sending waited, and those that the server worked for it."""
     chance = random.Random(3)
@@ -197,9 +191,10 @@ async def together(url: str, server: int, count: int, seconds: float, between: f
     await asyncio.sleep(FIRST)
     for client in clients:
         client.counts = True
-    begun = _processor(server)
+    processes = Processes(root=server)
+    begun = processes.used().cpu_seconds
     await asyncio.gather(*typing)
-    worked = _processor(server) - begun
+    worked = processes.used().cpu_seconds - begun
     await asyncio.sleep(3)
     unanswered = sum(len(client._sent) for client in clients)
     for client in clients:

@@ -624,8 +624,9 @@ def _last(done: Mapping[str, Artifact], stages: Sequence[str]) -> Artifact:
 def _check_exam(workspace: Workspace, done: Mapping[str, Artifact]) -> None:
     """Find out before the tuning what would stop the examination after it."""
     model = _last(done, _MODEL)
-    for pairs in (lesson_pairs(done["lessons"]), exam_pairs(done["exam"])):
-        check_choices(workspace.spec.task.choices, pairs)
+    if choices := workspace.spec.task.choices:
+        for pairs in (lesson_pairs(done["lessons"]), exam_pairs(done["exam"])):
+            check_choices(choices, pairs)
     check_room(done["exam"], workspace.instruction(), workspace.spec.evaluate.engines(), model.path)
 
 

@@ -389,8 +389,7 @@
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       emit("open", { draft: Number(target.dataset.draft) });
-    }
-    if (target.hasAttribute("data-clear")) emit("filter", {});
+    } else if (target.hasAttribute("data-clear")) emit("filter", {});
     else if (target.dataset.show) reveal(target.dataset.show, target.dataset.key);
     else if (target.dataset.use) use(target);
     else if (target.dataset.choose) emit("choose", { draft: now.draft, shown: now.shown, chosen: Number(target.dataset.choose) });
