@@ -46,6 +46,8 @@ static void rotate(const float* x, const float* cos, const float* sin, int dim, 
     }
 }
 
+constexpr int REDUCED = 4;  // rows that an adapter reduces together
+
 struct Run {
     Model& m;
     const Pass& p;
@@ -59,12 +61,39 @@ struct Run {
         return adapter ? adapter->layers[layer][part].get() : nullptr;
     }
 
-    // One row on its way into a product: its bytes, and what the adapter makes of it first.
+    // One row on its way into a product: its bytes, and the adapter that goes with it.
     void enter(int row, const float* x, int layer, int part) {
         const Matrix& matrix = part < 0 ? m.head : m.layers[layer].matrix[part];
         quantise(x, matrix.stride, &m.bytes[size_t(row) * matrix.stride], &m.size[size_t(row) * matrix.blocks]);
         m.thin[row] = part < 0 ? nullptr : thin_of(row, layer, part);
-        if (m.thin[row]) m.thin[row]->reduce(x, &m.inner[size_t(row) * m.width]);
+    }
+
+    // What adapters make first of rows, `x` each `stride` floats apart: sixteen ranks of up to four rows are a piece, so
+    // that a lone row is shared among the threads too.
+    void reduce(int thread, const float* x, int stride) {
+        if (std::none_of(m.thin.begin(), m.thin.begin() + rows, [](const Thin* thin) { return thin; })) return;
+        const int parts = m.width / LANES, chunks = (rows + REDUCED - 1) / REDUCED;
+        for (int piece; (piece = m.pool->take()) < chunks * parts;) {
+            const int rank = piece % parts * LANES, last = std::min((piece / parts + 1) * REDUCED, rows);
+            for (int row = piece / parts * REDUCED, end; row < last; row = end) {
+                for (end = row + 1; end < last && m.thin[end] == m.thin[row];) end++;
+                if (m.thin[row] && rank < m.thin[row]->width) reduce_rows(x, stride, row, end - row, rank);
+            }
+        }
+        phase(thread, 2);
+    }
+
+    void reduce_rows(const float* x, int stride, int row, int count, int rank) {
+        const float* from[REDUCED];
+        float* to[REDUCED];
+        for (int r = 0; r < count; r++)
+            from[r] = x + size_t(row + r) * stride, to[r] = &m.inner[size_t(row + r) * m.width];
+        switch (count) {
+            case 1: return m.thin[row]->reduce<1>(from, rank, to);
+            case 2: return m.thin[row]->reduce<2>(from, rank, to);
+            case 3: return m.thin[row]->reduce<3>(from, rank, to);
+            case 4: return m.thin[row]->reduce<4>(from, rank, to);
+        }
     }
 
     Rows inputs() const { return {rows, m.bytes.get(), m.size.get(), m.thin.data(), m.inner.get(), m.width}; }
@@ -83,9 +112,11 @@ struct Run {
         phase(thread, 2);
     }
 
-    void multiply(int thread, int layer, int part, float* y, int width) {
+    // y = what rows `x`, which have entered, are by one matrix; each of `stride` floats, y of `width`.
+    void multiply(int thread, int layer, int part, const float* x, int stride, float* y, int width) {
         const Matrix& matrix = m.layers[layer].matrix[part];
         const Rows in = inputs();
+        reduce(thread, x, stride);
         auto put = [&](int row, int tile, floats v) { store(y + size_t(row) * width + tile * LANES, v); };
         for (int piece; (piece = m.pool->take()) < pieces(matrix);) product(matrix, in, piece, put);
         phase(thread, 0);
@@ -153,13 +184,13 @@ struct Run {
     void layer(int thread, int i) {
         const Layer& l = m.layers[i];
         const int n = s.hidden;
-        multiply(thread, i, QKV, m.y.get(), qkv_width);
+        multiply(thread, i, QKV, m.h.get(), n, m.y.get(), qkv_width);
         each_row(thread, [&](int row) { place(row, i); });
         if (i == s.layers - 1 && p.wanted < rows) keep_wanted(thread);
         if (!rows) return;
         attend_to(thread, i);
         each_row(thread, [&](int row) { enter(row, &m.a[size_t(row) * s.heads * s.dim], i, O); });
-        multiply(thread, i, O, m.h.get(), n);
+        multiply(thread, i, O, m.a.get(), s.heads * s.dim, m.h.get(), n);
         each_row(thread, [&](int row) {
             float *x = &m.x[size_t(row) * n], *h = &m.h[size_t(row) * n];
             if (s.sandwich) norm(h, l.attention_norm, n, s.eps, h);
@@ -167,13 +198,13 @@ struct Run {
             norm(x, l.feed_norm, n, s.eps, h);
             enter(row, h, i, GATE_UP);
         });
-        multiply(thread, i, GATE_UP, m.y.get(), up(2 * s.inner, LANES));
+        multiply(thread, i, GATE_UP, m.h.get(), n, m.y.get(), up(2 * s.inner, LANES));
         each_row(thread, [&](int row) {
             float* z = &m.z[size_t(row) * up(s.inner, LANES)];
             gate(&m.y[size_t(row) * up(2 * s.inner, LANES)], s.inner, s.silu, z);
             enter(row, z, i, DOWN);
         });
-        multiply(thread, i, DOWN, m.h.get(), n);
+        multiply(thread, i, DOWN, m.z.get(), up(s.inner, LANES), m.h.get(), n);
         each_row(thread, [&](int row) {
             float *x = &m.x[size_t(row) * n], *h = &m.h[size_t(row) * n];
             if (s.sandwich) norm(h, l.fed_norm, n, s.eps, h);

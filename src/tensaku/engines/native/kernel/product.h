@@ -82,7 +82,7 @@ struct Matrix {
 // An adapter beside one matrix: x down up. `first` and `last` bound the ranks that a tile's columns need.
 struct Thin {
     int in = 0, ranks = 0, width = 0;
-    Block<float> down;  // [in][width], width: ranks padded to 16
+    Block<float> down;  // [width / 16][in][16], width: ranks padded to 16
     Block<float> up;    // [tile][ranks][16]
     std::vector<int> first, last;
     Block<float> gain;  // [out padded], or none
@@ -90,7 +90,9 @@ struct Thin {
     void set(const Matrix& beside, int ranks_, const float* down_, const float* up_, const float* gain_) {
         in = beside.in, ranks = ranks_, width = tk::up(ranks, LANES);
         down = block<float>(size_t(in) * width);
-        for (int i = 0; i < in; i++) memcpy(&down[size_t(i) * width], down_ + size_t(i) * ranks, ranks * sizeof(float));
+        for (int i = 0; i < in; i++)
+            for (int r = 0; r < ranks; r++)
+                down[(size_t(r / LANES) * in + i) * LANES + r % LANES] = down_[size_t(i) * ranks + r];
         up = block<float>(size_t(beside.tiles) * ranks * LANES);
         first.assign(beside.tiles, ranks), last.assign(beside.tiles, 0);
         for (int o = 0; o < beside.out; o++)
@@ -109,16 +111,22 @@ struct Thin {
         }
     }
 
-    // inner = x down, [width]: four chains of sums, by the input's place modulo 4.
-    void reduce(const float* x, float* inner) const {
-        for (int v = 0; v < width; v += LANES) {
-            floats sums[4] = {};
-            int i = 0;
-            for (; i + 4 <= in; i += 4)
-                for (int j = 0; j < 4; j++) sums[j] += all(x[i + j]) * load(&down[size_t(i + j) * width + v]);
-            for (; i < in; i++) sums[0] += all(x[i]) * load(&down[size_t(i) * width + v]);
-            store(inner + v, (sums[0] + sums[1]) + (sums[2] + sums[3]));
-        }
+    // Ranks `rank` to `rank` + 15 of x down, of R rows: four chains of sums, by the input's place modulo 4.
+    template <int R>
+    void reduce(const float* const* x, int rank, float* const* inner) const {
+        const float* at = &down[size_t(rank) * in];
+        floats sums[R][4] = {};
+        int i = 0;
+        for (; i + 4 <= in; i += 4)
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++) {
+                const floats weights = load(at + (i + j) * LANES);
+#pragma GCC unroll 4
+                for (int r = 0; r < R; r++) sums[r][j] += all(x[r][i + j]) * weights;
+            }
+        for (; i < in; i++)
+            for (int r = 0; r < R; r++) sums[r][0] += all(x[r][i]) * load(at + i * LANES);
+        for (int r = 0; r < R; r++) store(inner[r] + rank, (sums[r][0] + sums[r][1]) + (sums[r][2] + sums[r][3]));
     }
 };
 
@@ -139,6 +147,21 @@ constexpr int ROWS_AT_ONCE = 2, TILES_AT_ONCE = 2, TILES_OF_ROWS = 1, FEW = 1;
 #endif
 constexpr int AHEAD = 1024;  // bytes: how far before their use weights are asked for
 
+// What an adapter adds to sixteen outputs of R rows.
+template <int R>
+inline void thin_product(const Thin& thin, const Rows& rows, int row, int tile, floats* extra) {
+    const float* inner = rows.inner + size_t(row) * rows.inner_stride;
+    const float* up = &thin.up[size_t(tile) * thin.ranks * LANES];
+    floats sums[R] = {};
+    for (int k = thin.first[tile]; k < thin.last[tile]; k++) {
+        const floats weights = load(up + k * LANES);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) sums[r] += all(inner[size_t(r) * rows.inner_stride + k]) * weights;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++) extra[r] = sums[r];
+}
+
 // Rows `row` ... of tiles `tile` ...; `put(row, tile, values)` takes sixteen outputs.
 template <int R, int T, bool FIRST, class Put>
 inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
@@ -149,6 +172,12 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, P
     for (int t = 0; t < T; t++) w[t] = m.bytes.get() + size_t(tile + t) * LANES * m.stride;
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) x[r] = rows.bytes + size_t(row + r) * m.stride;
+    const Thin* thin = rows.thin[row];
+    if constexpr (FIRST)
+        if (thin)
+            for (int t = 0; t < T; t++)
+                for (int k = thin->first[tile + t]; k < thin->last[tile + t]; k++)
+                    _mm_prefetch(&thin->up[(size_t(tile + t) * thin->ranks + k) * LANES], _MM_HINT_T0);
     int64_t i = 0;
     for (int block = 0; block < m.blocks; block++) {
         Sums sums[R][T * HALVES] = {};
@@ -186,22 +215,26 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, P
             }
         }
     }
+    bool same = true;  // rows of one adapter read it together
+    for (int r = 1; r < R; r++) same &= rows.thin[row + r] == thin;
 #pragma GCC unroll 8
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
-        for (int t = 0; t < T; t++) {
-            const int at = tile + t;
-            floats y = value[r][t] * load(&m.scale[at * LANES]);
-            if (const Thin* thin = rows.thin[row + r]) {
-                const float* inner = rows.inner + size_t(row + r) * rows.inner_stride;
-                const float* up = &thin->up[size_t(at) * thin->ranks * LANES];
-                floats extra{};
-                for (int k = thin->first[at]; k < thin->last[at]; k++) extra += all(inner[k]) * load(up + k * LANES);
-                y += extra;
-                if (thin->gain) y *= load(&thin->gain[at * LANES]);
-            }
-            put(row + r, at, y);
+    for (int t = 0; t < T; t++) {
+        const floats scale = load(&m.scale[(tile + t) * LANES]);
+        floats extra[R] = {};
+        if (same) {
+            if (thin) thin_product<R>(*thin, rows, row, tile + t, extra);
+        } else {
+            for (int r = 0; r < R; r++)
+                if (rows.thin[row + r]) thin_product<1>(*rows.thin[row + r], rows, row + r, tile + t, extra + r);
         }
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) {
+            floats y = value[r][t] * scale + extra[r];
+            const Thin* own = same ? thin : rows.thin[row + r];
+            if (own && own->gain) y *= load(&own->gain[(tile + t) * LANES]);
+            put(row + r, tile + t, y);
+        }
+    }
 }
 
 template <int R, int T, class Put>

@@ -21,7 +21,7 @@ inline floats load(const float* p) {
     return v;
 }
 inline void store(float* p, floats v) { memcpy(p, &v, sizeof v); }
-inline floats all(float x) { return floats{} + x; }
+inline floats all(float x) { return floats{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }  // one load; a sum with zero is not
 inline floats larger(floats a, floats b) { return a > b ? a : b; }
 inline floats smaller(floats a, floats b) { return a < b ? a : b; }
 inline floats as_floats(ints v) { return __builtin_convertvector(v, floats); }
@@ -48,7 +48,11 @@ inline float largest(floats v) {
 inline floats whole(floats v) {
     const floats shift = all(12582912.0f);
     floats moved = v + shift;
-    __asm__ volatile("" : "+m"(moved));  // or the compiler could cancel the two
+#if defined(__AVX512F__)
+    __asm__ volatile("" : "+v"(moved));  // or the compiler could cancel the two
+#else
+    __asm__ volatile("" : "+m"(moved));
+#endif
     return moved - shift;
 }
 
