@@ -118,7 +118,7 @@ struct Run {
         const Rows in = inputs();
         reduce(thread, x, stride);
         auto put = [&](int row, int tile, floats v) { store(y + size_t(row) * width + tile * LANES, v); };
-        for (int piece; (piece = m.pool->take()) < pieces(matrix);) product(matrix, in, piece, put);
+        product(matrix, in, [&] { return m.pool->take(); }, put);
         phase(thread, 0);
     }
 
@@ -251,7 +251,7 @@ struct Run {
             store(&best[row][0], better ? v : most);
             store(&best[row][LANES], better ? all(float(tile)) : where);
         };
-        for (int piece; (piece = m.pool->take()) < pieces(m.head);) product(m.head, in, piece, put);
+        product(m.head, in, [&] { return m.pool->take(); }, put);
         phase(thread, 0);
         if (thread) return;
         for (int row = 0; row < rows; row++) {

@@ -145,7 +145,15 @@ constexpr int ROWS_AT_ONCE = 6, TILES_AT_ONCE = 4, TILES_OF_ROWS = 2, FEW = 2;  
 #else
 constexpr int ROWS_AT_ONCE = 2, TILES_AT_ONCE = 2, TILES_OF_ROWS = 1, FEW = 1;
 #endif
-constexpr int AHEAD = 1024;  // bytes: how far before their use weights are asked for
+constexpr int AHEAD = 1024;  // bytes of a tile: how far before their use weights are asked for
+constexpr int LINE = 64;     // bytes that come from memory together
+
+// Weights of the piece that this thread computes next. They come from memory while those at hand are multiplied: with few
+// rows where the last lines of a tile have been asked for, with many while the later rows read what the first brought.
+struct Coming {
+    const int8_t* bytes = nullptr;  // tile by tile; or none
+    int groups = 0;                 // later groups of rows, which share the lines out
+};
 
 // What an adapter adds to sixteen outputs of R rows.
 template <int R>
@@ -162,9 +170,10 @@ inline void thin_product(const Thin& thin, const Rows& rows, int row, int tile, 
     for (int r = 0; r < R; r++) extra[r] = sums[r];
 }
 
-// Rows `row` ... of tiles `tile` ...; `put(row, tile, values)` takes sixteen outputs.
+// Rows `row` ... of tiles `tile` ...; `put(row, tile, values)` takes sixteen outputs. `coming`: the same tiles of the next
+// piece.
 template <int R, int T, bool FIRST, class Put>
-inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
+inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, const Coming& coming, Put&& put) {
     floats value[R][T] = {};
     const int8_t* w[T];
     const uint8_t* x[R];
@@ -179,13 +188,24 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, P
                 for (int k = thin->first[tile + t]; k < thin->last[tile + t]; k++)
                     _mm_prefetch(&thin->up[(size_t(tile + t) * thin->ranks + k) * LANES], _MM_HINT_T0);
     int64_t i = 0;
+    const int64_t bytes = int64_t(LANES) * m.stride;
+    const int8_t* later = coming.bytes;
+    int64_t wait = 1;
+    if (!FIRST && later) later += (row / ROWS_AT_ONCE - 1) * (m.stride / 4 / coming.groups) * LINE;
     for (int block = 0; block < m.blocks; block++) {
         Sums sums[R][T * HALVES] = {};
         auto four = [&] {
             // the first rows wait for memory, which is asked ahead of time; the others read what these brought
             if constexpr (FIRST) {
+                const int64_t at = i * LANES + AHEAD;
+                const int8_t* from = at < bytes || !later ? w[0] + at : later + (at - bytes);
 #pragma GCC unroll 8
-                for (int t = 0; t < T; t++) _mm_prefetch(w[t] + i * LANES + AHEAD, _MM_HINT_T0);
+                for (int t = 0; t < T; t++) _mm_prefetch(from + t * bytes, _MM_HINT_T0);
+            } else if (later && --wait == 0) {
+                wait = coming.groups;
+#pragma GCC unroll 8
+                for (int t = 0; t < T; t++) _mm_prefetch(later + t * bytes, _MM_HINT_T1);
+                later += LINE;
             }
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
@@ -238,35 +258,52 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, P
 }
 
 template <int R, int T, class Put>
-inline void some_rows(const Matrix& m, const Rows& rows, int row, int tile, Put&& put) {
+inline void some_rows(const Matrix& m, const Rows& rows, int row, int tile, const Coming& coming, Put&& put) {
     constexpr int N = R <= FEW ? T : std::min(T, TILES_OF_ROWS);
-    for (int t = 0; t < T; t += N)
+    for (int t = 0; t < T; t += N) {
+        Coming here = coming;
+        if (here.bytes) here.bytes += int64_t(t) * LANES * m.stride;
         if (row == 0)
-            tile_product<R, N, true>(m, rows, row, tile + t, put);
+            tile_product<R, N, true>(m, rows, row, tile + t, here, put);
         else
-            tile_product<R, N, false>(m, rows, row, tile + t, put);
+            tile_product<R, N, false>(m, rows, row, tile + t, here, put);
+    }
 }
 
 template <int T, class Put>
-inline void all_rows(const Matrix& m, const Rows& rows, int tile, Put&& put) {
+inline void all_rows(const Matrix& m, const Rows& rows, int tile, const Coming& coming, Put&& put) {
     int row = 0;
-    for (; row + ROWS_AT_ONCE <= rows.count; row += ROWS_AT_ONCE) some_rows<ROWS_AT_ONCE, T>(m, rows, row, tile, put);
+    for (; row + ROWS_AT_ONCE <= rows.count; row += ROWS_AT_ONCE)
+        some_rows<ROWS_AT_ONCE, T>(m, rows, row, tile, coming, put);
     if constexpr (ROWS_AT_ONCE > 2) {
-        if (row + 4 < rows.count) return some_rows<5, T>(m, rows, row, tile, put);
-        if (row + 3 < rows.count) return some_rows<4, T>(m, rows, row, tile, put);
-        if (row + 2 < rows.count) return some_rows<3, T>(m, rows, row, tile, put);
-        if (row + 1 < rows.count) return some_rows<2, T>(m, rows, row, tile, put);
+        if (row + 4 < rows.count) return some_rows<5, T>(m, rows, row, tile, coming, put);
+        if (row + 3 < rows.count) return some_rows<4, T>(m, rows, row, tile, coming, put);
+        if (row + 2 < rows.count) return some_rows<3, T>(m, rows, row, tile, coming, put);
+        if (row + 1 < rows.count) return some_rows<2, T>(m, rows, row, tile, coming, put);
     }
-    if (row < rows.count) some_rows<1, T>(m, rows, row, tile, put);
+    if (row < rows.count) some_rows<1, T>(m, rows, row, tile, coming, put);
 }
 
-// Piece `piece` of the product: TILES_AT_ONCE tiles of all rows, so that weights come from memory once.
+// Piece `piece` of the product: TILES_AT_ONCE tiles of all rows, so that weights come from memory once. `next` is the piece
+// that this thread computes after it; there may be none of that number.
 inline int pieces(const Matrix& m) { return (m.tiles + TILES_AT_ONCE - 1) / TILES_AT_ONCE; }
 template <class Put>
-inline void product(const Matrix& m, const Rows& rows, int piece, Put&& put) {
+inline void product(const Matrix& m, const Rows& rows, int piece, int next, Put&& put) {
+    Coming coming;
+    if (next < pieces(m)) coming.bytes = m.bytes.get() + int64_t(next) * TILES_AT_ONCE * LANES * m.stride;
+    coming.groups = (rows.count - 1) / ROWS_AT_ONCE;
     const int tile = piece * TILES_AT_ONCE;
-    if (tile + TILES_AT_ONCE <= m.tiles) return all_rows<TILES_AT_ONCE>(m, rows, tile, put);
-    for (int t = tile; t < m.tiles; t++) all_rows<1>(m, rows, t, put);
+    if (tile + TILES_AT_ONCE <= m.tiles) return all_rows<TILES_AT_ONCE>(m, rows, tile, coming, put);
+    for (int t = tile; t < m.tiles; t++) all_rows<1>(m, rows, t, coming, put);
+}
+
+// All pieces of a product that fall to this thread; `take` hands them out.
+template <class Take, class Put>
+inline void product(const Matrix& m, const Rows& rows, Take&& take, Put&& put) {
+    for (int piece = take(), next; piece < pieces(m); piece = next) {
+        next = take();
+        product(m, rows, piece, next, put);
+    }
 }
 
 }  // namespace tk
