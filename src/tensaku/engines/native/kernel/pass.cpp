@@ -122,7 +122,7 @@ struct Run {
         phase(thread, 0);
     }
 
-    // Queries, keys and values of one row: bias, norm, rotary embedding; keys and values go to their page.
+    // Queries, keys and values of one row: bias, norm, rotary embedding; values go to their page.
     void place(int row, int layer) {
         const Layer& l = m.layers[layer];
         const int d = s.dim, position = p.positions[row];
@@ -134,13 +134,30 @@ struct Run {
             if (s.qk_norm) norm(v, head < s.heads ? l.q_norm : l.k_norm, d, s.eps, v);
             rotate(v, cos, sin, d, head < s.heads ? s.attention_scale : 1.0f, v);
         }
-        const size_t page = size_t(p.pages[row][position / PAGE]) * s.kv_heads * 2 * PAGE * d;
-        for (int head = 0; head < s.kv_heads; head++) {
-            float* keys = l.pages + page + size_t(head) * 2 * PAGE * d;
-            const float *k = y + (s.heads + head) * d, *v = k + s.kv_heads * d;
-            for (int i = 0; i < d; i++) keys[i * PAGE + position % PAGE] = k[i];
-            memcpy(keys + (PAGE + position % PAGE) * d, v, d * sizeof(float));
+        for (int head = 0; head < s.kv_heads; head++)
+            memcpy(keys_of(row, l, head) + (PAGE + position % PAGE) * d, y + (s.heads + s.kv_heads + head) * d,
+                   d * sizeof(float));
+    }
+
+    float* keys_of(int row, const Layer& l, int head) const {
+        const size_t page = size_t(p.pages[row][p.positions[row] / PAGE]) * s.kv_heads + head;
+        return l.pages + page * 2 * PAGE * s.dim;
+    }
+
+    // Keys of all rows go to their pages, which hold them number by number of sixteen positions: were rows shared out
+    // among the threads, two would write into the same lines of memory.
+    void file_keys(int thread, int layer) {
+        const Layer& l = m.layers[layer];
+        const int parts = s.dim / LANES;
+        for (int piece; (piece = m.pool->take()) < s.kv_heads * parts;) {
+            const int head = piece / parts, first = piece % parts * LANES;
+            for (int row = 0; row < rows; row++) {
+                float* keys = keys_of(row, l, head) + first * PAGE + p.positions[row] % PAGE;
+                const float* k = &m.y[size_t(row) * qkv_width + (s.heads + head) * s.dim + first];
+                for (int i = 0; i < LANES; i++) keys[i * PAGE] = k[i];
+            }
         }
+        phase(thread, 2);
     }
 
     // Rows that stand one after the other in one stream read the same keys: as many as fit are attended to at once.
@@ -186,6 +203,7 @@ struct Run {
         const int n = s.hidden;
         multiply(thread, i, QKV, m.h.get(), n, m.y.get(), qkv_width);
         each_row(thread, [&](int row) { place(row, i); });
+        file_keys(thread, i);
         if (i == s.layers - 1 && p.wanted < rows) keep_wanted(thread);
         if (!rows) return;
         attend_to(thread, i);
