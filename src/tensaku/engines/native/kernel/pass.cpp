@@ -28,13 +28,10 @@ static void add(float* x, const float* y, int n) {
     for (int i = 0; i < n; i += LANES) store(x + i, load(x + i) + load(y + i));
 }
 
-// act(gate) up; gelu by tanh, written with e^v: 0.5 (1 + tanh u) = 1 / (1 + e^(-2u)).
-static void gate(const float* gate_up, int n, bool silu, float* y) {
-    for (int i = 0; i < n; i += LANES) {
-        const floats g = load(gate_up + i);
-        const floats u = silu ? g : g * all(1.5957691216f) * (all(1.0f) + all(0.044715f) * g * g);
-        store(y + i, g / (all(1.0f) + exp(-u)) * load(gate_up + n + i));
-    }
+// act(g) up; gelu by tanh, written with e^v: 0.5 (1 + tanh u) = 1 / (1 + e^(-2u)).
+static floats gated(floats g, floats up, bool silu) {
+    const floats u = silu ? g : g * all(1.5957691216f) * (all(1.0f) + all(0.044715f) * g * g);
+    return g / (all(1.0f) + exp(-u)) * up;
 }
 
 static void rotate(const float* x, const float* cos, const float* sin, int dim, float scale, float* y) {
@@ -112,14 +109,18 @@ struct Run {
         phase(thread, 2);
     }
 
-    // y = what rows `x`, which have entered, are by one matrix; each of `stride` floats, y of `width`.
-    void multiply(int thread, int layer, int part, const float* x, int stride, float* y, int width) {
+    // What rows `x`, which have entered, are by one matrix; each of `stride` floats. `put` takes sixteen numbers of a row.
+    template <class Put>
+    void multiply(int thread, int layer, int part, const float* x, int stride, Put&& put) {
         const Matrix& matrix = m.layers[layer].matrix[part];
         const Rows in = inputs();
         reduce(thread, x, stride);
-        auto put = [&](int row, int tile, floats v) { store(y + size_t(row) * width + tile * LANES, v); };
         product(matrix, in, [&] { return m.pool->take(); }, put);
         phase(thread, 0);
+    }
+
+    static auto into(float* y, int width) {
+        return [=](int row, int tile, floats v) { store(y + size_t(row) * width + tile * LANES, v); };
     }
 
     // Queries, keys and values of one row: bias, norm, rotary embedding; values go to their page.
@@ -201,14 +202,14 @@ struct Run {
     void layer(int thread, int i) {
         const Layer& l = m.layers[i];
         const int n = s.hidden;
-        multiply(thread, i, QKV, m.h.get(), n, m.y.get(), qkv_width);
+        multiply(thread, i, QKV, m.h.get(), n, into(m.y.get(), qkv_width));
         each_row(thread, [&](int row) { place(row, i); });
         file_keys(thread, i);
         if (i == s.layers - 1 && p.wanted < rows) keep_wanted(thread);
         if (!rows) return;
         attend_to(thread, i);
         each_row(thread, [&](int row) { enter(row, &m.a[size_t(row) * s.heads * s.dim], i, O); });
-        multiply(thread, i, O, m.a.get(), s.heads * s.dim, m.h.get(), n);
+        multiply(thread, i, O, m.a.get(), s.heads * s.dim, into(m.h.get(), n));
         each_row(thread, [&](int row) {
             float *x = &m.x[size_t(row) * n], *h = &m.h[size_t(row) * n];
             if (s.sandwich) norm(h, l.attention_norm, n, s.eps, h);
@@ -216,13 +217,13 @@ struct Run {
             norm(x, l.feed_norm, n, s.eps, h);
             enter(row, h, i, GATE_UP);
         });
-        multiply(thread, i, GATE_UP, m.h.get(), n, m.y.get(), up(2 * s.inner, LANES));
-        each_row(thread, [&](int row) {
-            float* z = &m.z[size_t(row) * up(s.inner, LANES)];
-            gate(&m.y[size_t(row) * up(2 * s.inner, LANES)], s.inner, s.silu, z);
-            enter(row, z, i, DOWN);
+        float* gates = &m.gates[size_t(thread) * m.rows * LANES];
+        multiply(thread, i, GATE_UP, m.h.get(), n, [&](int row, int tile, floats v) {
+            if (tile % 2 == 0) return store(gates + row * LANES, v);  // its other half is this thread's next tile
+            store(&m.z[size_t(row) * s.inner + tile / 2 * LANES], gated(load(gates + row * LANES), v, s.silu));
         });
-        multiply(thread, i, DOWN, m.z.get(), up(s.inner, LANES), m.h.get(), n);
+        each_row(thread, [&](int row) { enter(row, &m.z[size_t(row) * s.inner], i, DOWN); });
+        multiply(thread, i, DOWN, m.z.get(), s.inner, into(m.h.get(), n));
         each_row(thread, [&](int row) {
             float *x = &m.x[size_t(row) * n], *h = &m.h[size_t(row) * n];
             if (s.sandwich) norm(h, l.fed_norm, n, s.eps, h);
@@ -309,9 +310,10 @@ static void make_room(Model& m, int rows) {
     width = std::max(width, s.hidden);
     m.x = block<float>(size_t(rows) * s.hidden), m.h = block<float>(size_t(rows) * s.hidden);
     m.a = block<float>(size_t(rows) * s.heads * s.dim), m.y = block<float>(size_t(rows) * width);
-    m.z = block<float>(size_t(rows) * up(s.inner, LANES)), m.size = block<float>(size_t(rows) * blocks_of(width));
+    m.z = block<float>(size_t(rows) * s.inner), m.size = block<float>(size_t(rows) * blocks_of(width));
     m.inner = block<float>(size_t(rows) * m.width), m.bytes = block<uint8_t>(size_t(rows) * width);
     m.thin.assign(rows, nullptr), m.at.assign(rows, 0);
+    m.gates = block<float>(size_t(rows) * LANES * m.pool->most());
     m.best.resize(size_t(rows) * m.pool->most());
 }
 
@@ -340,7 +342,7 @@ void tk_layer(Model* m, int layer, float* const* given, int window) {
     l.pages = given[9], l.window = window;
 }
 void tk_matrix(Model* m, int layer, int part, int out, int in, const int8_t* weights, const float* scales) {
-    (part == PARTS ? m->head : m->layers[layer].matrix[part]).set(out, in, weights, scales);
+    (part == PARTS ? m->head : m->layers[layer].matrix[part]).set(out, in, weights, scales, part == GATE_UP);
 }
 
 void tk_weight(const Model* m, int layer, int part, float* weight) { m->layers[layer].matrix[part].unpack(weight); }

@@ -53,28 +53,38 @@ struct Matrix {
     Block<float> scale;
     int blocks = 0;
     Block<int32_t> zero;  // [tile][block][16]: ZERO times the sum of a block's weights: what it adds
+    bool paired = false;  // outputs are two halves; the tiles of both lie in turns
 
-    void set(int out_, int in_, const int8_t* weights, const float* scales) {
+    // Where output `o` stands among the tiles' places.
+    int place(int o) const {
+        if (!paired) return o;
+        const int half = out / 2, second = o >= half;
+        return ((o - second * half) / LANES * 2 + second) * LANES + o % LANES;
+    }
+
+    void set(int out_, int in_, const int8_t* weights, const float* scales, bool paired_) {
+        paired = paired_;
         in = in_, out = out_, tiles = (out + LANES - 1) / LANES, stride = up(in, LANES);
         bytes = block<int8_t>(size_t(tiles) * LANES * stride);
         scale = block<float>(tiles * LANES);
         blocks = blocks_of(stride);
         zero = block<int32_t>(size_t(tiles) * blocks * LANES);
-        for (int o = 0; o < out; o++) {
+        for (int given = 0; given < out; given++) {
+            const int o = place(given);
             int8_t* tile = bytes.get() + size_t(o / LANES) * LANES * stride;
             int32_t* totals = &zero[size_t(o / LANES) * blocks * LANES + o % LANES];
             for (int i = 0; i < in; i++) {
-                const int8_t w = weights[size_t(o) * in + i];
+                const int8_t w = weights[size_t(given) * in + i];
                 tile[(i / 4) * 4 * LANES + (o % LANES) * 4 + i % 4] = w;
                 totals[i / BLOCK * LANES] += ZERO * w;
             }
-            scale[o] = scales[o];
+            scale[o] = scales[given];
         }
     }
     void unpack(float* weights) const {
-        for (int o = 0; o < out; o++)
-            for (int i = 0; i < in; i++)
-                weights[size_t(o) * in + i] =
+        for (int wanted = 0; wanted < out; wanted++)
+            for (int i = 0, o = place(wanted); i < in; i++)
+                weights[size_t(wanted) * in + i] =
                     scale[o] * float(bytes[size_t(o / LANES) * LANES * stride + (i / 4) * 4 * LANES + (o % LANES) * 4 + i % 4]);
     }
 };
@@ -95,9 +105,9 @@ struct Thin {
                 down[(size_t(r / LANES) * in + i) * LANES + r % LANES] = down_[size_t(i) * ranks + r];
         up = block<float>(size_t(beside.tiles) * ranks * LANES);
         first.assign(beside.tiles, ranks), last.assign(beside.tiles, 0);
-        for (int o = 0; o < beside.out; o++)
-            for (int r = 0; r < ranks; r++) {
-                const float value = up_[size_t(r) * beside.out + o];
+        for (int given = 0; given < beside.out; given++)
+            for (int r = 0, o = beside.place(given); r < ranks; r++) {
+                const float value = up_[size_t(r) * beside.out + given];
                 const int tile = o / LANES;
                 up[(size_t(tile) * ranks + r) * LANES + o % LANES] = value;
                 if (value != 0) {
@@ -107,7 +117,7 @@ struct Thin {
             }
         if (gain_) {
             gain = block<float>(beside.tiles * LANES);
-            memcpy(gain.get(), gain_, beside.out * sizeof(float));
+            for (int o = 0; o < beside.out; o++) gain[beside.place(o)] = gain_[o];
         }
     }
 
