@@ -38,7 +38,7 @@ inline void score_pages(const Queries& s, int page, float* room, int width) {
         for (int i = 0; i < Q; i++) {
             const floats q = all(s.q[i][d]);
 #pragma GCC unroll 8
-            for (int j = 0; j < P; j++) sums[i][j] += q * k[j];
+            for (int j = 0; j < P; j++) sums[i][j] = fused(q, k[j], sums[i][j]);
         }
     }
 #pragma GCC unroll 8
@@ -91,7 +91,7 @@ inline void gather(const Queries& s, int begin, int end, const float* room, int 
             for (int i = 0; i < Q; i++) {
                 const floats weight = all(room[i * width + (page - begin) * PAGE + k]);
 #pragma GCC unroll 8
-                for (int j = 0; j < V; j++) sums[i][j] += weight * v[j];
+                for (int j = 0; j < V; j++) sums[i][j] = fused(weight, v[j], sums[i][j]);
             }
         }
     }

@@ -19,7 +19,7 @@ static double now() {
 // y = x / rms(x) * weight (Zhang and Sennrich 2019); y may be x.
 static void norm(const float* x, const float* weight, int n, float eps, float* y) {
     floats squares{};
-    for (int i = 0; i < n; i += LANES) squares += load(x + i) * load(x + i);
+    for (int i = 0; i < n; i += LANES) squares = fused(load(x + i), load(x + i), squares);
     const floats factor = all(1.0f / __builtin_sqrtf(sum(squares) / float(n) + eps));
     for (int i = 0; i < n; i += LANES) store(y + i, load(x + i) * factor * load(weight + i));
 }

@@ -132,10 +132,10 @@ struct Thin {
             for (int j = 0; j < 4; j++) {
                 const floats weights = load(at + (i + j) * LANES);
 #pragma GCC unroll 4
-                for (int r = 0; r < R; r++) sums[r][j] += all(x[r][i + j]) * weights;
+                for (int r = 0; r < R; r++) sums[r][j] = fused(all(x[r][i + j]), weights, sums[r][j]);
             }
         for (; i < in; i++)
-            for (int r = 0; r < R; r++) sums[r][0] += all(x[r][i]) * load(at + i * LANES);
+            for (int r = 0; r < R; r++) sums[r][0] = fused(all(x[r][i]), load(at + i * LANES), sums[r][0]);
         for (int r = 0; r < R; r++) store(inner[r] + rank, (sums[r][0] + sums[r][1]) + (sums[r][2] + sums[r][3]));
     }
 };
@@ -174,7 +174,7 @@ inline void thin_product(const Thin& thin, const Rows& rows, int row, int tile, 
     for (int k = thin.first[tile]; k < thin.last[tile]; k++) {
         const floats weights = load(up + k * LANES);
 #pragma GCC unroll 8
-        for (int r = 0; r < R; r++) sums[r] += all(inner[size_t(r) * rows.inner_stride + k]) * weights;
+        for (int r = 0; r < R; r++) sums[r] = fused(all(inner[size_t(r) * rows.inner_stride + k]), weights, sums[r]);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) extra[r] = sums[r];
@@ -241,7 +241,8 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, c
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
                 const ints whole = joined(sums[r][t * HALVES], sums[r][t * HALVES + HALVES - 1]) - zero;
-                value[r][t] += as_floats(whole) * all(rows.size[size_t(row + r) * m.blocks + block]);
+                const floats size = all(rows.size[size_t(row + r) * m.blocks + block]);
+                value[r][t] = fused(as_floats(whole), size, value[r][t]);
             }
         }
     }
@@ -259,7 +260,7 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, c
         }
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++) {
-            floats y = value[r][t] * scale + extra[r];
+            floats y = fused(value[r][t], scale, extra[r]);
             const Thin* own = same ? thin : rows.thin[row + r];
             if (own && own->gain) y *= load(&own->gain[(tile + t) * LANES]);
             put(row + r, tile + t, y);
