@@ -262,13 +262,21 @@ struct Run {
             for (int i = 0; i < LANES; i++) best[row][i] = -3.4e38f, best[row][LANES + i] = 0;
         auto put = [&](int row, int tile, floats v) {
             const int word = tile * LANES, left = std::min(LANES, s.vocabulary - word);
-            if (p.scores[row]) memcpy(p.scores[row] + word, &v, left * sizeof(float));
+            if (p.scores[row]) {
+                float some[LANES];
+                store(some, v);
+                memcpy(p.scores[row] + word, some, left * sizeof(float));
+            }
+            if (left < LANES) {
+                float some[LANES];
+                store(some, v);
+                for (int i = left; i < LANES; i++) some[i] = -3.4e38f;
+                v = load(some);
+            }
             floats most = load(&best[row][0]), where = load(&best[row][LANES]);
-            if (left < LANES)
-                for (int i = left; i < LANES; i++) v[i] = -3.4e38f;
-            const ints better = v > most;
-            store(&best[row][0], better ? v : most);
-            store(&best[row][LANES], better ? all(float(tile)) : where);
+            keep_larger(v, all(float(tile)), most, where);
+            store(&best[row][0], most);
+            store(&best[row][LANES], where);
         };
         product(m.head, in, [&] { return m.pool->take(); }, put);
         phase(thread, 0);

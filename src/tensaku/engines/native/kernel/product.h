@@ -36,12 +36,7 @@ inline void quantise(const float* x, int n, uint8_t* bytes, float* sizes) {
         for (int i = first; i < end; i += LANES) most = larger(most, magnitude(load(x + i)));
         const float size = largest(most) > 1e-12f ? largest(most) : 1e-12f;
         const floats factor = all(STEPS / size);
-        for (int i = first; i < end; i += LANES) {
-            typedef uint8_t chars __attribute__((vector_size(16)));
-            const ints at = __builtin_convertvector(whole(load(x + i) * factor), ints) + ZERO;
-            const chars packed = __builtin_convertvector(at, chars);
-            memcpy(bytes + i, &packed, sizeof packed);
-        }
+        for (int i = first; i < end; i += LANES) store_bytes(bytes + i, as_ints(load(x + i) * factor) + all(ZERO));
         sizes[block] = size / STEPS;
     }
 }
@@ -236,8 +231,7 @@ inline void tile_product(const Matrix& m, const Rows& rows, int row, int tile, c
             while (i < end) four();
 #pragma GCC unroll 8
         for (int t = 0; t < T; t++) {
-            ints zero;
-            memcpy(&zero, &m.zero[(size_t(tile + t) * m.blocks + block) * LANES], sizeof zero);
+            const ints zero = load(&m.zero[(size_t(tile + t) * m.blocks + block) * LANES]);
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
                 const ints whole = joined(sums[r][t * HALVES], sums[r][t * HALVES + HALVES - 1]) - zero;
