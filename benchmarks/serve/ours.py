@@ -56,6 +56,7 @@ def main() -> None:
         at_once, _, adapters = level.partition("x")
         more: dict[str, Any] = {"prediction": None} if way == "plain" else {}
         again = partial(ask, adapters=int(adapters or 1), **more)
+        instruction_alone(engine, requests[0], int(adapters or 1))
         engine._model.pass_.seconds()
         engine._loop.seconds = 0.0
         one = timed(again, numbers, int(at_once))
@@ -70,12 +71,23 @@ def main() -> None:
     result["identical"] &= [ask(n, 8, prediction=None).text for n in numbers] == result["drafted 8x8"]["texts"]
     if asked.get("facts"):
         ask(0, facts=asked["known"][0])  # looks the vocabulary through, once
-        held = [timed(lambda n: ask(n, facts=asked["known"][n]), numbers, 1) for _ in rounds["drafted 1"]]
+        held = []
+        for _ in rounds["drafted 1"]:
+            instruction_alone(engine, requests[0], 1)
+            held.append(timed(lambda n: ask(n, facts=asked["known"][n]), numbers, 1))
         result["facts"] = sorted(held, key=lambda one: float(one["tokens_per_second"]))[len(held) // 2]
     engine.close()
     if asked.get("examples"):
         result["cold_examples"], result["warm_examples"] = with_examples()
     finish(result)
+
+
+def instruction_alone(engine: NativeEngine, request: Request, adapters: int) -> None:
+    """Let the engine know of the instruction, for each adapter, and of nothing else: a desk's drafts are new."""
+    engine._model.cache.forget()
+    only = (*request.messages[:-1], Message("user", "。"))
+    for number in range(adapters):
+        list(engine.submit(Request(only, str(number), max_tokens=1)))
 
 
 def with_examples() -> tuple[float, float]:
