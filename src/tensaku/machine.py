@@ -6,6 +6,8 @@ Intel and AMD processors alike). Elsewhere only processor time is known. What a 
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import re
 import resource
@@ -195,10 +197,14 @@ def cores() -> int:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory_mb` count from now on (`man 5 proc`, clear_refs).
+    """Let `peak_memory_mb` count from now on (`man 5 proc`, clear_refs), without what earlier work has left behind:
+    freed memory goes back to the system (`man 3 malloc_trim`), or the next would be told of it as its own.
 
     Where the kernel refuses, it counts as before.
     """
+    gc.collect()
+    with suppress(OSError, AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -44,6 +43,7 @@ from tensaku.intake import Reports
 from tensaku.intake import Road as Intake
 from tensaku.ledger import Ledger
 from tensaku.ledger.database import url_of
+from tensaku.machine import forget_peak_memory
 from tensaku.models.base import Base, Trim, base, check_trim, source_files, trim
 from tensaku.plugins import engines, gates
 from tensaku.retrieve import Guides
@@ -648,7 +648,7 @@ def climb(store: Store, workspace: Workspace) -> Artifact:
     for number, (model, method) in enumerate(plan, start=1):
         store.reporter.say(f"ladder, rung {number} of {len(plan)}: {method} on {model}")
         failed = ""
-        _forget_peak()
+        forget_peak_memory()  # no rung is told another's
         try:
             rung = workspace._rung(model, method)
             until = "dpo" if method == "dpo" else "tune"
@@ -659,13 +659,6 @@ def climb(store: Store, workspace: Workspace) -> Artifact:
             store.reporter.say(f"ladder, rung {number} of {len(plan)} failed: {failed}")
         found.append(Rung(base=model, method=method, failed=failed))
     return store.run(ladder, Rungs(rungs=tuple(found)), exam=exam, tuned=tuned, evaluations=evaluations)
-
-
-def _forget_peak() -> None:
-    """Start the measure of this process's peak memory anew, so that no rung is told another's; where the system can."""
-    gc.collect()
-    with contextlib.suppress(OSError):  # Linux alone has it
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _place(model: str, folder: Path) -> str:

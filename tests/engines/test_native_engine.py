@@ -12,6 +12,7 @@ import torch
 from tensaku import plugins
 from tensaku.engines import Engine, Request, Stream, open_engine
 from tensaku.engines.native.engine import NativeEngine
+from tensaku.engines.native.model import Model
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.records import Message
 
@@ -419,3 +420,37 @@ def test_a_right_prediction_takes_fewer_passes(engine: NativeEngine, ask: Ask) -
     plain, passes[0] = passes[0], 0
     assert _text(engine.submit(ask("円", 60, prediction=wanted))) == wanted
     assert passes[0] < plain / 3
+
+
+def test_the_first_words_are_guessed_with_the_end_of_the_prompt(engine: NativeEngine, ask: Ask) -> None:
+    works: list[tuple[int, int]] = []
+    run = engine._model.run
+
+    def noting(asked: Any) -> Any:
+        works.extend((len(work.tokens), work.wanted) for work in asked)
+        return run(asked)
+
+    wanted = _text(engine.submit(ask(LONG, 40)))
+    engine._model.run = noting  # type: ignore[method-assign]
+    assert _text(engine.submit(ask("新" + LONG, 40, prediction=wanted))) == _text(engine.submit(ask("新" + LONG, 40)))
+    rows, verified = works[0]
+    assert verified > 1  # the prompt's last word and guessed ones
+    assert rows > verified
+    engine._model.run = run  # type: ignore[method-assign]
+    assert _idle(engine)
+
+
+def test_guesses_behind_a_prompt_give_way_where_there_is_no_room(
+    tiny: Get, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(**more: str) -> list[str]:
+        engine = NativeEngine(tiny().folder, precision="int8", context=256, slots=3, threads=1)
+        streams = [engine.submit(ask(f"{i}" + LONG[:90], 60, **more)) for i in range(3)]
+        found = [_text(stream) for stream in streams]
+        assert _idle(engine)
+        engine.close()
+        return found
+
+    wanted = answers()
+    monkeypatch.setattr(Model, "_pages", lambda *_: 17)  # one whole text and a page, for three
+    assert answers(prediction=wanted[0] * 2) == wanted

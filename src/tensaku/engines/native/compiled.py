@@ -22,7 +22,7 @@ __all__ = ["Library", "PassLayout", "ShapeLayout", "library"]
 
 _log = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent / "kernel"
-_FLAGS = ("-std=c++20", "-O3", "-fPIC", "-shared", "-pthread", "-Wno-psabi")
+_FLAGS = ("-std=c++20", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-pthread", "-Wno-psabi")
 _int, _address = ctypes.c_int32, ctypes.c_void_p
 
 Library = ctypes.CDLL

@@ -39,7 +39,7 @@ _SUM = re.compile(r"[^+:]+:\d+(\.\d+)?(\+[^+:]+:\d+(\.\d+)?)*")
 """A weighted sum of adapters: name:weight, joined by +."""
 _SUMS_KEPT = 16
 
-_REVISION = "4"
+_REVISION = "5"
 """Raised whenever answers may come out differently for the same weights."""
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeVar
@@ -214,21 +215,27 @@ class Loop:
         return False
 
     def _choose(self) -> list[tuple[_Running, Work]]:
-        """The work of this step: all that write, and chunks of prompts in the order in which they came."""
+        """The work of this step: all that write, and chunks of prompts in the order in which they came. Where a prompt
+        ends, the pass over its last words verifies the first guesses too."""
         writing = [running for running in self._running if running.left == 1]
-        self._guess(writing)
-        for running in reversed(writing):  # the last one admitted gives way
+        reading = self._chunks(self._chunk_rows if writing else _CHUNK_ALONE)
+        guessing = writing + [running for running, rows in reading if rows == running.left]
+        self._guess(guessing)
+        for running in reversed(guessing):  # the last one admitted gives way
             self._make_room(running)
-        writing = [running for running in writing if running.place.pages]
-        chosen = [(running, self._next_words(running)) for running in writing]
-        rows = self._chunk_rows if chosen else _CHUNK_ALONE
+        chosen = [(running, self._next_words(running)) for running in writing if running.place.pages]
+        return chosen + [(running, self._chunk(running, rows)) for running, rows in reading if running.place.pages]
+
+    def _chunks(self, rows: int) -> list[tuple[_Running, int]]:
+        """How many of at most `rows` rows each prompt gets."""
+        chunks = []
         for running in self._running:
             if running.left > 1 and rows > 0:
-                chosen.append((running, self._chunk(running, rows)))
-                rows -= len(chosen[-1][1].tokens)
-        return chosen
+                chunks.append((running, min(running.left, rows)))
+                rows -= chunks[-1][1]
+        return chunks
 
-    def _guess(self, writing: list[_Running]) -> None:
+    def _guess(self, writing: Sequence[_Running]) -> None:
         """Let each drafter say what it expects, and keep as much of it as a pass is worth."""
         lines: list[list[float]] = []
         for running in writing:
@@ -244,8 +251,8 @@ class Loop:
             del running.guess[n:]
 
     def _make_room(self, running: _Running) -> None:
-        """Room for the next words of one that writes; without its guesses if need be, or by taking another's."""
-        cache, length = self._model.cache, len(running.place.tokens) + 1
+        """Room for the next words of an answer; without its guesses if need be, or by taking another's."""
+        cache, length = self._model.cache, len(running.answer.tokens)
         if not running.place.pages or cache.grow(running.place, length + len(running.guess)):
             return
         running.guess = []
@@ -269,12 +276,13 @@ class Loop:
         return Work(running.place, answer.adapter, tokens, len(tokens), scored)
 
     def _chunk(self, running: _Running, rows: int) -> Work:
+        """The next `rows` words of a prompt; if they are its last, what may follow them."""
         answer, at = running.answer, len(running.place.tokens)
         tokens = answer.tokens[at : at + rows]
-        ends = int(at + len(tokens) == len(answer.tokens))
-        return Work(
-            running.place, answer.adapter, tokens, ends, answer.chooser is not None and answer.chooser.wants_scores
-        )
+        if at + rows < len(answer.tokens):
+            return Work(running.place, answer.adapter, tokens, 0)
+        scored = answer.chooser is not None and answer.chooser.wants_scores
+        return Work(running.place, answer.adapter, tokens + running.guess, 1 + len(running.guess), scored)
 
     def _advance(self, running: _Running, found: Found) -> None:
         if running.left > 0:  # there is more of its prompt to read

@@ -18,24 +18,41 @@ struct Queries {
 };
 
 #if defined(__AVX512F__)
-constexpr int QUERIES_AT_ONCE = 8;
+constexpr int QUERIES_AT_ONCE = 8, SUMS = 8;  // sums that do not wait for each other
 #else
-constexpr int QUERIES_AT_ONCE = 4;
+constexpr int QUERIES_AT_ONCE = 4, SUMS = 4;
 #endif
+
+// P pages at once: with few queries a sum would wait for the one before it.
+template <int Q, int P>
+inline void score_pages(const Queries& s, int page, float* room, int width) {
+    const float* keys[P];
+#pragma GCC unroll 8
+    for (int j = 0; j < P; j++) keys[j] = s.pages[page + j];
+    floats sums[Q][P] = {};
+    for (int d = 0; d < s.dim; d++) {
+        floats k[P];
+#pragma GCC unroll 8
+        for (int j = 0; j < P; j++) k[j] = load(keys[j] + d * PAGE);
+#pragma GCC unroll 8
+        for (int i = 0; i < Q; i++) {
+            const floats q = all(s.q[i][d]);
+#pragma GCC unroll 8
+            for (int j = 0; j < P; j++) sums[i][j] = fused(q, k[j], sums[i][j]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < Q; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < P; j++) store(room + i * width + j * PAGE, sums[i][j]);
+}
 
 template <int Q>
 inline void scores(const Queries& s, int begin, int end, float* room, int width) {
-    for (int page = begin; page < end; page++) {
-        const float* keys = s.pages[page];
-        floats sums[Q] = {};
-        for (int d = 0; d < s.dim; d++) {
-            const floats k = load(keys + d * PAGE);
-#pragma GCC unroll 8
-            for (int i = 0; i < Q; i++) sums[i] += all(s.q[i][d]) * k;
-        }
-#pragma GCC unroll 8
-        for (int i = 0; i < Q; i++) store(room + i * width + (page - begin) * PAGE, sums[i]);
-    }
+    constexpr int P = SUMS / Q > 1 ? SUMS / Q : 1;
+    int page = begin;
+    for (; page + P <= end; page += P) score_pages<Q, P>(s, page, room + (page - begin) * PAGE, width);
+    for (; page < end; page++) score_pages<Q, 1>(s, page, room + (page - begin) * PAGE, width);
 }
 
 // Scores to weights that sum to 1; what a query may not see gets 0. `scores` begin at position `begin` * 16.
@@ -68,19 +85,19 @@ inline void gather(const Queries& s, int begin, int end, const float* room, int 
         const float* values = s.pages[page] + s.dim * PAGE + d;
         for (int k = 0; k < PAGE; k++) {
             floats v[V];
-#pragma GCC unroll 2
+#pragma GCC unroll 8
             for (int j = 0; j < V; j++) v[j] = load(values + k * s.dim + j * LANES);
 #pragma GCC unroll 8
             for (int i = 0; i < Q; i++) {
                 const floats weight = all(room[i * width + (page - begin) * PAGE + k]);
-#pragma GCC unroll 2
-                for (int j = 0; j < V; j++) sums[i][j] += weight * v[j];
+#pragma GCC unroll 8
+                for (int j = 0; j < V; j++) sums[i][j] = fused(weight, v[j], sums[i][j]);
             }
         }
     }
 #pragma GCC unroll 8
     for (int i = 0; i < Q; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 8
         for (int j = 0; j < V; j++) store(s.out[i] + d + j * LANES, sums[i][j]);
 }
 
@@ -90,7 +107,8 @@ inline void mix(const Queries& s, float* room, int width) {
     scores<Q>(s, begin, end, room, width);
     for (int i = 0; i < Q; i++) soften(room + i * width, begin, end, s.low[i], s.high[i]);
     int d = 0;
-    for (; d + 2 * LANES <= s.dim; d += 2 * LANES) gather<Q, 2>(s, begin, end, room, width, d);
+    constexpr int V = SUMS / Q > 2 ? SUMS / Q : 2;
+    for (; d + V * LANES <= s.dim; d += V * LANES) gather<Q, V>(s, begin, end, room, width, d);
     for (; d < s.dim; d += LANES) gather<Q, 1>(s, begin, end, room, width, d);
 }
 

@@ -51,7 +51,7 @@ struct Model {
 
     // room for one pass, grown when a larger one comes
     int rows = 0, width = 0, wide = 0;
-    Block<float> x, h, y, a, z, inner, size, room;
+    Block<float> x, h, y, a, z, inner, size, room, gates;
     Block<uint8_t> bytes;
     std::vector<const Thin*> thin;
     std::vector<int32_t> at;

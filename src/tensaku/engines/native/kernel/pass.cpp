@@ -19,7 +19,7 @@ static double now() {
 // y = x / rms(x) * weight (Zhang and Sennrich 2019); y may be x.
 static void norm(const float* x, const float* weight, int n, float eps, float* y) {
     floats squares{};
-    for (int i = 0; i < n; i += LANES) squares += load(x + i) * load(x + i);
+    for (int i = 0; i < n; i += LANES) squares = fused(load(x + i), load(x + i), squares);
     const floats factor = all(1.0f / __builtin_sqrtf(sum(squares) / float(n) + eps));
     for (int i = 0; i < n; i += LANES) store(y + i, load(x + i) * factor * load(weight + i));
 }
@@ -28,13 +28,10 @@ static void add(float* x, const float* y, int n) {
     for (int i = 0; i < n; i += LANES) store(x + i, load(x + i) + load(y + i));
 }
 
-// act(gate) up; gelu by tanh, written with e^v: 0.5 (1 + tanh u) = 1 / (1 + e^(-2u)).
-static void gate(const float* gate_up, int n, bool silu, float* y) {
-    for (int i = 0; i < n; i += LANES) {
-        const floats g = load(gate_up + i);
-        const floats u = silu ? g : g * all(1.5957691216f) * (all(1.0f) + all(0.044715f) * g * g);
-        store(y + i, g / (all(1.0f) + exp(-u)) * load(gate_up + n + i));
-    }
+// act(g) up; gelu by tanh, written with e^v: 0.5 (1 + tanh u) = 1 / (1 + e^(-2u)).
+static floats gated(floats g, floats up, bool silu) {
+    const floats u = silu ? g : g * all(1.5957691216f) * (all(1.0f) + all(0.044715f) * g * g);
+    return g / (all(1.0f) + exp(-u)) * up;
 }
 
 static void rotate(const float* x, const float* cos, const float* sin, int dim, float scale, float* y) {
@@ -45,6 +42,8 @@ static void rotate(const float* x, const float* cos, const float* sin, int dim, 
         y[i + half] = (b * cos[i + half] + a * sin[i + half]) * scale;
     }
 }
+
+constexpr int REDUCED = 4;  // rows that an adapter reduces together
 
 struct Run {
     Model& m;
@@ -59,12 +58,39 @@ struct Run {
         return adapter ? adapter->layers[layer][part].get() : nullptr;
     }
 
-    // One row on its way into a product: its bytes, and what the adapter makes of it first.
+    // One row on its way into a product: its bytes, and the adapter that goes with it.
     void enter(int row, const float* x, int layer, int part) {
         const Matrix& matrix = part < 0 ? m.head : m.layers[layer].matrix[part];
         quantise(x, matrix.stride, &m.bytes[size_t(row) * matrix.stride], &m.size[size_t(row) * matrix.blocks]);
         m.thin[row] = part < 0 ? nullptr : thin_of(row, layer, part);
-        if (m.thin[row]) m.thin[row]->reduce(x, &m.inner[size_t(row) * m.width]);
+    }
+
+    // What adapters make first of rows, `x` each `stride` floats apart: sixteen ranks of up to four rows are a piece, so
+    // that a lone row is shared among the threads too.
+    void reduce(int thread, const float* x, int stride) {
+        if (std::none_of(m.thin.begin(), m.thin.begin() + rows, [](const Thin* thin) { return thin; })) return;
+        const int parts = m.width / LANES, chunks = (rows + REDUCED - 1) / REDUCED;
+        for (int piece; (piece = m.pool->take()) < chunks * parts;) {
+            const int rank = piece % parts * LANES, last = std::min((piece / parts + 1) * REDUCED, rows);
+            for (int row = piece / parts * REDUCED, end; row < last; row = end) {
+                for (end = row + 1; end < last && m.thin[end] == m.thin[row];) end++;
+                if (m.thin[row] && rank < m.thin[row]->width) reduce_rows(x, stride, row, end - row, rank);
+            }
+        }
+        phase(thread, 2);
+    }
+
+    void reduce_rows(const float* x, int stride, int row, int count, int rank) {
+        const float* from[REDUCED];
+        float* to[REDUCED];
+        for (int r = 0; r < count; r++)
+            from[r] = x + size_t(row + r) * stride, to[r] = &m.inner[size_t(row + r) * m.width];
+        switch (count) {
+            case 1: return m.thin[row]->reduce<1>(from, rank, to);
+            case 2: return m.thin[row]->reduce<2>(from, rank, to);
+            case 3: return m.thin[row]->reduce<3>(from, rank, to);
+            case 4: return m.thin[row]->reduce<4>(from, rank, to);
+        }
     }
 
     Rows inputs() const { return {rows, m.bytes.get(), m.size.get(), m.thin.data(), m.inner.get(), m.width}; }
@@ -83,15 +109,21 @@ struct Run {
         phase(thread, 2);
     }
 
-    void multiply(int thread, int layer, int part, float* y, int width) {
+    // What rows `x`, which have entered, are by one matrix; each of `stride` floats. `put` takes sixteen numbers of a row.
+    template <class Put>
+    void multiply(int thread, int layer, int part, const float* x, int stride, Put&& put) {
         const Matrix& matrix = m.layers[layer].matrix[part];
         const Rows in = inputs();
-        auto put = [&](int row, int tile, floats v) { store(y + size_t(row) * width + tile * LANES, v); };
-        for (int piece; (piece = m.pool->take()) < pieces(matrix);) product(matrix, in, piece, put);
+        reduce(thread, x, stride);
+        product(matrix, in, [&] { return m.pool->take(); }, put);
         phase(thread, 0);
     }
 
-    // Queries, keys and values of one row: bias, norm, rotary embedding; keys and values go to their page.
+    static auto into(float* y, int width) {
+        return [=](int row, int tile, floats v) { store(y + size_t(row) * width + tile * LANES, v); };
+    }
+
+    // Queries, keys and values of one row: bias, norm, rotary embedding; values go to their page.
     void place(int row, int layer) {
         const Layer& l = m.layers[layer];
         const int d = s.dim, position = p.positions[row];
@@ -103,13 +135,30 @@ struct Run {
             if (s.qk_norm) norm(v, head < s.heads ? l.q_norm : l.k_norm, d, s.eps, v);
             rotate(v, cos, sin, d, head < s.heads ? s.attention_scale : 1.0f, v);
         }
-        const size_t page = size_t(p.pages[row][position / PAGE]) * s.kv_heads * 2 * PAGE * d;
-        for (int head = 0; head < s.kv_heads; head++) {
-            float* keys = l.pages + page + size_t(head) * 2 * PAGE * d;
-            const float *k = y + (s.heads + head) * d, *v = k + s.kv_heads * d;
-            for (int i = 0; i < d; i++) keys[i * PAGE + position % PAGE] = k[i];
-            memcpy(keys + (PAGE + position % PAGE) * d, v, d * sizeof(float));
+        for (int head = 0; head < s.kv_heads; head++)
+            memcpy(keys_of(row, l, head) + (PAGE + position % PAGE) * d, y + (s.heads + s.kv_heads + head) * d,
+                   d * sizeof(float));
+    }
+
+    float* keys_of(int row, const Layer& l, int head) const {
+        const size_t page = size_t(p.pages[row][p.positions[row] / PAGE]) * s.kv_heads + head;
+        return l.pages + page * 2 * PAGE * s.dim;
+    }
+
+    // Keys of all rows go to their pages, which hold them number by number of sixteen positions: were rows shared out
+    // among the threads, two would write into the same lines of memory.
+    void file_keys(int thread, int layer) {
+        const Layer& l = m.layers[layer];
+        const int parts = s.dim / LANES;
+        for (int piece; (piece = m.pool->take()) < s.kv_heads * parts;) {
+            const int head = piece / parts, first = piece % parts * LANES;
+            for (int row = 0; row < rows; row++) {
+                float* keys = keys_of(row, l, head) + first * PAGE + p.positions[row] % PAGE;
+                const float* k = &m.y[size_t(row) * qkv_width + (s.heads + head) * s.dim + first];
+                for (int i = 0; i < LANES; i++) keys[i * PAGE] = k[i];
+            }
         }
+        phase(thread, 2);
     }
 
     // Rows that stand one after the other in one stream read the same keys: as many as fit are attended to at once.
@@ -153,13 +202,14 @@ struct Run {
     void layer(int thread, int i) {
         const Layer& l = m.layers[i];
         const int n = s.hidden;
-        multiply(thread, i, QKV, m.y.get(), qkv_width);
+        multiply(thread, i, QKV, m.h.get(), n, into(m.y.get(), qkv_width));
         each_row(thread, [&](int row) { place(row, i); });
+        file_keys(thread, i);
         if (i == s.layers - 1 && p.wanted < rows) keep_wanted(thread);
         if (!rows) return;
         attend_to(thread, i);
         each_row(thread, [&](int row) { enter(row, &m.a[size_t(row) * s.heads * s.dim], i, O); });
-        multiply(thread, i, O, m.h.get(), n);
+        multiply(thread, i, O, m.a.get(), s.heads * s.dim, into(m.h.get(), n));
         each_row(thread, [&](int row) {
             float *x = &m.x[size_t(row) * n], *h = &m.h[size_t(row) * n];
             if (s.sandwich) norm(h, l.attention_norm, n, s.eps, h);
@@ -167,13 +217,13 @@ struct Run {
             norm(x, l.feed_norm, n, s.eps, h);
             enter(row, h, i, GATE_UP);
         });
-        multiply(thread, i, GATE_UP, m.y.get(), up(2 * s.inner, LANES));
-        each_row(thread, [&](int row) {
-            float* z = &m.z[size_t(row) * up(s.inner, LANES)];
-            gate(&m.y[size_t(row) * up(2 * s.inner, LANES)], s.inner, s.silu, z);
-            enter(row, z, i, DOWN);
+        float* gates = &m.gates[size_t(thread) * m.rows * LANES];
+        multiply(thread, i, GATE_UP, m.h.get(), n, [&](int row, int tile, floats v) {
+            if (tile % 2 == 0) return store(gates + row * LANES, v);  // its other half is this thread's next tile
+            store(&m.z[size_t(row) * s.inner + tile / 2 * LANES], gated(load(gates + row * LANES), v, s.silu));
         });
-        multiply(thread, i, DOWN, m.h.get(), n);
+        each_row(thread, [&](int row) { enter(row, &m.z[size_t(row) * s.inner], i, DOWN); });
+        multiply(thread, i, DOWN, m.z.get(), s.inner, into(m.h.get(), n));
         each_row(thread, [&](int row) {
             float *x = &m.x[size_t(row) * n], *h = &m.h[size_t(row) * n];
             if (s.sandwich) norm(h, l.fed_norm, n, s.eps, h);
@@ -212,15 +262,23 @@ struct Run {
             for (int i = 0; i < LANES; i++) best[row][i] = -3.4e38f, best[row][LANES + i] = 0;
         auto put = [&](int row, int tile, floats v) {
             const int word = tile * LANES, left = std::min(LANES, s.vocabulary - word);
-            if (p.scores[row]) memcpy(p.scores[row] + word, &v, left * sizeof(float));
+            if (p.scores[row]) {
+                float some[LANES];
+                store(some, v);
+                memcpy(p.scores[row] + word, some, left * sizeof(float));
+            }
+            if (left < LANES) {
+                float some[LANES];
+                store(some, v);
+                for (int i = left; i < LANES; i++) some[i] = -3.4e38f;
+                v = load(some);
+            }
             floats most = load(&best[row][0]), where = load(&best[row][LANES]);
-            if (left < LANES)
-                for (int i = left; i < LANES; i++) v[i] = -3.4e38f;
-            const ints better = v > most;
-            store(&best[row][0], better ? v : most);
-            store(&best[row][LANES], better ? all(float(tile)) : where);
+            keep_larger(v, all(float(tile)), most, where);
+            store(&best[row][0], most);
+            store(&best[row][LANES], where);
         };
-        for (int piece; (piece = m.pool->take()) < pieces(m.head);) product(m.head, in, piece, put);
+        product(m.head, in, [&] { return m.pool->take(); }, put);
         phase(thread, 0);
         if (thread) return;
         for (int row = 0; row < rows; row++) {
@@ -260,9 +318,10 @@ static void make_room(Model& m, int rows) {
     width = std::max(width, s.hidden);
     m.x = block<float>(size_t(rows) * s.hidden), m.h = block<float>(size_t(rows) * s.hidden);
     m.a = block<float>(size_t(rows) * s.heads * s.dim), m.y = block<float>(size_t(rows) * width);
-    m.z = block<float>(size_t(rows) * up(s.inner, LANES)), m.size = block<float>(size_t(rows) * blocks_of(width));
+    m.z = block<float>(size_t(rows) * s.inner), m.size = block<float>(size_t(rows) * blocks_of(width));
     m.inner = block<float>(size_t(rows) * m.width), m.bytes = block<uint8_t>(size_t(rows) * width);
     m.thin.assign(rows, nullptr), m.at.assign(rows, 0);
+    m.gates = block<float>(size_t(rows) * LANES * m.pool->most());
     m.best.resize(size_t(rows) * m.pool->most());
 }
 
@@ -291,7 +350,7 @@ void tk_layer(Model* m, int layer, float* const* given, int window) {
     l.pages = given[9], l.window = window;
 }
 void tk_matrix(Model* m, int layer, int part, int out, int in, const int8_t* weights, const float* scales) {
-    (part == PARTS ? m->head : m->layers[layer].matrix[part]).set(out, in, weights, scales);
+    (part == PARTS ? m->head : m->layers[layer].matrix[part]).set(out, in, weights, scales, part == GATE_UP);
 }
 
 void tk_weight(const Model* m, int layer, int part, float* weight) { m->layers[layer].matrix[part].unpack(weight); }
