@@ -50,12 +50,14 @@ def fill(course: Course, passages: int, home: Path, vectors: Callable[[int], NDA
     those of its sentences; pairs of words and characters across two of them are missing. `vectors` draws so many rows.
     What is in the catalogue already is kept, so a killed run goes on.
     """
-    every = _every(course)
-    known = [_terms(text) for text in every]
     home.mkdir(parents=True, exist_ok=True)
     with Catalogue(home / "catalogue.db") as catalogue:
         catalogue.set_settings("grown")
         done = set(catalogue.files())
+        if (home / "current").exists() and len(done) * _A_FILE >= passages:
+            return False
+        every = _every(course)
+        known = [_terms(text) for text in every]
         for start in range(0, passages, _A_FILE):
             path, drawn = f"grown/f{start:07d}.md", random.Random(start)
             if path in done:
@@ -64,8 +66,6 @@ def fill(course: Course, passages: int, home: Path, vectors: Callable[[int], NDA
             entries = [_entry(n, every, known, drawn, vectors) for n in range(start, min(start + _A_FILE, passages))]
             about = {"source": "grown", "fund": "", "title": f"f{start}", "passages": len(entries)}
             catalogue.put(path, Known(1, 1, path), path, "", about, entries)
-        if (home / "current").exists():
-            return False
         seal(catalogue, home, "grown", "drawn-384", 384)
         return True
 

@@ -30,10 +30,11 @@ import numpy as np
 from benchmarks.retrieve.grown import fill, grow
 from benchmarks.retrieve.jsquad import Course, Hiding, bigram_bm25, lay_out, measured, paths_of, read
 from benchmarks.retrieve.remembering import Remembering
+from numpy.typing import NDArray
 
 from tensaku.errors import TensakuError, UsageError
 from tensaku.machine import processor
-from tensaku.models.embed import Local
+from tensaku.models.embed import Embedder, Local
 from tensaku.retrieve.indexing import Collection, index
 from tensaku.retrieve.rights import Rights
 from tensaku.retrieve.search import Hit, Searcher, Steps
@@ -169,15 +170,14 @@ class Drawn:
         return self.passages([text])[0]
 
 
-class Seen(Drawn):
-    """Questions by the local model among drawn vectors: what a search takes in all, whatever it finds."""
+class Asking(Drawn):
+    """Questions by `model`, if there is one, among drawn vectors: what a search takes in all, whatever it finds."""
 
-    def __init__(self) -> None:
-        self._model = Local()
+    model: Embedder | None = None
 
     def question(self, text: str) -> Any:
         """One vector."""
-        return self._model.question(text)
+        return super().question(text) if self.model is None else self.model.question(text)
 
 
 def _built(course: Course, passages: int, folder: Path) -> dict[str, Any]:
@@ -197,45 +197,63 @@ def _built(course: Course, passages: int, folder: Path) -> dict[str, Any]:
     return {"index_s": round(seconds, 1), "passages_per_s": per_s, "peak_rss_indexing_mb": _peak_mb()}
 
 
-def _asked(course: Course, folder: Path, hidden: int, whole: bool = False) -> dict[str, Any]:
-    """Ask a thousand questions, each `hidden`-th document closed to whoever asks (0: none).
+def _asked(course: Course, folder: Path) -> dict[str, Any]:
+    """Ask an index that is read once: with vectors that cost nothing; of twenty thousand passages or more, with each
+    hundredth document closed to whoever asks; with each question's vector by the local model.
 
-    `whole` has each question's vector made by the local model.
+    Memory and waits for the disk are those of the first.
     """
-    live = {"grown": _Closing(open_current(folder / "index").paths, hidden)} if hidden else None
-    searcher = Searcher(folder / "index", Seen() if whole else Drawn(), Rights(None, live))
-    wall, busy, began = [], [], time.perf_counter()
+    embedder, rights = Asking(), Closing()
+    searcher = Searcher(folder / "index", embedder, rights)
+    began = time.perf_counter()
     searcher.hold()  # as a server does before it is ready
     opening = time.perf_counter() - began
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+    out = {**_times("asked", searcher, course), "opening_s": round(opening, 2)}
+    out["waits_for_disk"] = resource.getrusage(resource.RUSAGE_SELF).ru_majflt - faults
+    out |= {"peak_rss_mb": _peak_mb(), "own_memory_mb": _own_mb()}
+    snapshot = open_current(folder / "index")
+    if len(snapshot) >= 20_000:
+        rights.closed = frozenset(snapshot.paths[::100])
+        out["each_hundredth_document_hidden"] = _times("each hundredth document hidden", searcher, course)
+        rights.closed = frozenset()
+    embedder.model = Local()
+    out["with_question_vector"] = _times("with the question's vector", searcher, course)
+    return out
+
+
+def _times(what: str, searcher: Searcher, course: Course) -> dict[str, Any]:
+    """What a search takes on the wall and of the processor, over a thousand questions."""
+    wall, busy = [], []
     for question in course.questions[1:6]:
         searcher.search(question)
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
     for question in course.questions[:: max(1, len(course.questions) // 1000)]:
         at, used = time.perf_counter(), time.process_time()
         searcher.search(question)
         wall.append(1000 * (time.perf_counter() - at))
         busy.append(1000 * (time.process_time() - used))
-    return {
-        "p50_ms": round(float(np.percentile(wall, 50)), 1),
-        "p99_ms": round(float(np.percentile(wall, 99)), 1),
-        "p50_processor_ms": round(float(np.percentile(busy, 50)), 1),
-        "p99_processor_ms": round(float(np.percentile(busy, 99)), 1),
-        "questions": len(wall),
-        "opening_s": round(opening, 2),
-        "waits_for_disk": resource.getrusage(resource.RUSAGE_SELF).ru_majflt - faults,
-        "peak_rss_mb": _peak_mb(),
-        "own_memory_mb": _own_mb(),
+    out: dict[str, Any] = {
+        f"p{share}_{name}": round(float(np.percentile(times, share)), 1)
+        for name, times in (("ms", wall), ("processor_ms", busy))
+        for share in (50, 99)
     }
+    out |= {"questions": len(wall), "load": round(os.getloadavg()[0], 1)}
+    print(f"  {what}: {out}", flush=True)
+    return out
 
 
-class _Closing:
-    """Whoever asks may see every path but each so many-th."""
+class Closing(Rights):
+    """Everybody may see every path but those in `closed`."""
 
-    def __init__(self, paths: Sequence[str], hidden: int) -> None:
-        self._open = frozenset(path for number, path in enumerate(dict.fromkeys(paths)) if number % hidden)
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.closed: frozenset[str] = frozenset()
 
-    def __call__(self, person: str) -> frozenset[str]:
-        return self._open
+    def sees(self, person: str, paths: Sequence[str]) -> NDArray[np.bool_]:
+        """For each path, whether it is open."""
+        if not self.closed:
+            return super().sees(person, paths)
+        return np.asarray([path not in self.closed for path in paths], bool)
 
 
 def _peak_mb() -> int:
@@ -261,20 +279,9 @@ def size(course: Course, passages: int, folder: Path) -> dict[str, Any]:
     Times are on the wall, and `processor` ones what the processor worked: beside other work the two differ.
     """
     built = _apart(_built, course, passages, folder)
-    told = _apart(_asked, course, folder, 0)
-    closed = _apart(_asked, course, folder, 100) if passages >= 20_000 else None
+    told = _apart(_asked, course, folder)
     disk = sum(path.stat().st_size for path in (folder / "index" / "snapshots").rglob("*") if path.is_file())
-    row = {
-        "passages": passages,
-        **built,
-        **told,
-        "index_mb": round(disk / 1e6),
-        "load": round(os.getloadavg()[1], 1),
-    }
-    whole = _apart(_asked, course, folder, 0, True)
-    row["with_question_vector"] = {name: whole[name] for name in whole if name.endswith("_ms")}
-    if closed:
-        row["each_hundredth_document_hidden"] = {name: closed[name] for name in closed if name.endswith("_ms")}
+    row = {"passages": passages, **built, **told, "index_mb": round(disk / 1e6)}
     print(f"  {passages:>9,} passages: {row}", flush=True)
     return row
 

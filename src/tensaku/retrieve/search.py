@@ -10,7 +10,8 @@ import datetime
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensaku.errors import UsageError
+from tensaku.machine import cores
 from tensaku.models.embed import Embedder, Local
 from tensaku.retrieve.bm25 import Bm25, Scores, View, top
 from tensaku.retrieve.evidence import EVIDENCE, evidence
@@ -141,6 +143,7 @@ class Searcher:
         self._even = even
         self._home, self._embedder, self._rights, self._synonyms = home, embedder, rights, synonyms
         self._lock = threading.Lock()
+        self._beside = ThreadPoolExecutor(cores(), "questions")
         self._open: _Opened | None = None
         self._holds = False
 
@@ -178,7 +181,7 @@ class Searcher:
         view = self._view(opened, person, filters)
         if not view.size:
             return []
-        return _Search(opened, view, self._embedder, steps, self._synonyms).best(question, k, also)
+        return self._search(opened, view, steps).best(question, k, also)
 
     def candidates(self, question: str, person: str = "", steps: Steps | None = None) -> Candidates:
         """What a search would look at closely; for learning weights and for measuring.
@@ -188,7 +191,10 @@ class Searcher:
         """
         opened = self._current()
         view = self._view(opened, person, Filters())
-        return _Search(opened, view, self._embedder, steps or Steps(), self._synonyms).candidates(question, 1, ())
+        return self._search(opened, view, steps or Steps()).candidates(question, 1, ())
+
+    def _search(self, opened: _Opened, view: View, steps: Steps) -> _Search:
+        return _Search(opened, view, self._embedder, steps, self._synonyms, self._beside)
 
     def hold(self) -> str:
         """Take the index, and each that replaces it, into memory; what is to be known of it, empty if nothing.
@@ -309,11 +315,17 @@ class _Search:
     """One search over the passages that `view` shows."""
 
     def __init__(
-        self, opened: _Opened, view: View, embedder: Embedder | None, steps: Steps, synonyms: Synonyms | None
+        self,
+        opened: _Opened,
+        view: View,
+        embedder: Embedder | None,
+        steps: Steps,
+        synonyms: Synonyms | None,
+        beside: ThreadPoolExecutor,
     ) -> None:
         self._snapshot, self._near, self._seen = opened.snapshot, opened.near, view.seen
         self._bm25 = Bm25(opened.snapshot, view)
-        self._embedder, self._steps, self._synonyms = embedder, steps, synonyms
+        self._embedder, self._steps, self._synonyms, self._beside = embedder, steps, synonyms, beside
 
     def best(self, question: str, k: int, also: Sequence[str]) -> list[Hit]:
         found = self.candidates(question, k, also)
@@ -338,21 +350,33 @@ class _Search:
 
     def candidates(self, question: str, k: int, also: Sequence[str]) -> Candidates:
         """The passages that the orders put first together, at least `k`, with what is known of them."""
+        coming = self._embedding(question)
         told = asked(question, self._synonyms if self._steps.synonyms else None)
         orders: dict[str, list[int]] = {}
         if self._steps.words:
             orders["words"] = self._bm25.best(told, _DEEP)
-        vector = None
-        if self._steps.vectors and self._embedder is not None and self._near.size:
-            vector = self._embedder.question(question)
+        worded = [self._bm25.best(asked(wording, None), _DEEP) for wording in also]
+        vector = coming() if coming is not None else None
+        if vector is not None:
             orders["vectors"] = _nearest(*self._near.nearest(vector, self._seen))
-        for number, wording in enumerate(also):
-            orders[f"wording {number + 1}"] = self._bm25.best(asked(wording, None), _DEEP)
+        orders |= {f"wording {number}": order for number, order in enumerate(worded, start=1)}
         at = np.asarray(fuse(list(orders.values()))[: max(_RERANKED, k)], np.int64)
         found = Candidates(at, np.zeros((len(at), len(FEATURES)), np.float32), orders, vector)
         found.trusted = vector is not None and self._embedder is not None and self._embedder.name == Local.name
         self._know(found, told)
         return found
+
+    def _embedding(self, question: str) -> Callable[[], Scores] | None:
+        """Begin with the question's vector on another thread; what to call for it, None without vectors.
+
+        Models and servers let go of the interpreter's lock, so the words are searched meanwhile. Where every other
+        thread is taken, whoever calls makes the vector.
+        """
+        embedder = self._embedder
+        if not self._steps.vectors or embedder is None or not self._near.size:
+            return None
+        begun = self._beside.submit(embedder.question, question)
+        return lambda: embedder.question(question) if begun.cancel() else begun.result()
 
     def _know(self, found: Candidates, told: Asked) -> None:
         """Fill in what is known of the candidates. BM25 sums count relative to the best candidate's."""
