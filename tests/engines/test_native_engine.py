@@ -422,7 +422,9 @@ def test_a_right_prediction_takes_fewer_passes(engine: NativeEngine, ask: Ask) -
     assert passes[0] < plain / 3
 
 
-def test_the_first_words_are_guessed_with_the_end_of_the_prompt(engine: NativeEngine, ask: Ask) -> None:
+def test_the_first_words_are_guessed_with_the_end_of_the_prompt(
+    engine: NativeEngine, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     works: list[tuple[int, int]] = []
     run = engine._model.run
 
@@ -431,12 +433,13 @@ def test_the_first_words_are_guessed_with_the_end_of_the_prompt(engine: NativeEn
         return run(asked)
 
     wanted = _text(engine.submit(ask(LONG, 40)))
-    engine._model.run = noting  # type: ignore[method-assign]
-    assert _text(engine.submit(ask("新" + LONG, 40, prediction=wanted))) == _text(engine.submit(ask("新" + LONG, 40)))
+    with monkeypatch.context() as patched:
+        patched.setattr(engine._model, "run", noting)
+        drafted = _text(engine.submit(ask("新" + LONG, 40, prediction=wanted)))
+    assert drafted == _text(engine.submit(ask("新" + LONG, 40)))
     rows, verified = works[0]
     assert verified > 1  # the prompt's last word and guessed ones
     assert rows > verified
-    engine._model.run = run  # type: ignore[method-assign]
     assert _idle(engine)
 
 
