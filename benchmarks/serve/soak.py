@@ -199,6 +199,10 @@ def measure(order: dict[str, Any], minutes: float) -> dict[str, Any]:
         "first_p50": round(statistics.median(load.firsts[:done]), 3),
         "first_p99": round(statistics.quantiles(load.firsts[:done], n=100)[98], 3),
         "memory_mb": round(late[-1]),
+        "memory_each_minute_mb": [
+            round(statistics.median(mb for at, mb in memory if minute <= at / 60 < minute + 1))
+            for minute in sorted({int(at / 60) for at, _ in memory})
+        ],
         "memory_growth": round(growth, 4),
         "models": len(cards["data"]),
         "machine": machine(),

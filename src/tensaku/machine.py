@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "cores", "forget_peak_memory", "peak_memory_mb",
-           "processor"]  # fmt: skip
+__all__ = ["Energy", "Gpus", "Processes", "Used", "available_mb", "cores", "forget_peak_memory", "give_back_memory",
+           "peak_memory_mb", "processor"]  # fmt: skip
 
 _MB = 1 << 20
 
@@ -197,16 +197,24 @@ def cores() -> int:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory_mb` count from now on (`man 5 proc`, clear_refs), without what earlier work has left behind:
-    freed memory goes back to the system (`man 3 malloc_trim`), or the next would be told of it as its own.
+    """Let `peak_memory_mb` count from now on (`man 5 proc`, clear_refs), without what earlier work has left behind.
 
     Where the kernel refuses, it counts as before.
     """
     gc.collect()
-    with suppress(OSError, AttributeError):  # glibc alone has it
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back_memory()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def give_back_memory() -> None:
+    """Hand freed memory back to the system (`man 3 malloc_trim`), where its library can.
+
+    Each thread takes memory from a part of its own, so what one has freed another cannot use: without this, large
+    things that are freed and made anew by other threads take up to twice their room.
+    """
+    with suppress(OSError, AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def peak_memory_mb() -> int:

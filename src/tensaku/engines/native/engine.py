@@ -30,6 +30,7 @@ from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
 from tensaku.engines.resolve import PRECISION, SLOTS
 from tensaku.errors import NotFound, UsageError
+from tensaku.machine import give_back_memory
 from tensaku.models.tokenizer import Tokenizer
 from tensaku.records import Message
 
@@ -185,6 +186,7 @@ class NativeEngine:
         with self._lock:
             self._adapter(name)
             self._adapters = {n: a for n, a in self._adapters.items() if n != name}
+        give_back_memory()  # also of those unloaded before whose answers have ended since
 
     def adapters(self) -> dict[str, str]:
         """Name -> content hash of each loaded adapter."""
