@@ -62,9 +62,7 @@ def main() -> None:
         one = timed(again, numbers, int(at_once))
         one["spent"] = engine._model.pass_.seconds() | {"loop": engine._loop.seconds}
         rounds.setdefault(f"{way} {level}", []).append(one)
-    for name, found in rounds.items():
-        found.sort(key=lambda one: float(one["tokens_per_second"]))
-        result[name] = found[len(found) // 2]
+    result |= {name: middle(found) for name, found in rounds.items()}
     same = [result[f"{way} {level}"]["texts"] for way in ("plain", "drafted") for level in _LEVELS[:-1]]
     result["identical"] = all(texts == same[0] for texts in same)
     result["identical"] &= result["plain 8x8"]["texts"] == result["drafted 8x8"]["texts"]
@@ -75,11 +73,16 @@ def main() -> None:
         for _ in rounds["drafted 1"]:
             instruction_alone(engine, requests[0], 1)
             held.append(timed(lambda n: ask(n, facts=asked["known"][n]), numbers, 1))
-        result["facts"] = sorted(held, key=lambda one: float(one["tokens_per_second"]))[len(held) // 2]
+        result["facts"] = middle(held)
     engine.close()
     if asked.get("examples"):
         result["cold_examples"], result["warm_examples"] = with_examples()
     finish(result)
+
+
+def middle(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The round of median speed."""
+    return sorted(rounds, key=lambda one: float(one["tokens_per_second"]))[len(rounds) // 2]
 
 
 def instruction_alone(engine: NativeEngine, request: Request, adapters: int) -> None:

@@ -12,6 +12,7 @@ import torch
 from tensaku import plugins
 from tensaku.engines import Engine, Request, Stream, open_engine
 from tensaku.engines.native.engine import NativeEngine
+from tensaku.engines.native.loop import Loop
 from tensaku.engines.native.model import Model
 from tensaku.errors import EngineError, NotFound, UsageError
 from tensaku.records import Message
@@ -446,14 +447,18 @@ def test_the_first_words_are_guessed_with_the_end_of_the_prompt(
 def test_guesses_behind_a_prompt_give_way_where_there_is_no_room(
     tiny: Get, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answers(**more: str) -> list[str]:
+    def answers(length: int, *predicted: str | None) -> list[str]:
         engine = NativeEngine(tiny().folder, precision="int8", context=256, slots=3, threads=1)
-        streams = [engine.submit(ask(f"{i}" + LONG[:90], 60, **more)) for i in range(3)]
+        streams = [engine.submit(ask(f"{i}" + LONG[:length], 60, prediction=text)) for i, text in enumerate(predicted)]
+        while any(stream.finish is None for stream in streams):
+            engine._loop._step()
         found = [_text(stream) for stream in streams]
         assert _idle(engine)
         engine.close()
         return found
 
-    wanted = answers()
-    monkeypatch.setattr(Model, "_pages", lambda *_: 17)  # one whole text and a page, for three
-    assert answers(prediction=wanted[0] * 2) == wanted
+    monkeypatch.setattr(Loop, "_start_thread", lambda _: None)  # step by step
+    wanted = {length: answers(length, None, None, None) for length in range(78, 97)}  # ends on every place of a page
+    monkeypatch.setattr(Model, "_pages", lambda *_: 17)  # one whole text and a page
+    for length, texts in wanted.items():
+        assert answers(length, *(text * 2 for text in texts)) == texts

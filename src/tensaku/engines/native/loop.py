@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeVar
@@ -235,7 +234,7 @@ class Loop:
                 rows -= chunks[-1][1]
         return chunks
 
-    def _guess(self, writing: Sequence[_Running]) -> None:
+    def _guess(self, writing: list[_Running]) -> None:
         """Let each drafter say what it expects, and keep as much of it as a pass is worth."""
         lines: list[list[float]] = []
         for running in writing:
