@@ -26,6 +26,19 @@ def test_a_draft_chosen_before_the_scripts_have_loaded_is_opened(page: Page, ser
     expect(page.locator("#draft-text")).not_to_be_empty()
 
 
+def test_a_press_is_not_lost_to_a_list_that_is_drawn_anew_under_it(page: Page, server: Any) -> None:
+    visit(page, server)
+    item = page.locator(".item").nth(1)
+    wanted = item.get_attribute("data-draft")
+    item.hover()
+    page.mouse.down()
+    page.evaluate("desk.regions({board: document.getElementById('board').innerHTML + '<p id=again></p>'})")
+    expect(page.locator("#again")).to_have_count(0)
+    page.mouse.up()
+    expect(page.locator(f".item[aria-current][data-draft='{wanted}']")).to_be_visible()
+    expect(page.locator("#draft-text")).not_to_be_empty()
+
+
 def test_from_a_first_visit_to_a_saved_comment(page: Page, server: Any) -> None:
     visit(page, server)
     expect(page.locator("#person-name")).to_have_text("佐藤 美咲")

@@ -31,6 +31,7 @@ class ChangeList {
   }
 
   clear() {
+    forgetReplacing(this.region);
     this.lines = new Map(); // the elements by row, since the server sends only those that are new
     this.region.replaceChildren();
     this.rows = [];
@@ -43,6 +44,10 @@ class ChangeList {
 
   // The newest list, what stands in its place if it is empty, and the text that it is of.
   show(rows, empty, text) {
+    replacing(this.region, () => this.put(rows, empty, text));
+  }
+
+  put(rows, empty, text) {
     this.rows = rows;
     this.text = text;
     this.draw(rows, empty);

@@ -167,7 +167,10 @@
       keep();
       return;
     }
-    const region = $(id);
+    replacing($(id), () => put(id, $(id), html));
+  }
+
+  function put(id, region, html) {
     if (region.lastHtml !== html) {
       const again = holdFocus(region);
       region.innerHTML = html;

@@ -1,4 +1,4 @@
-// The focus where it was, though what it stood in is another element now.
+// The focus where it was, though what it stood in is another element now; and a press that ends on what it began on.
 "use strict";
 
 // Notes where the focus stands in a region; what is returned sets it there again, with what was typed in a note.
@@ -17,4 +17,29 @@ function holdFocus(region) {
     if (typed !== null) next.value = typed;
     if (typeof caret === "number" && next.setSelectionRange) next.setSelectionRange(caret, caret);
   };
+}
+
+// A browser makes no click of a press whose element was replaced before it was let go: what would replace it waits.
+let pressed = null;
+let waiting = []; // regions and what replaces their content, in order
+document.addEventListener("pointerdown", (event) => (pressed = event.target.closest?.("a, button") ?? null), true);
+for (const end of ["pointerup", "pointercancel"]) {
+  document.addEventListener(end, () => setTimeout(release), true); // after the click, which follows in the same task
+}
+function release() {
+  pressed = null;
+  const all = waiting;
+  waiting = [];
+  for (const [, replace] of all) replace();
+}
+
+// Replace what stands in a region: at once, or when the button or link pressed in it has been let go.
+function replacing(region, replace) {
+  if (pressed && region.contains(pressed)) waiting.push([region, replace]);
+  else replace();
+}
+
+// What waits for a region is of no use any more.
+function forgetReplacing(region) {
+  waiting = waiting.filter(([waits]) => waits !== region);
 }
