@@ -7,7 +7,6 @@ import json
 import statistics
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +51,17 @@ def main() -> None:
         ask(number)
     rounds: dict[str, list[dict[str, Any]]] = {}
     # few drafts last a second or two, in which anything may happen to a machine: in turns, and the median counts
-    for _, way, level in itertools.product(range(max(1, 48 // len(requests))), ("plain", "drafted"), _LEVELS):
+    ways = list(itertools.product(("plain", "drafted"), _LEVELS))
+    if asked.get("facts"):
+        ask(0, facts=asked["known"][0])  # looks the vocabulary through, once
+        ways.insert(ways.index(("drafted", "1")) + 1, ("facts", "1"))
+    for _, (way, level) in itertools.product(range(max(1, 48 // len(requests))), ways):
         at_once, _, adapters = level.partition("x")
-        more: dict[str, Any] = {"prediction": None} if way == "plain" else {}
-        again = partial(ask, adapters=int(adapters or 1), **more)
+
+        def again(number: int, way: str = way, adapters: int = int(adapters or 1)) -> Told:
+            more: dict[str, Any] = {"prediction": None} if way == "plain" else {}
+            return ask(number, adapters, **more, facts=asked["known"][number] if way == "facts" else None)
+
         instruction_alone(engine, requests[0], int(adapters or 1))
         engine._model.pass_.seconds()
         engine._loop.seconds = 0.0
@@ -68,12 +74,7 @@ def main() -> None:
     result["identical"] &= result["plain 8x8"]["texts"] == result["drafted 8x8"]["texts"]
     result["identical"] &= [ask(n, 8, prediction=None).text for n in numbers] == result["drafted 8x8"]["texts"]
     if asked.get("facts"):
-        ask(0, facts=asked["known"][0])  # looks the vocabulary through, once
-        held = []
-        for _ in rounds["drafted 1"]:
-            instruction_alone(engine, requests[0], 1)
-            held.append(timed(lambda n: ask(n, facts=asked["known"][n]), numbers, 1))
-        result["facts"] = middle(held)
+        result["facts"] = result.pop("facts 1")
     engine.close()
     if asked.get("examples"):
         result["cold_examples"], result["warm_examples"] = with_examples()

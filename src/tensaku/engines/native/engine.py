@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -18,14 +19,15 @@ from tensaku.engines.calls import CallReader, calls_grammar, find_form
 from tensaku.engines.native.adapter import Adapter, combined, load_adapter
 from tensaku.engines.native.answer import Answer
 from tensaku.engines.native.choose import Chooser, Limit
-from tensaku.engines.native.drafter import Drafter, Track
+from tensaku.engines.native.drafter import Drafter, Known, study
 from tensaku.engines.native.embed import Embedding
-from tensaku.engines.native.house import House
+from tensaku.engines.native.forms import Form, as_written, closest
 from tensaku.engines.native.limits import Fits, Words, choices_grammar, schema_grammar
 from tensaku.engines.native.loop import CHUNK, Loop
 from tensaku.engines.native.model import Model, Precision
 from tensaku.engines.native.numbers import KnownNumbers
 from tensaku.engines.native.probe import fastest
+from tensaku.engines.native.trust import Trust
 from tensaku.engines.protocol import Request, Stream
 from tensaku.engines.requests import base_hash, check_fits, check_request
 from tensaku.engines.resolve import PRECISION, SLOTS
@@ -40,6 +42,8 @@ _SUM = re.compile(r"[^+:]+:\d+(\.\d+)?(\+[^+:]+:\d+(\.\d+)?)*")
 """A weighted sum of adapters: name:weight, joined by +."""
 _SUMS_KEPT = 16
 
+_BESIDE = 200
+"""Characters before the draft, in the question, that the answer may take words from."""
 _REVISION = "5"
 """Raised whenever answers may come out differently for the same weights."""
 
@@ -102,7 +106,8 @@ class NativeEngine:
         self.version = f"{_REVISION}-{precision}" + ("-torch" if precision == "int8" and self.road == "torch" else "")
         self._base_hash = base_hash(base)
         self._adapters: dict[str, Adapter] = {}
-        self._known: weakref.WeakKeyDictionary[Adapter, Known] = weakref.WeakKeyDictionary()
+        self._known: weakref.WeakKeyDictionary[Adapter, _Learnt] = weakref.WeakKeyDictionary()
+        self._unlearnt = _Learnt(b"", as_written, Known(None, Trust()))
         self._sums: dict[tuple[tuple[str, float], ...], Adapter] = {}
         self._sums_lock = threading.Lock()
         self._words = Words(self._tokenizer, self._model.shape.vocabulary)
@@ -224,17 +229,26 @@ class NativeEngine:
         Raises:
             NotFound: no adapter of that name is loaded.
         """
-        adapter = self._adapter(name)
-        encode = self._tokenizer.encode
-        house = House((encode(draft), encode(final)) for draft, final in pairs)
-        if adapter is not None:
-            self._known[adapter] = Known(house, Track())
+        adapter, pairs, encode = self._adapter(name), list(pairs), self._tokenizer.encode
+        if adapter is None:
+            return
+        told = hashlib.sha256(repr(pairs).encode("utf-8", "surrogatepass")).digest()
+        same = next((known for known in list(self._known.values()) if known.told == told), None)
+        if same is not None:  # many adapters of one job: what it says is kept once
+            self._known[adapter] = same._replace(known=Known(same.known.house, same.known.trust.copy()))
+            return
+        form = closest(pairs, encode)
+        known = study((encode(form(draft)), encode(final)) for draft, final in pairs)
+        self._known[adapter] = _Learnt(told, form, known)
 
     def _drafter(self, request: Request, adapter: Adapter | None) -> Drafter | None:
         if not request.prediction:
             return None
-        house, track = self._known.get(adapter, _UNKNOWN) if adapter else _UNKNOWN
-        return Drafter(self._tokenizer.encode(request.prediction), house, track)
+        _, form, known = self._known.get(adapter, self._unlearnt) if adapter else self._unlearnt
+        asked = request.messages[-1].content if request.messages else ""
+        before, there, _ = asked.partition(request.prediction)
+        beside = self._tokenizer.encode(before[-_BESIDE:]) if there else []
+        return Drafter(self._tokenizer.encode(form(request.prediction)), known, beside)
 
     def _chooser(self, request: Request) -> Chooser | None:
         limits: list[Limit] = []
@@ -289,14 +303,12 @@ class NativeEngine:
         return made
 
 
-class Known(NamedTuple):
-    """What drafts of an adapter's answers are made from."""
+class _Learnt(NamedTuple):
+    """What lessons say, whose digest is `told`: how the house writes, and what it does."""
 
-    house: House | None
-    track: Track | None
-
-
-_UNKNOWN = Known(None, None)
+    told: bytes
+    form: Form
+    known: Known
 
 
 def _call_id() -> str:

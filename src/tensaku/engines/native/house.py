@@ -1,92 +1,123 @@
 """What a house's lessons say about how its drafts become finals: replacements, and how its finals go on.
 
-Mined once, when an adapter is loaded; used to guess, never to decide. Two sources, each of which names a next word and
-how sure it is:
+Mined when an adapter is loaded; used to guess, never to decide. Two sources, each of which names likely next words and
+how often they followed:
 
 - edits: what writers of finals did at a place like this. The place is the last words of the final and the next words
-  of the
-  draft, where the two were aligned; from "です。" before the pen, "である。" follows. The same place is looked up in
-  less and less detail until it was seen.
-- finals: how past finals went on after the longest run of words that they have in common with the answer (the idea
-  of suffix decoding: Oliaro et al. 2024; here by bisection in the sorted contexts instead of a tree).
+  of the draft, where the two were aligned; from "です。" before the pen, "である。" follows. The same place is looked
+  up in less and less detail.
+- finals: how past finals went on after the last words of the answer, the longest run of them that was seen (the idea
+  of suffix decoding: Oliaro et al. 2024; here all runs of up to eight words in one table).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from struct import Struct
 from typing import NamedTuple
 
-__all__ = ["House", "Step"]
+__all__ = ["EDITS", "END", "LONGEST", "OPENING", "House", "Option"]
 
-_CONTEXT = 12
-"""Words of context that finals are looked up by."""
-_PACK = Struct(f"<{_CONTEXT}I")
-_NOTHING = 0xFFFFFFFF
-_MOST = 24
-"""Occurrences that a continuation is counted over."""
-_OPENING = -1
-"""Stands for what is before the first word and behind the last."""
+LONGEST = 8
+"""Words of a final that what follows is looked up by."""
+EDITS = 6
+"""Details in which a place of a draft is looked up."""
+OPENING = -1
+"""Stands for what is before the first word, and for what is behind a draft's last."""
+END = -2
+"""Stands for the end of a final."""
+_LOOKED_UP = 2
+"""Runs, and details, that are asked for their likeliest words: the longest that were seen."""
+_NAMED = 2
+"""Likeliest words of each."""
 
-_Key = tuple[int, ...]
+_Once = tuple[int, int, int]
+"""One thing that followed, always: word, move, how often."""
 
 
-class Step(NamedTuple):
-    """A next word, by how many words the place in the draft moves with it, and a name for how it was found."""
+class Option(NamedTuple):
+    """A next word; by how many words the place in the draft moves with it; in how many tenths of the cases it came
+    next; and of how many cases (1, 2, 3; 4: four to seven; 5: more)."""
 
     word: int
     move: int
-    kind: tuple[str, int, int]
+    tenths: int
+    cases: int
 
 
 class House:
     """Mined from `pairs` of (draft, final), both as tokens."""
 
-    def __init__(self, pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> None:
-        counts: dict[_Key, Counter[tuple[int, int]]] = defaultdict(Counter)
-        contexts: list[tuple[bytes, int]] = []
+    def __init__(self, pairs: Iterable[tuple[Sequence[int], Sequence[int]]] = ()) -> None:
+        # What followed, by a place's hash: a count of each, or, as nearly always, one thing and how often. Two places
+        # of one hash would spoil a guess, no more. There are over a hundred for each pair, so they are kept small.
+        self._followed: dict[int, _Once | Counter[tuple[int, int]]] = {}
+        self._same: dict[_Once, _Once] = {}
+        self._options: dict[int | _Once, list[Option]] = {}
         for draft, final in pairs:
-            for at, place, move in _aligned(draft, final):
-                for key in _keys(final, at, draft, place):
-                    counts[key][final[at], move] += 1
-            contexts += [(_context(final, at), word) for at, word in enumerate(final)]
-        self._edits = {key: _likeliest(found) for key, found in counts.items()}
-        contexts.sort()
-        self._contexts = [context for context, _ in contexts]
-        self._next = [word for _, word in contexts]
+            self.add(draft, final)
 
-    def edit(self, answer: Sequence[int], start: int, draft: Sequence[int], place: int) -> Step | None:
-        """What writers did at such a place: `answer` from index `start` on is the final so far."""
-        written = answer[max(start, len(answer) - 2) :]
-        for level, key in enumerate(_keys(written, len(written), draft, place)):
-            found = self._edits.get(key)
-            if found is not None:
-                word, move, share, seen = found
-                return Step(word, move, (f"edit{level}", share, seen))
-        return None
+    def add(self, draft: Sequence[int], final: Sequence[int]) -> None:
+        """One pair more."""
+        ends = [*final, END]
+        for at, place, move in _aligned(draft, ends):
+            a, b = ends[at - 1] if at > 0 else OPENING, ends[at - 2] if at > 1 else OPENING
+            for key in _places(a, b, draft, place):
+                self._count(hash(key), ends[at], move)
+        text = [OPENING, *ends]
+        for at in range(1, len(text)):
+            for first in range(max(0, at - LONGEST), at):
+                self._count(hash((0, *text[first:at])), text[at], 0)
 
-    def final(self, answer: Sequence[int], start: int) -> Step | None:
-        """How finals went on after what `answer` ends with."""
-        context = _context(answer[max(start, len(answer) - _CONTEXT) :], min(len(answer) - start, _CONTEXT))
-        at = bisect_left(self._contexts, context)
-        same = max(
-            (_common(self._contexts[i], context) for i in (at - 1, at) if 0 <= i < len(self._contexts)), default=0
-        )
-        if same < 2:
-            return None
-        part = context[: 4 * same]
-        first = bisect_left(self._contexts, part)
-        words: Counter[int] = Counter()
-        for i in range(first, min(first + _MOST, len(self._contexts))):
-            if not self._contexts[i].startswith(part):
-                break
-            words[self._next[i]] += 1
-        word, n = words.most_common(1)[0]
-        total = words.total()
-        return Step(word, 0, ("final", 10 * n // total, min(same, 6) * 4 + min(total, 3)))
+    def edits(self, text: Sequence[int], draft: Sequence[int], place: int) -> list[tuple[int, list[Option]]]:
+        """What writers did at such a place: detail (0: most) and options. `text` is the end of the final so far."""
+        found = []
+        a, b = text[-1], text[-2] if len(text) > 1 else OPENING
+        for detail, key in enumerate(_places(a, b, draft, place)):
+            options = self._likeliest(hash(key))
+            if options:
+                found.append((detail, options))
+                if len(found) == _LOOKED_UP:
+                    break
+        return found
+
+    def finals(self, text: Sequence[int]) -> list[tuple[int, list[Option]]]:
+        """How finals went on after what `text` ends with: words in common and options, the longest first."""
+        found = []
+        for length in range(min(LONGEST, len(text)), 0, -1):
+            options = self._likeliest(hash((0, *text[-length:])))
+            if options:
+                found.append((length, options))
+                if len(found) == _LOOKED_UP:
+                    break
+        return found
+
+    def _count(self, key: int, word: int, move: int) -> None:
+        had = self._followed.get(key)
+        if isinstance(had, Counter):
+            had[word, move] += 1
+            self._options.pop(key, None)
+        elif had is not None and had[:2] != (word, move):
+            self._followed[key] = Counter({had[:2]: had[2], (word, move): 1})
+        else:
+            once = (word, move, 1 if had is None else had[2] + 1)
+            self._followed[key] = self._same.setdefault(once, once)
+
+    def _likeliest(self, key: int) -> list[Option]:
+        """What followed most often; nothing if the place was never seen."""
+        followed = self._followed.get(key)
+        if followed is None:
+            return []
+        where = key if isinstance(followed, Counter) else followed
+        options = self._options.get(where)
+        if options is None:
+            counts = followed if isinstance(followed, Counter) else Counter({followed[:2]: followed[2]})
+            total = counts.total()
+            cases = total if total < 4 else 4 if total < 8 else 5
+            options = [Option(*what, 10 * n // total, cases) for what, n in counts.most_common(_NAMED)]
+            self._options[where] = options
+        return options
 
 
 def _aligned(draft: Sequence[int], final: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -103,30 +134,9 @@ def _aligned(draft: Sequence[int], final: Sequence[int]) -> list[tuple[int, int,
     return steps
 
 
-def _keys(final: Sequence[int], at: int, draft: Sequence[int], place: int) -> list[_Key]:
-    """What identifies a place, in less and less detail: the words of `final` before `at`, those of `draft` from
-    `place`."""
-    a = final[at - 1] if at > 0 else _OPENING
-    b = final[at - 2] if at > 1 else _OPENING
-    d = draft[place] if place < len(draft) else _OPENING
-    e = draft[place + 1] if place + 1 < len(draft) else _OPENING
-    return [(b, a, d, e), (a, d, e, 0, 0), (b, a, d), (a, d), (d, e, 0, 0, 0, 0), (d,)]
-
-
-def _likeliest(found: Counter[tuple[int, int]]) -> tuple[int, int, int, int]:
-    (word, move), n = found.most_common(1)[0]
-    total = found.total()
-    return word, move, 10 * n // total, min(total, 4)
-
-
-def _context(final: Sequence[int], at: int) -> bytes:
-    """The words before `at`, the last one first."""
-    before = list(final[max(0, at - _CONTEXT) : at])[::-1]
-    return _PACK.pack(*before, *[_NOTHING] * (_CONTEXT - len(before)))
-
-
-def _common(a: bytes, b: bytes) -> int:
-    n = 0
-    while n < _CONTEXT and a[4 * n : 4 * n + 4] == b[4 * n : 4 * n + 4]:
-        n += 1
-    return n
+def _places(a: int, b: int, draft: Sequence[int], place: int) -> tuple[tuple[int, ...], ...]:
+    """What identifies a place, in less and less detail: the last word of the final `a` and `b` before it, those of
+    `draft` from `place`. The first number tells details, and edits from finals, apart."""
+    d = draft[place] if place < len(draft) else OPENING
+    e = draft[place + 1] if d != OPENING and place + 1 < len(draft) else OPENING
+    return (1, b, a, d, e), (2, a, d, e), (3, b, a, d), (4, a, d), (5, d, e), (6, d)
