@@ -47,8 +47,6 @@ def main() -> None:
     result: dict[str, Any] = {"road": engine.road}
     cold = ask(0, prediction=None)
     result["cold"], result["warm"] = cold.first, ask(1, prediction=None).first
-    for number in numbers:  # the first drafted answers learn how sure guesses are; a desk is seldom on its first day
-        ask(number)
     rounds: dict[str, list[dict[str, Any]]] = {}
     # few drafts last a second or two, in which anything may happen to a machine: in turns, and the median counts
     ways = list(itertools.product(("plain", "drafted"), _LEVELS))
