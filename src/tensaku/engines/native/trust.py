@@ -2,7 +2,8 @@
 
 A sign is, for instance, "the draft says so, and the three words before agreed with it". Several may speak for one
 word, and what they say together is learnt from what came next: the chance is 1 / (1 + exp(-sum of their weights))
-(logistic regression), and each outcome moves the weights, the rarer a sign the more (AdaGrad: Duchi et al. 2011).
+(logistic regression), and each outcome moves the weights, the rarer a sign the more (AdaGrad: Duchi et al. 2011, with
+a past that fades).
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _BASE = -1.5
 """What speaks against any word, before anything speaks for it."""
 _RATE = 0.5
 _FIRM = 0.3
+_FADE = 0.9995
+"""Weight of the past, per outcome of a sign: what comes in may become other texts, and is learnt then as well."""
 _SURE = 30.0
 _CLEAR = 0.003
 """An outcome that was expected but for this much teaches nothing."""
@@ -92,7 +95,7 @@ class Trust:
         if -_CLEAR < missed < _CLEAR:
             return
         for sign in signs:
-            self._squares[sign] += missed * missed
+            self._squares[sign] = self._squares[sign] * _FADE + missed * missed
             self._weights[sign] += _RATE * missed / math.sqrt(self._squares[sign])
 
 
