@@ -46,8 +46,15 @@ def serve(order: dict[str, Any]) -> None:
 
     engine = NativeEngine(Path(order["model"]), context=1024, slots=8)
     folders = [Path(folder) for folder in order["adapters"]]
-    for i, folder in enumerate(folders):
-        engine.load_adapter(f"a{i}", folder)
+    rows = [json.loads(line) for line in Path(order["lessons"]).read_text(encoding="utf-8").splitlines()]
+    lessons = [(row["draft"], row["final"]) for row in rows]
+
+    def load(i: int) -> None:
+        engine.load_adapter(f"a{i}", folders[i])
+        engine.learn(f"a{i}", lessons)
+
+    for i in range(len(folders)):
+        load(i)
     offer = [Served(f"task-{i}", f"release-{i:012x}", f"a{i}") for i in range(len(folders))]
     lineup, ended = Lineup(offer), threading.Event()
 
@@ -59,7 +66,7 @@ def serve(order: dict[str, Any]) -> None:
             lineup.replace([one for one in offer if one.adapter != f"a{i}"])
             time.sleep(0.5)
             engine.unload_adapter(f"a{i}")
-            engine.load_adapter(f"a{i}", folders[i])
+            load(i)
             lineup.replace(offer)
 
     with serving(build_app(engine=engine, models=lineup, rules=Rules(at_once=8, waiting=64))) as url:
