@@ -6,6 +6,7 @@ import itertools
 import json
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,25 +48,37 @@ def main() -> None:
     result: dict[str, Any] = {"road": engine.road}
     cold = ask(0, prediction=None)
     result["cold"], result["warm"] = cold.first, ask(1, prediction=None).first
-    rounds: dict[str, list[dict[str, Any]]] = {}
-    # few drafts last a second or two, in which anything may happen to a machine: in turns, and the median counts
-    ways = list(itertools.product(("plain", "drafted"), _LEVELS))
-    if asked.get("facts"):
-        ask(0, facts=asked["known"][0])  # looks the vocabulary through, once
-        ways.insert(ways.index(("drafted", "1")) + 1, ("facts", "1"))
-    for _, (way, level) in itertools.product(range(max(1, 48 // len(requests))), ways):
+
+    def measure(way: str, level: str, some: Sequence[int]) -> dict[str, Any]:
         at_once, _, adapters = level.partition("x")
 
-        def again(number: int, way: str = way, adapters: int = int(adapters or 1)) -> Told:
+        def again(number: int) -> Told:
             more: dict[str, Any] = {"prediction": None} if way == "plain" else {}
-            return ask(number, adapters, **more, facts=asked["known"][number] if way == "facts" else None)
+            return ask(number, int(adapters or 1), **more, facts=asked["known"][number] if way == "facts" else None)
 
         instruction_alone(engine, requests[0], int(adapters or 1))
         engine._model.pass_.seconds()
         engine._loop.seconds = 0.0
-        one = timed(again, numbers, int(at_once))
+        one = timed(again, some, int(at_once))
         one["spent"] = engine._model.pass_.seconds() | {"loop": engine._loop.seconds}
-        rounds.setdefault(f"{way} {level}", []).append(one)
+        return one
+
+    alone = ["plain", "drafted"]
+    if asked.get("facts"):
+        ask(0, facts=asked["known"][0])  # looks the vocabulary through, once
+        alone.append("facts")
+    # A machine is faster now and slower then, so ways take turns: alone every eight drafts, who began being the last of
+    # the next time, and at once every round. Few drafts have several rounds, of which the median counts.
+    rounds: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(max(1, 48 // len(requests))):
+        parts: dict[str, list[dict[str, Any]]] = {way: [] for way in alone}
+        for at in range(0, len(numbers), 8):
+            for way in alone if at % 16 else reversed(alone):
+                parts[way].append(measure(way, "1", numbers[at : at + 8]))
+        for way, found in parts.items():
+            rounds.setdefault(f"{way} 1", []).append(joined(found))
+        for way, level in itertools.product(("plain", "drafted"), _LEVELS[1:]):
+            rounds.setdefault(f"{way} {level}", []).append(measure(way, level, numbers))
     result |= {name: middle(found) for name, found in rounds.items()}
     same = [result[f"{way} {level}"]["texts"] for way in ("plain", "drafted") for level in _LEVELS[:-1]]
     result["identical"] = all(texts == same[0] for texts in same)
@@ -77,6 +90,19 @@ def main() -> None:
     if asked.get("examples"):
         result["cold_examples"], result["warm_examples"] = with_examples()
     finish(result)
+
+
+def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Parts of one round as one."""
+    tokens, seconds = (sum(part[name] for part in parts) for name in ("tokens", "seconds"))
+    return {
+        "tokens_per_second": round(tokens / seconds, 1),
+        "tokens": tokens,
+        "seconds": round(seconds, 2),
+        "first": statistics.median(part["first"] for part in parts),
+        "texts": [text for part in parts for text in part["texts"]],
+        "spent": {kind: sum(part["spent"][kind] for part in parts) for kind in parts[0]["spent"]},
+    }
 
 
 def middle(rounds: list[dict[str, Any]]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def timed(ask: Callable[[int], Told], numbers: Iterable[int], at_once: int) -> d
     return {
         "tokens_per_second": round(tokens / seconds, 1),
         "tokens": tokens,
-        "seconds": round(seconds, 2),
+        "seconds": round(seconds, 4),
         "first": round(sorted(one.first for one in told.values())[len(told) // 2], 4),
         "texts": [told[number].text for number in sorted(told)],
     }

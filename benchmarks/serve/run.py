@@ -109,16 +109,17 @@ def main() -> None:
 def _speed(args: argparse.Namespace, desk: Desk, count: int) -> None:
     """Ours beside its peers."""
     order = desk.order("trimmed", count) | {"facts": True, "examples": desk.examples(6)}
+    limit = 600 if args.quick else 2400
     found: dict[str, dict[str, Any] | None] = {
-        "ours trimmed": run("ours-trimmed", sys.executable, "ours.py", order, 600)
+        "ours trimmed": run("ours-trimmed", sys.executable, "ours.py", order, limit)
     }
     if found["ours trimmed"]:
         print(outside_products(found["ours trimmed"]), flush=True)
-    found["ours whole"] = run("ours-whole", sys.executable, "ours.py", desk.order("whole", count), 600)
+    found["ours whole"] = run("ours-whole", sys.executable, "ours.py", desk.order("whole", count), limit)
     if args.ours:
         found = _kept().get("rows", {}) | found
     else:
-        _peers(args, desk, order, found)
+        _peers(args, desk, order, found, limit)
     result = ratios(found)
     _keep(result | {"quick": args.quick, "rows": {name: _without_texts(row) for name, row in found.items()}})
     print(table(found))
@@ -134,7 +135,7 @@ def never_slower(found: dict[str, float | None]) -> str:
 
 
 def _peers(
-    args: argparse.Namespace, desk: Desk, order: dict[str, Any], found: dict[str, dict[str, Any] | None]
+    args: argparse.Namespace, desk: Desk, order: dict[str, Any], found: dict[str, dict[str, Any] | None], limit: int
 ) -> None:
     gguf = args.gguf or _demo_gguf()
     write_gguf(desk.models["trimmed"], WORK / "trimmed-q4.gguf", quantised=gguf)
@@ -142,7 +143,7 @@ def _peers(
     for kind in ("plain", "cache") if args.quick else ("plain", "cache", "simple"):
         theirs = order | {"model": str(WORK / "trimmed-q4.gguf"), "adapters": loras}
         theirs["ngram"] = None if kind == "plain" else kind
-        found[f"llamacpp {kind}"] = run(f"llamacpp-{kind}", args.peers, "llamacpp.py", theirs, 600)
+        found[f"llamacpp {kind}"] = run(f"llamacpp-{kind}", args.peers, "llamacpp.py", theirs, limit)
     found["hf"] = run("hf", sys.executable, "hf.py", order, 300)
     for kind in ("plain", "ngram") if args.vllm else ():
         theirs = order | {"ngram": kind == "ngram"}
