@@ -6,7 +6,7 @@ import itertools
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,18 +67,7 @@ def main() -> None:
     if asked.get("facts"):
         ask(0, facts=asked["known"][0])  # looks the vocabulary through, once
         alone.append("facts")
-    # A machine is faster now and slower then, so ways take turns: alone every eight drafts, who began being the last of
-    # the next time, and at once every round. Few drafts have several rounds, of which the median counts.
-    rounds: dict[str, list[dict[str, Any]]] = {}
-    for _ in range(max(1, 48 // len(requests))):
-        parts: dict[str, list[dict[str, Any]]] = {way: [] for way in alone}
-        for at in range(0, len(numbers), 8):
-            for way in alone if at % 16 else reversed(alone):
-                parts[way].append(measure(way, "1", numbers[at : at + 8]))
-        for way, found in parts.items():
-            rounds.setdefault(f"{way} 1", []).append(joined(found))
-        for way, level in itertools.product(("plain", "drafted"), _LEVELS[1:]):
-            rounds.setdefault(f"{way} {level}", []).append(measure(way, level, numbers))
+    rounds = in_turns(measure, numbers, alone)
     result |= {name: middle(found) for name, found in rounds.items()}
     same = [result[f"{way} {level}"]["texts"] for way in ("plain", "drafted") for level in _LEVELS[:-1]]
     result["identical"] = all(texts == same[0] for texts in same)
@@ -90,6 +79,27 @@ def main() -> None:
     if asked.get("examples"):
         result["cold_examples"], result["warm_examples"] = with_examples()
     finish(result)
+
+
+def in_turns(
+    measure: Callable[[str, str, Sequence[int]], dict[str, Any]], numbers: Sequence[int], alone: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Rounds of every way and level.
+
+    A machine is faster now and slower then, so ways take turns: alone every eight drafts, who began being the last
+    of the next time, and at once every round. Few drafts have several rounds, of which the median counts.
+    """
+    rounds: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(max(1, 48 // len(numbers))):
+        parts: dict[str, list[dict[str, Any]]] = {way: [] for way in alone}
+        for at in range(0, len(numbers), 8):
+            for way in alone if at % 16 else reversed(alone):
+                parts[way].append(measure(way, "1", numbers[at : at + 8]))
+        for way, found in parts.items():
+            rounds.setdefault(f"{way} 1", []).append(joined(found))
+        for way, level in itertools.product(("plain", "drafted"), _LEVELS[1:]):
+            rounds.setdefault(f"{way} {level}", []).append(measure(way, level, numbers))
+    return rounds
 
 
 def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
