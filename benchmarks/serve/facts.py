@@ -3,7 +3,8 @@
     make bench-serve DESK=DIR PARTS=facts
 
 The exam is also written plain and drafted, alone, and by each of eight adapters among seven others; all has to be the
-same, token by token. Drafted with and without takes turns draft by draft, so that a busy machine slows both.
+same, token by token. Drafted with and without takes turns draft by draft, so that a busy machine slows both, and each
+draft is new to the engine both times.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.serve.fresh import instruction_alone
 from benchmarks.serve.peer import finish, order
 
 from tensaku.engines import Request
@@ -57,13 +59,12 @@ def main() -> None:
         ]
         for way in _WAYS
     }
-    for way in _WAYS:  # the first answers look the vocabulary through and learn how sure guesses are
-        for request in requests[way][:8]:
-            write(engine, [request])
+    write(engine, requests["on"][:1])  # looks the vocabulary through
     drafted: dict[str, list[Written]] = {way: [] for way in _WAYS}
-    for pair in zip(*requests.values(), strict=True):
-        for way, request in zip(_WAYS, pair, strict=True):
-            drafted[way] += write(engine, [request])
+    for number in range(len(requests["on"])):
+        for way in _WAYS if number % 2 else reversed(_WAYS):
+            instruction_alone(engine, requests[way][number], ["0"])
+            drafted[way] += write(engine, [requests[way][number]])
     result: dict[str, Any] = {way: measured(drafted[way]) for way in _WAYS}
     result["slower"] = round(1 - result["on"]["tokens_per_second"] / result["off"]["tokens_per_second"], 4)
     result["bleu_lost"] = round(result["off"]["bleu"] - result["on"]["bleu"], 2)

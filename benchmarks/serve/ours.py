@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serve.fresh import instruction_alone
 from benchmarks.serve.peer import Told, finish, order, timed
 
 from tensaku.engines import Request
@@ -48,6 +49,7 @@ def main() -> None:
     result: dict[str, Any] = {"road": engine.road}
     cold = ask(0, prediction=None)
     result["cold"], result["warm"] = cold.first, ask(1, prediction=None).first
+    result["again"] = ask(1, prediction=None).first
 
     def measure(way: str, level: str, some: Sequence[int]) -> dict[str, Any]:
         at_once, _, adapters = level.partition("x")
@@ -56,7 +58,7 @@ def main() -> None:
             more: dict[str, Any] = {"prediction": None} if way == "plain" else {}
             return ask(number, int(adapters or 1), **more, facts=asked["known"][number] if way == "facts" else None)
 
-        instruction_alone(engine, requests[0], int(adapters or 1))
+        instruction_alone(engine, requests[0], map(str, range(int(adapters or 1))))
         engine._model.pass_.seconds()
         engine._loop.seconds = 0.0
         one = timed(again, some, int(at_once))
@@ -118,14 +120,6 @@ def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def middle(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """The round of median speed."""
     return sorted(rounds, key=lambda one: float(one["tokens_per_second"]))[len(rounds) // 2]
-
-
-def instruction_alone(engine: NativeEngine, request: Request, adapters: int) -> None:
-    """Let the engine know of the instruction, for each adapter, and of nothing else: a desk's drafts are new."""
-    engine._model.cache.forget()
-    only = (*request.messages[:-1], Message("user", "。"))
-    for number in range(adapters):
-        list(engine.submit(Request(only, str(number), max_tokens=1)))
 
 
 def with_examples() -> tuple[float, float]:

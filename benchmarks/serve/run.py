@@ -49,6 +49,7 @@ def ratios(found: dict[str, dict[str, Any] | None]) -> dict[str, Any]:
         "single_vs_vllm": over(speed("ours trimmed", "drafted 1"), best(["vllm plain", "vllm ngram"], "1")),
         "eight_vs_llamacpp": over(speed("ours trimmed", "drafted 8x8"), best(llama, "8x8")),
         "ttft_cold_over_warm": over(ours.get("cold"), ours.get("warm")),
+        "ttft_cold_over_again": over(ours.get("cold"), ours.get("again")),
         "ttft_cold_over_warm_examples": over(ours.get("cold_examples"), ours.get("warm_examples")),
         "identical_outputs": bool(ours.get("identical")) and (whole is None or bool(whole["identical"])),
         "facts_safe_cost": over(speed("ours trimmed", "drafted 1"), speed("ours trimmed", "facts")),
