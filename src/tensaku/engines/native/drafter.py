@@ -85,8 +85,9 @@ class Drafter:
         self._left = Counter(source)
         self._beside = frozenset(beside)
         self._places: dict[int, list[int]] = {}
-        for place, word in enumerate(self._source[:-1]):
-            self._places.setdefault(word, []).append(place)
+        for place, word in enumerate(self._source):
+            if word != OPENING:
+                self._places.setdefault(word, []).append(place)
         self._next = 0  # where the answer goes on in the source, as far as known
         self._match = 0  # how many words before that agree with the end of the answer
         self._seen = 0  # words of the answer that were looked at
