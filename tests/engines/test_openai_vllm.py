@@ -36,7 +36,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Llama whose answers vary; vLLM's attention on a CPU wants heads of 32 and more."""
-    return tiny_model(tmp_path_factory.mktemp("base") / "model", family="llama")
+    return tiny_model(tmp_path_factory.mktemp("base") / "model", family="llama", head_dim=32)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tensors = {}
     for layer in range(3):
         tensors[at.format(layer, "A")] = torch.randn((8, 32), generator=random)
-        tensors[at.format(layer, "B")] = torch.randn((32, 8), generator=random)
+        tensors[at.format(layer, "B")] = torch.randn((128, 8), generator=random)
     save_file(tensors, folder / "adapter_model.safetensors")
     return folder
 

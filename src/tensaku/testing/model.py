@@ -15,17 +15,20 @@ _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>")
 _TEMPLATE = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}\n\n{% endfor %}"
 
 
-def tiny_model(folder: Path, *, family: Literal["gemma3_text", "llama"] = "gemma3_text", seed: int = 0) -> Path:
+def tiny_model(
+    folder: Path, *, family: Literal["gemma3_text", "llama"] = "gemma3_text", seed: int = 0, head_dim: int = 8
+) -> Path:
     """Write a model folder: config.json, model.safetensors (random, fixed by `seed`), tokenizer.json, its settings.
 
-    Three layers of width 32; in Gemma's form with sliding windows of 12 tokens, normed queries and tied embeddings.
+    Three layers of width 32 with four heads of `head_dim`; in Gemma's form with sliding windows of 12 tokens, normed
+    queries and tied embeddings.
     """
     import torch
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     words = [*_SPECIAL, *(f"<0x{n:02X}>" for n in range(256)), *dict.fromkeys(CHARACTERS)]
-    config = _config(family, len(words))
+    config = _config(family, len(words), head_dim)
     random = torch.Generator().manual_seed(seed)
     sizes = _sizes(config)
     tensors = {name: torch.randn(size, generator=random) * 0.2 for name, size in sizes.items()}
@@ -37,7 +40,7 @@ def tiny_model(folder: Path, *, family: Literal["gemma3_text", "llama"] = "gemma
     return folder
 
 
-def _config(family: str, vocabulary: int) -> dict[str, Any]:
+def _config(family: str, vocabulary: int, head_dim: int) -> dict[str, Any]:
     common = {
         "model_type": family,
         "vocab_size": vocabulary,
@@ -46,7 +49,7 @@ def _config(family: str, vocabulary: int) -> dict[str, Any]:
         "num_hidden_layers": 3,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "head_dim": 8,
+        "head_dim": head_dim,
         "max_position_embeddings": 4096,
         "rms_norm_eps": 1e-6,
         "rope_theta": 1e6,
@@ -58,7 +61,7 @@ def _config(family: str, vocabulary: int) -> dict[str, Any]:
         return common | {"architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "tie_word_embeddings": False}
     return common | {
         "architectures": ["Gemma3ForCausalLM"],
-        "query_pre_attn_scalar": 8,
+        "query_pre_attn_scalar": head_dim,
         "rope_local_base_freq": 1e4,
         "sliding_window": 12,
         "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
