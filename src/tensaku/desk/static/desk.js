@@ -273,8 +273,7 @@
     },
     beside: ({ draft, html, what }) => {
       if (!now || draft !== now.draft) return;
-      show("beside", html);
-      if (!html) $("beside").textContent = words.beside_hint;
+      show("beside", html || words.beside_hint);
       $("beside").classList.toggle("quiet-text", !html);
       for (const tab of document.querySelectorAll("[data-beside]")) tab.setAttribute("aria-pressed", String(tab.dataset.beside === what));
     },
@@ -283,8 +282,7 @@
       const box = $("candidates");
       if (html === null) return box.close();
       now.shown = shown;
-      if (html) $("candidates-body").innerHTML = html;
-      else $("candidates-body").textContent = words.candidates_wait;
+      show("candidates-body", html || words.candidates_wait);
       if (!box.open && !html) box.showModal();
     },
     chosen: ({ draft, revision, text }) => {

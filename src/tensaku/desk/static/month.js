@@ -52,10 +52,13 @@
     const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
     for (const name of ["#rows", ".sum"]) {
       const made = page.querySelector(name);
-      if (made) document.querySelector(name).replaceWith(made);
+      const put = () => {
+        document.querySelector(name).replaceWith(made);
+        count();
+      };
+      if (made) replacing(document.querySelector(name), put);
     }
     bulk.dataset.done = done;
-    count();
   }
   if (bulk?.dataset.running === "yes") setTimeout(ask, 800);
 })();
