@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from tensaku.records import Fact
@@ -12,7 +12,7 @@ from tensaku.text.figures import figures
 from tensaku.text.fold import Folded, fold
 from tensaku.text.negation import negations
 
-__all__ = ["Names", "facts", "mask", "quantities", "written"]
+__all__ = ["Names", "facts", "mask", "quantities", "rewritten", "written"]
 
 Names = Mapping[str, Sequence[str]]
 """Canonical name to its written forms: {"日本銀行": ["日銀", "BOJ"]}. The canonical name is always a form too."""
@@ -111,11 +111,15 @@ def _facts(text: str, folded: Folded, found: list[tuple[str, str, int, int]]) ->
 
 def mask(text: str, names: Names | None = None) -> str:
     """`text` with each fact replaced by a mark of its kind, to compare the form of sentences. Negations stay."""
-    out: list[str] = []
-    at = 0
-    for fact in facts(text, names):
-        if fact.kind == "negation" or fact.start < at:
-            continue
-        out += [text[at : fact.start], _MARKS[fact.kind]]
-        at = fact.end
-    return "".join([*out, text[at:]])
+    found = (fact for fact in facts(text, names) if fact.kind != "negation")
+    return rewritten(text, found, lambda fact: _MARKS[fact.kind])
+
+
+def rewritten(text: str, found: Iterable[Fact], write: Callable[[Fact], str]) -> str:
+    """`text` with each fact of `found`, in order of place, as `write` writes it; of two that overlap the first one."""
+    parts, at = list[str](), 0
+    for fact in found:
+        if fact.start >= at:
+            parts += [text[at : fact.start], write(fact)]
+            at = fact.end
+    return "".join([*parts, text[at:]])

@@ -22,6 +22,7 @@ from tensaku.engines.native.house import END, LONGEST, OPENING, House
 from tensaku.engines.native.trust import (
     ABSENT,
     NEAR,
+    NEAR_BY,
     OPEN,
     USED,
     Trust,
@@ -163,12 +164,10 @@ class Drafter:
                 for option in options:
                     signs.setdefault(option.word, []).append(edited(detail, option, self._stands(option.word)))
                     moves.setdefault(option.word, option.move)
-            longest = True
-            for length, options in self._house.finals(text):
+            for number, (length, options) in enumerate(self._house.finals(text)):
                 for option in options:
-                    sign = finished(length, longest, option, self._stands(option.word))
+                    sign = finished(length, number == 0, option, self._stands(option.word))
                     signs.setdefault(option.word, []).append(sign)
-                longest = False
         if END in signs:
             signs[END].append(ended(sum(n for n in self._left.values() if n > 0), self._words))
         return signs, moves
@@ -178,10 +177,7 @@ class Drafter:
         source, places = self._source, list[tuple[int, int]]()
         for at in self._places.get(text[-1], ()):
             if at + 1 != place and source[at + 1] != OPENING:
-                common = 1
-                while common < min(len(text), at + 1, 4) and source[at - common] == text[-1 - common]:
-                    common += 1
-                places.append((at + 1, common))
+                places.append((at + 1, self._agree(text, at, NEAR_BY)))
                 if len(places) == _ELSEWHERE:
                     break
         return places
@@ -211,14 +207,19 @@ class Drafter:
         place nearest to `near` if there are several, and `near` itself if there is none."""
         best, place = 0, -1
         for at in self._places.get(text[-1], ()):
-            common, most = 1, min(_LONGEST_MATCH, len(text), at + 1)
-            while common < most and self._source[at - common] == text[-1 - common]:
-                common += 1
+            common = self._agree(text, at, _LONGEST_MATCH)
             if common > best or (common == best and abs(at + 1 - near) < abs(place - near)):
                 best, place = common, at + 1
         if best >= 2 or (best == 1 and abs(place - near) <= 3):
             return place, best
         return near, 0  # the last word was put in; what the draft says next is taken to follow it
+
+    def _agree(self, text: Sequence[int], at: int, most: int) -> int:
+        """How many words up to `at` in the source, up to `most`, are those that `text` ends with; its last one is."""
+        common, most = 1, min(most, len(text), at + 1)
+        while common < most and self._source[at - common] == text[-1 - common]:
+            common += 1
+        return common
 
 
 def study(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Known:

@@ -5,11 +5,11 @@ Which notation that is, its lessons say: the one in which drafts have most words
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from tensaku.text.extract import quantities
+from tensaku.engines.native.limits import Words
+from tensaku.text.extract import quantities, rewritten
 
 __all__ = ["Form", "as_written", "closest"]
 
@@ -24,19 +24,11 @@ def as_written(text: str) -> str:
     return text
 
 
-def _folded(text: str) -> str:
-    """Full width and half width as one (NFKC)."""
-    return unicodedata.normalize("NFKC", text)
-
-
 def _figured(text: str) -> str:
     """Folded, with dates and percents in their normal forms: 2026/3 as 2026年3月, マイナス1.3パーセント as -1.3%."""
-    text, parts, at = _folded(text), [], 0
-    for fact in quantities(text):
-        if fact.kind in ("date", "percent") and fact.start >= at:
-            parts += [text[at : fact.start], fact.value]
-            at = fact.end
-    return "".join([*parts, text[at:]])
+    text = Words.fold(text)
+    found = (fact for fact in quantities(text) if fact.kind in ("date", "percent"))
+    return rewritten(text, found, lambda fact: fact.value)
 
 
 def closest(pairs: Sequence[tuple[str, str]], encode: Callable[[str], Sequence[int]]) -> Form:
@@ -46,4 +38,4 @@ def closest(pairs: Sequence[tuple[str, str]], encode: Callable[[str], Sequence[i
     def common(form: Form) -> int:
         return sum((Counter(encode(form(draft))) & final).total() for draft, final in finals)
 
-    return max((as_written, _folded, _figured), key=common)
+    return max((as_written, Words.fold, _figured), key=common)

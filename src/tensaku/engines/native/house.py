@@ -13,7 +13,7 @@ how often they followed:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -47,16 +47,14 @@ class Option(NamedTuple):
 
 
 class House:
-    """Mined from `pairs` of (draft, final), both as tokens."""
+    """Mined from pairs of draft and final, both as tokens, as they are added."""
 
-    def __init__(self, pairs: Iterable[tuple[Sequence[int], Sequence[int]]] = ()) -> None:
+    def __init__(self) -> None:
         # What followed, by a place's hash: a count of each, or, as nearly always, one thing and how often. Two places
         # of one hash would spoil a guess, no more. There are over a hundred for each pair, so they are kept small.
         self._followed: dict[int, _Once | Counter[tuple[int, int]]] = {}
         self._same: dict[_Once, _Once] = {}
         self._options: dict[int | _Once, list[Option]] = {}
-        for draft, final in pairs:
-            self.add(draft, final)
 
     def add(self, draft: Sequence[int], final: Sequence[int]) -> None:
         """One pair more."""

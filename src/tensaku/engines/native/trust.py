@@ -13,7 +13,20 @@ from collections.abc import Iterable
 
 from tensaku.engines.native.house import EDITS, LONGEST, Option
 
-__all__ = ["ABSENT", "MATCH", "NEAR", "OPEN", "USED", "Trust", "copied", "edited", "ended", "finished", "found"]
+__all__ = [
+    "ABSENT",
+    "MATCH",
+    "NEAR",
+    "NEAR_BY",
+    "OPEN",
+    "USED",
+    "Trust",
+    "copied",
+    "edited",
+    "ended",
+    "finished",
+    "found",
+]
 
 ABSENT, NEAR, OPEN, USED = range(4)
 """Whether a word stands: nowhere; beside the draft alone; in the draft, more often than in the answer so far; in the
@@ -21,13 +34,14 @@ draft, as often as in the answer or less."""
 
 MATCH = 7
 """The most words before a place that agree with the answer and are told apart."""
-_NEAR_BY = 4
+NEAR_BY = 4
+"""The same of words before another place."""
 _TENTHS, _CASES, _STANDS, _EIGHTHS = 11, 6, 4, 9
 
 # where each kind of sign begins in the table of weights
 _COPIED = 0
 _FOUND = _COPIED + (MATCH + 1) * _STANDS
-_EDITED = _FOUND + (_NEAR_BY + 1) * 2 * _STANDS
+_EDITED = _FOUND + (NEAR_BY + 1) * 2 * _STANDS
 _FINISHED = _EDITED + EDITS * _TENTHS * _CASES * _STANDS
 _ENDED = _FINISHED + 2 * (LONGEST + 1) * _TENTHS * _CASES * _STANDS
 _ALL = _ENDED + _EIGHTHS
@@ -50,7 +64,7 @@ def copied(match: int, stands: int) -> int:
 
 def found(match: int, better: bool, stands: int) -> int:
     """The word follows the same `match` words elsewhere in the draft; `better`: more than at the place reached."""
-    return _FOUND + (min(match, _NEAR_BY) * 2 + better) * _STANDS + stands
+    return _FOUND + (min(match, NEAR_BY) * 2 + better) * _STANDS + stands
 
 
 def edited(detail: int, option: Option, stands: int) -> int:
@@ -105,7 +119,7 @@ def _priors() -> list[float]:
     for stands in range(_STANDS):
         for match in range(MATCH + 1):
             weights[copied(match, stands)] = _logit(0.35 + 0.08 * match)
-        for match in range(_NEAR_BY + 1):
+        for match in range(NEAR_BY + 1):
             weights[found(match, True, stands)] = weights[found(match, False, stands)] = 0.3 * match
         for tenths in range(_TENTHS):
             for cases in range(1, _CASES):
